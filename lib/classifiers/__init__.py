@@ -1,0 +1,1 @@
+"""Emotion classifiers: models, recipes, training, runs, export."""

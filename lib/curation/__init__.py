@@ -1,0 +1,1 @@
+"""Curation: steps that score, keep or reject the images of a pool."""

@@ -1,0 +1,1 @@
+"""Face sets: sources, drawn faces, copies, mixing into arms."""

@@ -1,0 +1,1 @@
+"""Generators of synthetic faces, one file each, behind one contract."""

@@ -1,0 +1,1 @@
+"""Scores, distances, statistics and claims."""

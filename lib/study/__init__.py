@@ -1,0 +1,1 @@
+"""Paths, parameters, records and execution: what makes a study repeatable."""
