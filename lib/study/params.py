@@ -1,0 +1,191 @@
+"""Parameters: load, compose in one order, check by name, type and range before any kernel starts.
+
+base.yaml declares every key with its type; a study file, a pool file and key=value strings only override.
+"""
+
+import ast
+import difflib
+import json
+import math
+import re
+from pathlib import Path
+
+import yaml
+
+from lib.study.errors import StudyError
+from lib.study.paths import ROOT
+
+PARAMS = ROOT / "params"
+NOT_STUDIES = ("base", "claims", "reported")
+
+# Numbers are 0 or more, shares 0 to 1; what differs stands here.
+RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "seeds": (1, 1000), "n_boot": (100, 10**6),
+          "face_scale_factor": (1.01, 2.0), "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200)}  # fmt: skip
+CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
+           "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
+ELEMENTS = {"scarce_shares": float, "arm_pools": str}  # lists that are empty in base.yaml
+
+
+def read_yaml(path: Path) -> dict:
+    """Read one flat parameter file.
+
+    Raises:
+        StudyError: file missing, not YAML, not a mapping, or a key that stands in it twice.
+    """
+    name = _shown(path)
+    if not path.is_file():
+        raise StudyError(f"{name}: no such file")
+    text = path.read_text(encoding="utf-8")
+    try:
+        values = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise StudyError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise StudyError(f"{name}: expected lines 'key: value', found {type(values).__name__}")
+    keys = re.findall(r"^([A-Za-z_]\w*)\s*:", text, flags=re.MULTILINE)
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise StudyError(f"{name}: key '{twice[0]}' stands in it twice; keep one of the two lines")
+    return values
+
+
+def studies(folder: Path = PARAMS) -> list[str]:
+    """List the names of the studies: the parameter files that set `study`."""
+    return sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in NOT_STUDIES and re.search(r"^study:", p.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder: Path = PARAMS) -> dict:
+    """Compose the parameters of a study.
+
+    Args:
+        study: name of params/<study>.yaml.
+        sets: strings "key=value" that override everything else; lists as "a,b" or "[a, b]".
+        pool: name of params/pools/<pool>.yaml, composed after the study's file.
+        folder: where the files lie.
+
+    Returns:
+        All keys of base.yaml with their resolved values.
+
+    Raises:
+        StudyError: unknown study, pool or key, wrong type, value out of range; names file, key, value and the nearest valid one.
+    """
+    values = read_yaml(folder / "base.yaml")
+    base = dict(values)
+    if study not in studies(folder):
+        raise StudyError(f"no study '{study}' in {_shown(folder)}{_nearest(study, studies(folder))}; studies: {', '.join(studies(folder))}")
+    overlays = [folder / f"{study}.yaml"]
+    if pool is not None:
+        known = sorted(p.stem for p in (folder / "pools").glob("*.yaml"))
+        if pool not in known:
+            raise StudyError(f"no pool '{pool}' in {_shown(folder / 'pools')}{_nearest(pool, known)}; pools: {', '.join(known)}")
+        overlays.append(folder / "pools" / f"{pool}.yaml")
+    for path in overlays:
+        values.update(_checked(read_yaml(path), base, _shown(path)))
+    values.update(_checked(_parsed(sets, base), base, "--set"))
+    if values["study"] != study:
+        raise StudyError(f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}', but a study is named after its file: write study: {study}")
+    return values
+
+
+def declared_parameters(notebook_path: Path) -> dict:
+    """Read the literal defaults of a notebook's tagged parameters cell, without running anything.
+
+    Raises:
+        StudyError: no cell, or several, tagged `parameters`; a line that is no literal assignment.
+    """
+    name = _shown(notebook_path)
+    try:
+        cells = json.loads(notebook_path.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StudyError(f"{name}: cannot be read as a notebook ({type(error).__name__})") from None
+    tagged = [c for c in cells if c["cell_type"] == "code" and "parameters" in c["metadata"].get("tags", [])]
+    if len(tagged) != 1:
+        raise StudyError(f"{name}: {len(tagged)} code cells are tagged 'parameters', one must be; without the tag its own defaults would win silently")
+    declared = {}
+    for node in ast.parse("".join(tagged[0]["source"])).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+        try:
+            declared[target.id] = ast.literal_eval(node.value)
+        except (AttributeError, ValueError):
+            raise StudyError(f"{name}: line {node.lineno} of the parameters cell is not 'name: type = literal'") from None
+    return declared
+
+
+def check_notebook(notebook_path: Path, base: dict) -> dict:
+    """Read a notebook's declared parameters and check names and types against base.yaml's.
+
+    Raises:
+        StudyError: a name that base.yaml does not declare, or a default of another type.
+    """
+    declared = declared_parameters(notebook_path)
+    _checked(declared, base, _shown(notebook_path))
+    return declared
+
+
+def _parsed(sets: tuple, base: dict) -> dict:
+    """Turn "key=value" strings into values of the declared types."""
+    values = {}
+    for text in sets:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals:
+            raise StudyError(f"--set {text}: write --set key=value")
+        declared = base.get(key)
+        if isinstance(declared, str):
+            values[key] = value
+        elif isinstance(declared, list) and not value.strip().startswith("["):
+            values[key] = [yaml.safe_load(part) for part in value.split(",") if part.strip()]
+        else:
+            values[key] = yaml.safe_load(value)
+    return values
+
+
+def _checked(values: dict, base: dict, where: str) -> dict:
+    """Check an overlay against base.yaml and return it with declared types."""
+    checked = {}
+    for key, value in values.items():
+        if key not in base:
+            raise StudyError(f"{where}: unknown key '{key}' (value {value!r}){_nearest(key, base)}; every key is declared in params/base.yaml")
+        declared = base[key]
+        if isinstance(declared, list):
+            if not isinstance(value, list):
+                raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; write [{value}]")
+            kind = type(declared[0]) if declared else ELEMENTS.get(key)
+            checked[key] = [_typed(key, item, kind or type(item), where) for item in value]
+        else:
+            checked[key] = _typed(key, value, type(declared), where)
+    return checked
+
+
+def _typed(key: str, value, kind: type, where: str):
+    """Return one scalar as its declared type, within its range."""
+    found = f"{where}: key '{key}' is {value!r}"
+    if kind is float and isinstance(value, str):
+        try:
+            value = float(value)  # YAML reads 1e-3 as text; 1.0e-3 is a number
+        except ValueError:
+            raise StudyError(f"{found}, which is text; it must be a number such as 0.001") from None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        hint = " (YAML reads yes, no, on and off as true and false: quote them)" if isinstance(value, bool) else ""
+        hint = " (write true or false)" if kind is bool else hint
+        raise StudyError(f"{found}, of type {type(value).__name__}; it must be {kind.__name__}{hint}")
+    if kind in (int, float):
+        low, high = RANGES.get(key, (0, 1) if key.endswith(("share", "shares")) else (0, math.inf))
+        if not low <= value <= high or not math.isfinite(value):
+            raise StudyError(f"{found}; it must lie in {low} to {high}")
+    if kind is str and value not in CHOICES.get(key, (value,)):
+        raise StudyError(f"{found}{_nearest(value, CHOICES[key])}; choices: {', '.join(CHOICES[key])}")
+    return value
+
+
+def _nearest(word: str, valid) -> str:
+    close = difflib.get_close_matches(str(word), list(valid), n=1, cutoff=0.5)
+    return f", did you mean '{close[0]}'?" if close else ""
+
+
+def _shown(path: Path) -> str:
+    """Name a path from the project's root where it lies in it."""
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

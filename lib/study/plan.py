@@ -1,0 +1,166 @@
+"""The plan of a study: which notebook runs with which values, what it depends on, and whether it is done."""
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.study.errors import StudyError
+from lib.study.fingerprints import code_digest, imported_modules, notebook_modules
+from lib.study.machine import package_versions
+from lib.study.params import check_notebook, load_params, read_yaml
+from lib.study.paths import ROOT, StudyPaths, study_paths
+from lib.study.records import content_hash, output_unchanged, read_json
+from lib.study.stages import PER_POOL, UPSTREAM, stage_of
+
+SOURCES = ("data", "ferplus", "synthetic")  # parameters that name files of the user
+NOT_IN_KEY = ("output", "workers")  # where and how fast, not what
+
+
+@dataclass(frozen=True)
+class Task:
+    """One execution of one notebook."""
+
+    name: str  # 20_generation-drawn-narrow
+    notebook: Path
+    stage: int
+    pool: str
+    values: dict  # what papermill injects: the keys that the notebook declares
+    params: dict  # all of them
+    paths: StudyPaths
+    upstream: tuple[str, ...]  # names of all tasks before it, directly or not
+
+    @property
+    def executed(self) -> Path:
+        return self.paths.notebooks / f"{self.name}.ipynb"
+
+    @property
+    def page(self) -> Path:
+        return self.paths.reports / f"{self.name}.html"
+
+    @property
+    def done(self) -> Path:
+        return self.paths.state / f"{self.name}.done.json"
+
+
+def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebooks") -> list[Task]:
+    """Lay out every execution of a study, in order, with its resolved values checked.
+
+    Raises:
+        StudyError: a parameter, a notebook's parameters cell or a path of the user that is wrong.
+    """
+    params = load_params(study, sets)
+    base = read_yaml(ROOT / "params" / "base.yaml")
+    _check_sources(params)
+    paths = study_paths(study, params["output"])
+    tasks = []
+    for file in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
+        declared = check_notebook(file, base)
+        stage = stage_of(file.stem)
+        if stage not in UPSTREAM:
+            raise StudyError(f"{file.name}: no stage {stage}; stages: {', '.join(map(str, UPSTREAM))}")
+        for pool in params["pools"] if stage in PER_POOL else [""]:
+            values = load_params(study, sets, pool) if pool else params
+            name = f"{file.stem}-{pool}" if pool else file.stem
+            upstream = tuple(t.name for t in tasks if t.stage in _ancestors(stage) and (not pool or t.pool in ("", pool)))
+            tasks.append(Task(name, file, stage, pool, {key: values[key] for key in declared}, values, paths, upstream))
+    return tasks
+
+
+def select(tasks: list[Task], only: str) -> list[Task]:
+    """Pick tasks by stage: "40,50" or "40-60"; empty picks all.
+
+    Raises:
+        StudyError: not a list of stages.
+    """
+    if not only:
+        return tasks
+    stages, known = set(), sorted({task.stage for task in tasks})
+    for part in only.split(","):
+        first, _, last = part.strip().partition("-")
+        if not first.isdigit() or not (last or first).isdigit():
+            raise StudyError(f"--only {only}: write stages as 40,50 or 40-60")
+        span = [stage for stage in known if int(first) <= stage <= int(last or first)]
+        if not span:
+            raise StudyError(f"--only {only}: no notebook {part.strip()}; there are {', '.join(map(str, known))}")
+        stages.update(span)
+    return [task for task in tasks if task.stage in stages]
+
+
+def key_parts(task: Task) -> dict:
+    """Collect everything that can change a task's outcome, in parts that can be named to a reader.
+
+    Raises:
+        StudyError: an upstream task that has not finished.
+    """
+    cells = json.loads(task.notebook.read_text(encoding="utf-8"))["cells"]
+    sources = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
+    modules = notebook_modules("\n".join(source for kind, source in sources if kind == "code"))
+    values = {key: value for key, value in task.values.items() if key not in NOT_IN_KEY}
+    return {
+        "notebook": content_hash(sources),
+        "parameters": values,
+        "sources": {key: source_identity(values[key]) for key in SOURCES if values.get(key)},
+        "code": {name: code_digest(name) for name in sorted(imported_modules(*modules))},
+        "packages": package_versions(),
+        "upstream": {name: upstream_digest(task.paths, name) for name in task.upstream},
+    }
+
+
+def why_to_run(task: Task, parts: dict) -> str:
+    """Say in a few words why a task must run; empty when it is done and nothing changed."""
+    if not task.done.exists():
+        return "not run yet"
+    done = read_json(task.done)
+    for part, now in parts.items():
+        before = done["parts"].get(part)
+        if before != json.loads(json.dumps(now)):
+            return f"changed {part}{_differing(before, now)}"
+    changed = [name for name, record in done["outputs"].items() if not output_unchanged(task.paths.root / name, record)]
+    if changed:
+        return f"{changed[0]} is not what it wrote"
+    return "" if task.executed.exists() else "executed notebook missing"
+
+
+def upstream_digest(paths: StudyPaths, name: str) -> str:
+    """Hash what a finished task wrote."""
+    done = paths.state / f"{name}.done.json"
+    if not done.exists():
+        raise StudyError(f"{name} has not finished; run it first: --only {stage_of(name)}, or leave --only out")
+    return content_hash({file: record["sha256"] for file, record in read_json(done)["outputs"].items()})
+
+
+@functools.cache
+def source_identity(path: str) -> list:
+    """Identify the user's data cheaply: path, size and time; for a folder the number of files and the newest time."""
+    if path == "drawn":
+        return [path]
+    if os.path.isfile(path):
+        return [path, os.path.getsize(path), os.stat(path).st_mtime_ns]
+    times = [entry.stat().st_mtime_ns for folder, _, _ in os.walk(path) for entry in os.scandir(folder) if entry.is_file()]
+    return [path, len(times), max(times, default=0)]
+
+
+def _check_sources(params: dict) -> None:
+    """Stop before any kernel where the user's data is not named or not there."""
+    if not params["data"]:
+        raise StudyError(f"study {params['study']} needs real faces: give --data PATH (folder, zip, csv or parquet)")
+    if "folder" in params["pools"] and not params["synthetic"]:
+        raise StudyError(f"study {params['study']} has the pool 'folder': give --synthetic PATH of ready-made images")
+    for key in SOURCES:
+        if params[key] and params[key] != "drawn" and not os.path.exists(params[key]):
+            raise StudyError(f"{key}: {params[key]}: no such file or folder")
+
+
+def _ancestors(stage: int) -> set[int]:
+    return {a for parent in UPSTREAM[stage] for a in (parent, *_ancestors(parent))}
+
+
+def _differing(before, now) -> str:
+    """Name the first entry that differs."""
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return ""
+    key = next(key for key in [*now, *before] if before.get(key) != json.loads(json.dumps(now.get(key))))
+    values = f" from {before.get(key)} to {now.get(key)}" if not isinstance(now.get(key), str) or len(str(now.get(key))) < 40 else ""
+    return f": {key}{values}"

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Runs a study from start to end: sets up what is missing, executes the notebooks, renders the reports.
+
+Its top needs no package at all, and any Python can read it.
+"""
+
+import argparse
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, ROOT)
+
+EXAMPLES = """\
+examples:
+  python3 run_all.py                                    the quick study, on drawn faces
+  python3 run_all.py --study schuermann --data dataset_base --synthetic dataset_synthetic
+  python3 run_all.py --only 40-80 --set seeds=10        more runs per arm, and all that follows from them
+  python3 run_all.py --dry-run --set train_steps=500    what would run, and why
+  python3 run_all.py --test                             the tests
+
+Called again, it goes on where it was; with nothing changed it does nothing.
+"""
+
+
+def parse(argv):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_all.py",
+        description="Does AI-generated data help an emotion classifier? Runs a study from its notebooks and writes reports/<study>/index.html.",
+        epilog=EXAMPLES,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=22, width=110),
+    )
+    parser.add_argument("--study", default="quick", metavar="NAME", help="parameter file in params/ (default: quick)")
+    parser.add_argument("--data", metavar="PATH", help="the real faces: folder, zip, csv or parquet; or 'drawn'")
+    parser.add_argument("--synthetic", metavar="PATH", help="ready-made synthetic images: become the pool 'folder'")
+    parser.add_argument("--only", default="", metavar="STAGES", help="these notebooks alone: 40,50 or 40-60")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a parameter of params/base.yaml; repeatable, lists as a,b")
+    parser.add_argument("--list", action="store_true", help="show the studies, and what each notebook would do")
+    parser.add_argument("--dry-run", action="store_true", help="show the resolved parameters and the plan; execute nothing")
+    parser.add_argument("--fresh", action="store_true", help="ignore finished work: it is set aside, not deleted")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes and notebooks side by side (default: one per core)")
+    parser.add_argument("--output", metavar="DIR", help="folder that receives runs/ and reports/ (default: the project's own)")
+    parser.add_argument("--test", action="store_true", help="run the tests instead")
+    return parser.parse_args(argv)
+
+
+def main(argv):
+    """Set up, then test or run; returns the exit status."""
+    options = parse(argv)
+    from lib.study.environment import ensure
+
+    ensure([os.path.abspath(__file__)] + argv)
+    if options.test:
+        return test()
+    from lib.study.command import run
+
+    return run(options)
+
+
+def test():
+    """Hand over to pytest, with this project first on the path and no more threads than two."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, str(min(2, os.cpu_count() or 1)))
+    os.environ["PYTHONPATH"] = os.pathsep.join([ROOT] + [path for path in [os.environ.get("PYTHONPATH")] if path])
+    os.chdir(ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", "pytest"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
