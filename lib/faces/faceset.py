@@ -1,45 +1,44 @@
-"""The face set: grey images, and a table with one row an image. Labels travel by class name; a number exists only inside a tensor."""
+"""The face set: grey images, labels by class name, and a table with one row an image.
+
+On disk a face set is a packed copy (faces.npz + faces.parquet) and, on request, an image folder `<class>/<id>.png` with
+`metadata.csv` that torchvision's ImageFolder and Hugging Face's imagefolder both load.
+"""
 
 import hashlib
+import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
 
-CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # alphabetical; a number exists only inside a tensor
 SPLITS = ("train", "val", "test", "extra")
 REQUIRED = ("id", "class", "split", "source")
 
 
 @dataclass(frozen=True)
 class FaceSet:
-    """Grey face images with their table.
+    """Grey images and their table, row by row.
 
-    Attributes:
-        images: uint8 (N, H, W), 0 to 255.
-        table: N rows in the order of the images, index 0..N-1; columns id (unique), class (of CLASSES), split (of SPLITS), source,
-            and what else is known of an image (true_class, generator, prompt, seed, file, cluster, leaked, plus_class, ...).
+    Args:
+        images: uint8 (N, H, W), grey levels 0-255.
+        table: N rows with the columns id (unique str), class (a name in CLASSES), split (a name in SPLITS) and source (str);
+            further columns say where an image came from (generator, prompt, seed, file, cluster, leaked, plus_class ...).
+
+    Raises:
+        StudyError: shapes that do not fit, a missing column, an unknown class, an id that occurs twice.
     """
 
     images: np.ndarray
     table: pd.DataFrame
 
     def __post_init__(self):
-        if self.images.dtype != np.uint8 or self.images.ndim != 3:
-            raise StudyError(f"face set: images must be uint8 (N, H, W), got {self.images.dtype} {self.images.shape}")
-        if len(self.images) != len(self.table):
-            raise StudyError(f"face set: {len(self.images)} images but {len(self.table)} table rows")
-        missing = [name for name in REQUIRED if name not in self.table.columns]
-        if missing:
-            raise StudyError(f"face set: the table lacks the columns {missing}; it has {list(self.table.columns)}")
-        unknown = sorted(set(self.table["class"]) - set(CLASSES))
-        if unknown:
-            raise StudyError(f"face set: unknown classes {unknown}; classes are {', '.join(CLASSES)}")
+        _check(self.images, self.table)
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
 
     def __len__(self) -> int:
@@ -47,88 +46,138 @@ class FaceSet:
 
     @property
     def labels(self) -> np.ndarray:
-        """Class numbers, int64 (N,): positions in CLASSES."""
-        return self.table["class"].map({name: i for i, name in enumerate(CLASSES)}).to_numpy(np.int64)
+        """Indices into CLASSES, int64 (N,)."""
+        return label_indices(self.table["class"])
 
     def select(self, rows) -> "FaceSet":
-        """Return the images named by a boolean mask (N,) or by positions, in that order."""
+        """Take the rows of a boolean mask (N,) or of an index array, in its order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         return FaceSet(self.images[rows], self.table.iloc[rows])
 
     def split(self, name: str) -> "FaceSet":
-        """Return the images of one split."""
+        """Take the images of one split: train, val, test or extra."""
+        if name not in SPLITS:
+            raise StudyError(f"no split is called {name!r}; there are {', '.join(SPLITS)}")
         return self.select((self.table["split"] == name).to_numpy())
 
     def counts(self) -> pd.Series:
-        """Count images per class, every class of CLASSES in order, zeros included."""
-        return self.table["class"].value_counts().reindex(CLASSES, fill_value=0)
+        """Count the images of each class, in the order of CLASSES."""
+        return self.table["class"].value_counts().reindex(CLASSES, fill_value=0).rename("images")
 
     def resized(self, px: int) -> "FaceSet":
-        """Return the set at px x px: area average when shrinking, bilinear when growing."""
-        if self.images.shape[1:] == (px, px):
-            return self
-        shrinks = self.images.shape[1] > px
-        how = Image.Resampling.BOX if shrinks else Image.Resampling.BILINEAR
-        images = [np.asarray(Image.fromarray(image).resize((px, px), how)) for image in self.images]
-        return FaceSet(np.stack(images) if images else np.zeros((0, px, px), np.uint8), self.table)
+        """Resize all images to px x px: area when shrinking, bilinear when growing."""
+        return FaceSet(resize(self.images, px), self.table)
 
     def digest(self) -> str:
-        """Hash images, classes, splits and ids (SHA-256, hex): equal exactly where these are."""
-        sha = hashlib.sha256(repr(self.images.shape).encode())
-        sha.update(np.ascontiguousarray(self.images).tobytes())
-        for column in ("id", "class", "split"):
-            sha.update("\x00".join(self.table[column].astype(str)).encode())
-        return sha.hexdigest()
+        """Hash images, labels and ids: sha256 hex, the same wherever the same faces lie in the same order."""
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update("\n".join(self.table["class"] + "\t" + self.table["id"]).encode())
+        return digest.hexdigest()
 
 
-def concat(sets: list[FaceSet]) -> FaceSet:
-    """Join face sets of one image size; a column that a set lacks is missing in its rows."""
+def label_indices(names) -> np.ndarray:
+    """Turn class names into int64 indices into CLASSES."""
+    return pd.Index(CLASSES).get_indexer(pd.Index(names)).astype(np.int64)
+
+
+def resize(images: np.ndarray, px: int) -> np.ndarray:
+    """Resize uint8 (N, H, W) to (N, px, px): area when shrinking, bilinear when growing."""
+    if images.shape[1:] == (px, px):
+        return images
+    way = cv2.INTER_AREA if px < min(images.shape[1:]) else cv2.INTER_LINEAR
+    resized = np.empty((len(images), px, px), np.uint8)
+    for i, image in enumerate(images):
+        resized[i] = cv2.resize(image, (px, px), interpolation=way)
+    return resized
+
+
+def concat(sets) -> FaceSet:
+    """Put face sets one after the other; columns that a set lacks are empty there.
+
+    Raises:
+        StudyError: images of different sizes, or an id that two sets share.
+    """
+    sets = list(sets)
     sizes = {faces.images.shape[1:] for faces in sets}
     if len(sizes) != 1:
-        raise StudyError(f"face sets of different image sizes cannot be joined: {sorted(sizes)}; resize them first")
+        raise StudyError(f"face sets of different image sizes {sorted(sizes)} cannot be joined; resize them first (FaceSet.resized)")
     return FaceSet(np.concatenate([faces.images for faces in sets]), pd.concat([faces.table for faces in sets], ignore_index=True))
 
 
-def save_faces(faces: FaceSet, folder: Path, *, pictures: bool = False) -> None:
-    """Write the packed copy (faces.npz, faces.parquet); with pictures also <class>/<id>.png and metadata.csv.
+def save_faces(faces: FaceSet, folder: Path, *, pictures: bool = False) -> list[Path]:
+    """Write the packed copy, and with `pictures` the image folder that other tools load; return the files to record.
 
-    The picture folder loads in torchvision's ImageFolder and in Hugging Face's imagefolder.
+    Both halves of the packed copy carry the digest of the faces, so that halves of two different runs are never read as one.
     """
+    from lib.study.records import atomic_write
+
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / "faces.npz") as f:
-        np.savez(f, images=faces.images)
-    with atomic_write(folder / "faces.parquet") as f:
-        faces.table.to_parquet(f, index=False)
     if pictures:
-        save_pictures(faces, folder)
-
-
-def save_pictures(faces: FaceSet, folder: Path) -> None:
-    """Write one PNG an image as <class>/<id>.png, and metadata.csv with file_name and the table's columns."""
-    files = [f"{row_class}/{row_id}.png" for row_class, row_id in zip(faces.table["class"], faces.table["id"])]
-    for name in set(faces.table["class"]):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for image, file in zip(faces.images, files):
-        Image.fromarray(image).save(folder / file, compress_level=1)
-    with atomic_write(folder / "metadata.csv", "w") as f:
-        faces.table.assign(file_name=files).set_index("file_name").reset_index().to_csv(f, index=False)
+        _save_pictures(faces, folder)
+    digest = faces.digest()
+    with atomic_write(folder / "faces.npz") as file:
+        np.savez(file, images=faces.images, digest=np.array(digest))
+    with atomic_write(folder / "faces.parquet") as file:
+        buffer = io.BytesIO()
+        table = faces.table.copy()
+        table.attrs = {"digest": digest}
+        table.to_parquet(buffer, index=False)
+        file.write(buffer.getvalue())
+    return [folder / "faces.npz", folder / "faces.parquet"]
 
 
 def load_faces(folder: Path) -> FaceSet:
-    """Read a packed face set.
+    """Read the packed copy of a face set.
 
     Raises:
-        StudyError: nothing there, or cut off.
+        StudyError: the folder holds none, it is cut off, or its two files are of different runs.
     """
     folder = Path(folder)
-    if not (folder / "faces.npz").exists():
-        raise StudyError(f"{folder}: no face set here (faces.npz is missing); run the notebook that makes it first")
+    images_path, table_path = folder / "faces.npz", folder / "faces.parquet"
+    for path in (images_path, table_path):
+        if not path.is_file():
+            raise StudyError(f"{path} does not exist; run the notebook that makes this face set first")
     try:
-        with np.load(folder / "faces.npz", allow_pickle=False) as packed:
-            images = packed["images"]
-        table = pd.read_parquet(folder / "faces.parquet")
-    except Exception as error:  # zipfile, numpy and pyarrow each raise their own kind on a cut file
-        raise StudyError(f"{folder}: the packed face set does not read ({error}); delete the folder and run again") from error
+        with np.load(images_path, allow_pickle=False) as packed:
+            images, digest = packed["images"], str(packed["digest"])
+        table = pd.read_parquet(table_path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise StudyError(f"{folder} holds a damaged face set ({error}); delete the folder and run its notebook again") from error
+    if table.attrs.get("digest") != digest:
+        raise StudyError(f"{images_path} and {table_path.name} are of different runs; delete the folder and run its notebook again")
+    table.attrs = {}
     return FaceSet(images, table)
+
+
+def _save_pictures(faces: FaceSet, folder: Path) -> None:
+    """Write `<class>/<id>.png` for each image, and metadata.csv with its file_name."""
+    from lib.study.records import atomic_write
+
+    names = faces.table["class"] + "/" + faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True) + ".png"
+    for name in sorted(set(faces.table["class"])):
+        (folder / name).mkdir(exist_ok=True)
+    for name, image in zip(names, faces.images):
+        with atomic_write(folder / name) as file:
+            file.write(cv2.imencode(".png", image)[1].tobytes())
+    with atomic_write(folder / "metadata.csv") as file:
+        file.write(faces.table.assign(file_name=names).to_csv(index=False).encode())
+
+
+def _check(images: np.ndarray, table: pd.DataFrame) -> None:
+    """Stop on images and table that cannot be one face set."""
+    if images.ndim != 3 or images.dtype != np.uint8:
+        raise StudyError(f"a face set holds uint8 (N, H, W), not {images.dtype} {images.shape}")
+    if len(images) != len(table):
+        raise StudyError(f"a face set has one row an image, not {len(table)} rows for {len(images)} images")
+    missing = [column for column in REQUIRED if column not in table]
+    if missing:
+        raise StudyError(f"a face set's table lacks the column {missing[0]!r}; it has {', '.join(table.columns)}")
+    for column, known in (("class", CLASSES), ("split", SPLITS)):
+        unknown = set(table[column].dropna()) - set(known)
+        if unknown or table[column].isna().any():
+            raise StudyError(f"unknown {column} {sorted(unknown) or 'missing'} in a face set; there are {', '.join(known)}")
+    if table["id"].duplicated().any():
+        raise StudyError(f"the id {table['id'][table['id'].duplicated()].iloc[0]!r} occurs twice in a face set")
