@@ -12,7 +12,7 @@ from lib.study.lock import study_lock
 from lib.study.machine import cores
 from lib.study.params import PARAMS, load_params, studies
 from lib.study.paths import StudyPaths
-from lib.study.plan import Task, key_parts, plan_tasks, select, why_to_run
+from lib.study.plan import SOURCES, Task, key_parts, plan_tasks, select, why_to_run
 from lib.study.records import read_json
 
 
@@ -45,11 +45,8 @@ def run(options) -> int:
 
 def settings(options) -> tuple[str, ...]:
     """Turn the command line's shortcuts into key=value strings; paths become absolute."""
-    sets = list(options.set)
-    for key in ("data", "synthetic", "output"):
-        value = getattr(options, key)
-        if value:
-            sets.append(f"{key}={value if value == 'drawn' else os.path.abspath(os.path.expanduser(value))}")
+    given = [f"{key}={getattr(options, key)}" for key in ("data", "synthetic", "output") if getattr(options, key)]
+    sets = [_absolute(text) for text in [*options.set, *given]]
     if options.workers is not None:
         sets.append(f"workers={options.workers}")
     if options.synthetic:
@@ -136,6 +133,14 @@ def set_aside(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: str)
         os.rename(path, target)
     if moved:
         print(f"earlier work set aside: {aside}")
+
+
+def _absolute(text: str) -> str:
+    """Resolve a path given as key=value against the caller's folder, not the kernel's."""
+    key, _, value = text.partition("=")
+    if key not in (*SOURCES, "output") or value in ("", "drawn"):
+        return text
+    return f"{key}={os.path.abspath(os.path.expanduser(value))}"
 
 
 def _print_plan(tasks: list[Task], chosen: list[Task]) -> None:
