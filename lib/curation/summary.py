@@ -1,0 +1,53 @@
+"""What curation did to a pool, in tables: counts by step, shares by class."""
+
+import numpy as np
+import pandas as pd
+
+from lib.curation.intervals import wilson
+from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.pool import decide
+
+
+def step_summary(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Count what each step judged and rejected.
+
+    Returns:
+        Table with step, judged, rejected, share (of the judged), and the commonest reason.
+    """
+    rows = []
+    for step, part in verdicts.groupby("step", sort=False):
+        gone = part[~part["keep"]]
+        reason = gone["reason"].str.replace(r"\b\S*\d\S*", "…", regex=True).mode()
+        rows.append({"step": step, "judged": len(part), "rejected": len(gone), "share": len(gone) / len(part), "reason": reason.get(0, "")})
+    decided = decide(verdicts, pool.table["id"].tolist())
+    gone = int((~decided["keep"]).sum())
+    rows.append({"step": "all", "judged": len(pool), "rejected": gone, "share": gone / max(len(pool), 1), "reason": ""})
+    return pd.DataFrame(rows)
+
+
+def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Show how rejection shifts the class distribution.
+
+    Returns:
+        Table by class: before and after (share of the pool), kept (share of the class that stays) with its 95 % Wilson interval, n.
+    """
+    keep = decide(verdicts, pool.table["id"].tolist())["keep"].to_numpy()
+    labels, rows = pool.table["class"].to_numpy(), []
+    for name in CLASSES:
+        own = labels == name
+        kept, n = int(keep[own].sum()), int(own.sum())
+        share, low, high = wilson(kept, n)
+        rows.append({"class": name, "n": n, "before": n / max(len(pool), 1), "after": kept / max(keep.sum(), 1), "kept": share, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
+    """Pick rejected images for a sheet, spread over the reasons in turn.
+
+    Returns:
+        Table with position (row of the pool), step, reason, score; at most n rows.
+    """
+    gone = verdicts[~verdicts["keep"]].drop_duplicates("id").copy()
+    gone["position"] = pd.Index(pool.table["id"]).get_indexer(gone["id"])
+    gone["turn"] = gone.groupby("step").cumcount()
+    return gone.sort_values(["turn", "position"]).head(n)[["position", "step", "reason", "score"]].reset_index(drop=True)
