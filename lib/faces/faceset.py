@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib.study.errors import StudyError
+from lib.study.records import atomic_write
 
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # alphabetical; a number exists only inside a tensor
 SPLITS = ("train", "val", "test", "extra")
@@ -70,10 +71,11 @@ class FaceSet:
         return FaceSet(resize(self.images, px), self.table)
 
     def digest(self) -> str:
-        """Hash images, labels and ids: sha256 hex, the same wherever the same faces lie in the same order."""
+        """Hash images, classes, splits and ids: sha256 hex, equal exactly where these are, in this order."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
-        digest.update("\n".join(self.table["class"] + "\t" + self.table["id"]).encode())
+        for column in ("id", "class", "split"):
+            digest.update("\x00".join(self.table[column].astype(str)).encode())
         return digest.hexdigest()
 
 
@@ -111,12 +113,10 @@ def save_faces(faces: FaceSet, folder: Path, *, pictures: bool = False) -> list[
 
     Both halves of the packed copy carry the digest of the faces, so that halves of two different runs are never read as one.
     """
-    from lib.study.records import atomic_write
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if pictures:
-        _save_pictures(faces, folder)
+        save_pictures(faces, folder)
     digest = faces.digest()
     with atomic_write(folder / "faces.npz") as file:
         np.savez(file, images=faces.images, digest=np.array(digest))
@@ -152,14 +152,12 @@ def load_faces(folder: Path) -> FaceSet:
     return FaceSet(images, table)
 
 
-def _save_pictures(faces: FaceSet, folder: Path) -> None:
-    """Write `<class>/<id>.png` for each image, and metadata.csv with its file_name."""
-    from lib.study.records import atomic_write
-
+def save_pictures(faces: FaceSet, folder: Path) -> None:
+    """Write one PNG an image as `<class>/<id>.png`, and metadata.csv with its file_name and the table's columns."""
     names = faces.table["class"] + "/" + faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True) + ".png"
     for name in sorted(set(faces.table["class"])):
         (folder / name).mkdir(exist_ok=True)
-    for name, image in zip(names, faces.images):
+    for name, image in zip(names, faces.images, strict=True):
         with atomic_write(folder / name) as file:
             file.write(cv2.imencode(".png", image)[1].tobytes())
     with atomic_write(folder / "metadata.csv") as file:

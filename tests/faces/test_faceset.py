@@ -1,0 +1,91 @@
+"""Face sets: labels travel by name, files come back as written, damage is named."""
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.faces.faceset import CLASSES, FaceSet, concat, load_faces, save_faces
+from lib.study.errors import StudyError
+
+
+def small_set(n=6, px=8, prefix="a", split="train"):
+    images = np.random.default_rng(0).integers(0, 256, (n, px, px), dtype=np.uint8)
+    ids = [f"{prefix}-{i}" for i in range(n)]
+    return FaceSet(images, pd.DataFrame({"id": ids, "class": [CLASSES[-1 - i % 7] for i in range(n)], "split": split, "source": "made"}))
+
+
+def test_labels_are_positions_in_classes():
+    faces = small_set(7)
+    assert faces.labels.tolist() == [6, 5, 4, 3, 2, 1, 0] and faces.labels.dtype == np.int64
+    assert list(faces.counts().index) == list(CLASSES) and faces.counts().sum() == 7
+
+
+def test_select_by_mask_and_by_order():
+    faces = small_set()
+    assert faces.select([2, 0]).table["id"].tolist() == ["a-2", "a-0"]
+    assert (faces.select(faces.labels == 6).images == faces.images[:1]).all()
+    assert len(faces.select([])) == 0 and len(faces.split("val")) == 0
+
+
+def test_concat_keeps_rows_and_refuses_other_sizes_and_shared_ids():
+    joined = concat([small_set(), small_set(prefix="b")])
+    assert len(joined) == 12 and joined.table.index.tolist() == list(range(12))
+    with pytest.raises(StudyError, match="sizes"):
+        concat([small_set(), small_set(px=9)])
+    with pytest.raises(StudyError, match="'a-0' occurs twice"):
+        concat([small_set(), small_set()])
+
+
+@pytest.mark.parametrize("column, value", [("class", "contempt"), ("split", "holdout"), ("class", None)])
+def test_unknown_names_are_refused(column, value):
+    faces = small_set()
+    with pytest.raises(StudyError, match=f"unknown {column}"):
+        FaceSet(faces.images, faces.table.assign(**{column: value}))
+
+
+def test_packed_copy_comes_back_equal(tmp_path):
+    faces = small_set()
+    save_faces(faces, tmp_path)
+    again = load_faces(tmp_path)
+    assert (again.images == faces.images).all() and again.digest() == faces.digest()
+    pd.testing.assert_frame_equal(again.table, faces.table, check_dtype=False)
+
+
+def test_digest_sees_images_labels_split_and_order():
+    faces = small_set()
+    others = [faces.select([1, 0, 2, 3, 4, 5]), FaceSet(255 - faces.images, faces.table), FaceSet(faces.images, faces.table.assign(split="val")),
+              FaceSet(faces.images, faces.table.assign(**{"class": "sad"}))]
+    assert len({one.digest() for one in [faces, *others]}) == 5
+
+
+def test_damage_is_named(tmp_path):
+    with pytest.raises(StudyError, match="does not exist"):
+        load_faces(tmp_path)
+    save_faces(small_set(), tmp_path)
+    whole = (tmp_path / "faces.npz").read_bytes()
+    (tmp_path / "faces.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StudyError, match="damaged"):
+        load_faces(tmp_path)
+
+
+def test_halves_of_two_runs_are_refused(tmp_path):
+    save_faces(small_set(), tmp_path / "one")
+    save_faces(small_set(5), tmp_path / "two")
+    (tmp_path / "two" / "faces.npz").replace(tmp_path / "one" / "faces.npz")
+    with pytest.raises(StudyError, match="different runs"):
+        load_faces(tmp_path / "one")
+
+
+def test_picture_folder_holds_the_same_pixels(tmp_path):
+    faces = small_set()
+    save_faces(faces, tmp_path, pictures=True)
+    rows = pd.read_csv(tmp_path / "metadata.csv")
+    for image, name in zip(faces.images, rows["file_name"], strict=True):
+        assert (cv2.imread(str(tmp_path / name), cv2.IMREAD_GRAYSCALE) == image).all()
+
+
+def test_resizing_shrinks_by_area_and_grows_bilinearly():
+    board = FaceSet(np.tile(np.uint8([[0, 200], [200, 0]]), (1, 4, 4)), small_set(1).table)
+    assert (board.resized(4).images == 100).all()
+    assert board.resized(16).images.shape == (1, 16, 16)
