@@ -42,6 +42,8 @@ def kernel_distance(real: np.ndarray, synth: np.ndarray, *, subset: int = 1000, 
     _check(real, synth, 2)
     rng = np.random.default_rng(seed)
     size = min(subset, len(real), len(synth))
+    if size == len(real) == len(synth):
+        subsets = 1  # every subset would be the whole
     draws = [_mmd2(real[rng.choice(len(real), size, replace=False)], synth[rng.choice(len(synth), size, replace=False)]) for _ in range(subsets)]
     return {"kd": float(np.mean(draws)), "kd_std": float(np.std(draws))}
 

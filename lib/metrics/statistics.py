@@ -5,8 +5,9 @@ row s of both arms was trained with the same seed. The difference is always b - 
 
 Seeds and images are crossed, and both are samples. The variance of the mean difference is taken apart into seeds, images
 (clusters of copies kept together) and their interaction, and the interval is Student's t with Satterthwaite's degrees of freedom.
-The plain percentile bootstrap over seeds and images is offered too (`two_way_bootstrap`), but it does not decide: with few seeds
-the share of 1,000 simulated null studies covered by its nominal 95 % intervals falls short (see tests/metrics/test_coverage.py).
+Over 2,000 simulated studies without an effect its 95 % intervals cover 94.1 to 95.5 % (3 to 17 seeds, 400 to 7,000 images, seed spread 0
+to 2 points). The plain percentile bootstrap over both (`two_way_bootstrap`) covers 93 to 100 %: it counts the noise of single answers
+three times and the seeds too little, so it is shown and never decides. tests/metrics/test_coverage.py repeats this.
 """
 
 from dataclasses import dataclass
@@ -156,24 +157,6 @@ def two_way_bootstrap(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | No
     per_seed = weights @ delta.T / weights.sum(1, keepdims=True)
     picked = np.random.default_rng(seed + 1).integers(len(delta), size=(n_boot, len(delta)))
     return np.take_along_axis(per_seed, picked, axis=1).mean(1)
-
-
-def compare_draws(observed: np.ndarray, draws: np.ndarray, *, n_images: int, n_clusters: int) -> Effect:
-    """Estimate the mean over seeds of a difference in any metric from its bootstrap draws over images.
-
-    Args:
-        observed: float (S,), the difference of the metric at each seed.
-        draws: float (n_boot, S), the same under `cluster_weights`, one draw of images for all seeds.
-    Returns:
-        The effect that `compare` would give for a mean of image scores, for metrics that are none (macro F1).
-    """
-    n_seeds = len(observed)
-    v_image = draws.mean(1).var(ddof=1)
-    if n_seeds == 1:
-        return effect_of(observed.mean(), np.nan, v_image, 0.0, 1, n_clusters, n_images=n_images)
-    own = draws - draws.mean(1, keepdims=True)
-    v_both = own.var(axis=0, ddof=1).sum() / (n_seeds * (n_seeds - 1))
-    return effect_of(observed.mean(), observed.var(ddof=1) / n_seeds, v_image, v_both, n_seeds, n_clusters, n_images=n_images)
 
 
 def _mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float, float, int, int]:

@@ -1,0 +1,140 @@
+"""Which arm is read against which, and the tables that come of it: scores per arm, differences with intervals and verdicts."""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.faceset import CLASSES
+from lib.metrics.arms import ArmPredictions, compare_arms, level
+from lib.metrics.planner import advice
+from lib.metrics.scores import class_scores, scores
+from lib.metrics.statistics import holm, verdict
+from lib.study.errors import StudyError
+
+# an arm's name -> the controls that have its size; {} are the groups of the pattern
+CONTROLS = (
+    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "shuffled-{0}-{1}")),
+    (r"replace-([\d.]+)-(.+)", ("subset-{0}",)),
+    (r"synthetic-([\d.]+x)-(.+)", ("synthetic-{0}-{1}-shuffled",)),
+    (r"scarce-([\d.]+)-(.+)", ("scarce-{0}",)),
+)
+
+
+def contrasts(arms: list[str]) -> list[tuple[str, str, str]]:
+    """List the comparisons that a study's arms allow: every arm against base, every synthetic arm against its controls.
+
+    Returns:
+        (reference, arm, role) with role "base" or "control", only of arms that exist.
+    """
+    found = [("base", arm, "base") for arm in arms if arm != "base" and "base" in arms]
+    for arm in arms:
+        for pattern, controls in CONTROLS:
+            match = re.fullmatch(pattern, arm)
+            names = [control.format(*match.groups()) for control in controls] if match and not arm.endswith("-shuffled") else []
+            found += [(name, arm, "control") for name in names if name in arms]
+    return found
+
+
+def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> dict[tuple[str, str], ArmPredictions]:
+    """Stack the runs of each arm and classifier.
+
+    Args:
+        runs: columns arm, classifier, seed; one row a run.
+        predictions: float32 (N, 7) per row of runs, of the same images.
+    Returns:
+        By (arm, classifier), in order of appearance.
+    Raises:
+        StudyError: where a run predicts another number of images, or a seed occurs twice.
+    """
+    if not len(runs):
+        raise StudyError("no finished run: execute 40_training first")
+    if len({len(p) for p in predictions}) > 1:
+        raise StudyError(f"runs predict different numbers of images ({sorted({len(p) for p in predictions})}): execute 40_training again")
+    runs = runs.reset_index(drop=True)
+    arms = {}
+    for key, rows in runs.groupby(["arm", "classifier"], sort=False):
+        rows = rows.sort_values("seed")
+        if rows["seed"].duplicated().any():
+            raise StudyError(f"arm {key[0]} with classifier {key[1]} has two runs of one seed: execute 40_training again")
+        arms[key] = ArmPredictions(tuple(int(s) for s in rows["seed"]), np.stack([predictions[i] for i in rows.index]))
+    return arms
+
+
+def scorings(table: pd.DataFrame, split: str = "test") -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Name the ways to score one split: all images or those without a copy in training; the set's own label or FER+'s.
+
+    Args:
+        table: of the split's face set; columns class, and where known leaked (bool) and plus_class (a class, or missing).
+    Returns:
+        (mask bool (N,), labels int64 (N,), -1 where there is none) by name: test, test-leakfree, test-plus, test-leakfree-plus.
+    """
+    index = {name: i for i, name in enumerate(CLASSES)}
+    own = table["class"].map(index).to_numpy(np.int64)
+    found = {split: (np.ones(len(table), bool), own)}
+    if "plus_class" in table and table["plus_class"].isin(CLASSES).any():
+        plus = table["plus_class"].map(index).fillna(-1).to_numpy(np.int64)
+        found[f"{split}-plus"] = (plus >= 0, plus)
+    if "leaked" in table and table["leaked"].any():
+        clean = ~table["leaked"].to_numpy(bool)
+        found |= {name.replace(split, f"{split}-leakfree", 1): (mask & clean, labels) for name, (mask, labels) in list(found.items())}
+    return found
+
+
+def result_rows(arms: dict, scoring: dict, *, study: str) -> list[dict]:
+    """Score every run on every scoring, as rows of the results table."""
+    rows = []
+    for (arm, classifier), found in arms.items():
+        for split, (mask, labels) in scoring.items():
+            for seed, probabilities in zip(found.seeds, found.probabilities[:, mask]):
+                fixed = {"study": study, "arm": arm, "classifier": classifier, "seed": seed, "split": split}
+                whole = scores(probabilities, labels[mask])
+                rows += [fixed | {"metric": name, "class": "", "value": value} for name, value in whole.items()]
+                rows += [fixed | row for row in class_scores(probabilities, labels[mask]).to_dict("records")]
+    return rows
+
+
+def levels(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, metric: str = "accuracy") -> pd.DataFrame:
+    """Give each arm's own mean with its interval: columns arm, classifier, value, low, high, n_seeds, n_images."""
+    rows = []
+    for (arm, classifier), found in arms.items():
+        effect = level(found, labels, clusters=clusters, metric=metric)
+        rows.append((arm, classifier, effect.difference, effect.low, effect.high, effect.n_seeds, effect.n_images))
+    return pd.DataFrame(rows, columns=["arm", "classifier", "value", "low", "high", "n_seeds", "n_images"])
+
+
+def effects(
+    arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin: float, metric: str = "accuracy", class_name: str = "",
+    seconds_per_run: float = 0.0,
+) -> pd.DataFrame:  # fmt: skip
+    """Judge every contrast of a study on one metric.
+
+    Args:
+        arms: of `gather_arms`, restricted to the images of labels and clusters.
+        labels: int64 (N,).
+        clusters: int64 (N,), equal for copies.
+        margin: smallest effect of interest.
+    Returns:
+        Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
+        smallest_visible, advice. Holm's family: all contrasts of one role and classifier.
+    """
+    rows = []
+    for classifier in dict.fromkeys(name for _, name in arms):
+        for reference, arm, role in contrasts([name for name, own in arms if own == classifier]):
+            pair = arms[reference, classifier], arms[arm, classifier]
+            effect = compare_arms(*pair, labels, clusters=clusters, metric=metric, class_name=class_name)
+            fixed = {"reference": reference, "arm": arm, "role": role, "classifier": classifier, "metric": metric, "class": class_name}
+            rows.append(fixed | {"effect": effect})
+    table = pd.DataFrame(rows, columns=["reference", "arm", "role", "classifier", "metric", "class", "effect"])
+    return _judged(table, margin, seconds_per_run)
+
+
+def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float) -> pd.DataFrame:
+    kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "smallest_visible")
+    for name in kept:
+        table[name] = [getattr(effect, name) for effect in table["effect"]]
+    table["p_holm"] = table.groupby(["role", "classifier"])["p"].transform(lambda p: holm(list(p))) if len(table) else []
+    table["verdict"] = [verdict(effect, margin, p=p) for effect, p in zip(table["effect"], table["p_holm"])]
+    told = zip(table["effect"], table["verdict"])
+    table["advice"] = [advice(effect, margin, seconds_per_run=seconds_per_run) if word == "undecided" else "" for effect, word in told]
+    return table.drop(columns="effect")

@@ -1,0 +1,99 @@
+"""Any metric spread over images averages back to itself and carries the metric's own sampling variance; contrasts find the right controls."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.faces.faceset import CLASSES
+from lib.metrics.arms import ArmPredictions, compare_arms, image_scores, level
+from lib.metrics.contrasts import contrasts, effects, gather_arms, levels, result_rows, scorings
+from lib.metrics.scores import class_scores, scores
+from lib.metrics.statistics import cluster_weights
+from lib.study.errors import StudyError
+
+
+def predicted(labels: np.ndarray, n_seeds: int, skill: float, seed: int) -> ArmPredictions:
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=(1, len(labels), 7))  # what is hard about an image is hard for every seed
+    logits = shared + rng.normal(size=(n_seeds, len(labels), 7)) + skill * np.eye(7)[labels]
+    p = np.exp(logits)
+    return ArmPredictions(tuple(range(n_seeds)), (p / p.sum(2, keepdims=True)).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    return np.random.default_rng(0).choice(7, 900, p=[0.2, 0.05, 0.15, 0.25, 0.15, 0.1, 0.1])
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1_macro", "auroc_macro"])
+def test_image_scores_average_to_the_metric(labels, metric):
+    arm = predicted(labels, 3, 1.5, 1)
+    expected = [scores(p, labels)[metric] for p in arm.probabilities]
+    assert image_scores(arm, labels, metric).mean(1) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["recall", "f1", "auroc"])
+def test_image_scores_of_a_class(labels, metric):
+    arm = predicted(labels, 1, 1.5, 1)
+    table = class_scores(arm.probabilities[0], labels).set_index(["class", "metric"])["value"]
+    assert image_scores(arm, labels, metric, "fear").mean() == pytest.approx(table["fear", metric], abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", ["f1_macro", "auroc_macro", "balanced_accuracy"])
+def test_image_scores_carry_the_sampling_variance(labels, metric):
+    arm = predicted(labels, 1, 1.5, 1)
+    index = np.repeat(np.arange(len(labels)), 1)
+    weights = cluster_weights(index, 300, 0).astype(int)
+    draws = [scores(arm.probabilities[0][rows := np.repeat(index, w)], labels[rows])[metric] for w in weights]
+    found = level(arm, labels, clusters=index, metric=metric)
+    assert found.se == pytest.approx(np.std(draws), rel=0.12)  # 300 draws know a standard deviation to 4 %
+
+
+def test_compare_arms_pairs_the_seeds_that_both_have(labels):
+    good, poor = predicted(labels, 5, 1.5, 1), predicted(labels, 3, 1.0, 1)
+    found = compare_arms(poor, good, labels, clusters=np.arange(900))
+    assert found.n_seeds == 3 and found.low > 0
+    with pytest.raises(StudyError, match="same seeds"):
+        compare_arms(poor, ArmPredictions((7, 8, 9), poor.probabilities), labels, clusters=np.arange(900))
+    with pytest.raises(StudyError, match="cannot spread"):
+        image_scores(good, labels, "recall")
+
+
+def test_contrasts_read_each_arm_against_controls_of_its_own_size():
+    arms = ["base", "duplicate-0.5000", "shuffled-0.5000-dcgan", "supplement-0.5000-dcgan", "supplement-0.0712-dcgan", "replace-0.50-dcgan"]
+    arms += ["subset-0.50", "synthetic-1x-dcgan", "synthetic-1x-dcgan-shuffled", "scarce-0.25", "scarce-0.25-dcgan"]
+    found = {(a, b) for a, b, role in contrasts(arms) if role == "control"}
+    assert found == {
+        ("duplicate-0.5000", "supplement-0.5000-dcgan"), ("shuffled-0.5000-dcgan", "supplement-0.5000-dcgan"),
+        ("subset-0.50", "replace-0.50-dcgan"), ("synthetic-1x-dcgan-shuffled", "synthetic-1x-dcgan"), ("scarce-0.25", "scarce-0.25-dcgan"),
+    }  # fmt: skip
+    assert len([1 for *_, role in contrasts(arms) if role == "base"]) == len(arms) - 1
+
+
+def test_gather_and_judge(labels):
+    runs = pd.DataFrame([(arm, "small", s) for arm in ("base", "supplement-0.5000-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"])
+    good, poor = predicted(labels, 3, 2.5, 1), predicted(labels, 3, 1.0, 1)
+    arms = gather_arms(runs, [x.probabilities[s] for x in (poor, good) for s in (2, 0, 1)])
+    assert arms["base", "small"].seeds == (0, 1, 2) and (arms["base", "small"].probabilities == poor.probabilities).all()
+    table = effects(arms, labels, np.arange(900), margin=0.005)
+    assert table["verdict"].tolist() == ["helps"] and table["p_holm"].item() == table["p"].item()
+    assert levels(arms, labels, np.arange(900)).set_index("arm").loc["base", "value"] == pytest.approx(
+        np.mean([scores(p, labels)["accuracy"] for p in poor.probabilities])
+    )
+    with pytest.raises(StudyError, match="two runs of one seed"):
+        gather_arms(runs.assign(seed=0), [good.probabilities[0]] * 6)
+    with pytest.raises(StudyError, match="40_training"):
+        gather_arms(runs[:0], [])
+
+
+def test_scorings_and_rows():
+    table = pd.DataFrame({"class": ["angry", "fear", "sad", "happy"], "leaked": [True, False, False, True], "plus_class": ["sad", "fear", None, "happy"]})
+    found = scorings(table)
+    assert list(found) == ["test", "test-plus", "test-leakfree", "test-leakfree-plus"]
+    mask, truth = found["test-leakfree-plus"]
+    assert mask.tolist() == [False, True, False, False] and truth[mask].tolist() == [CLASSES.index("fear")]
+    arms = {("base", "small"): ArmPredictions((0,), np.eye(7, dtype=np.float32)[[[0, 2, 5, 3]]])}
+    rows = pd.DataFrame(result_rows(arms, found, study="quick"))
+    assert set(rows.columns) == {"study", "arm", "classifier", "seed", "split", "metric", "class", "value"}
+    accuracy = rows.query("metric == 'accuracy'").set_index("split")["value"]
+    assert accuracy["test"] == 1 and accuracy["test-plus"] == pytest.approx(2 / 3)

@@ -1,0 +1,58 @@
+"""Intervals cover, tests keep their level, and the planner keeps its promise, over simulated studies whose truth is known."""
+
+import numpy as np
+import pytest
+
+from lib.metrics.planner import plan
+from lib.metrics.simulation import simulated_study
+from lib.metrics.statistics import compare
+
+
+def coverage(studies: int, **design) -> float:
+    rng = np.random.default_rng(7)
+    inside = 0
+    for _ in range(studies):
+        a, b, clusters = simulated_study(rng, effect=0.0, **design)
+        found = compare(a, b, clusters=clusters)
+        inside += found.low <= 0 <= found.high
+    return inside / studies
+
+
+def test_intervals_cover_on_a_small_scale():
+    # 300 studies: 0.95 within three binomial standard errors of 0.0126
+    assert 0.912 < coverage(300, n_seeds=5, n_clusters=500, seed_sd=0.01) < 0.988
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_seeds", [3, 5, 17])
+@pytest.mark.parametrize("seed_sd", [0.0, 0.005, 0.02])
+def test_intervals_cover_93_to_97_percent(n_seeds, seed_sd):
+    assert 0.93 <= coverage(1000, n_seeds=n_seeds, n_clusters=2000, seed_sd=seed_sd) <= 0.97
+
+
+def found_share(studies: int, n_seeds: int, n_clusters: int, effect: float, seed: int = 11) -> float:
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(studies):
+        a, b, clusters = simulated_study(rng, n_seeds=n_seeds, n_clusters=n_clusters, effect=effect, seed_sd=0.005)
+        found = compare(a, b, clusters=clusters)
+        hits += found.p < 0.05 and found.difference > 0
+    return hits / studies
+
+
+def pilot(n_clusters: int):
+    a, b, clusters = simulated_study(np.random.default_rng(3), n_seeds=100, n_clusters=n_clusters, effect=0.0, seed_sd=0.005)
+    return compare(a, b, clusters=clusters)
+
+
+def test_the_planner_keeps_its_promise_on_a_small_scale():
+    design = plan(pilot(800), 0.03, clusters=800)
+    # 200 studies: within three standard errors (0.028) of 80 %, above for the rounding up to whole seeds
+    assert 0.71 < found_share(200, design.seeds, 800, 0.03) < 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", [0.01, 0.015])
+def test_the_planner_keeps_its_promise(wanted):
+    design = plan(pilot(4000), wanted, clusters=4000)
+    assert 0.76 < found_share(500, design.seeds, 4000, wanted) < 0.93

@@ -1,0 +1,119 @@
+"""Pools of known quality are measured as what they are, and gates stop what must not pass."""
+
+import numpy as np
+import pytest
+
+from lib.faces.faceset import CLASSES
+from lib.metrics.gates import copies_agreement, flags, label_permutation, require_labels_in_order
+from lib.metrics.pools import class_distances, diversity_curve, draw_like, known_cases, measure, measure_pools, memorised
+from lib.study.errors import StudyError
+
+
+@pytest.fixture(scope="module")
+def world():
+    rng = np.random.default_rng(0)
+    centres = 2 * rng.normal(size=(7, 12))
+
+    def sample(n, seed, narrow=False):
+        own = np.random.default_rng(seed)
+        labels = own.choice(7, n, p=[0.2, 0.05, 0.15, 0.25, 0.15, 0.1, 0.1])
+        spread = own.normal(size=(n, 12)) if not narrow else own.normal(size=(4, 12))[own.integers(4, size=n)] + 0.05 * own.normal(size=(n, 12))
+        return (centres[labels] + spread).astype(np.float32), labels
+
+    return sample
+
+
+def test_pools_are_told_apart(world):
+    features, labels = world(800, 1)
+    pools = {"faithful": world(600, 2), "narrow": world(600, 3, narrow=True)}
+    table = measure_pools(features, labels, pools, n=400, seed=0).set_index(["pool", "metric"])
+    for metric in ("fd", "kd", "coverage", "recall", "vendi"):
+        faithful, narrow = table.loc["faithful", metric], table.loc["narrow", metric]
+        assert abs(faithful["value"] - faithful["baseline"]) < abs(narrow["value"] - narrow["baseline"]), metric
+    assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+    assert table.loc["narrow", "recall"]["high"] < table.loc["narrow", "recall"]["baseline"]
+
+
+def test_jackknife_interval_covers_a_known_distance():
+    # 60 pairs of samples with a known shift of 1: kd's interval must cover the value of a large sample in 95 % of them, less 3 standard errors
+    def pair(n, seed):
+        rng = np.random.default_rng(seed)
+        return rng.normal(size=(n, 6)), rng.normal(size=(n, 6)) + 1
+
+    from lib.metrics.distances import kernel_distance
+
+    truth = kernel_distance(*pair(3000, 0), subset=3000)["kd"]
+    inside = 0
+    for seed in range(60):
+        row = measure(*pair(120, seed + 1), seed=seed).set_index("metric").loc["kd"]
+        inside += row["low"] <= truth <= row["high"]
+    assert inside / 60 > 0.86
+
+
+def test_draw_like_takes_the_real_shares():
+    labels, wanted = np.repeat(np.arange(7), 100), np.repeat(np.arange(7), [40, 5, 20, 60, 35, 20, 20])
+    shares = np.bincount(labels[draw_like(labels, wanted, 200, 0)], minlength=7)
+    assert np.allclose(shares, [40, 5, 20, 60, 35, 20, 20], atol=1)
+    assert len(draw_like(labels, wanted, 5000, 0)) <= 100 / (60 / 200) + 7  # the class that runs out is the limit
+
+
+def test_known_cases_show_what_the_instrument_sees(world):
+    features, labels = world(600, 4)
+    table = known_cases(features, labels, n=250, seed=0).set_index("case")
+    assert table["fd"].idxmin().startswith("memorised") and table.loc["real", "coverage"] > 0.8
+    assert table.loc["collapsed to 10 images", "recall"] < 0.2 < table.loc["real", "recall"]
+    assert table.loc["shifted by one standard deviation", "fd"] > 5 * table.loc["real", "fd"]
+
+
+def test_memorisation_is_calibrated_by_real_images(world):
+    train, held_out, fresh = (world(400, s)[0] for s in (5, 6, 7))
+    assert memorised(train, held_out, fresh)["share"] < 0.05
+    copied = memorised(train, held_out, train[:200] + 1e-3)
+    assert copied["share"] == 1 and copied["median_ratio"] < 0.1
+
+
+def test_class_distances_and_diversity(world):
+    features, labels = world(800, 1)
+    swapped = world(600, 2)
+    table = class_distances(features, labels, {"pool": (swapped[0], (swapped[1] + 1) % 7)}, seed=0)
+    per_class = table.pivot(index="class", columns="pool", values="kd")
+    assert (per_class["pool"] > per_class["real"]).all()
+    curve = diversity_curve({"real": features, "few": features[np.arange(800) % 12]}, seed=0)
+    last = curve.groupby("set")["vendi"].last()
+    assert last["few"] < last["real"] and curve.query("set == 'few'")["n"].max() == 800
+
+
+def judge(labels: np.ndarray, accuracy: float, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random(len(labels)) < accuracy, labels, rng.integers(7, size=len(labels)))
+
+
+def test_permuted_labels_stop_the_study():
+    true = np.random.default_rng(0).integers(7, size=700)
+    ferplus_order = np.array([4, 3, 6, 5, 0, 1, 2])
+    with pytest.raises(StudyError, match="'angry' looks like"):
+        require_labels_in_order("folder", np.argsort(ferplus_order)[true], judge(true, 0.5, 1))
+    two = np.arange(7)
+    two[[0, 1]] = 1, 0
+    assert label_permutation(two[true], judge(true, 0.5, 1)) == {CLASSES[0]: CLASSES[1], CLASSES[1]: CLASSES[0]}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_honest_pools_pass_the_gate(seed):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(7, size=500)
+    require_labels_in_order("good", labels, judge(labels, 0.4, seed))
+    wrong = np.where(rng.random(500) < 0.6, rng.integers(7, size=500), labels)
+    require_labels_in_order("mislabelled", wrong, judge(labels, 0.7, seed))
+    require_labels_in_order("noise", rng.integers(7, size=500), judge(labels, 0.7, seed))
+    require_labels_in_order("collapsed", labels, np.full(500, 4))
+
+
+def test_flags_and_the_ceiling_of_copies():
+    labels = np.array([0, 0, 1, 2, 2, 2])
+    assert flags(0.3, labels) == ["under chance (50.0 %, the largest class)"]
+    assert "above what copies agree on" in flags(0.97, labels, ceiling=0.96)[0]
+    assert flags(0.7, labels, ceiling=0.96) == []
+    agreement, pairs = copies_agreement(np.array([0, 0, 1, 2, 3, 3, 3]), np.array([9, 9, 4, 4, 5, 5, 5]))
+    assert (agreement, pairs) == (pytest.approx(4 / 5), 5)
+    assert np.isnan(copies_agreement(np.array([0, 1]), np.array([0, 1]))[0])
