@@ -1,1 +1,1 @@
-"""Generators of synthetic faces, one file each, behind one contract."""
+"""Generators: one file each, one contract: labels and seeds in, a face set out."""

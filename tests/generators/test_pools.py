@@ -1,0 +1,69 @@
+"""Pools: which labels and seeds, order of generation, resume after a kill."""
+
+import numpy as np
+import pytest
+
+from lib.faces.faceset import CLASSES, load_faces
+from lib.generators import contract
+from lib.generators.contract import make_generator, make_pool, plan_pool
+from lib.study.errors import StudyError
+from lib.study.params import load_params
+
+SMALL = {"generator": "dcgan", "gan_px": 16, "gan_width": 4, "pool": "dcgan", "pool_images": 20, "device": "cpu"}
+
+
+def test_a_longer_pool_begins_with_the_shorter_one():
+    for counts in ("balanced", "real"):
+        params = load_params("quick") | {"pool_images": 50, "pool_class_counts": counts}
+        labels, seeds = plan_pool(params, counts=np.arange(1, 8))
+        longer = plan_pool(params | {"pool_images": 80}, counts=np.arange(1, 8))
+        assert np.array_equal(longer[0][:50], labels) and np.array_equal(longer[1][:50], seeds)
+        assert len(set(longer[1])) == 80
+
+
+def test_balanced_labels_are_even_in_every_round():
+    labels, _ = plan_pool(load_params("quick") | {"pool_images": 70})
+    assert np.array_equal(np.sort(labels.reshape(-1, 7), axis=1), np.tile(np.arange(7), (10, 1)))
+
+
+def test_real_labels_follow_the_real_shares():
+    params = load_params("quick") | {"pool_images": 20_000, "pool_class_counts": "real"}
+    shares = np.bincount(plan_pool(params, counts=np.array([3, 0, 1, 1, 1, 1, 3]))[0], minlength=7) / 20_000
+    assert np.allclose(shares, np.array([3, 0, 1, 1, 1, 1, 3]) / 10, atol=0.015)  # four standard errors
+
+
+def test_pools_do_not_share_seeds():
+    params = load_params("quick")
+    assert not set(plan_pool(params | {"pool": "a"})[1]) & set(plan_pool(params | {"pool": "b"})[1])
+
+
+def test_a_killed_pool_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(contract, "SHARD", 8)
+    generator = make_generator(load_params("quick") | SMALL)
+    params = load_params("quick") | SMALL
+    whole = make_pool(generator, params, tmp_path / "whole")
+    asked = []
+
+    class Dying:
+        name, facts = generator.name, generator.facts
+
+        def sample(self, labels, seeds):
+            asked.append(len(labels))
+            if len(asked) == 2:
+                raise KeyboardInterrupt
+            return generator.sample(labels, seeds)
+
+    with pytest.raises(KeyboardInterrupt):
+        make_pool(Dying(), params, tmp_path / "broken")
+    resumed = make_pool(Dying(), params, tmp_path / "broken")
+    assert asked == [8, 8, 8, 4] and resumed.digest() == whole.digest()
+    assert load_faces(tmp_path / "broken").digest() == whole.digest()
+    assert not list((tmp_path / "broken").glob("shards*"))
+    assert sorted(p.name for p in (tmp_path / "whole").iterdir() if p.is_dir()) == list(CLASSES)
+
+
+def test_an_unknown_generator_and_an_empty_pool_are_named():
+    with pytest.raises(StudyError, match="generator is 'gan'.*dcgan"):
+        make_generator(load_params("quick") | {"generator": "gan"})
+    with pytest.raises(StudyError, match="pool_images is 0"):
+        plan_pool(load_params("quick") | {"pool_images": 0})
