@@ -1,0 +1,75 @@
+"""Putting figures and tables on the page of a notebook."""
+
+import base64
+import html
+import io
+import zlib
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.study.errors import StudyError
+
+
+def show(drawing, alt: str, caption: str = "") -> None:
+    """Display a figure as an image with alternative text.
+
+    Args:
+        drawing: what a function of this module returned: an axis, an array of axes, or a figure.
+        alt: what the figure shows, for those who cannot see it; names the finding, not the chart type alone.
+        caption: a sentence under the figure.
+
+    Raises:
+        StudyError: empty alternative text.
+    """
+    from IPython.display import HTML, display
+
+    if not alt.strip():
+        raise StudyError("show: a figure needs an alternative text (alt=...) that says what it shows")
+    figure = drawing if isinstance(drawing, Figure) else np.ravel(drawing)[0].get_figure()
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=192, metadata={"Software": None})  # twice the shown size, for dense screens
+    source = base64.b64encode(file.getvalue()).decode()
+    image = f'<img alt="{html.escape(alt)}" width="{figure.get_figwidth() * 96:.0f}" src="data:image/png;base64,{source}" style="max-width:100%;height:auto">'
+    display(HTML(f'<figure class="plot">{image}{_figcaption(caption)}</figure>'))
+
+
+def table(data: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
+    """Display a table: numbers rounded and right-aligned, missing values as a dash, wide tables scroll inside their own box.
+
+    Args:
+        data: rows to show; a plain 0..N-1 index is left out.
+        caption: a sentence above the table.
+        digits: decimals of numbers that are not whole.
+    """
+    from IPython.display import HTML, display
+
+    data = data if isinstance(data.index, pd.RangeIndex) else data.reset_index()
+    text = [i for i, kind in enumerate(data.dtypes) if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)]
+    rules = [{"selector": "td, th", "props": "text-align:right;font-variant-numeric:tabular-nums"}]
+    rules += [{"selector": f"td.col{i}, th.col{i}", "props": "text-align:left"} for i in text]
+    styler = data.style.hide(axis="index").format(lambda value: number_text(value, digits), escape="html")
+    styler = styler.set_table_styles(rules).set_uuid(f"{zlib.crc32(data.to_csv().encode()):08x}")
+    body = styler.to_html(escape=True, exclude_styles=False)
+    display(HTML(f'<figure class="table">{_figcaption(caption)}<div class="scroll" style="overflow-x:auto">{body}</div></figure>'))
+
+
+def number_text(value, digits: int = 3) -> str:
+    """Write one table cell: rounded, thousands apart from 10,000 on, tiny numbers in powers of ten."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        return "–" if value is None or value is pd.NA else str(value)
+    if not np.isfinite(value):
+        return "–" if np.isnan(value) else ("∞" if value > 0 else "−∞")
+    if isinstance(value, (int, np.integer)) or abs(value) >= 1e5:
+        text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value}"
+    else:
+        text = f"{value:.1e}" if 0 < abs(value) < 0.5 * 10**-digits else f"{value:,.{digits}f}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def _figcaption(caption: str) -> str:
+    """Wrap a caption for a figure element."""
+    return f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
