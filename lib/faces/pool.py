@@ -59,7 +59,7 @@ def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None 
         raise StudyError(f"verdicts for {folder}: column {missing[0]!r} is missing; a verdict has {', '.join(VERDICT_COLUMNS)}")
     folder = Path(folder)
     if curated is not None:
-        fresh = folder / ".curated.tmp"
+        fresh = curated_folder(folder).with_name(f".{folder.name}.tmp")
         shutil.rmtree(fresh, ignore_errors=True)
         save_faces(curated, fresh, pictures=True)
         shutil.rmtree(curated_folder(folder), ignore_errors=True)  # pictures that an earlier curation kept must not linger
@@ -79,8 +79,8 @@ def load_verdicts(folder: Path) -> pd.DataFrame:
 
 
 def curated_folder(folder: Path) -> Path:
-    """Locate the image folder of the images that curation kept."""
-    return Path(folder) / "curated"
+    """Locate the image folder of the images that curation kept: beside the pool, which is an image folder itself."""
+    return Path(folder).parent / "curated" / Path(folder).name
 
 
 def load_pool(folder: Path, *, curated: bool = False) -> FaceSet:

@@ -1,0 +1,66 @@
+"""Planted failures: as many as asked for, recognisable, and counted right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.curation.planted import plant_failures, rejected_by, step_quality
+from lib.faces.faceset import CLASSES, FaceSet
+from lib.study.params import load_params
+
+PARAMS = load_params("quick")
+
+
+def textures(n, seed, name):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(20, 230, (n, 12, 12), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
+    table = pd.DataFrame({"id": [f"{name}{k}" for k in range(n)], "class": np.array(CLASSES)[rng.integers(0, 7, n)], "split": "train", "source": "test"})
+    return FaceSet(images, table)
+
+
+@pytest.fixture
+def planted():
+    return plant_failures(textures(400, 0, "i"), share=0.05, seed=1, train=textures(50, 2, "t"), held_out=textures(50, 3, "h"))
+
+
+def test_each_kind_is_planted_as_often_as_asked(planted):
+    counts = planted.table["planted"].value_counts()
+    assert set(counts[counts.index != ""]) == {20} and len(counts) == 11
+    assert len(planted) == 400 and planted.table["id"].is_unique
+
+
+def test_same_seed_same_faults():
+    faces = textures(100, 0, "i")
+    a, b, c = (plant_failures(faces, share=0.05, seed=s) for s in (1, 1, 2))
+    assert a.digest() == b.digest() != c.digest()
+
+
+def test_untouched_images_and_wrong_labels_are_what_they_say(planted):
+    before = textures(400, 0, "i").table.set_index("id")
+    after = planted.table.set_index("id")
+    wrong = after["planted"] == "wrong label"
+    assert (after.loc[wrong, "class"] != before.loc[wrong[wrong].index, "class"]).all()
+    assert (after.loc[~wrong, "class"] == before.loc[after.index[~wrong], "class"]).all()
+
+
+def test_copies_stand_behind_their_originals(planted):
+    kinds = planted.table["planted"].to_numpy()
+    clean = {image.tobytes(): i for i, image in enumerate(planted.images) if kinds[i] == ""}
+    assert all(clean[planted.images[i].tobytes()] < i for i in np.flatnonzero(kinds == "exact copy"))
+
+
+def test_certain_steps_find_all_and_only_their_faults(planted):
+    quality = step_quality(planted, ["blank", "exact_copy"], PARAMS).set_index(["step", "measure"])
+    assert quality.loc[("blank", "recall of blank"), "share"] == 1.0
+    assert quality.loc[("blank", "clean images rejected"), "share"] == 0.0
+    assert quality.loc[("exact_copy", "precision"), "share"] == 1.0
+    assert 0.8 < quality.loc[("blank", "recall of blank"), "low"] < 1.0  # twenty of twenty do not prove all
+
+
+def test_rejections_by_attribute():
+    faces = textures(6, 0, "i")
+    faces = FaceSet(faces.images, faces.table.assign(glasses=[0, 0, 0, 1, 1, 1], yaw=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
+    keep = np.array([True, True, False, False, False, False])
+    table = rejected_by(faces, keep, "glasses").set_index("value")
+    assert table["rejected"].tolist() == [1, 3] and np.isclose(table.loc["0", "share"], 1 / 3)
+    assert rejected_by(faces, keep, "yaw", bins=2)["n"].tolist() == [3, 3]
