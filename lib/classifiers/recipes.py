@@ -1,0 +1,74 @@
+"""Training recipes: everything about a training that is neither the data nor the network, as data."""
+
+import math
+from dataclasses import dataclass
+
+from lib.study.errors import StudyError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained. An augmentation of 0 is off."""
+
+    name: str
+    optimiser: str = "adam"  # adam, adamw or sgd (Nesterov, momentum 0.9)
+    lr_peak: float = 0.001  # learning rate, the highest of the schedule
+    schedule: str = "constant"  # constant, or one_cycle: linear up, then linear down to 0
+    warmup_share: float = 0.2  # one_cycle: share of the steps on which the rate rises
+    weight_decay: float = 0.0  # decoupled for adamw and sgd's own otherwise, of weights but not of biases and norms
+    batch_size: int = 128  # images a step
+    epochs: int = 20  # passes over the data when a run names neither steps nor epochs
+    precision: str = "fp32"  # fp32, or bf16: autocast where the hardware has the instructions
+    label_smoothing: float = 0.0  # share of the target spread over all classes
+    flip: bool = False  # mirror half of the images
+    shift_px: int = 0  # largest shift along each axis, pixels; the edge is replicated
+    rotation_degrees: float = 0.0  # largest rotation
+    zoom_share: float = 0.0  # largest relative change of size
+    brightness_share: float = 0.0  # largest change of brightness, of the full range
+    contrast_share: float = 0.0  # largest relative change of contrast
+    cutout_px: int = 0  # side of the square that is blanked, pixels
+    mixup_alpha: float = 0.0  # Beta parameter of MixUp
+    cutmix_alpha: float = 0.0  # Beta parameter of CutMix
+    average_share: float = 0.0  # share of the steps at the end whose weights are averaged
+    flip_average: bool = False  # predictions are averaged over each image and its mirror
+    curve_points: int = 10  # points on the learning curve, evenly over the steps
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        # S1 to the letter: pixels in [0, 1], no augmentation, the last epoch is what counts.
+        Recipe("schuermann", batch_size=128, epochs=250, curve_points=250),
+        Recipe(
+            "quick", optimiser="adamw", lr_peak=0.004, schedule="one_cycle", weight_decay=0.05, batch_size=64, precision="bf16",
+            label_smoothing=0.1, flip=True, shift_px=3, curve_points=6,
+        ),
+    )
+}  # fmt: skip
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return a recipe by name.
+
+    Raises:
+        StudyError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise StudyError(f"recipe: there is no recipe {name!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        step: 0 to steps - 1.
+        steps: optimiser steps of the run.
+
+    Source: one_cycle: Smith and Topin 2017, arXiv 1708.07120, without the final annihilation phase.
+    """
+    if recipe.schedule == "constant":
+        return recipe.lr_peak
+    warm = max(1, math.ceil(recipe.warmup_share * steps))
+    rise, fall = (step + 1) / warm, (steps - step) / max(1, steps - warm)
+    return recipe.lr_peak * min(rise, fall, 1.0)
