@@ -14,7 +14,7 @@ from lib.study.errors import StudyError
 
 # an arm's name -> the controls that have its size; {} are the groups of the pattern
 CONTROLS = (
-    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "shuffled-{0}-{1}")),
+    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "extra-{0}", "shuffled-{0}-{1}")),
     (r"replace-([\d.]+)-(.+)", ("subset-{0}",)),
     (r"synthetic-([\d.]+x)-(.+)", ("synthetic-{0}-{1}-shuffled",)),
     (r"scarce-([\d.]+)-(.+)", ("scarce-{0}",)),

@@ -60,18 +60,18 @@ def test_compare_arms_pairs_the_seeds_that_both_have(labels):
 
 
 def test_contrasts_read_each_arm_against_controls_of_its_own_size():
-    arms = ["base", "duplicate-0.5000", "shuffled-0.5000-dcgan", "supplement-0.5000-dcgan", "supplement-0.0712-dcgan", "replace-0.50-dcgan"]
-    arms += ["subset-0.50", "synthetic-1x-dcgan", "synthetic-1x-dcgan-shuffled", "scarce-0.25", "scarce-0.25-dcgan"]
+    arms = ["base", "duplicate-0.5", "shuffled-0.5-dcgan", "supplement-0.5-dcgan", "supplement-0.0712-dcgan", "replace-0.5-dcgan"]
+    arms += ["subset-0.5", "synthetic-1x-dcgan", "synthetic-1x-dcgan-shuffled", "scarce-0.25", "scarce-0.25-dcgan"]
     found = {(a, b) for a, b, role in contrasts(arms) if role == "control"}
     assert found == {
-        ("duplicate-0.5000", "supplement-0.5000-dcgan"), ("shuffled-0.5000-dcgan", "supplement-0.5000-dcgan"),
-        ("subset-0.50", "replace-0.50-dcgan"), ("synthetic-1x-dcgan-shuffled", "synthetic-1x-dcgan"), ("scarce-0.25", "scarce-0.25-dcgan"),
+        ("duplicate-0.5", "supplement-0.5-dcgan"), ("shuffled-0.5-dcgan", "supplement-0.5-dcgan"),
+        ("subset-0.5", "replace-0.5-dcgan"), ("synthetic-1x-dcgan-shuffled", "synthetic-1x-dcgan"), ("scarce-0.25", "scarce-0.25-dcgan"),
     }  # fmt: skip
     assert len([1 for *_, role in contrasts(arms) if role == "base"]) == len(arms) - 1
 
 
 def test_gather_and_judge(labels):
-    runs = pd.DataFrame([(arm, "small", s) for arm in ("base", "supplement-0.5000-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"])
+    runs = pd.DataFrame([(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"])
     good, poor = predicted(labels, 3, 2.5, 1), predicted(labels, 3, 1.0, 1)
     arms = gather_arms(runs, [x.probabilities[s] for x in (poor, good) for s in (2, 0, 1)])
     assert arms["base", "small"].seeds == (0, 1, 2) and (arms["base", "small"].probabilities == poor.probabilities).all()
