@@ -57,12 +57,16 @@ def ensure(argv):
         raise SystemExit("the set-up of %s lacks %s: remove the folder and run again" % (VENV, ", ".join(absent)))
     os.makedirs(VENV, exist_ok=True)
     lock = os.open(VENV, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)  # a second call waits here for the first one's set-up
-    if not _complete(pins):
-        _check_python(supported)
-        _set_up(pins, python)
-    _install_project(python)
-    os.close(lock)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second call waits here for the first one's set-up
+        if not _complete(pins):
+            _check_python(supported)
+            _set_up(pins, python)
+        _install_project(python)
+    finally:
+        os.close(lock)
+        if not os.listdir(VENV):
+            os.rmdir(os.path.realpath(VENV))
     os.environ["STUDY_BOOTSTRAP"] = "1"
     os.execv(python, [python] + argv)
 
@@ -122,8 +126,8 @@ def _check_python(supported):
 
 def _set_up(pins, python):
     """Make .venv and install the pins; the marker that makes it count is written last."""
-    if _state().get("complete") is None and os.listdir(VENV):
-        for name in os.listdir(VENV):  # an interrupted set-up: nothing in it is believed
+    if _state().get("complete") is None:  # an interrupted set-up: nothing in it is believed
+        for name in [name for name in os.listdir(VENV) if name != os.path.basename(_marker())]:
             path = os.path.join(VENV, name)
             shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.remove(path)
     _mark(complete=None)
