@@ -68,6 +68,13 @@ def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataF
     return path
 
 
+def source_of(pool: FaceSet) -> str:
+    """Say in a sentence what made the images of a pool, as far as its table tells."""
+    names = [str(value) for column in ("source", "generator") if column in pool.table for value in pool.table[column].dropna().unique()[:3]]
+    prompts = f", {pool.table['prompt'].nunique()} different prompts" if "prompt" in pool.table else ""
+    return f"made by {', '.join(dict.fromkeys(names))}{prompts}; {len(pool)} images in order of generation"
+
+
 def size_category(n: int) -> str:
     """Name the size class of a data set as Hugging Face's cards do."""
     for limit, name in ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K")):

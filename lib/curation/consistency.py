@@ -86,6 +86,11 @@ def _label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     return find_label_issues(compact, own, filter_by="confident_learning", n_jobs=1)
 
 
+def probability_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
+    """Name the judge's probabilities by image id and class."""
+    return pd.DataFrame(probabilities, index=pd.Index(faces.table["id"], name="id"), columns=list(CLASSES))
+
+
 def label_agreement(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
     """Average the judge's probabilities by label: rows are labels, columns what the judge sees."""
     labels = faces.labels

@@ -32,7 +32,7 @@ class FaceSettings:
     min_neighbors: int = 5
     min_px: int = 30  # smallest face, pixels of the enlarged image
     border_share: float = 0.0  # replicated border on each side, share of the image's side
-    upscale: float = 1.0  # enlargement before detection
+    least_px: int = 0  # smaller images are enlarged to this side before detection
     choice: str = "first"  # first, as S1, or largest
     model: str = ""  # path of a YuNet file; empty for Haar
 
@@ -94,15 +94,16 @@ def choose_face(found: np.ndarray, choice: str) -> np.ndarray:
 def _find(image: np.ndarray, detect: Callable, settings: FaceSettings) -> tuple:
     border = round(settings.border_share * image.shape[0])
     seen = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE) if border else image
-    if settings.upscale != 1:
-        seen = cv2.resize(seen, None, fx=settings.upscale, fy=settings.upscale, interpolation=cv2.INTER_LINEAR)
+    scale = max(1.0, settings.least_px / image.shape[0])
+    if scale != 1:
+        seen = cv2.resize(seen, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     found = detect(seen)
     if not len(found):
         return np.nan, np.nan, np.nan, 0.0, 0
     x, y, width, height, score = choose_face(found, settings.choice)
     side = max(width, height)  # Haar's boxes are square, YuNet's are made so around their centre
     left, top = x + (width - side) / 2, y + (height - side) / 2
-    return left / settings.upscale - border, top / settings.upscale - border, side / settings.upscale, score, len(found)
+    return left / scale - border, top / scale - border, side / scale, score, len(found)
 
 
 @contextmanager

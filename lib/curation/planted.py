@@ -118,25 +118,3 @@ def step_quality(planted: FaceSet, steps: list[str], params: dict, evidence: Evi
         rows.append((step, "precision", *wilson(int((judged & wanted).sum()), int(judged.sum())), int(judged.sum())))
         rows.append((step, "clean images rejected", *wilson(int(gone[kinds == ""].sum()), int((kinds == "").sum())), int((kinds == "").sum())))
     return pd.DataFrame(rows, columns=["step", "measure", "share", "low", "high", "n"])
-
-
-def rejected_by(faces: FaceSet, keep: np.ndarray, column: str, *, bins: int = 0) -> pd.DataFrame:
-    """Count what a filter rejects by an attribute that is known of each image: whom it is biased against.
-
-    Args:
-        faces: images with the attribute in their table.
-        keep: bool (N,), the filter's verdict.
-        column: attribute.
-        bins: cut numbers into so many groups of equal size; 0 takes each value as it is.
-
-    Returns:
-        Table with attribute, value, n, rejected, share, low, high (95 % Wilson).
-    """
-    values = faces.table[column]
-    groups = pd.qcut(values, bins, duplicates="drop").map(lambda cut: f"{cut.left:.2g} to {cut.right:.2g}") if bins else values
-    rows = []
-    for value in sorted(groups.dropna().unique()) if not bins else groups.cat.categories:
-        own = (groups == value).to_numpy()
-        gone, n = int((~keep[own]).sum()), int(own.sum())
-        rows.append((column, str(value), n, gone, *wilson(gone, n)))
-    return pd.DataFrame(rows, columns=["attribute", "value", "n", "rejected", "share", "low", "high"])

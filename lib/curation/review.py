@@ -18,6 +18,11 @@ DECISIONS = ("keep", "reject", "relabel")
 HIGH_IS_BAD = ("exposure", "exact_copy")  # steps that reject high scores; the others reject low ones
 
 
+def review_path(folder: Path, review_csv: str = "") -> Path:
+    """Locate the decisions: the file that the parameter review_csv names, else review.csv in the pool's folder."""
+    return Path(review_csv).expanduser() if review_csv else Path(folder) / "review.csv"
+
+
 def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
     """Read the decisions about a pool.
 

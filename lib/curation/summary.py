@@ -1,11 +1,14 @@
 """What curation did to a pool, in tables: counts by step, shares by class."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from lib.curation.intervals import wilson
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
+from lib.study.records import atomic_write
 
 
 def step_summary(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -51,3 +54,13 @@ def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.Data
     gone["position"] = pd.Index(pool.table["id"]).get_indexer(gone["id"])
     gone["turn"] = gone.groupby("step").cumcount()
     return gone.sort_values(["turn", "position"]).head(n)[["position", "step", "reason", "score"]].reset_index(drop=True)
+
+
+def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
+    """Write tables as CSV, one file each, and return their paths."""
+    paths = []
+    for name, data in tables.items():
+        paths.append(Path(folder) / f"{name}.csv")
+        with atomic_write(paths[-1], "w") as file:
+            data.to_csv(file, index=False, lineterminator="\n")
+    return paths

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.curation.planted import plant_failures, rejected_by, step_quality
+from lib.curation.bias import bias_table, rejected_by
+from lib.curation.planted import plant_failures, step_quality
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.params import load_params
 
@@ -64,3 +65,12 @@ def test_rejections_by_attribute():
     table = rejected_by(faces, keep, "glasses").set_index("value")
     assert table["rejected"].tolist() == [1, 3] and np.isclose(table.loc["0", "share"], 1 / 3)
     assert rejected_by(faces, keep, "yaw", bins=2)["n"].tolist() == [3, 3]
+
+
+def test_bias_table_takes_the_attributes_that_there_are():
+    faces = textures(60, 0, "i")
+    faces = FaceSet(faces.images, faces.table.assign(glasses=np.arange(60) % 2 == 0, yaw=np.linspace(-1, 1, 60), beard=0.0))
+    table = bias_table(faces, np.abs(np.linspace(-1, 1, 60)) < 0.6)
+    assert set(table["attribute"]) == {"class", "glasses", "yaw"}  # a beard of 0 everywhere tells nothing
+    yaw = table[table["attribute"] == "yaw"]
+    assert yaw["share"].tolist()[0] == 0 and yaw["share"].tolist()[-1] == 1  # turned either way
