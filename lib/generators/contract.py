@@ -10,7 +10,7 @@ import numpy as np
 from lib.faces.faceset import CLASSES, FaceSet, concat, load_faces, save_faces
 from lib.generators.sampling import mixed_seed
 from lib.study.errors import StudyError
-from lib.study.records import content_hash
+from lib.study.records import content_hash, file_digest
 
 SHARD = 512  # images that a kill can cost
 
@@ -21,7 +21,7 @@ class Generator(Protocol):
     name: str
 
     def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None):
-        """Learn from faces; returns the log of the training as a table, or None where nothing is learnt."""
+        """Learn from faces; returns the log of the training as a table, empty where nothing is learnt."""
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
         """Make one image per (label, seed), int64 (N,) each."""
@@ -146,8 +146,6 @@ def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> 
 def shard_key(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> str:
     """Hash what decides a pool's images, so that shards of another set-up are never taken for these."""
     weights = Path(folder) / "generator.safetensors"
-    from lib.study.records import file_digest
-
     return content_hash([generator.facts(), file_digest(weights) if weights.exists() else "", labels, seeds])[:16]
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import FaceSet
@@ -25,8 +26,9 @@ class Drawn:
     mislabelled_share: float = 0.0
     name: str = "drawn"
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> None:
-        """Do nothing: a drawn generator has nothing to learn."""
+    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
+        """Learn nothing, for there is nothing to learn; the log is empty."""
+        return pd.DataFrame({"step": []})
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
         """Draw one face per (label, seed), int64 (N,) each; the table keeps what was really drawn in true_class."""

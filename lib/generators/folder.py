@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.sources import read_images
@@ -25,8 +26,9 @@ class Folder:
     path: str
     name: str = "folder"
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> None:
-        """Do nothing: the images are made."""
+    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
+        """Learn nothing, for the images are made; the log is empty."""
+        return pd.DataFrame({"step": []})
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
         """Take the images at the places `seeds`, int64 (N,); their labels must be those asked for.
