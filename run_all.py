@@ -27,7 +27,7 @@ def parse(argv):
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="run_all.py",
-        description="Does AI-generated data help an emotion classifier? Runs a study from its notebooks and writes reports/<study>/index.html.",
+        description="Does AI-generated data help an emotion classifier? Runs a study's notebooks and writes reports/<study>/index.html.",
         epilog=EXAMPLES,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=22, width=110),
     )
@@ -35,7 +35,8 @@ def parse(argv):
     parser.add_argument("--data", metavar="PATH", help="the real faces: folder, zip, csv or parquet; or 'drawn'")
     parser.add_argument("--synthetic", metavar="PATH", help="ready-made synthetic images: become the pool 'folder'")
     parser.add_argument("--only", default="", metavar="STAGES", help="these notebooks alone: 40,50 or 40-60")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a parameter of params/base.yaml; repeatable, lists as a,b")
+    override = "override a parameter of params/base.yaml; repeatable, lists as a,b"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
     parser.add_argument("--list", action="store_true", help="show the studies, and what each notebook would do")
     parser.add_argument("--dry-run", action="store_true", help="show the resolved parameters and the plan; execute nothing")
     parser.add_argument("--fresh", action="store_true", help="ignore finished work: it is set aside, not deleted")
@@ -55,7 +56,14 @@ def main(argv):
         return test()
     from lib.study.command import run
 
-    return run(options)
+    return run(options, pages)
+
+
+def pages():
+    """Import the library of the pages: seconds, so only when there is something to render."""
+    import lib.report
+
+    return lib.report
 
 
 def test():

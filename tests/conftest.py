@@ -48,9 +48,10 @@ class Toy:
 
     def stage(self, name: str, text: str = "1", pool: bool = False) -> Path:
         """Write a notebook that records one file holding `text` (a Python expression that may use the parameters)."""
-        given = 'step = begin("NAME", study=study, output=output, pool=pool)' if pool else 'step = begin("NAME", study=study, output=output)'
+        given = f'step = begin("NAME", study=study, output=output{", pool=pool" if pool else ""})'
         target = 'step.paths.pool(pool) / "NAME.txt"' if pool else 'step.paths.tables / "NAME.txt"'
-        body = f"from lib.study.records import atomic_write, begin\n{given}\n\nwith atomic_write({target}, 'w') as file:\n    file.write(str({text}))\n\nstep.finish([{target}])"
+        body = f"from lib.study.records import atomic_write, begin\n{given}\n\n"
+        body += f"with atomic_write({target}, 'w') as file:\n    file.write(str({text}))\n\nstep.finish([{target}])"
         return self.notebook(name, body.replace("NAME", name), TOY_PARAMETERS + ('\npool: str = "drawn-faithful"' if pool else ""))
 
     def run(self, *words: str, **more) -> subprocess.CompletedProcess:
@@ -70,7 +71,8 @@ class Toy:
 
 def _cell(number: int, source: str, tags: list) -> dict:
     lines = source.splitlines(keepends=True)
-    return {"cell_type": "code", "execution_count": None, "id": f"cell-{number:02}", "metadata": {"tags": tags} if tags else {}, "outputs": [], "source": lines}
+    metadata = {"tags": tags} if tags else {}
+    return {"cell_type": "code", "execution_count": None, "id": f"cell-{number:02}", "metadata": metadata, "outputs": [], "source": lines}
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ def test_only_what_changed_runs_again(toy):
     toy.stage("10_data", "seed")
     (toy.root / "lib" / "helper.py").write_text('"""Help."""\n\n\ndef two():\n    return 2\n')
     text = toy.stage("40_training").read_text()
-    (toy.root / "notebooks" / "40_training.ipynb").write_text(text.replace("from lib.study", "from lib.helper import two\\n\",\n    \"from lib.study"))
+    text = text.replace("from lib.study", "from lib.helper import two\\n\",\n    \"from lib.study")
+    (toy.root / "notebooks" / "40_training.ipynb").write_text(text)
 
     first = toy.run()
     assert first.returncode == 0, first.stdout + first.stderr

@@ -16,11 +16,12 @@ from lib.study.plan import SOURCES, Task, key_parts, plan_tasks, select, why_to_
 from lib.study.records import read_json
 
 
-def run(options) -> int:
+def run(options, pages) -> int:
     """Do what the command line asks for.
 
     Args:
         options: as parsed by run_all.py.
+        pages: imports and returns the module that renders (render_notebook, render_index).
 
     Returns:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
@@ -34,7 +35,7 @@ def run(options) -> int:
         chosen = select(tasks, options.only)
         if not tasks:
             raise StudyError("notebooks: none there")
-        return show_plan(tasks, chosen) if options.dry_run else run_plan(options, tasks, chosen)
+        return show_plan(tasks, chosen) if options.dry_run else run_plan(options, tasks, chosen, pages)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -83,7 +84,7 @@ def show_plan(tasks: list[Task], chosen: list[Task]) -> int:
     return 0
 
 
-def run_plan(options, tasks: list[Task], chosen: list[Task]) -> int:
+def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     """Run the chosen tasks under the study's lock, then render and say the answer."""
     from lib.study.pages import render
     from lib.study.schedule import run_tasks
@@ -95,7 +96,7 @@ def run_plan(options, tasks: list[Task], chosen: list[Task]) -> int:
             set_aside(paths, chosen, whole=not options.only, stamp=began.strftime("%Y%m%d-%H%M%S"))
         side_by_side = params["workers"] or cores()
         outcomes = run_tasks(chosen, side_by_side=side_by_side, lock=lock)
-        render(tasks, outcomes)
+        render(tasks, outcomes, pages)
     failed = [name for name, outcome in outcomes.items() if outcome.status in ("failed", "skipped")]
     kept = sum(outcome.status == "kept" for outcome in outcomes.values())
     if kept == len(chosen):

@@ -103,8 +103,8 @@ def _complete(pins):
     python = os.path.join(VENV, "bin", "python")
     if not os.path.exists(python):
         return False
-    check = "import sys; sys.path.insert(0, %r); from lib.study.environment import *; sys.exit(bool(missing_packages(requirements())[0]))" % ROOT
-    if subprocess.call([python, "-c", check]) == 0:
+    check = "import sys; sys.path.insert(0, %r); from lib.study import environment as e; sys.exit(bool(e.missing_packages(e.requirements())[0]))"
+    if subprocess.call([python, "-c", check % ROOT]) == 0:
         return True
     raise SystemExit(".venv was not made by run_all.py and lacks packages of environment.yml: remove the folder %s and run again" % VENV)
 
@@ -114,14 +114,15 @@ def _check_python(supported):
     if not supported:
         names = ["python3.%d" % minor for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
         usable = [name for name in names if shutil.which(name) and subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL) == 0]
-        hint = "call it with %s run_all.py" % usable[0] if usable else "install one from python.org, your system's packages or conda, and call run_all.py with it"
+        hint = "install one from python.org, your system's packages or conda, and call run_all.py with it"
+        hint = "call it with %s run_all.py" % usable[0] if usable else hint
         raise SystemExit("This study needs Python 3.11 to 3.13 and this is %d.%d: %s." % (sys.version_info[0], sys.version_info[1], hint))
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        version = "%d.%d" % sys.version_info[:2]
-        raise SystemExit("Python's venv module is missing: install it (Debian, Ubuntu: sudo apt install python%s-venv) or activate a conda environment." % version)
+        install = "sudo apt install python%d.%d-venv" % sys.version_info[:2]
+        raise SystemExit("Python's venv module is missing: install it (Debian, Ubuntu: %s) or activate a conda environment." % install)
 
 
 def _set_up(pins, python):
@@ -156,7 +157,8 @@ def _pip(python, words):
     """Run pip with its talk in a log; a line now and then shows that it lives."""
     log = os.path.join(VENV, "pip.log")
     with open(log, "w", encoding="utf-8") as file:
-        process = subprocess.Popen([python, "-m", "pip"] + words + ["--disable-pip-version-check", "--progress-bar", "off"], stdout=file, stderr=subprocess.STDOUT)
+        command = [python, "-m", "pip"] + words + ["--disable-pip-version-check", "--progress-bar", "off"]
+        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         began = told = time.time()
         while process.poll() is None:
             time.sleep(0.2)
@@ -166,7 +168,8 @@ def _pip(python, words):
     if process.returncode:
         with open(log, encoding="utf-8", errors="replace") as file:
             tail = "".join(line for line in file.readlines()[-12:])
-        raise SystemExit("%s\npip could not install (whole log: %s): check network and disk space (7 GB) and run again." % (tail.rstrip(), log))
+        print(tail.rstrip())
+        raise SystemExit("pip could not install (whole log: %s): check network and disk space (7 GB) and run again." % log)
 
 
 def _last_line(log):

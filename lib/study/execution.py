@@ -31,7 +31,9 @@ def execute(task: dict) -> dict:
     config.KernelManager.transport = "ipc"
     config.KernelManager.ip = os.path.join(task["scratch"], "k")
     try:
-        papermill.execute_notebook(task["notebook"], str(running), task["values"], kernel_name="python3", progress_bar=False, start_timeout=180, config=config)
+        papermill.execute_notebook(
+            task["notebook"], str(running), task["values"], kernel_name="python3", progress_bar=False, start_timeout=180, config=config
+        )
     except Exception as error:  # whatever went wrong in the kernel or on the way: the copy stays, the reader is told
         if running.exists():
             os.replace(running, failed)

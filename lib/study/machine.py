@@ -11,8 +11,10 @@ from pathlib import Path
 
 from lib.study.paths import ROOT
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "torchvision", "opencv-python", "umap-learn", "openTSNE", "onnxruntime", "diffusers")
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS", "STUDY_THREADS")
+PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "torchvision",
+            "opencv-python", "umap-learn", "openTSNE", "onnxruntime", "diffusers")  # fmt: skip
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
+                    "NUMEXPR_NUM_THREADS", "STUDY_THREADS")  # fmt: skip
 
 
 @functools.cache

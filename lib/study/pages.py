@@ -5,8 +5,14 @@ from lib.study.plan import Task
 from lib.study.records import file_digest, read_json, write_json
 
 
-def render(tasks: list[Task], outcomes: dict) -> None:
-    """Render what is new; heavy imports only where something is."""
+def render(tasks: list[Task], outcomes: dict, pages) -> None:
+    """Render what is new.
+
+    Args:
+        tasks: all of the study.
+        outcomes: how those that were asked for ended.
+        pages: imports and returns the module that renders; called only where something is new.
+    """
     paths = tasks[0].paths
     book = paths.state / "pages.json"
     before = read_json(book) if book.exists() else {}
@@ -16,9 +22,8 @@ def render(tasks: list[Task], outcomes: dict) -> None:
     stale = [task for task in ready if before.get(task.name) != now[task.name] or not task.page.exists()]
     if not stale and before == now and (paths.reports / "index.html").exists() and all(o.status == "kept" for o in outcomes.values()):
         return
-    from lib.report import render_index, render_notebook
-
+    library = pages()
     for task in stale:
-        render_notebook(task.executed, task.page, study=task.params["study"])
-    render_index(paths)
+        library.render_notebook(task.executed, task.page, study=task.params["study"])
+    library.render_index(paths)
     write_json(book, now)

@@ -19,7 +19,8 @@ PARAMS = ROOT / "params"
 NOT_STUDIES = ("base", "claims", "reported")
 
 # Numbers are 0 or more, shares 0 to 1; what differs stands here.
-RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "seeds": (1, 1000), "n_boot": (100, 10**6),
+RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512),
+          "seeds": (1, 1000), "n_boot": (100, 10**6),
           "face_scale_factor": (1.01, 2.0), "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200)}  # fmt: skip
 CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
            "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
@@ -51,7 +52,8 @@ def read_yaml(path: Path) -> dict:
 
 def studies(folder: Path = PARAMS) -> list[str]:
     """List the names of the studies: the parameter files that set `study`."""
-    return sorted(p.stem for p in folder.glob("*.yaml") if p.stem not in NOT_STUDIES and re.search(r"^study:", p.read_text(encoding="utf-8"), re.MULTILINE))
+    files = [path for path in folder.glob("*.yaml") if path.stem not in NOT_STUDIES]
+    return sorted(path.stem for path in files if re.search(r"^study:", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder: Path = PARAMS) -> dict:
@@ -83,7 +85,8 @@ def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder
         values.update(_checked(read_yaml(path), base, _shown(path)))
     values.update(_checked(_parsed(sets, base), base, "--set"))
     if values["study"] != study:
-        raise StudyError(f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}', but a study is named after its file: write study: {study}")
+        found = f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
+        raise StudyError(f"{found}, but a study is named after its file: write study: {study}")
     return values
 
 
@@ -100,7 +103,8 @@ def declared_parameters(notebook_path: Path) -> dict:
         raise StudyError(f"{name}: cannot be read as a notebook ({type(error).__name__})") from None
     tagged = [c for c in cells if c["cell_type"] == "code" and "parameters" in c["metadata"].get("tags", [])]
     if len(tagged) != 1:
-        raise StudyError(f"{name}: {len(tagged)} code cells are tagged 'parameters', one must be; without the tag its own defaults would win silently")
+        found = f"{name}: {len(tagged)} code cells are tagged 'parameters', one must be"
+        raise StudyError(f"{found}; without the tag its own defaults would win silently")
     declared = {}
     for node in ast.parse("".join(tagged[0]["source"])).body:
         target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
@@ -145,7 +149,8 @@ def _checked(values: dict, base: dict, where: str) -> dict:
     checked = {}
     for key, value in values.items():
         if key not in base:
-            raise StudyError(f"{where}: unknown key '{key}' (value {value!r}){_nearest(key, base)}; every key is declared in params/base.yaml")
+            found = f"{where}: unknown key '{key}' (value {value!r})"
+            raise StudyError(f"{found}{_nearest(key, base)}; every key is declared in params/base.yaml")
         declared = base[key]
         if isinstance(declared, list):
             if not isinstance(value, list):

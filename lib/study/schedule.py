@@ -135,16 +135,19 @@ def _finish(task: Task, ended: Running) -> Outcome:
         result = json.loads(lines[-1])
     except (IndexError, ValueError):
         code = ended.process.returncode
-        result = {"ok": False, "error": "process ended", "message": f"exit status {code}{', out of memory?' if code == -9 else ''}; see {log}", "line": "", "copy": ""}
+        message = f"exit status {code}{', out of memory?' if code == -9 else ''}; see {log}"
+        result = {"ok": False, "error": "process ended", "message": message, "line": "", "copy": ""}
     record = task.paths.state / f"{task.name}.json"
     if result["ok"] and not record.exists():
-        result = {"ok": False, "error": "StudyError", "message": "the notebook ended without step.finish([...])", "line": "", "copy": str(task.executed)}
+        message = "the notebook ended without step.finish([...])"
+        result = {"ok": False, "error": "StudyError", "message": message, "line": "", "copy": str(task.executed)}
     if not result["ok"]:
         done, total = cell_counts(Path(result["copy"])) if result["copy"] else (0, 0)
         return Outcome("failed", seconds, f"{done}/{total} cells", failure_text(task, result, done, total))
     log.unlink(missing_ok=True)
     done, total = cell_counts(task.executed)
-    write_json(task.done, {"parts": ended.parts, "outputs": read_json(record)["outputs"], "seconds": round(seconds, 1), "cells": [done, total]})
+    outputs = read_json(record)["outputs"]
+    write_json(task.done, {"parts": ended.parts, "outputs": outputs, "seconds": round(seconds, 1), "cells": [done, total]})
     return Outcome("done", seconds, f"{done}/{total} cells")
 
 

@@ -11,7 +11,8 @@ MODULE = '"""Doc."""\n\nfrom lib.low import g\n\n\ndef f(x):\n    """Doc."""\n  
 @pytest.fixture
 def root(tmp_path):
     (tmp_path / "lib" / "pack").mkdir(parents=True)
-    for name, text in {"__init__": "", "high": MODULE, "low": "def g(x):\n    return x\n", "pack/__init__": "", "pack/part": "import lib.low\n"}.items():
+    low = "def g(x):\n    return x\n"
+    for name, text in {"__init__": "", "high": MODULE, "low": low, "pack/__init__": "", "pack/part": "import lib.low\n"}.items():
         (tmp_path / "lib" / f"{name}.py").write_text(text)
     return tmp_path
 

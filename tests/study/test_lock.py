@@ -13,7 +13,8 @@ from lib.study.lock import study_lock
 
 def test_the_second_is_told_who_holds_it(tmp_path):
     with study_lock(tmp_path / "quick.lock"):
-        with pytest.raises(StudyError, match=rf"quick is being run by process \d+ on {platform.node()}, since 20"), study_lock(tmp_path / "quick.lock"):
+        said = rf"quick is being run by process \d+ on {platform.node()}, since 20"
+        with pytest.raises(StudyError, match=said), study_lock(tmp_path / "quick.lock"):
             pass
 
 

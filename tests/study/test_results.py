@@ -14,7 +14,8 @@ def paths(tmp_path):
 
 
 def row(**changes) -> dict:
-    return {"study": "quick", "arm": "base", "classifier": "small", "seed": 0, "split": "test", "metric": "accuracy", "class": "", "value": 0.5} | changes
+    plain = {"study": "quick", "arm": "base", "classifier": "small", "seed": 0}
+    return {**plain, "split": "test", "metric": "accuracy", "class": "", "value": 0.5, **changes}
 
 
 def test_the_table_is_sorted_and_does_not_depend_on_the_order_of_writing(paths, monkeypatch):
