@@ -104,7 +104,7 @@ def test_it_begins_and_finishes_its_record(path):
     cells = cells_of(path, "code")
     given = ["study", "output"] + ["pool"] * (stage_of(path.stem) in PER_POOL)
     words = ", ".join(f"{name}={name}" for name in given)
-    assert f'step = begin("{path.stem}", {words})' in cells[1]["text"]
+    assert f'step = begin("{path.stem}", {words})' in cells[1]["text"] + cells[2]["text"]
     assert re.search(r"^step\.finish\(\[", cells[-1]["text"], re.MULTILINE)
 
 
