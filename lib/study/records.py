@@ -95,13 +95,14 @@ class Step:
         """Record what the notebook wrote, with digests; the last call of every notebook.
 
         Args:
-            outputs: files, or folders that stand for all files in them.
+            outputs: files, or folders that stand for all files in them that no other notebook recorded.
 
         Raises:
             StudyError: an output that does not exist.
         """
         record = {"step": self.name, "parameters": self.parameters, "facts": self.facts, "seconds": round(time.time() - self.began, 1)}
-        record["outputs"] = {name: output_record(self.paths.root / name) for name in output_names(self.paths, outputs)}
+        names = set(output_names(self.paths, outputs)) - _others_outputs(self.paths, self.name)
+        record["outputs"] = {name: output_record(self.paths.root / name) for name in sorted(names)}
         write_json(self.paths.state / f"{self.name}.json", record)
         print(f"{self.name}: {len(record['outputs'])} files recorded in {record['seconds']:.0f} s")
 
@@ -124,6 +125,12 @@ def begin(notebook: str, *, study: str, output: str = "", pool: str = "") -> Ste
     if _data_of(parameters, paths, study) == "drawn":
         print("drawings: these numbers are about drawn faces, not about photographs of people")
     return Step(name, paths, parameters, facts, time.time())
+
+
+def _others_outputs(paths: StudyPaths, name: str) -> set[str]:
+    """Name the files that other notebooks recorded, and the table that all of them share."""
+    records = [path for path in paths.state.glob("[0-9][0-9]_*.json") if path.name not in (f"{name}.json", f"{name}.done.json")]
+    return {"tables/results.parquet"}.union(*(read_json(path).get("outputs", {}) for path in records))
 
 
 def output_names(paths: StudyPaths, outputs: list[Path]) -> list[str]:

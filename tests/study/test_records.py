@@ -88,6 +88,20 @@ def test_a_step_records_what_it_wrote(tmp_path, capsys, monkeypatch):
     assert {"commit", "python", "versions", "cpu", "cores", "device", "date"} <= set(record["facts"])
 
 
+def test_a_folder_that_two_notebooks_fill_is_recorded_by_each_for_its_own_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_THREADS", "1")
+    monkeypatch.setenv("STUDY_STEP", "")
+    folder = study_paths("quick", str(tmp_path)).pool("dcgan")
+    recorded = []
+    for notebook, file in [("20_generation", "images"), ("30_curation", "verdicts"), ("20_generation", "images")]:
+        step = begin(notebook, study="quick", output=str(tmp_path), pool="dcgan")
+        with atomic_write(folder / file, "w") as handle:
+            handle.write("x")
+        step.finish([folder])
+        recorded.append(list(read_json(step.paths.state / f"{step.name}.json")["outputs"]))
+    assert recorded == [["pools/dcgan/images"], ["pools/dcgan/verdicts"], ["pools/dcgan/images"]]
+
+
 def test_a_step_of_a_pool_carries_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv("STUDY_THREADS", "1")
     monkeypatch.setenv("STUDY_STEP", "")
