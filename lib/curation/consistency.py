@@ -46,14 +46,18 @@ def judge(real: FaceSet, pool: FaceSet, fit_predict: Callable, *, folds: int, se
     return ours, theirs
 
 
-def reject_inconsistent(faces: FaceSet, probabilities: np.ndarray, *, action: str, confidence: float) -> pd.DataFrame:
-    """Drop or relabel images that show another class than their label's, by confident learning.
+def reject_inconsistent(faces: FaceSet, probabilities: np.ndarray, *, action: str, confidence: float, doubt: float = 0.0) -> pd.DataFrame:
+    """Drop or relabel images that show another class than their label's.
+
+    Confident learning takes the judge's word for it and is right to as far as the judge is good; with a weak judge most of what it rejects
+    is well labelled, and a low limit on the probability of the label costs less.
 
     Args:
         faces: labelled images.
         probabilities: float (N, 7), the judge's.
         action: drop: mislabelled images go; relabel: those of which the judge is sure get its class, the others go.
         confidence: probability from which the judge is sure, 0 to 1.
+        doubt: probability of the label under which it is taken for wrong, 0 to 1; 0 for confident learning.
 
     Returns:
         Verdicts; score is the judge's probability of the label, relabel the new class.
@@ -64,7 +68,7 @@ def reject_inconsistent(faces: FaceSet, probabilities: np.ndarray, *, action: st
         raise StudyError(f"the judge gave {len(probabilities)} rows of probabilities for {len(faces)} images")
     labels = faces.labels
     score = probabilities[np.arange(len(faces)), labels]
-    wrong = _label_issues(labels, probabilities)
+    wrong = score < doubt if doubt else _label_issues(labels, probabilities)
     best = probabilities.argmax(axis=1)
     sure = wrong & (best != labels) & (probabilities.max(axis=1) >= confidence)
     relabel = np.where(sure & (action == "relabel"), np.array(CLASSES, dtype=object)[best], "")

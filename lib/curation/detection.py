@@ -32,7 +32,7 @@ class FaceSettings:
     min_neighbors: int = 5
     min_px: int = 30  # smallest face, pixels of the enlarged image
     border_share: float = 0.0  # replicated border on each side, share of the image's side
-    least_px: int = 0  # smaller images are enlarged to this side before detection
+    retry_px: int = 0  # an image without a face is looked at again, enlarged to this side; 0 or no larger than the image: once only
     choice: str = "first"  # first, as S1, or largest
     model: str = ""  # path of a YuNet file; empty for Haar
 
@@ -92,18 +92,19 @@ def choose_face(found: np.ndarray, choice: str) -> np.ndarray:
 
 
 def _find(image: np.ndarray, detect: Callable, settings: FaceSettings) -> tuple:
+    """Look for a face at the image's own size, then enlarged: small faces have few pixels for the cascade's smallest window."""
     border = round(settings.border_share * image.shape[0])
-    seen = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE) if border else image
-    scale = max(1.0, settings.least_px / image.shape[0])
-    if scale != 1:
-        seen = cv2.resize(seen, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    found = detect(seen)
-    if not len(found):
-        return np.nan, np.nan, np.nan, 0.0, 0
-    x, y, width, height, score = choose_face(found, settings.choice)
-    side = max(width, height)  # Haar's boxes are square, YuNet's are made so around their centre
-    left, top = x + (width - side) / 2, y + (height - side) / 2
-    return left / scale - border, top / scale - border, side / scale, score, len(found)
+    bordered = cv2.copyMakeBorder(image, *[border] * 4, cv2.BORDER_REPLICATE) if border else image
+    retry = settings.retry_px / image.shape[0]
+    for scale in (1.0, retry) if retry > 1 else (1.0,):
+        seen = bordered if scale == 1 else cv2.resize(bordered, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+        found = detect(seen)
+        if len(found):
+            x, y, width, height, score = choose_face(found, settings.choice)
+            side = max(width, height)  # Haar's boxes are square, YuNet's are made so around their centre
+            left, top = x + (width - side) / 2, y + (height - side) / 2
+            return left / scale - border, top / scale - border, side / scale, score, len(found)
+    return np.nan, np.nan, np.nan, 0.0, 0
 
 
 @contextmanager

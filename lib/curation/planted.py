@@ -11,7 +11,7 @@ from lib.faces.faceset import CLASSES, FaceSet
 
 # Which faults a step is there to find; other rejections of planted images are neither its merit nor its mistake.
 MEANT_FOR = {
-    "blank": ("blank",), "blur": ("blurred", "blank"), "exposure": ("overexposed",), "exact_copy": ("exact copy",), "near_copy": ("exact copy", "near copy"),
+    "blank": ("blank",), "blur": ("blurred",), "exposure": ("overexposed",), "exact_copy": ("exact copy",), "near_copy": ("exact copy", "near copy"),
     "leak": ("leak",), "face": ("non-face", "collage", "blank"), "label": ("wrong label",), "memorised": ("memorised",),
 }  # fmt: skip
 

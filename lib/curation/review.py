@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
@@ -19,8 +20,13 @@ HIGH_IS_BAD = ("exposure", "exact_copy")  # steps that reject high scores; the o
 
 
 def review_path(folder: Path, review_csv: str = "") -> Path:
-    """Locate the decisions: the file that the parameter review_csv names, else review.csv in the pool's folder."""
-    return Path(review_csv).expanduser() if review_csv else Path(folder) / "review.csv"
+    """Locate the decisions: the file that the parameter review_csv names, else review.csv beside the verdicts.
+
+    Args:
+        folder: the pool's folder.
+        review_csv: the parameter.
+    """
+    return Path(review_csv).expanduser() if review_csv else curation_folder(folder) / "review.csv"
 
 
 def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
@@ -89,17 +95,18 @@ def review_history(path: Path) -> list[tuple]:
     return list(_read_rows(Path(path)).itertuples(index=False, name=None))
 
 
-def least_sure(verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
+def least_sure(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
     """Find the images about which the steps are least sure: those whose score lies nearest to the border between kept and rejected.
 
     Nearness is counted in ranks within each step, so that steps with different units compare.
 
     Args:
+        pool: the images.
         verdicts: long table of verdicts.
         n: images to return at most.
 
     Returns:
-        Rows of the verdicts, least sure first, each image once.
+        Rows of the verdicts with the image's position in the pool, least sure first, each image once.
     """
     parts = []
     for step, part in verdicts[verdicts["score"].notna()].groupby("step", sort=False):
@@ -107,8 +114,9 @@ def least_sure(verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
         border = (part["keep"]).sum() + 0.5
         parts.append(part.assign(distance=(badness - border).abs()))
     if not parts:
-        return verdicts.head(0)
-    return pd.concat(parts).sort_values("distance", kind="stable").drop_duplicates("id").head(n).drop(columns="distance").reset_index(drop=True)
+        return verdicts.head(0).assign(position=0)
+    nearest = pd.concat(parts).sort_values("distance", kind="stable").drop_duplicates("id").head(n).drop(columns="distance")
+    return nearest.assign(position=pd.Index(pool.table["id"]).get_indexer(nearest["id"])).reset_index(drop=True)
 
 
 def png_bytes(image: np.ndarray, *, side: int = 288) -> bytes:

@@ -66,7 +66,7 @@ def _memorised(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame
 def _label(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
     said = _needed(evidence.probabilities, "label", "the judge's probabilities")
     own = said.loc[faces.table["id"], list(CLASSES)].to_numpy()
-    return reject_inconsistent(faces, own, action=params["label_action"], confidence=params["label_confidence"])
+    return reject_inconsistent(faces, own, action=params["label_action"], confidence=params["label_confidence"], doubt=params["label_doubt"])
 
 
 def _balance(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.curation.bias import strongest_bias
 from lib.curation.intervals import wilson
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
@@ -54,6 +55,41 @@ def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.Data
     gone["position"] = pd.Index(pool.table["id"]).get_indexer(gone["id"])
     gone["turn"] = gone.groupby("step").cumcount()
     return gone.sort_values(["turn", "position"]).head(n)[["position", "step", "reason", "score"]].reset_index(drop=True)
+
+
+def findings(pool: str, generated: FaceSet, verdicts: pd.DataFrame, shift: pd.DataFrame, biases: pd.DataFrame, quality: pd.DataFrame) -> list[str]:
+    """Say in sentences what curation found.
+
+    Args:
+        pool: name of the pool.
+        generated: its images.
+        verdicts: long table of verdicts.
+        shift: table of class_shift.
+        biases: table of bias_table for the detector alone.
+        quality: table of step_quality.
+    """
+    steps = step_summary(generated, verdicts).set_index("step")
+    share, low, high = wilson(int(steps.loc["all", "rejected"]), len(generated))
+    main = steps.drop("all")["rejected"]
+    lines = [f"{pool}: {steps.loc['all', 'rejected']} of {len(generated)} images rejected, {share:.1%} (95 % interval {low:.1%} to {high:.1%})"]
+    if main.sum():
+        lines.append(f"most of them by the step {main.idxmax()} ({main.max()} images)")
+    clean = quality[(quality["step"] == "face") & (quality["measure"] == "clean images rejected")]
+    if len(clean) and (biases["attribute"] == "class").any():
+        pool_part = biases[biases["attribute"] == "class"]
+        row = clean.iloc[0]
+        lines.append(f"the detector finds no face in {pool_part['rejected'].sum() / pool_part['n'].sum():.1%} of the pool, and in {row['share']:.1%} of "
+                     f"clean real images ({row['low']:.1%} to {row['high']:.1%}, n {row['n']})")  # fmt: skip
+    seen = shift.dropna(subset="kept")
+    if len(seen):
+        worst, best = seen.loc[seen["kept"].idxmin()], seen.loc[seen["kept"].idxmax()]
+        apart = "the filter favours classes" if worst["high"] < best["low"] else "no class is favoured that these numbers could show"
+        lines.append(f"kept by class: {worst['class']} {worst['kept']:.1%} to {best['class']} {best['kept']:.1%}; {apart}")
+    for row in strongest_bias(biases[biases["attribute"] != "class"]).head(3).itertuples(index=False):
+        lines.append(f"the detector's bias: {row.attribute} {row.most} is rejected in {row.most_share:.1%}, {row.least} in {row.least_share:.1%}")
+    lowest = quality[quality["measure"].str.startswith("recall")].sort_values("share").head(1)
+    lines += [f"weakest step: {row['step']} has a {row['measure']} of {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%}, n {row['n']})" for _, row in lowest.iterrows()]
+    return lines
 
 
 def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:

@@ -57,14 +57,13 @@ def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None 
     missing = [name for name in VERDICT_COLUMNS if name not in verdicts.columns]
     if missing:
         raise StudyError(f"verdicts for {folder}: column {missing[0]!r} is missing; a verdict has {', '.join(VERDICT_COLUMNS)}")
-    folder = Path(folder)
     if curated is not None:
-        fresh = curated_folder(folder).with_name(f".{folder.name}.tmp")
+        images, fresh = curated_images(folder), curation_folder(folder) / ".images.tmp"
         shutil.rmtree(fresh, ignore_errors=True)
         save_faces(curated, fresh, pictures=True)
-        shutil.rmtree(curated_folder(folder), ignore_errors=True)  # pictures that an earlier curation kept must not linger
-        fresh.replace(curated_folder(folder))
-    path = folder / "verdicts.parquet"
+        shutil.rmtree(images, ignore_errors=True)  # pictures that an earlier curation kept must not linger
+        fresh.replace(images)
+    path = curation_folder(folder) / "verdicts.parquet"
     with atomic_write(path) as file:  # last, so that verdicts never announce images that are not there
         verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
     return path
@@ -72,15 +71,20 @@ def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None 
 
 def load_verdicts(folder: Path) -> pd.DataFrame:
     """Load the verdicts of a pool; an empty table when it was never curated."""
-    path = Path(folder) / "verdicts.parquet"
+    path = curation_folder(folder) / "verdicts.parquet"
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=bool if name == "keep" else object) for name in VERDICT_COLUMNS})
     return pd.read_parquet(path)
 
 
-def curated_folder(folder: Path) -> Path:
-    """Locate the image folder of the images that curation kept: beside the pool, which is an image folder itself."""
-    return Path(folder).parent / "curated" / Path(folder).name
+def curation_folder(folder: Path) -> Path:
+    """Locate what curation writes about a pool: beside the pool's folder, which belongs to the notebook that made it."""
+    return Path(folder).parent / "curation" / Path(folder).name
+
+
+def curated_images(folder: Path) -> Path:
+    """Locate the image folder of the images that curation kept."""
+    return curation_folder(folder) / "images"
 
 
 def load_pool(folder: Path, *, curated: bool = False) -> FaceSet:
@@ -100,14 +104,14 @@ def load_pool(folder: Path, *, curated: bool = False) -> FaceSet:
     folder = Path(folder)
     if not (folder / "faces.npz").exists():
         raise StudyError(f"no pool in {folder}: run notebook 20 for this pool first")
-    if curated and (curated_folder(folder) / "faces.npz").exists():
-        faces = load_faces(curated_folder(folder))
+    if curated and (curated_images(folder) / "faces.npz").exists():
+        faces = load_faces(curated_images(folder))
         return FaceSet(faces.images, faces.table.assign(keep=True, reason="", curated_class=""))
     faces = load_faces(folder)
     verdicts = load_verdicts(folder)
     unknown = set(verdicts["id"]) - set(faces.table["id"])
     if unknown:
-        raise StudyError(f"{folder / 'verdicts.parquet'}: {len(unknown)} ids are not in the pool (first: {min(unknown)}); run notebook 30 again")
+        raise StudyError(f"{curation_folder(folder) / 'verdicts.parquet'}: {len(unknown)} ids are not in the pool (first: {min(unknown)}); run notebook 30 again")
     decided = decide(verdicts, faces.table["id"].tolist())
     columns = {name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}
     pool = FaceSet(faces.images, faces.table.assign(**columns))

@@ -75,6 +75,12 @@ def test_relabelling_gives_the_class_that_is_shown_only_when_sure(mislabelled):
     assert (~unsure["keep"]).sum() == 35 and (unsure["relabel"] == "").all()
 
 
+def test_doubt_is_a_limit_on_the_probability_of_the_label():
+    faces = faces_of([0, 0, 0])
+    probabilities = np.array([[0.04] + [0.16] * 6, [0.06] + [0.94 / 6] * 6, [0.4] + [0.1] * 6])
+    assert reject_inconsistent(faces, probabilities, action="drop", confidence=0.8, doubt=0.05)["keep"].tolist() == [False, True, True]
+
+
 def test_absent_classes_and_empty_pools_are_no_trouble():
     faces = faces_of([1, 1, 3, 3, 3])
     assert reject_inconsistent(faces, soft([1, 1, 3, 3, 3]), action="drop", confidence=0.8)["keep"].all()

@@ -10,7 +10,7 @@ from lib.faces.drawn import draw_faces
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
-TIGHT = FaceSettings(border_share=0.25, least_px=64)
+TIGHT = FaceSettings(border_share=0.25, retry_px=96)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_boxes_are_in_the_image_s_own_pixels(drawings):
     faces = drawings.select(np.flatnonzero(detect_faces(drawings.images, TIGHT)["faces"] > 0)[:20]).images
     canvas = np.stack([cv2.copyMakeBorder(image, 40, 12, 30, 22, cv2.BORDER_REPLICATE) for image in faces])
     near = detect_faces(faces, TIGHT)[["x", "y", "side"]].to_numpy()
-    far = detect_faces(canvas, FaceSettings(least_px=133))[["x", "y", "side"]].to_numpy()
+    far = detect_faces(canvas, FaceSettings(retry_px=200))[["x", "y", "side"]].to_numpy()
     both = np.isfinite(far[:, 2])
     assert both.sum() >= 12
     assert np.abs(np.median((far - near)[both] - [30, 40, 0], axis=0)).max() < 4

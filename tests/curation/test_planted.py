@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.curation.bias import bias_table, rejected_by
+from lib.curation.bias import bias_table, rejected_by, strongest_bias
 from lib.curation.planted import plant_failures, step_quality
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.params import load_params
@@ -63,6 +63,7 @@ def test_rejections_by_attribute():
     faces = FaceSet(faces.images, faces.table.assign(glasses=[0, 0, 0, 1, 1, 1], yaw=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
     keep = np.array([True, True, False, False, False, False])
     table = rejected_by(faces, keep, "glasses").set_index("value")
+    assert table.index.tolist() == ["0", "1"]
     assert table["rejected"].tolist() == [1, 3] and np.isclose(table.loc["0", "share"], 1 / 3)
     assert rejected_by(faces, keep, "yaw", bins=2)["n"].tolist() == [3, 3]
 
@@ -74,3 +75,18 @@ def test_bias_table_takes_the_attributes_that_there_are():
     assert set(table["attribute"]) == {"class", "glasses", "yaw"}  # a beard of 0 everywhere tells nothing
     yaw = table[table["attribute"] == "yaw"]
     assert yaw["share"].tolist()[0] == 0 and yaw["share"].tolist()[-1] == 1  # turned either way
+
+
+def test_many_equal_values_are_cut_into_none_and_some():
+    faces = textures(60, 0, "i")
+    faces = FaceSet(faces.images, faces.table.assign(beard=np.where(np.arange(60) < 40, 0.0, np.linspace(0.1, 1, 60))))
+    assert rejected_by(faces, np.ones(60, bool), "beard", bins=3)["n"].tolist() == [40, 20]
+
+
+def test_only_biases_that_the_intervals_bear_out_are_named():
+    faces = textures(200, 0, "i")
+    faces = FaceSet(faces.images, faces.table.assign(glasses=np.arange(200) % 2 == 0, hidden=np.arange(200) % 4 < 2))
+    keep = ~((np.arange(200) % 2 == 0) & (np.arange(200) < 160))
+    strongest = strongest_bias(bias_table(faces, keep))
+    assert strongest["attribute"].tolist() == ["glasses"]
+    assert strongest.iloc[0][["most", "most_share", "least", "least_share"]].tolist() == ["True", 0.8, "False", 0.0]

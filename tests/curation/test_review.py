@@ -54,9 +54,10 @@ def test_the_same_decision_twice_is_no_conflict(tmp_path, pool):
 def test_least_sure_are_the_scores_at_the_border():
     low_is_bad = pd.DataFrame({"id": [f"i{k}" for k in range(10)], "step": "blank", "score": np.arange(10.0), "reason": "", "relabel": ""})
     low_is_bad["keep"] = low_is_bad["score"] >= 4
-    assert set(least_sure(low_is_bad, n=2)["id"]) == {"i3", "i4"}
+    faces = FaceSet(np.zeros((10, 8, 8), np.uint8), pd.DataFrame({"id": low_is_bad["id"], "class": "sad", "split": "train", "source": "test"}))
+    assert set(least_sure(faces, low_is_bad, n=2)["id"]) == {"i3", "i4"}
     high_is_bad = low_is_bad.assign(step="exposure", keep=low_is_bad["score"] <= 7)
-    assert set(least_sure(high_is_bad, n=2)["id"]) == {"i7", "i8"}
+    assert set(least_sure(faces, high_is_bad, n=2)["position"]) == {7, 8}
 
 
 def widgets_of(panel):

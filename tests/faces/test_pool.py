@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.faces.faceset import FaceSet, save_faces
-from lib.faces.pool import curated_folder, decide, load_pool, load_verdicts, save_verdicts
+from lib.faces.pool import curated_images, decide, load_pool, load_verdicts, save_verdicts
 from lib.study.errors import StudyError
 
 
@@ -68,7 +68,7 @@ def test_pictures_of_an_earlier_curation_do_not_linger(tmp_path):
     save_faces(pool, tmp_path)
     save_verdicts(tmp_path, pd.DataFrame([verdict("p5", "face", False)]), pool.select(range(5)))
     save_verdicts(tmp_path, pd.DataFrame([verdict("p0", "face", False)]), pool.select(range(1, 3)))
-    assert sorted(p.stem for p in curated_folder(tmp_path).glob("*/*.png")) == ["p1", "p2"]
+    assert sorted(p.stem for p in curated_images(tmp_path).glob("*/*.png")) == ["p1", "p2"]
 
 
 def test_missing_pool_and_foreign_verdicts_are_explained(tmp_path):
