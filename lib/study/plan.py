@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,9 +79,9 @@ def select(tasks: list[Task], only: str) -> list[Task]:
         return tasks
     stages, known = set(), sorted({task.stage for task in tasks})
     for part in only.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or not (last or first).isdigit():
+        if not re.fullmatch(r"\d+(-\d+)?", part.strip()):
             raise StudyError(f"--only {only}: write stages as 40,50 or 40-60")
+        first, _, last = part.strip().partition("-")
         span = [stage for stage in known if int(first) <= stage <= int(last or first)]
         if not span:
             raise StudyError(f"--only {only}: no notebook {part.strip()}; there are {', '.join(map(str, known))}")
