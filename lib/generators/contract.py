@@ -90,7 +90,19 @@ def _dcgan(params: dict):
     return DCGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], conditional=params["gan_conditional"])
 
 
-NETWORKS = {"dcgan": _dcgan}
+def _cgan(params: dict):
+    from lib.generators.cgan import CGAN
+
+    return CGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"])
+
+
+def _acgan(params: dict):
+    from lib.generators.cgan import ACGAN
+
+    return ACGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"])
+
+
+NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan}
 
 
 def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
@@ -141,6 +153,12 @@ def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> 
     save_faces(pool, folder, pictures=True)
     shutil.rmtree(shards, ignore_errors=True)
     return pool
+
+
+def pool_files(folder: Path) -> list[Path]:
+    """List the files that stand for a pool in the record of its notebook: pictures and checkpoints follow from them."""
+    names = ("faces.npz", "faces.parquet", "metadata.csv", "generator.json", "generator.safetensors")
+    return [Path(folder) / name for name in names if (Path(folder) / name).exists()]
 
 
 def shard_key(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> str:

@@ -12,7 +12,7 @@ from lib.faces.faceset import CLASSES
 from lib.generators.sampling import seed_noise
 from lib.study.errors import StudyError
 
-NOISE = 100  # components of the noise
+NOISE, LABEL = 100, 10  # components of the noise and of a class: as many of both, and each class collapses to one image
 BETAS = (0.5, 0.999)
 
 
@@ -21,9 +21,9 @@ class Maker(nn.Module):
 
     def __init__(self, px: int, width: int, conditional: bool):
         super().__init__()
-        self.embedding = nn.Embedding(len(CLASSES), NOISE) if conditional else None
+        self.embedding = nn.Embedding(len(CLASSES), LABEL) if conditional else None
         self.start = (4 * width, px // 8, px // 8)
-        self.dense = nn.Sequential(nn.Linear(NOISE * (1 + conditional), 4 * width * (px // 8) ** 2, bias=False), nn.BatchNorm1d(4 * width * (px // 8) ** 2), nn.LeakyReLU(0.2))
+        self.dense = nn.Sequential(nn.Linear(NOISE + LABEL * conditional, 4 * width * (px // 8) ** 2, bias=False), nn.BatchNorm1d(4 * width * (px // 8) ** 2), nn.LeakyReLU(0.2))
         layers = []
         for inner, outer in ((4 * width, 2 * width), (2 * width, width)):
             layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
@@ -36,22 +36,28 @@ class Maker(nn.Module):
 
 
 class Judge(nn.Module):
-    """Image and label to one logit, positive for real: three convolutions with LeakyReLU and dropout, then dense."""
+    """Image and label to logits, positive for real: three convolutions with LeakyReLU and dropout, then dense.
 
-    def __init__(self, px: int, width: int, conditional: bool):
+    Returns float (N,), or (N, outputs) where there are several.
+    """
+
+    def __init__(self, px: int, width: int, conditional: bool, outputs: int = 1):
         super().__init__()
         self.px = px
         self.embedding = nn.Embedding(len(CLASSES), px * px) if conditional else None
+        if conditional:
+            nn.init.normal_(self.embedding.weight, 0.0, 0.1)  # a faint plane beside the image, not noise over it
         layers, inner = [], 1 + conditional
         for outer in (width, 2 * width, 4 * width):
             layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2), Dropout(0.3)]
             inner = outer
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * (px // 8) ** 2, 1))
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * (px // 8) ** 2, outputs))
 
-    def forward(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         if self.embedding is not None:
             images = torch.cat([images, self.embedding(labels).view(-1, 1, self.px, self.px)], 1)
-        return self.layers(images)[:, 0]
+        logits = self.layers(images)
+        return logits[:, 0] if logits.shape[1] == 1 else logits
 
 
 class Dropout(nn.Module):
@@ -88,9 +94,9 @@ class DCGAN(nn.Module):
         pairs = 1 if conditional else len(CLASSES)
         self.makers = nn.ModuleList([Maker(px, width, conditional) for _ in range(pairs)])
         self.judges = nn.ModuleList([Judge(px, width, conditional) for _ in range(pairs)])
-        for layer in self.modules():
-            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                nn.init.normal_(layer.weight, 0.0, 0.02)
+        for layer in self.makers.modules():
+            if isinstance(layer, (nn.ConvTranspose2d, nn.Linear)):
+                nn.init.normal_(layer.weight, 0.0, 0.02)  # the judge has no batch norm: weights as small would leave it without a gradient
         self.to(memory_format=torch.channels_last)  # a quarter faster on a CPU
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
