@@ -24,7 +24,7 @@ def rejected_by(faces: FaceSet, keep: np.ndarray, column: str, *, bins: int = 0)
         Table with attribute, value, n, rejected, share, low, high (95 % Wilson).
     """
     values = faces.table[column].abs() if column in TURNS else faces.table[column]
-    groups = _cut(values, bins) if bins else values.astype(str)
+    groups = _cut(values, bins) if bins else values.map(lambda value: f"{value:.2g}" if isinstance(value, float) else str(value))
     rows = []
     for value in groups.cat.categories if bins else sorted(groups.unique()):
         own = (groups == value).to_numpy()

@@ -21,12 +21,18 @@ def step_summary(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for step, part in verdicts.groupby("step", sort=False):
         gone = part[~part["keep"]]
-        reason = gone["reason"].str.replace(r"\b\S*\d\S*", "…", regex=True).mode()
-        rows.append({"step": step, "judged": len(part), "rejected": len(gone), "share": len(gone) / len(part), "reason": reason.get(0, "")})
+        rows.append({"step": step, "judged": len(part), "rejected": len(gone), "share": len(gone) / len(part), "reason": _common_reason(gone["reason"])})
     decided = decide(verdicts, pool.table["id"].tolist())
     gone = int((~decided["keep"]).sum())
     rows.append({"step": "all", "judged": len(pool), "rejected": gone, "share": gone / max(len(pool), 1), "reason": ""})
     return pd.DataFrame(rows)
+
+
+def _common_reason(reasons: pd.Series) -> str:
+    """Give the commonest reason; where they differ by ids and numbers, without those."""
+    if reasons.nunique() > 1:
+        reasons = reasons.str.replace(r"\b\S*\d\S*", "…", regex=True)
+    return reasons.mode().get(0, "")
 
 
 def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
