@@ -16,6 +16,7 @@ from lib.study.records import content_hash
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_DECIDABLE = "supported", "contradicted", "undecided", "not decidable from this study"
 ARM_TESTS = ("equivalent", "greater", "smaller", "above", "class_below")
+LEAST_SEEDS = 5  # fewer decide no claim
 POOL_TESTS = ("pool_below", "pool_near")
 KEYS = {"id", "study", "family", "sentence", "pairs", "pools", "metric", "test", "margin", "needs"}
 OPTIONAL = {"class", "value"}
@@ -106,7 +107,7 @@ def _pool_effect(row: dict) -> Effect:
 
 def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
     """One-sided evidence for and against a claim, by one comparison."""
-    if effect.n_seeds < 2:
+    if effect.n_seeds < LEAST_SEEDS:
         return 1.0, 1.0
     margin, test = claim["margin"], claim["test"]
     if test == "equivalent":

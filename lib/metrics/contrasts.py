@@ -36,6 +36,12 @@ def contrasts(arms: list[str]) -> list[tuple[str, str, str]]:
     return found
 
 
+def design(arm: str) -> str:
+    """Name an arm without its pool: supplement-0.5-dcgan is supplement-0.5."""
+    match = re.match(r"(?:supplement|shuffled|replace|synthetic|scarce)-[\d.]+x?(?=-)|balance(?=-)", arm)
+    return match.group(0) + ("-shuffled" if arm.endswith("-shuffled") else "") if match else arm
+
+
 def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> dict[tuple[str, str], ArmPredictions]:
     """Stack the runs of each arm and classifier.
 
@@ -116,7 +122,8 @@ def effects(
         margin: smallest effect of interest.
     Returns:
         Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
-        smallest_visible, advice. Holm's family: all contrasts of one role and classifier.
+        smallest_visible, advice. Holm's family is one question asked of all pools: contrasts whose arms and references differ in the pool
+        alone, of one classifier.
     """
     rows = []
     for classifier in dict.fromkeys(name for _, name in arms):
@@ -133,7 +140,8 @@ def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float) -> pd.Da
     kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "smallest_visible")
     for name in kept:
         table[name] = [getattr(effect, name) for effect in table["effect"]]
-    table["p_holm"] = table.groupby(["role", "classifier"])["p"].transform(lambda p: holm(list(p))) if len(table) else []
+    family = [table[column].map(design) for column in ("reference", "arm")] + [table["classifier"]]
+    table["p_holm"] = table.groupby(family)["p"].transform(lambda p: holm(list(p))) if len(table) else []
     table["verdict"] = [verdict(effect, margin, p=p) for effect, p in zip(table["effect"], table["p_holm"])]
     told = zip(table["effect"], table["verdict"])
     table["advice"] = [advice(effect, margin, seconds_per_run=seconds_per_run) if word == "undecided" else "" for effect, word in told]

@@ -90,6 +90,15 @@ def truth_table(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin:
     return pd.DataFrame(rows, columns=["pool", "truth", "reference", "arm", "expected", "found", "difference", "low", "high", "right"])
 
 
+def sentences_printed(truth: pd.DataFrame) -> list[str]:
+    """Say in one sentence whether a study of drawn faces found what is true of its pools; none where nothing is known."""
+    if not len(truth):
+        return []
+    count = truth["right"].value_counts()
+    right, missed, wrong = (int(count.get(word, 0)) for word in ("yes", "not seen", "no"))
+    return [f"Of {len(truth)} known truths about the drawn pools the study found {right}, was too small to see {missed}, and told {wrong} wrongly."]
+
+
 def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFrame:
     """Read the numbers that the three studies reported: study, report, arm, ours, classifier, metric, value and, where given, of, true, predicted."""
     return pd.DataFrame(yaml.safe_load(Path(path).read_text(encoding="utf-8"))["numbers"])

@@ -1,10 +1,11 @@
 """What stops or flags a study before anyone draws a conclusion: permuted labels, results under chance or above the ceiling."""
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import binomtest
 
-from lib.faces.faceset import CLASSES
+from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
 PERMUTATION_GAIN = 0.07  # swapping two of seven classes costs a judge of 50 % about 0.13 of balanced agreement; confusion alone less than 0.05
@@ -73,3 +74,38 @@ def copies_agreement(labels: np.ndarray, clusters: np.ndarray) -> tuple[float, i
     k = int(labels.max()) + 1
     same = np.bincount(together * k + labels)
     return (float((same * (same - 1) / 2).sum() / pairs) if pairs else float("nan")), int(pairs)
+
+
+def judge_pools(pools: dict[str, FaceSet], said: dict[str, np.ndarray], facts: dict) -> pd.DataFrame:
+    """Measure how far each pool's labels agree with a judge trained on real faces.
+
+    Args:
+        said: the judge's class probabilities of each pool's images, float (N, 7).
+        facts: of the judge; accuracy_test is what it reaches on real faces.
+    Returns:
+        One row a pool: pool, n, agreement, lowest_class, lowest_agreement, judge_on_real, renamed (empty where labels fit).
+    """
+    rows = []
+    for name, pool in pools.items():
+        right = said[name].argmax(1) == pool.labels
+        by_class = pd.Series(right).groupby(pool.table["class"].to_numpy()).mean()
+        renamed = label_permutation(pool.labels, said[name].argmax(1))
+        rows.append({
+            "pool": name, "n": len(pool), "agreement": float(right.mean()), "lowest_class": by_class.idxmin(),
+            "lowest_agreement": float(by_class.min()), "judge_on_real": facts["accuracy_test"], "renamed": str(renamed or ""),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def check_arms(levels: pd.DataFrame, faces: FaceSet) -> list[str]:
+    """Flag every arm whose accuracy lies under chance or above what copies of one image agree on.
+
+    Args:
+        levels: columns arm, classifier, value.
+        faces: all real faces; their column cluster names copies.
+    """
+    test = faces.split("test").labels
+    ceiling = copies_agreement(faces.labels, faces.table["cluster"].to_numpy())[0] if "cluster" in faces.table else np.nan
+    ceiling = 1.0 if np.isnan(ceiling) else ceiling
+    rows = levels.to_dict("records")
+    return [f"{row['arm']} ({row['classifier']}): {flag}" for row in rows for flag in flags(row["value"], test, ceiling=ceiling)]

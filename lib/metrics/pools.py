@@ -146,3 +146,8 @@ def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) 
         sizes = [least * 2**i for i in range(20) if least * 2**i < len(features)] + [len(features)]
         rows += [{"set": name, "n": size, "vendi": vendi(draw(features, size, seed))} for size in sizes]
     return pd.DataFrame(rows)
+
+
+def memorised_pools(train: np.ndarray, held_out: np.ndarray, pools: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
+    """Look for memorised training images in every pool: columns pool, share, threshold, median_ratio."""
+    return pd.DataFrame([{"pool": name} | memorised(train, held_out, features) for name, (features, _) in pools.items()])

@@ -149,13 +149,17 @@ def cluster_weights(clusters: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     return drawn.astype(np.float32)[:, index]
 
 
-def two_way_bootstrap(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | None = None, n_boot: int, seed: int) -> np.ndarray:
-    """Draw seeds and clusters of images with replacement and return the mean differences, float64 (n_boot,)."""
+def two_way_bootstrap(a: np.ndarray, b: np.ndarray, *, weights: np.ndarray, seed: int) -> np.ndarray:
+    """Draw seeds and clusters of images with replacement and return the mean differences, float64 (n_boot,).
+
+    Args:
+        weights: of `cluster_weights`, float32 (n_boot, N).
+        seed: governs which seeds of the arms each draw takes.
+    """
     _check_pair(a, b)
-    delta = np.asarray(b, np.float64) - np.asarray(a, np.float64)
-    weights = cluster_weights(np.arange(delta.shape[1]) if clusters is None else clusters, n_boot, seed).astype(np.float64)
-    per_seed = weights @ delta.T / weights.sum(1, keepdims=True)
-    picked = np.random.default_rng(seed + 1).integers(len(delta), size=(n_boot, len(delta)))
+    delta = np.asarray(b, np.float32) - np.asarray(a, np.float32)
+    per_seed = (weights @ delta.T / weights.sum(1, keepdims=True)).astype(np.float64)
+    picked = np.random.default_rng(seed + 1).integers(len(delta), size=per_seed.shape)
     return np.take_along_axis(per_seed, picked, axis=1).mean(1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from lib.faces.faceset import CLASSES
 from lib.metrics.arms import ArmPredictions, compare_arms, image_scores, level
-from lib.metrics.contrasts import contrasts, effects, gather_arms, levels, result_rows, scorings
+from lib.metrics.contrasts import contrasts, design, effects, gather_arms, levels, result_rows, scorings
 from lib.metrics.scores import class_scores, scores
 from lib.metrics.statistics import cluster_weights
 from lib.study.errors import StudyError
@@ -68,6 +68,11 @@ def test_contrasts_read_each_arm_against_controls_of_its_own_size():
         ("subset-0.5", "replace-0.5-dcgan"), ("synthetic-1x-dcgan-shuffled", "synthetic-1x-dcgan"), ("scarce-0.25", "scarce-0.25-dcgan"),
     }  # fmt: skip
     assert len([1 for *_, role in contrasts(arms) if role == "base"]) == len(arms) - 1
+
+
+def test_the_family_is_one_question_asked_of_all_pools():
+    arms = ["supplement-0.5-drawn-narrow", "replace-0.5-dcgan", "synthetic-1x-dcgan-shuffled", "duplicate-0.5", "base", "scarce-0.25", "balance-dcgan"]
+    assert [design(arm) for arm in arms] == ["supplement-0.5", "replace-0.5", "synthetic-1x-shuffled", "duplicate-0.5", "base", "scarce-0.25", "balance"]
 
 
 def test_gather_and_judge(labels):

@@ -54,6 +54,13 @@ def test_one_arm_that_differs_contradicts_no_change():
     assert verdict_of(decide_claims(load_claims(), study(arms)), "S1a") == "contradicted"
 
 
+def test_fewer_than_five_seeds_decide_no_claim():
+    seen = study({"base": 0.6, "synthetic-1x-dcgan": 0.2})
+    few = {key: ArmPredictions(found.seeds[:4], found.probabilities[:4]) for key, found in seen.arms.items()}
+    assert verdict_of(decide_claims(load_claims(), seen), "S2a") == "supported"
+    assert verdict_of(decide_claims(load_claims(), Evidence(few, seen.labels, seen.clusters, seen.pools)), "S2a") == "undecided"
+
+
 def test_a_missing_arm_leaves_a_claim_open():
     table = decide_claims(load_claims(), study({"base": 0.6, "supplement-0.0712-folder": 0.6}))
     assert verdict_of(table, "S1a") == "not decidable from this study"

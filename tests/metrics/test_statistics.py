@@ -44,7 +44,7 @@ def test_spread_of_seeds_alone_is_the_paired_t_interval_over_seeds():
 def test_bootstrap_agrees_with_scipy_on_one_seed():
     rng = np.random.default_rng(1)
     a, b = rng.random((1, 400)) < 0.6, rng.random((1, 400)) < 0.65
-    draws = two_way_bootstrap(a, b, n_boot=4000, seed=0)
+    draws = two_way_bootstrap(a, b, weights=cluster_weights(np.arange(400), 4000, 0), seed=0)
     theirs = stats.bootstrap((b[0] * 1.0 - a[0],), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(2))
     # a quantile of 4,000 draws is known to about a twentieth of a standard error
     tolerance = 0.12 * theirs.standard_error

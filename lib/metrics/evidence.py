@@ -1,0 +1,66 @@
+"""What the earlier notebooks left, read for judging: the runs of this study and their predictions, pools and their features."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.classifiers.runs import load_predictions
+from lib.faces.faceset import FaceSet
+from lib.faces.pool import load_pool
+from lib.metrics.contrasts import gather_arms
+from lib.study.errors import StudyError
+from lib.study.paths import StudyPaths
+from lib.study.records import read_json
+
+
+def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
+    """List the runs that 40_training recorded in its latest execution: older ones may lie beside them and do not count.
+
+    Returns:
+        One row a run: folder (absolute), arm, classifier, recipe, seed, seconds, failed, and the run's other facts.
+    Raises:
+        StudyError: where 40_training has not run, or no run of it succeeded.
+    """
+    state = paths.state / "40_training.json"
+    if not state.exists():
+        raise StudyError(f"{state}: not there, so nothing has been trained; run notebook 40 first")
+    files = [paths.root / name for name in read_json(state)["outputs"] if name.endswith("/result.json")]
+    rows = []
+    for file in files:
+        record = read_json(file)
+        arm = record.pop("arm")
+        rows.append({"folder": file.parent, "arm": arm["name"], "pool": arm["pool"], "kind": arm["kind"], "share": arm["share"]} | record)
+    table = pd.DataFrame(rows)
+    if not len(table) or not (table["failed"] == "").any():
+        raise StudyError(f"{state}: names no run that succeeded; look at notebook 40 and run it again")
+    return table.sort_values(["seed", "arm"]).reset_index(drop=True)
+
+
+def arms_shown(runs: pd.DataFrame) -> list[str]:
+    """Choose the arms of detailed figures: base and each pool's largest supplement."""
+    supplements = runs[(runs["kind"] == "supplement") & (runs["failed"] == "")].sort_values("share").groupby("pool", sort=False)["arm"].last()
+    return ["base", *supplements]
+
+
+def load_arms(runs: pd.DataFrame, split: str = "test") -> dict:
+    """Read the predictions of every run that succeeded, stacked by (arm, classifier), base first."""
+    good = runs[runs["failed"] == ""].sort_values(["classifier", "arm", "seed"])
+    good = good.sort_values("arm", key=lambda arm: arm != "base", kind="stable")
+    return gather_arms(good, [load_predictions(Path(folder))[split] for folder in good["folder"]])
+
+
+def clusters_of(faces: FaceSet) -> np.ndarray:
+    """Number the groups of copies, int64 (N,); every image is its own where copies were not looked for."""
+    return faces.table["cluster"].to_numpy(np.int64) if "cluster" in faces.table else np.arange(len(faces))
+
+
+def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool) -> dict[str, FaceSet]:
+    """Read the pools as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it."""
+    return {name: load_pool(paths.pool(name), curated=curated) for name in names}
+
+
+def one_classifier(arms: dict) -> dict:
+    """Keep the arms of the study's first classifier: a claim is decided once, not once per network."""
+    first = next(classifier for _, classifier in arms)
+    return {key: found for key, found in arms.items() if key[1] == first}
