@@ -102,7 +102,14 @@ def _acgan(params: dict):
     return ACGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"])
 
 
-NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan}
+def _diffusion(params: dict):
+    from lib.generators.diffusion import Diffusion
+
+    chosen = {"guidance": params["diffusion_guidance"], "sample_steps": params["diffusion_sample_steps"]}
+    return Diffusion(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], **chosen)
+
+
+NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "diffusion": _diffusion}
 
 
 def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:

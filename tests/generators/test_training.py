@@ -13,7 +13,7 @@ from lib.generators.training_loop import batch_rows, sheets
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
-SMALL = {"gan_px": 16, "gan_width": 4, "gan_batch": 8, "gan_steps": 6, "log_every_steps": 3, "device": "cpu"}
+SMALL = {"gan_px": 16, "gan_width": 8, "gan_batch": 8, "gan_steps": 6, "log_every_steps": 3, "diffusion_sample_steps": 3, "device": "cpu"}
 SETTINGS = [{"generator": name} for name in NETWORKS] + [{"generator": "dcgan", "gan_conditional": False}]
 each = pytest.mark.parametrize("chosen", SETTINGS, ids=lambda chosen: "-".join(map(str, chosen.values())))
 
