@@ -1,11 +1,14 @@
 """From the findings back to the generator: what the next round should make."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
 from lib.curation.nearest import nearest
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
+from lib.study.records import read_json, write_json
 
 
 def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.ndarray, features: np.ndarray, real: FaceSet, real_features: np.ndarray,
@@ -107,3 +110,37 @@ def next_settings(evidence: pd.DataFrame, params: dict) -> dict:
     if weak:
         why.append(f"reword the prompts of {', '.join(weak)}: the judge sees them as something else")
     return settings | {"why": "; ".join(why) or "labels and coverage hold: only the class counts change"}
+
+
+def save_round(path: Path, evidence: pd.DataFrame, counts: pd.Series, settings: dict) -> None:
+    """Write what a round showed and what the next one should make, as JSON."""
+    write_json(path, {"evidence": evidence.to_dict("records"), "next_counts": counts.to_dict(), "next_settings": settings})
+
+
+def load_round(path: Path) -> tuple[pd.DataFrame, pd.Series, dict]:
+    """Read what save_round wrote.
+
+    Raises:
+        StudyError: no such file, or one that is something else.
+    """
+    content = read_json(path)
+    missing = {"evidence", "next_counts", "next_settings"} - set(content)
+    if missing:
+        raise StudyError(f"{path}: {sorted(missing)[0]!r} is missing; it is not the record of a round, run notebooks 30 to 50 of the round before")
+    return pd.DataFrame(content["evidence"]), pd.Series(content["next_counts"], dtype=np.int64).reindex(CLASSES, fill_value=0), content["next_settings"]
+
+
+def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """Set two rounds side by side.
+
+    Args:
+        first: table of class_evidence.
+        second: that of the next round.
+
+    Returns:
+        Table by class: for n, kept, consistency, coverage and error the first, the second, and their difference.
+    """
+    both = first.set_index("class").join(second.set_index("class"), lsuffix="_1", rsuffix="_2")
+    for name in ("n", "kept", "consistency", "coverage", "error"):
+        both[f"{name}_change"] = both[f"{name}_2"] - both[f"{name}_1"]
+    return both[[f"{name}_{part}" for name in ("n", "kept", "consistency", "coverage", "error") for part in ("1", "2", "change")]].reset_index()

@@ -110,3 +110,31 @@ def test_a_network_that_is_not_yunet_is_explained(drawings, tmp_path):
     onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 12)], ir_version=8), tmp_path / "relu.onnx")
     with pytest.raises(StudyError, match="relu.onnx is not a YuNet"):
         detect_faces(drawings.images, FaceSettings(model=str(tmp_path / "relu.onnx")))
+
+
+def yunet_like(path, x, y, width, height):
+    """Write a network with YuNet's outputs that sees one face at this place in any 64 x 64 image."""
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper, real = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
+    nodes = [helper.make_node("GlobalAveragePool", ["input"], ["mean"]), helper.make_node("ReduceMean", ["mean"], ["one"], axes=[1], keepdims=1),
+             helper.make_node("Reshape", ["one", "shape"], ["flat"]), helper.make_node("Mul", ["flat", "zero"], ["nothing"])]  # fmt: skip
+    constants = {"shape": np.array([1, 1, 1]), "zero": np.zeros((1, 1, 1), np.float32)}
+    outputs = []
+    for kind, channels in (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10)):
+        for stride in (8, 16, 32):
+            values = np.zeros((1, (64 // stride) ** 2, channels), np.float32)
+            if stride == 8:  # cell 0 alone is sure; its box is decoded relative to the cell
+                values[0, 0] = {"cls": 1.0, "obj": 1.0, "bbox": [(x + width / 2) / 8, (y + height / 2) / 8, np.log(width / 8), np.log(height / 8)], "kps": 0.0}[kind]
+            constants[f"c_{kind}_{stride}"] = values
+            nodes.append(helper.make_node("Add", ["nothing", f"c_{kind}_{stride}"], [f"{kind}_{stride}"]))
+            outputs.append(helper.make_tensor_value_info(f"{kind}_{stride}", real, list(values.shape)))
+    given = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "yunet", [helper.make_tensor_value_info("input", real, [1, 3, 64, 64])], outputs, given)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 12)], ir_version=8), path)
+
+
+def test_yunet_s_boxes_are_made_square_around_their_centre(tmp_path):
+    yunet_like(tmp_path / "yunet.onnx", x=10, y=20, width=24, height=32)
+    found = detect_faces(np.zeros((3, 64, 64), np.uint8), FaceSettings(model=str(tmp_path / "yunet.onnx")))
+    assert (found["faces"] == 1).all() and np.allclose(found["score"], 1.0)
+    assert np.allclose(found[["x", "y", "side"]], [6, 20, 32], atol=1e-3)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.curation.iteration import class_evidence, largest_remainders, next_counts, next_settings
+from lib.curation.iteration import class_evidence, compare_rounds, largest_remainders, load_round, next_counts, next_settings, save_round
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
@@ -87,3 +87,16 @@ def test_evidence_counts_by_class():
     angry = table.set_index("class").loc["angry"]
     assert (angry["n"], angry["kept"], angry["consistency"]) == (2, 0.5, 0.5) and 0 < angry["coverage"] <= 1
     assert np.isnan(table.set_index("class").loc["sad", "coverage"])
+
+
+def test_rounds_are_kept_and_set_side_by_side(tmp_path):
+    first, second = evidence_of(coverage=0.4), evidence_of(coverage=0.7)
+    counts = next_counts(first, images=70)
+    save_round(tmp_path / "round.json", first, counts, {"why": "narrow"})
+    evidence, again, settings = load_round(tmp_path / "round.json")
+    pd.testing.assert_frame_equal(evidence, first)
+    assert again.to_dict() == counts.to_dict() and settings == {"why": "narrow"}
+    assert np.allclose(compare_rounds(evidence, second)["coverage_change"], 0.3)
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(StudyError, match="other.json.*'evidence' is missing"):
+        load_round(tmp_path / "other.json")
