@@ -27,7 +27,25 @@ def points(value: float) -> str:
 def effect_text(row: dict) -> str:
     """Write an effect with its interval, n and, where it is undecided, what would decide it."""
     text = f"{points(row['difference'])} points (95 % interval {points(row['low'])} to {points(row['high'])}; {row['n_seeds']} seeds, {row['n_images']:,} images)"
-    return text + (f"; this design sees {100 * row['smallest_visible']:.1f} points" if row["verdict"] == "undecided" else "")
+    if row["verdict"] != "undecided":
+        return text
+    return f"{text}; this design sees {100 * row['smallest_visible']:.1f} points; to see the margin takes {row['advice']}"
+
+
+def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
+    """Set effects for reading: percentage points with the interval in one cell, and what would decide the undecided ones.
+
+    Returns:
+        Columns arm, against, "points (95 % interval)", "p (Holm)", verdict, "this design sees", "to see <margin> takes".
+    """
+    rows = effects.to_dict("records")
+    table = effects[["arm", "reference"]].rename(columns={"reference": "against"}).reset_index(drop=True)
+    table["points (95 % interval)"] = [f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})" for row in rows]
+    table["p (Holm)"] = effects["p_holm"].to_numpy()
+    table["verdict"] = effects["verdict"].to_numpy()
+    table["this design sees"] = [f"{100 * row['smallest_visible']:.1f}" for row in rows]
+    table[f"to see {100 * margin:g} takes"] = effects["advice"].to_numpy()
+    return table
 
 
 def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:

@@ -66,14 +66,12 @@ def images_needed(pilot: Effect, wanted: float, *, seeds: int = MOST_SEEDS, powe
 
 
 def advice(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> str:
-    """Say in one line what would decide an undecided difference of the size of the margin."""
+    """Say in a few words what would show an effect of the size of the margin: "34 more runs (22 seeds)", or more test images."""
     if effect.n_seeds < 2:
-        return "one seed decides nothing: run at least 5"
+        return "5 seeds at least"
     found = plan(effect, margin, seconds_per_run=seconds_per_run)
     if found.seeds:
-        cost = f", about {found.hours:.1f} h" if seconds_per_run else ""
-        return f"{found.more_runs} more runs ({found.seeds} seeds an arm{cost}) would show {100 * margin:.1f} points"
+        cost = f", {found.hours:.1f} h" if found.hours >= 0.1 else ""
+        return f"{found.more_runs} more runs ({found.seeds} seeds{cost})"
     images = images_needed(effect, margin)
-    if not images:
-        return f"{100 * margin:.1f} points are out of reach of more seeds and of more test images alone"
-    return f"more seeds alone will not: {100 * margin:.1f} points take about {images:,} independent test images (here {effect.n_clusters:,})"
+    return f"{images:,} test images and more seeds" if images else "more than a million test images"

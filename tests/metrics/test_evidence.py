@@ -1,0 +1,90 @@
+"""What 40_training recorded is what is judged: stale and failed runs do not count, and a missing step is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.faces.faceset import CLASSES
+from lib.metrics.contrasts import effects, scorings
+from lib.metrics.evidence import arms_shown, load_arms, one_classifier, recorded_runs
+from lib.metrics.findings import effect_table, sentences_printed
+from lib.metrics.pages import bootstrap_beside, calibration, distance_rows, mean_confusion, on_every_scoring, read_table, write_table
+from lib.study.errors import StudyError
+from lib.study.paths import study_paths
+from lib.study.records import write_json
+
+N = 210
+LABELS = np.arange(N) % 7
+
+
+def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0.5, failed: str = "", suffix: str = "now") -> str:
+    rng = np.random.default_rng([seed, len(name)])
+    folder = paths.runs / f"{name}-small-seed{seed}-{suffix}"
+    pool = "dcgan" if name.endswith("dcgan") else ""
+    arm = {"name": name, "kind": name.split("-")[0], "pool": pool, "share": share, "control_of": ""}
+    write_json(folder / "result.json", {"arm": arm, "classifier": "small", "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0})
+    if not failed:
+        said = np.where(rng.random(N) < skill, LABELS, (LABELS + 1) % 7)
+        np.savez(folder / "predictions.npz", test=np.eye(7, dtype=np.float32)[said] * 0.9 + 0.1 / 7)
+    return str((folder / "result.json").relative_to(paths.root))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    paths = study_paths("quick", str(tmp_path))
+    names = [add_run(paths, name, seed, share=share, skill=skill) for name, share, skill in
+             (("supplement-0.1-dcgan", 0.1, 0.5), ("supplement-0.5-dcgan", 0.5, 0.8), ("base", 0.0, 0.5)) for seed in (1, 0, 2)]  # fmt: skip
+    names.append(add_run(paths, "supplement-0.5-dcgan", 3, share=0.5, failed="diverged at step 7"))
+    add_run(paths, "base", 0, suffix="stale")
+    write_json(paths.state / "40_training.json", {"step": "40_training", "outputs": {name: {} for name in [*names, "tables/runs.csv"]}})
+    return paths
+
+
+def test_only_recorded_runs_that_succeeded_count(paths):
+    runs = recorded_runs(paths)
+    assert len(runs) == 10 and (runs["failed"] != "").sum() == 1
+    arms = load_arms(runs)
+    assert list(arms)[0] == ("base", "small") and all(found.seeds == (0, 1, 2) for found in arms.values())
+    assert arms_shown(runs) == ["base", "supplement-0.5-dcgan"]
+    assert one_classifier(arms | {("base", "zoo"): arms["base", "small"]}).keys() == arms.keys()
+
+
+def test_a_missing_step_is_named(tmp_path):
+    empty = study_paths("quick", str(tmp_path))
+    with pytest.raises(StudyError, match="run notebook 40 first"):
+        recorded_runs(empty)
+    with pytest.raises(StudyError, match="run notebook 50 first"):
+        read_table(empty, "effects")
+    write_json(empty.state / "40_training.json", {"outputs": {add_run(empty, "base", 0, failed="diverged"): {}}})
+    with pytest.raises(StudyError, match="no run that succeeded"):
+        recorded_runs(empty)
+
+
+def test_tables_of_the_pages(paths):
+    arms, clusters = load_arms(recorded_runs(paths)), np.arange(N)
+    judged = effects(arms, LABELS, clusters, margin=0.005)
+    boot = bootstrap_beside(arms, judged, LABELS, clusters, n_boot=500, seed=0)
+    assert (boot["bootstrap_low"] < boot["difference"]).all() and (boot["difference"] < boot["bootstrap_high"]).all()
+    scoring = scorings(pd.DataFrame({"class": np.array(CLASSES)[LABELS], "leaked": LABELS == 3}))
+    other = on_every_scoring(arms, scoring, clusters, margin=0.005)
+    assert set(other["scoring"]) == {"test", "test-leakfree"} and other.query("scoring == 'test-leakfree'")["n_images"].eq(180).all()
+    assert mean_confusion(arms, "base", LABELS).sum() == N
+    assert calibration(arms, ["base"], LABELS)["n"].sum() == 3 * N
+    with pytest.raises(StudyError, match="no run of arm nothing"):
+        mean_confusion(arms, "nothing", LABELS)
+    write_table(paths, "effects", judged)
+    again = read_table(paths, "effects")
+    assert again["verdict"].tolist() == judged["verdict"].tolist() and again["class"].tolist() == [""] * len(judged)
+    told = effect_table(again, margin=0.005)
+    assert told["points (95 % interval)"].str.contains("to").all() and "to see 0.5 takes" in told
+
+
+def test_distances_become_results():
+    rows = distance_rows(pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300}]), study="quick", seed=1, space="classifier")
+    assert rows[0]["metric"] == "fd_classifier_n300" and rows[0]["arm"] == "dcgan"
+
+
+def test_the_truth_is_told_in_one_sentence():
+    assert sentences_printed(pd.DataFrame({"right": []})) == []
+    (said,) = sentences_printed(pd.DataFrame({"right": ["yes", "not seen", "yes"]}))
+    assert "found 2, was too small to see 1, and told 0 wrongly" in said
