@@ -1,0 +1,73 @@
+"""Expressions as facial action units, and the geometry of brows, eyes and mouth that they make.
+
+Source: Ekman and Friesen, EMFACS tables (emotion to action units); Ekman, Friesen and Hager 2002, Facial Action Coding System.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.drawn_people import FACE_STREAM, draws
+from lib.faces.faceset import CLASSES
+
+EMOTION_UNITS = {
+    "angry": (4, 5, 7, 23), "disgust": (9, 15, 16), "fear": (1, 2, 4, 5, 20, 26), "happy": (6, 12), "neutral": (), "sad": (1, 4, 15), "surprise": (1, 2, 5, 26),
+}
+UNITS = (1, 2, 4, 5, 6, 7, 9, 12, 15, 16, 20, 23, 26)
+STRAY = 0.22  # strongest stray unit, share of full intensity: faces at rest are not blank
+
+
+def action_units(labels: np.ndarray, seeds: np.ndarray) -> pd.DataFrame:
+    """Draw the intensities (0 to about 1) of all action units.
+
+    An image has one strength for its expression, weak in some images; each unit of the emotion follows it with a scatter of its own and
+    is missing now and then; every other unit is present as a stray weak movement.
+
+    Args:
+        labels: int64 (N,) into CLASSES. seeds: int64 (N,).
+
+    Returns:
+        One row an image: intensity, parted (lips of a smile, 0 or 0.5-1), and au1 ... au26.
+    """
+    random = draws(FACE_STREAM, seeds, 3 + 3 * len(UNITS))
+    wanted = np.array([[unit in EMOTION_UNITS[name] for unit in UNITS] for name in CLASSES])[labels]
+    intensity = 0.30 + 0.75 * np.sqrt(random[:, 0])
+    own, missing, stray = (random[:, 3 + i * len(UNITS) :][:, : len(UNITS)] for i in range(3))
+    active = intensity[:, None] * (0.65 + 0.45 * own) * (missing > 0.06)
+    units = np.where(wanted, active, STRAY * stray**3)
+    parted = np.where(random[:, 1] < 0.6, 0.5 + random[:, 1] / 1.2, 0.0)
+    return pd.DataFrame({"intensity": intensity, "parted": parted} | {f"au{unit}": units[:, i] for i, unit in enumerate(UNITS)})
+
+
+def brow_shape(p: dict) -> tuple:
+    """Place the brows: bend over t = -1 (inner end) to 1, horizontal shift, knit (0-1, the furrow between them)."""
+    inner = p["brow_y"] - 0.17 * p["au1"] + 0.15 * p["au4"] * (1 - 0.85 * p["au1"]) + 0.08 * p["au9"] + p["rest_brow"]
+    outer = p["brow_y"] - 0.16 * p["au2"] + 0.02 * p["au4"] + 0.09 * p["au1"] * (1 - p["au2"]) + 0.03 * p["au6"] + 0.02
+    arch = p["brow_arch"] * (1 - 0.8 * p["au4"]) + 0.03 * p["au2"] * (1 - p["au4"])
+    bend = ((inner + outer) / 2 - arch, (outer - inner) / 2, arch)
+    return bend, -0.07 * p["au4"] - 0.02 * p["au9"], np.clip(p["au4"] + 0.6 * p["au9"] - 0.15, 0, 1)
+
+
+def eye_shape(p: dict) -> tuple:
+    """Place the lids: bend through the corners (inner to outer), opening above, opening below."""
+    above = 0.105 * p["eye_height"] * np.clip(1 + 0.75 * p["au5"] - 0.35 * p["au7"] - 0.25 * p["au6"] - 0.35 * p["au9"] - 0.12 * p["au15"], 0.15, 2)
+    below = 0.060 * p["eye_height"] * np.clip(1 + 0.45 * p["au5"] - 0.55 * p["au7"] - 0.95 * p["au6"] - 0.5 * p["au9"], 0.05, 2)
+    droop = 0.06 * p["au1"] * (1 - p["au2"])  # grief: the lid's outer corner sinks
+    return (0 * above - 0.14, p["eye_slant"] + droop, 0 * above), above, below
+
+
+def mouth_shape(p: dict) -> dict:
+    """Place the mouth: centre, half-width, bend through the corners, openings above and below that line, lips, teeth.
+
+    The drop of the jaw (26) opens the mouth round unless the lips are stretched (20) or smiling (12).
+    """
+    smile, drop, stretch = p["au12"], p["au26"], p["au20"]
+    width = p["mouth_width"] * (1 + 0.35 * smile + 0.38 * stretch - 0.20 * p["au23"] - 0.32 * drop * (1 - np.minimum(1, 1.3 * stretch + smile)) + 0.06 * p["au9"])
+    lift = 0.22 * smile - 0.20 * p["au15"] - 0.06 * stretch + p["rest_mouth"] + 0.02 * p["au23"]
+    square = np.minimum(1, p["au9"] + p["au16"])
+    above = 0.04 * drop + 0.035 * p["parted"] * smile + 0.09 * p["au9"] * (0.4 + 0.6 * p["parted"])
+    below = 0.36 * drop * (1 - 0.45 * np.minimum(1, stretch)) + 0.26 * p["parted"] * smile + 0.06 * p["au16"] * p["parted"]
+    centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.02 * drop - 0.02 * p["au15"]
+    lips = p["lip_thick"] * (1 - 0.62 * np.minimum(1, p["au23"])) * (1 - 0.30 * stretch) * (1 - 0.15 * smile)
+    teeth = np.clip(0.95 * p["parted"] * smile + 0.7 * stretch * drop + 0.8 * square * p["parted"] + 0.15 * drop, 0, 1)
+    return {"centre": centre, "width": width, "bend": (centre + 0.3 * lift, 0 * lift, -lift), "above": above, "below": below, "lips": lips,
+            "lower_lip": lips * (1 + 0.7 * p["au16"]), "teeth": teeth, "lift": lift}

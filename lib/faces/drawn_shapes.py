@@ -1,0 +1,66 @@
+"""Shapes by signed distance: anti-aliased coverage of soft ellipses, curved bands and openings, for a batch of images at once.
+
+Every array broadcasts to (B, H, W): coordinates are (B, H, W) in units of the head's half-width, shape parameters (B, 1, 1). Only
+additions, products, quotients, square roots and comparisons touch the pixels: they are exact in IEEE arithmetic, so that an image has the
+same bytes in whatever batch it is drawn.
+"""
+
+import numpy as np
+
+
+def cover(distance, edge):
+    """Turn a signed distance (negative inside) into coverage 0-1 that falls over `edge`: a pixel for a line, more for a shadow."""
+    share = distance / -edge
+    share += 0.5
+    return np.clip(share, 0, 1, out=share)
+
+
+def ellipse(x, y, centre_x, centre_y, half_width, half_height, edge):
+    """Cover an ellipse."""
+    across, down = (x - centre_x) / half_width, (y - centre_y) / half_height
+    across *= across
+    down *= down
+    across += down
+    radius = np.sqrt(across, out=across)
+    radius -= 1
+    return cover(radius, edge / np.minimum(half_width, half_height))
+
+
+def band(x, y, centre_x, half_width, bend, thickness, edge):
+    """Cover a band along y = bend[0] + bend[1] t + bend[2] t^2 with t from -1 to 1 over its width, thinning to its ends."""
+    t = (x - centre_x) / half_width
+    off = y - ((bend[2] * t + bend[1]) * t + bend[0])
+    np.abs(off, out=off)
+    off -= thickness * _arc(t)
+    return cover(off, edge)
+
+
+def opening(x, y, centre_x, half_width, bend, above, below, edge):
+    """Cover what lies between two curves that meet at t = -1 and 1: an eye between its lids, a mouth between its lips.
+
+    Args:
+        bend: three coefficients of the curve through both corners.
+        above, below: how far the upper and the lower curve leave it in the middle.
+    """
+    t = (x - centre_x) / half_width
+    arc = _arc(t)
+    off = y - ((bend[2] * t + bend[1]) * t + bend[0])
+    return cover(np.maximum(-off - above * arc, off - below * arc), edge)
+
+
+def paint(canvas, coverage, value):
+    """Blend a grey level into the canvas, in place."""
+    coverage *= value - canvas
+    canvas += coverage
+
+
+def shade(canvas, coverage, amount):
+    """Darken the canvas by a share of its own grey, in place; a negative amount brightens it."""
+    coverage *= -amount
+    coverage += 1
+    canvas *= coverage
+
+
+def _arc(t):
+    """A smooth arc: 1 in the middle, 0 at t = -1 and 1, far below beyond them."""
+    return 1 - t * t

@@ -1,0 +1,107 @@
+"""Copies: images that are equal, and images that nearly are. Copies across splits leak, copies within one weigh double."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from lib.faces.faceset import FaceSet
+
+THUMBNAIL_PX = 12
+BLOCK = 2048  # rows of the distance matrix that are in memory at once
+
+
+def exact_groups(images: np.ndarray) -> np.ndarray:
+    """Number the groups of pixel-identical images.
+
+    Args:
+        images: uint8 (N, H, W).
+
+    Returns:
+        int64 (N,), groups numbered by first appearance.
+    """
+    hashes = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in np.ascontiguousarray(images)]
+    return pd.factorize(np.array(hashes, dtype="S16").astype(object))[0].astype(np.int64)
+
+
+def thumbnails(images: np.ndarray) -> np.ndarray:
+    """Shrink images to THUMBNAIL_PX squared area averages, float32 (N, THUMBNAIL_PX ** 2), grey levels 0 to 255."""
+    size = (THUMBNAIL_PX, THUMBNAIL_PX)
+    small = [np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX), np.float32).ravel() for image in images]
+    return np.stack(small) if small else np.zeros((0, THUMBNAIL_PX**2), np.float32)
+
+
+def near_pairs(images: np.ndarray, threshold: float) -> np.ndarray:
+    """Find pairs of images whose thumbnails differ by less than the threshold.
+
+    Distances are computed block against block, so memory grows with N alone.
+
+    Args:
+        images: uint8 (N, H, W).
+        threshold: mean absolute difference of the thumbnails, grey levels.
+
+    Returns:
+        int64 (P, 2), first index below the second.
+    """
+    small = thumbnails(images)
+    small_mean = small.mean(1)
+    order = np.argsort(small_mean, kind="stable")  # |mean(a) - mean(b)| bounds the distance from below: only neighbours in brightness count
+    small, ordered_mean = small[order], small_mean[order]
+    pairs = []
+    for first in range(0, len(small), BLOCK):
+        last = np.searchsorted(ordered_mean, ordered_mean[min(first + BLOCK, len(small)) - 1] + threshold, side="right")
+        pairs.append(_block_pairs(small, first, min(first + BLOCK, len(small)), int(last), threshold))
+    found = np.concatenate(pairs) if pairs else np.zeros((0, 2), np.int64)
+    return np.sort(order[found], axis=1)
+
+
+def _block_pairs(small: np.ndarray, first: int, stop: int, last: int, threshold: float) -> np.ndarray:
+    """Compare rows first..stop with rows first..last; the Euclidean distance, cheap as a product, sifts before the exact check."""
+    left, squares = small[first:stop], (small**2).sum(1)
+    found = []
+    for start in range(first, last, BLOCK):
+        right = small[start : min(start + BLOCK, last)]
+        squared = squares[first:stop, None] + squares[None, start : start + len(right)] - 2 * left @ right.T
+        # mean |d| <= sqrt(mean d^2) <= sqrt(max |d| * mean |d|): a near-copy may have a few large differences, 16 times the mean covers them
+        i, j = np.nonzero(squared < 16 * threshold**2 * small.shape[1])
+        i, j = i + first, j + start
+        i, j = i[i < j], j[i < j]
+        close = np.abs(small[i] - small[j]).mean(1) < threshold
+        found.append(np.stack([i[close], j[close]], axis=1))
+    return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
+
+
+def near_groups(images: np.ndarray, threshold: float) -> np.ndarray:
+    """Number the groups of copies, exact or near; being a near-copy is passed on from one image to the next.
+
+    Args:
+        images: uint8 (N, H, W).
+        threshold: as near_pairs.
+
+    Returns:
+        int64 (N,), groups numbered by first appearance.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    exact = exact_groups(images)
+    _, firsts = np.unique(exact, return_index=True)
+    pairs = firsts[near_pairs(images[firsts], threshold)]
+    flat = images.std(axis=(1, 2)) < 5 if len(images) else np.zeros(0, bool)
+    pairs = pairs[~flat[pairs].any(axis=1)]  # blank images all look alike; that does not make them one face
+    n = int(exact.max()) + 1 if len(exact) else 0
+    graph = coo_array((np.ones(len(pairs), bool), (exact[pairs[:, 0]], exact[pairs[:, 1]])), shape=(n, n))
+    return pd.factorize(connected_components(graph, directed=False)[1][exact])[0].astype(np.int64)
+
+
+def mark_copies(faces: FaceSet, threshold: float) -> FaceSet:
+    """Add what copies mean for a study: columns cluster (copies share one), leaked_exact and leaked.
+
+    An image of val or test is leaked when train holds a copy of it: leaked_exact counts identical images, leaked near-copies too.
+    """
+    exact, near = exact_groups(faces.images), near_groups(faces.images, threshold)
+    held = faces.table["split"].isin(["val", "test"]).to_numpy()
+    train = (faces.table["split"] == "train").to_numpy()
+    columns = {"cluster": near, "leaked_exact": held & np.isin(exact, exact[train]), "leaked": held & np.isin(near, near[train])}
+    return FaceSet(faces.images, faces.table.assign(**columns))
