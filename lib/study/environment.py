@@ -174,5 +174,5 @@ def _pip(python, words):
 
 def _last_line(log):
     with open(log, encoding="utf-8", errors="replace") as file:
-        lines = [line.strip() for line in file if line.strip() and not line.startswith("WARNING")]
+        lines = [line.strip() for line in file if line.strip() and not line.strip().startswith(("WARNING", "Successfully"))]
     return lines[-1][:90] if lines else ""
