@@ -109,7 +109,14 @@ def _diffusion(params: dict):
     return Diffusion(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], **chosen)
 
 
-NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "diffusion": _diffusion}
+def _stylegan(params: dict):
+    from lib.generators.stylegan import StyleGAN
+
+    chosen = {name: params[f"gan_{name}"] for name in ("px", "width", "lr", "condition", "augment", "r1", "truncation")}
+    return StyleGAN(**chosen, share=params["gan_augment_share"])
+
+
+NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "stylegan": _stylegan, "diffusion": _diffusion}
 
 
 def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
