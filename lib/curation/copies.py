@@ -9,10 +9,8 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 
 from lib.curation.verdicts import verdict_table
-from lib.faces.duplicates import exact_groups, near_groups
+from lib.faces.duplicates import THUMBNAIL_PX, exact_groups, near_groups, thumbnails
 from lib.faces.faceset import FaceSet
-
-THUMBNAIL_PX = 12
 
 
 def reject_exact_copies(faces: FaceSet) -> pd.DataFrame:
@@ -40,7 +38,7 @@ def reject_near_copies(faces: FaceSet, *, distance: float) -> pd.DataFrame:
         Verdicts; score is the distance to the nearest earlier kept image of the group, infinite where there is none.
     """
     groups = near_groups(faces.images, distance)
-    thumbs = thumbnails(faces)
+    thumbs = _thumbnails(faces)
     score, nearest = np.full(len(faces), np.inf), np.arange(len(faces))
     keep = np.ones(len(faces), dtype=bool)
     for members in _groups_of_several(groups):
@@ -65,7 +63,7 @@ def reject_leaks(faces: FaceSet, tests: FaceSet, *, distance: float) -> pd.DataF
     Returns:
         Verdicts; score is the distance to the nearest test image, in grey levels, infinite where none is within reach.
     """
-    ours, theirs = thumbnails(faces), thumbnails(tests)
+    ours, theirs = _thumbnails(faces), _thumbnails(tests)
     score, nearest = nearest_within(ours, theirs, distance)
     mirrored, which = nearest_within(ours[:, :, ::-1], theirs, distance)
     nearest, score = np.where(mirrored < score, which, nearest), np.minimum(score, mirrored)
@@ -73,13 +71,9 @@ def reject_leaks(faces: FaceSet, tests: FaceSet, *, distance: float) -> pd.DataF
     return verdict_table(faces, score > distance, score, [f"near-copy of the held-out image {ids[j]}" for j in nearest])
 
 
-def thumbnails(faces: FaceSet) -> np.ndarray:
-    """Reduce images to 12 x 12 by area means.
-
-    Returns:
-        float32 (N, 12, 12), grey levels.
-    """
-    return faces.resized(THUMBNAIL_PX).images.astype(np.float32)
+def _thumbnails(faces: FaceSet) -> np.ndarray:
+    """Thumbnails as pictures, float32 (N, 12, 12)."""
+    return thumbnails(faces.images).reshape(-1, THUMBNAIL_PX, THUMBNAIL_PX)
 
 
 def nearest_within(queries: np.ndarray, targets: np.ndarray, distance: float, *, block: int = 256) -> tuple[np.ndarray, np.ndarray]:

@@ -165,14 +165,18 @@ def crop_faces(images: np.ndarray, boxes: pd.DataFrame, *, px: int, margin_share
     return out
 
 
-def reject_faceless(faces: FaceSet, boxes: pd.DataFrame) -> pd.DataFrame:
-    """Reject images in which no face was found.
+def reject_faceless(faces: FaceSet, boxes: pd.DataFrame, *, least_share: float = 0.0) -> pd.DataFrame:
+    """Reject images in which no face was found, or one that fills too little of the image, as in a collage.
 
     Args:
         faces: images to judge.
         boxes: table of detect_faces, one row per image.
+        least_share: side of the face as a share of the image's under which it is too small, 0 to 1.
 
     Returns:
         Verdicts; score is the number of overlapping hits (Haar) or the confidence (YuNet), 0 without a face.
     """
-    return verdict_table(faces, boxes["faces"].to_numpy() > 0, boxes["score"].to_numpy(), "no face found")
+    share = boxes["side"].to_numpy() / faces.images.shape[1]
+    keep = (boxes["faces"].to_numpy() > 0) & ~(share < least_share)
+    reasons = ["no face found" if np.isnan(part) else f"the face fills {part:.2f} of the image" for part in share]
+    return verdict_table(faces, keep, boxes["score"].to_numpy(), reasons)

@@ -140,7 +140,7 @@ def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Table by class: for n, kept, consistency, coverage and error the first, the second, and their difference.
     """
-    both = first.set_index("class").join(second.set_index("class"), lsuffix="_1", rsuffix="_2")
+    both = first.set_index("class").add_suffix("_1").join(second.set_index("class").add_suffix("_2"))
     for name in ("n", "kept", "consistency", "coverage", "error"):
         both[f"{name}_change"] = both[f"{name}_2"] - both[f"{name}_1"]
     return both[[f"{name}_{part}" for name in ("n", "kept", "consistency", "coverage", "error") for part in ("1", "2", "change")]].reset_index()

@@ -85,7 +85,7 @@ def _diverse(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
 def _face(faces: FaceSet, params: dict, evidence: Evidence) -> tuple[pd.DataFrame, FaceSet]:
     """The one step that may also change the images."""
     boxes = detect_faces(faces.images, face_settings(params))
-    verdicts = reject_faceless(faces, boxes)
+    verdicts = reject_faceless(faces, boxes, least_share=params["face_least_share"])
     if not params["face_crop"]:
         return verdicts, faces
     images = crop_faces(faces.images, boxes, px=params["face_crop_px"], margin_share=params["face_margin_share"])

@@ -84,6 +84,13 @@ def test_verdict_names_the_reason(drawings):
     assert detect_faces(faces.images[:0], TIGHT).empty
 
 
+def test_a_face_that_fills_too_little_goes_with_its_share_as_the_reason(drawings):
+    boxes = pd.DataFrame({"x": 0.0, "y": 0.0, "side": [40.0, 16.0, np.nan], "score": [9.0, 9.0, 0.0], "faces": [1.0, 1.0, 0.0]})
+    verdicts = reject_faceless(drawings.select([0, 1, 2]), boxes, least_share=0.5)
+    assert verdicts["reason"].tolist() == ["", "the face fills 0.33 of the image", "no face found"]
+    assert reject_faceless(drawings.select([0, 1, 2]), boxes)["keep"].tolist() == [True, True, False]
+
+
 def test_opencv_5_is_named_with_the_way_out(monkeypatch, tmp_path):
     monkeypatch.setattr(cv2.data, "haarcascades", str(tmp_path))
     with pytest.raises(StudyError, match=r"haarcascade_frontalface_default.xml is missing in OpenCV .*opencv-python 4"):
