@@ -31,9 +31,9 @@ def read_table(paths: StudyPaths, name: str) -> pd.DataFrame:
     path = paths.tables / f"{name}.csv"
     if not path.exists():
         raise StudyError(f"{path}: not there; run notebook 50 first")
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, dtype=dict.fromkeys(("class", "advice"), str))
     texts = [column for column in table.columns if table[column].dtype.kind not in "fiub"]
-    return table.fillna({column: "" for column in [*texts, "advice", "class"] if column in table})
+    return table.fillna(dict.fromkeys(texts, ""))
 
 
 def mean_confusion(arms: dict, arm: str, labels: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from lib.metrics.planner import plan
 from lib.metrics.simulation import simulated_study
-from lib.metrics.statistics import compare
+from lib.metrics.statistics import compare, verdict
 
 
 def coverage(studies: int, **design) -> float:
@@ -58,3 +58,16 @@ def test_the_planner_keeps_its_promise(wanted):
     design = plan(pilot(4000), wanted, clusters=4000)
     # 1,500 studies: 80 % less three standard errors (0.010); more where whole seeds are rounded up
     assert 0.77 < found_share(1500, design.seeds, 4000, wanted) < 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("effect", "right", "least"), [(0.03, "helps", 0.9), (-0.03, "hurts", 0.9), (0.0, "equivalent", 0.9)])
+def test_verdicts_are_right_at_the_stated_rates(effect, right, least):
+    rng = np.random.default_rng(5)
+    words = []
+    for _ in range(200):
+        # 10 seeds and a margin of 2 points; 5 seeds call 78 % of the harmless ones equivalent and the rest undecided
+        a, b, clusters = simulated_study(rng, n_seeds=10, n_clusters=4000, effect=effect, seed_sd=0.005)
+        words.append(verdict(compare(a, b, clusters=clusters), 0.02))
+    assert words.count(right) / 200 >= least
+    assert words.count({"helps": "hurts", "hurts": "helps", "equivalent": "none"}[right]) == 0

@@ -1,0 +1,50 @@
+"""The two-sample test finds a shift and nothing where there is nothing; harmonising removes what is no content."""
+
+import cv2
+import numpy as np
+
+from lib.metrics.twosample import harmonise, tell_apart, two_sample
+
+
+def test_one_distribution_cannot_be_told_apart():
+    rng = np.random.default_rng(0)
+    found = two_sample(rng.normal(size=(400, 8)), rng.normal(size=(500, 8)))
+    assert abs(found["accuracy"] - 0.5) < 3 * found["se"] + 0.01 and found["n"] == 400
+
+
+def test_a_shift_is_found_with_its_known_accuracy():
+    # two unit Gaussians 2 apart along one axis: the best accuracy is the normal distribution function at 1, 0.841
+    rng = np.random.default_rng(0)
+    real, synth = rng.normal(size=(2000, 4)), rng.normal(size=(2000, 4))
+    synth[:, 0] += 2
+    assert abs(two_sample(real, synth)["accuracy"] - 0.841) < 0.025
+
+
+def textured(n: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(n, 32, 32)).astype(np.float32)
+    smooth = np.stack([cv2.GaussianBlur(image, (0, 0), 1.2) for image in noise])
+    return np.clip(120 + 120 * smooth, 0, 255).astype(np.uint8)
+
+
+def statistics(images: np.ndarray) -> np.ndarray:
+    lap = [cv2.Laplacian(image, cv2.CV_32F).var() / image.var() for image in images]
+    return np.stack([images.mean((1, 2)), images.std((1, 2)), lap], axis=1)
+
+
+def test_harmonising_removes_brightness_contrast_and_blur():
+    like = np.stack([cv2.GaussianBlur(image, (0, 0), 1.0) for image in textured(200, 1)])
+    other = np.clip(textured(200, 2) * 0.5 + 20, 0, 255).astype(np.uint8)
+    before, after = two_sample(statistics(like), statistics(other)), two_sample(statistics(like), statistics(harmonise(other, like)))
+    assert before["accuracy"] > 0.95 and after["accuracy"] < before["accuracy"] - 0.1
+    assert abs(harmonise(other, like).mean() - like.mean()) < 2 and harmonise(other, like).dtype == np.uint8
+
+
+def test_a_blurred_set_is_not_sharpened():
+    sharp, dull = textured(50, 3), np.stack([cv2.GaussianBlur(image, (0, 0), 3) for image in textured(50, 4)])
+    assert statistics(harmonise(dull, sharp))[:, 2].mean() < 1.5 * statistics(dull)[:, 2].mean()
+
+
+def test_pools_are_told_apart_and_real_halves_are_not():
+    table = tell_apart(statistics, textured(400, 5), {"dark": textured(200, 6) // 2, "same": textured(200, 7)}, limit=200, seed=0).set_index("pool")
+    assert table.loc["dark", "accuracy"] > 0.95 and table.loc["dark", "accuracy_harmonised"] < 0.7
+    assert table.loc[["real", "same"], "accuracy"].max() < 0.6 and (table["n"] == 200).all()
