@@ -57,12 +57,14 @@ def drawn_study(n_train: int, n_val: int, n_test: int, label_noise: float, seed:
     """
     sets = []
     for number, (split, count) in enumerate({"train": n_train, "val": n_val, "test": n_test, "extra": n_extra}.items()):
+        if not count:
+            continue
         labels = np.random.default_rng((seed, number)).permutation(_class_counts(count))
         seeds = (seed * 4 + number) * 10_000_000 + np.arange(count)
         faces = draw_faces(labels, seeds, px=px, mislabelled_share=label_noise if split in ("train", "extra") else 0.0)
         table = faces.table.assign(split=split, id=split + "-" + faces.table["id"])
         sets.append(FaceSet(faces.images, table))
-    return concat([faces for faces in sets if len(faces)])
+    return concat(sets)
 
 
 def _draw(people: pd.DataFrame, seeds: np.ndarray, px: int, zoom: float) -> np.ndarray:
