@@ -54,9 +54,14 @@ def make_generator(params: dict) -> Generator:
         from lib.generators.folder import read_folder
 
         return read_folder(params["synthetic"])
+    if name == "stable":
+        from lib.generators.stable_diffusion import StableDiffusion
+
+        chosen = {key: params[f"sd_{key}"] for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")}
+        return StableDiffusion(**chosen, device=device_of(params))
     if name in NETWORKS:
         return trained_generator(name, params)
-    raise StudyError(f"generator is {name!r}; choices: drawn, folder, {', '.join(NETWORKS)}")
+    raise StudyError(f"generator is {name!r}; choices: drawn, folder, stable, {', '.join(NETWORKS)}")
 
 
 def trained_generator(name: str, params: dict) -> Generator:
@@ -140,7 +145,9 @@ def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
         labels = np.searchsorted(np.cumsum(shares)[:-1], rng.random(n), side="right")
     else:
         labels = np.concatenate([rng.permutation(len(CLASSES)) for _ in range(-(-n // len(CLASSES)))])[:n]
-    return labels.astype(np.int64), mixed_seed(*key) // 2 + np.arange(n, dtype=np.int64)
+    group = params["sd_per_prompt"] if params["generator"] == "stable" else 1  # images of one prompt stand together and share a label
+    first = mixed_seed(*key) // 2
+    return np.repeat(labels, group)[:n].astype(np.int64), first - first % group + np.arange(n, dtype=np.int64)
 
 
 def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:
@@ -162,7 +169,9 @@ def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> 
     else:
         labels, seeds = plan_pool(params, counts)
     shards = Path(folder) / f"shards-{shard_key(generator, folder, labels, seeds)}"
-    pool = concat([_shard(generator, shards / f"{start:07d}", labels[start : start + SHARD], seeds[start : start + SHARD]) for start in range(0, len(labels), SHARD)])
+    size = getattr(generator, "shard", SHARD)
+    pieces = [slice(start, start + size) for start in range(0, len(labels), size)]
+    pool = concat([_shard(generator, shards / f"{piece.start:07d}", labels[piece], seeds[piece]) for piece in pieces])
     pool = FaceSet(pool.images, pool.table.assign(id=[f"{params['pool']}-{i:06d}" for i in range(len(pool))]))
     save_faces(pool, folder, pictures=True)
     shutil.rmtree(shards, ignore_errors=True)
