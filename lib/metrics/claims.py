@@ -19,7 +19,7 @@ ARM_TESTS = ("equivalent", "greater", "smaller", "above", "class_below")
 LEAST_SEEDS = 5  # fewer decide no claim
 POOL_TESTS = ("pool_below", "pool_near")
 KEYS = {"id", "study", "family", "sentence", "pairs", "pools", "metric", "test", "margin", "needs"}
-OPTIONAL = {"class", "value"}
+OPTIONAL = {"class", "value", "space"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Evidence:
     Args:
         arms: predictions on the test split by (arm, classifier), of one classifier.
         labels, clusters: int64 (N,), of the test images.
-        pools: table of `measure_pools`.
+        pools: table of `measure_spaces`.
     """
 
     arms: dict
@@ -78,7 +78,8 @@ def decide_claims(claims: list[dict], evidence: Evidence) -> pd.DataFrame:
 def _effects(claim: dict, evidence: Evidence) -> list[tuple[str, Effect]]:
     """The effects that decide a claim, with the name of each comparison; empty where the study lacks the arms or pools."""
     if claim["test"] in POOL_TESTS:
-        rows = evidence.pools[(evidence.pools["metric"] == claim["metric"]) & evidence.pools["pool"].isin(claim["pools"])]
+        table = evidence.pools
+        rows = table[(table["metric"] == claim["metric"]) & (table["space"] == claim["space"]) & table["pool"].isin(claim["pools"])]
         return [(row["pool"], _pool_effect(row)) for row in rows.to_dict("records")]
     classifier = next((own for _, own in evidence.arms), "")
     found = []

@@ -56,8 +56,8 @@ def clusters_of(faces: FaceSet) -> np.ndarray:
 
 
 def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool) -> dict[str, FaceSet]:
-    """Read the pools as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it."""
-    return {name: load_pool(paths.pool(name), curated=curated) for name in names}
+    """Read the pools that have been made, as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it."""
+    return {name: load_pool(paths.pool(name), curated=curated) for name in names if (paths.pool(name) / "faces.npz").exists()}
 
 
 def one_classifier(arms: dict) -> dict:

@@ -96,11 +96,11 @@ def reference_features(instrument, faces) -> tuple[np.ndarray, np.ndarray, np.nd
     return instrument.features(test.images), test.labels, instrument.features(train.images)
 
 
-def distance_rows(distances: pd.DataFrame, *, study: str, seed: int, space: str) -> list[dict]:
+def distance_rows(distances: pd.DataFrame, *, study: str, seed: int) -> list[dict]:
     """Write distances as rows of the results table, the protocol in the metric's name, the pool in the place of the arm."""
     return [
         {"study": study, "arm": row["pool"], "classifier": "", "seed": seed, "split": "test",
-         "metric": f"{row['metric']}_{space}_n{row['n']}", "class": "", "value": row["value"]}
+         "metric": f"{row['metric']}_{row['space']}_n{row['n']}", "class": "", "value": row["value"]}
         for row in distances.to_dict("records")
     ]  # fmt: skip
 

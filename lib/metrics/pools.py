@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.faces.faceset import CLASSES
+from lib.faces.faceset import CLASSES, FaceSet
 from lib.metrics.distances import all_distances, draw, kernel_distance, neighbour_distances, vendi
 from lib.study.errors import StudyError
 
@@ -79,6 +79,23 @@ def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict[str, tup
         table = measure(features[reference][:size], chosen, seed=seed).assign(pool=name)
         tables.append(table.assign(baseline=table["metric"].map(baselines[size]["value"]), baseline_se=table["metric"].map(baselines[size]["se"])))
     return pd.concat(tables, ignore_index=True)[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se"]]
+
+
+def measure_spaces(spaces: dict, real: FaceSet, pools: dict[str, FaceSet], *, n: int, seed: int) -> pd.DataFrame:
+    """Measure every pool in several feature spaces.
+
+    Args:
+        spaces: by name, a function of uint8 (N, H, W) images to float (N, D) features.
+        real: held-out real faces.
+        pools: synthetic faces by name.
+    Returns:
+        The columns of `measure_pools`, and space.
+    """
+    tables = []
+    for space, extract in spaces.items():
+        found = {name: (extract(pool.images), pool.labels) for name, pool in pools.items()}
+        tables.append(measure_pools(extract(real.images), real.labels, found, n=n, seed=seed).assign(space=space))
+    return pd.concat(tables, ignore_index=True)
 
 
 def class_distances(features: np.ndarray, labels: np.ndarray, pools: dict[str, tuple[np.ndarray, np.ndarray]], *, seed: int) -> pd.DataFrame:

@@ -24,7 +24,7 @@ def arm_of(accuracy: float, seed: int) -> ArmPredictions:
 
 def pools_table() -> pd.DataFrame:
     rows = [("folder", "vendi", 5.0, 0.3, 300, 9.0, 0.3), ("dcgan", "coverage", 0.93, 0.01, 300, 0.95, 0.01), ("dcgan", "recall", 0.2, 0.02, 300, 0.8, 0.02)]
-    return pd.DataFrame(rows, columns=["pool", "metric", "value", "se", "n", "baseline", "baseline_se"])
+    return pd.DataFrame(rows, columns=["pool", "metric", "value", "se", "n", "baseline", "baseline_se"]).assign(space=["pixels", "classifier", "classifier"])
 
 
 def study(accuracies: dict[str, float]) -> Evidence:

@@ -80,7 +80,7 @@ def test_tables_of_the_pages(paths):
 
 
 def test_distances_become_results():
-    rows = distance_rows(pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300}]), study="quick", seed=1, space="classifier")
+    rows = distance_rows(pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300, "space": "classifier"}]), study="quick", seed=1)
     assert rows[0]["metric"] == "fd_classifier_n300" and rows[0]["arm"] == "dcgan"
 
 

@@ -1,11 +1,13 @@
 """Pools of known quality are measured as what they are, and gates stop what must not pass."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from lib.faces.faceset import CLASSES
+from lib.faces.faceset import CLASSES, FaceSet
 from lib.metrics.gates import copies_agreement, flags, label_permutation, require_labels_in_order
-from lib.metrics.pools import class_distances, diversity_curve, draw_like, known_cases, measure, measure_pools, memorised
+from lib.metrics.pools import class_distances, diversity_curve, draw_like, known_cases, measure, measure_pools, measure_spaces, memorised
+from lib.metrics.spaces import pixel_space
 from lib.study.errors import StudyError
 
 
@@ -117,3 +119,33 @@ def test_flags_and_the_ceiling_of_copies():
     agreement, pairs = copies_agreement(np.array([0, 0, 1, 2, 3, 3, 3]), np.array([9, 9, 4, 4, 5, 5, 5]))
     assert (agreement, pairs) == (pytest.approx(4 / 5), 5)
     assert np.isnan(copies_agreement(np.array([0, 1]), np.array([0, 1]))[0])
+
+
+def blobs(n: int, seed: int, people: int = 0) -> FaceSet:
+    """Pictures of one bright spot each; its place is the person, of which there may be few."""
+    rng = np.random.default_rng(seed)
+    place = rng.uniform(12, 36, size=(people or n, 2))[rng.integers(people or n, size=n) if people else np.arange(n)]
+    grid = np.arange(48)
+    spot = np.exp(-((grid[None, :, None] - place[:, :1, None]) ** 2 + (grid[None, None] - place[:, 1:, None]) ** 2) / 60)
+    images = (200 * spot + rng.uniform(0, 20, size=(n, 1, 1))).astype(np.uint8)
+    table = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "class": np.array(CLASSES)[np.arange(n) % 7], "split": "test", "source": "drawn"})
+    return FaceSet(images, table)
+
+
+def test_the_pixel_space_sees_that_a_pool_has_few_people():
+    extract = pixel_space(blobs(300, 1).images, components=16)
+    assert extract(blobs(5, 2).images).shape == (5, 16) and extract(np.zeros((2, 64, 64), np.uint8)).shape == (2, 16)
+    pools = {"many": blobs(300, 3), "few": blobs(300, 4, people=5)}
+    table = measure_spaces({"pixels": extract}, blobs(600, 5), pools, n=200, seed=0).set_index(["space", "pool", "metric"])
+    many, few = table.loc[("pixels", "many")], table.loc[("pixels", "few")]
+    assert few.loc["vendi", "high"] < few.loc["vendi", "baseline"] and few.loc["coverage", "value"] < 0.5 * many.loc["coverage", "value"]
+    assert abs(many.loc["vendi", "value"] - many.loc["vendi", "baseline"]) < 0.1 * many.loc["vendi", "baseline"]
+
+
+def test_pixel_components_equal_scikit_learn():
+    from sklearn.decomposition import PCA
+
+    images = blobs(80, 6).images
+    flat = np.stack([image.reshape(24, 2, 24, 2).mean((1, 3)) for image in images]).reshape(80, -1) / 255
+    theirs, ours = PCA(5).fit_transform(flat), pixel_space(images, components=5)(images)
+    assert np.allclose(np.abs(theirs), np.abs(ours), atol=0.02)  # signs are free; thumbnails are rounded to grey levels
