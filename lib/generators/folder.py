@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.faces.sources import read_images
 from lib.study.errors import StudyError
 from lib.study.records import write_json
 
@@ -69,6 +68,8 @@ def read_folder(path: str) -> Folder:
     """
     if not path:
         raise StudyError("synthetic is empty, but the pool `folder` needs ready-made images: give --synthetic PATH")
+    from lib.faces.sources import read_images
+
     faces = read_images(path)
     faces = faces.select(generation_order(faces.table["file"]))
     seeds = np.arange(len(faces))
