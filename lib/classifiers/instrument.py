@@ -3,6 +3,7 @@
 It sees three quarters of the real training clusters; the last quarter stays for whoever must be independent of it (curation's judge).
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,12 +74,24 @@ def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -
     real = faces.split("train")
     mine = real.select(fold_of(real) != FOLDS - 1)
     held = {name: faces.split(name) for name in ("val", "test")}
-    result = train(mine, classifier=NETWORK, recipe=recipe_of(RECIPE), seed=seed, steps=steps, evaluate=held)
+    with _one_thread():
+        result = train(mine, classifier=NETWORK, recipe=recipe_of(RECIPE), seed=seed, steps=steps, evaluate=held)
     facts = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items() if len(s)}
     facts |= {"images": len(mine), "steps": steps, "digest": digest}
     px = faces.images.shape[1]
     save_model(result.model, folder / "instrument", classifier=NETWORK, image_px=px, half=False, **facts)
     return Instrument(result.model, px, facts)
+
+
+@contextlib.contextmanager
+def _one_thread():
+    """Train on one thread: the network is so small that threads wait for each other longer than they work, and bytes repeat on any machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def load_instrument(folder: Path) -> Instrument:
