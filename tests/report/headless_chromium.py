@@ -1,0 +1,114 @@
+"""Opens pages in headless Chromium over its debugging protocol, and tells what they asked for and complained about. Not a test module."""
+
+import base64
+import contextlib
+import itertools
+import json
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
+    "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-port=0", "--remote-allow-origins=*",
+)  # fmt: skip
+
+
+def find_chromium() -> str:
+    """Find the browser, empty where there is none."""
+    return next((path for name in NAMES if (path := shutil.which(name))), "")
+
+
+@dataclass
+class Visit:
+    """What a page did when it was opened."""
+
+    complaints: list = field(default_factory=list)  # console errors, exceptions, blocked loads
+    requests: list = field(default_factory=list)  # addresses asked for
+    page_width: int = 0  # of the whole document
+    view_width: int = 0  # of the window
+
+
+class Browser:
+    """One tab of a headless Chromium."""
+
+    def __init__(self, socket):
+        self.socket, self.numbers, self.visit = socket, itertools.count(1), Visit()
+
+    def call(self, method: str, **params) -> dict:
+        """Send a command and wait for its answer; events on the way are noted."""
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
+        while True:
+            message = json.loads(self.socket.recv())
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            self._note(message)
+
+    def value(self, expression: str):
+        """Evaluate JavaScript in the page."""
+        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)["result"].get("value")
+
+    def open(self, address: str, *, width: int, height: int = 900, dark: bool = False) -> Visit:
+        """Open a page in a window of some width, unfold everything on it, and let it come to rest."""
+        self.visit = Visit()
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call("Page.navigate", url=address)
+        while self.value("document.readyState") != "complete" or self.value("location.href") == "about:blank":
+            time.sleep(0.02)
+        self.value("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
+        self.visit.view_width = self.value("window.innerWidth")
+        self.visit.page_width = self.value("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        return self.visit
+
+    def unfold(self) -> int:
+        """Open every fold and measure the page again."""
+        return self.value("document.querySelectorAll('details').forEach(d => d.open = true); Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+
+    def picture(self, file: Path) -> None:
+        """Save the whole page as a PNG."""
+        size = self.call("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 12000), "scale": 1}
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]))
+
+    def _note(self, message: dict) -> None:
+        method, params = message.get("method"), message.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.visit.requests.append(params["request"]["url"])
+        elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+            self.visit.complaints.append(params["entry"]["text"])
+        elif method == "Runtime.exceptionThrown":
+            self.visit.complaints.append(params["exceptionDetails"]["text"])
+        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
+            self.visit.complaints.append(str(params["args"]))
+
+
+@contextlib.contextmanager
+def chromium(profile: Path):
+    """Run a browser with a profile of its own and hand out its tab."""
+    import urllib.request
+
+    import websocket
+
+    process = subprocess.Popen([find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port_file = profile / "DevToolsActivePort"
+        deadline = time.monotonic() + 60
+        while not port_file.exists() or not port_file.read_text().strip():
+            assert time.monotonic() < deadline and process.poll() is None, "the browser did not start"
+            time.sleep(0.05)
+        port = port_file.read_text().split()[0]
+        tabs = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30))
+        socket = websocket.create_connection(next(tab for tab in tabs if tab["type"] == "page")["webSocketDebuggerUrl"], timeout=60)
+        yield Browser(socket)
+        socket.close()
+    finally:
+        process.terminate()
+        process.wait(20)
