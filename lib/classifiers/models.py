@@ -12,21 +12,26 @@ class Classifier(nn.Module):
     Args:
         body: (N, 1, px, px) -> (N, D).
         width: D.
-        centre: subtracted from the pixels, and
-        scale: what they are then divided by; 0 and 1 leave them in [0, 1].
     """
 
-    def __init__(self, body: nn.Module, width: int, *, centre: float = 0.0, scale: float = 1.0):
+    def __init__(self, body: nn.Module, width: int):
         super().__init__()
         self.body, self.last = body, nn.Linear(width, len(CLASSES))
-        self.centre, self.scale = centre, scale
 
     def features(self, x: Tensor) -> Tensor:
         """Return the penultimate layer (N, D)."""
-        return self.body((x - self.centre) / self.scale if self.scale != 1 else x)
+        return self.body(x)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.last(self.features(x))
+
+
+class Standardise(nn.Module):
+    """Take each image's own brightness and contrast out: mean 0, standard deviation nearly 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = x - x.mean((1, 2, 3), keepdim=True)
+        return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 0.05)
 
 
 def s1_network(image_px: int) -> Classifier:
@@ -44,13 +49,16 @@ def s1_network(image_px: int) -> Classifier:
 
 
 def small_network(image_px: int) -> Classifier:
-    """Build the quick study's network: strides instead of poolings, 0.24 M parameters, about 3 million multiplications an image."""
-    widths = (32, 64, 128)
-    layers = [nn.Conv2d(1, widths[0], 5, stride=4, padding=2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()]
-    for before, after in zip(widths, widths[1:]):
-        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-    layers += [nn.Flatten(), nn.Linear(widths[-1] * (-(-image_px // 16)) ** 2, 128), nn.ReLU()]
-    return Classifier(nn.Sequential(*layers), 128, centre=0.5, scale=0.25)
+    """Build the quick study's network: three convolutions at half resolution, 0.1 M parameters, 1.5 million multiplications an image.
+
+    Each pooling comes before batch norm and ReLU, which then touch a quarter of the numbers.
+    """
+    layers, before = [Standardise(), nn.AvgPool2d(2)], 1
+    for width in (16, 32, 64):
+        layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.MaxPool2d(2), nn.BatchNorm2d(width), nn.ReLU()]
+        before = width
+    layers += [nn.Flatten(), nn.Linear(before * (image_px // 16) ** 2, 128), nn.ReLU()]
+    return Classifier(nn.Sequential(*layers), 128)
 
 
 NETWORKS = {"s1": s1_network, "small": small_network}

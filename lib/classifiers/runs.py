@@ -1,29 +1,28 @@
 """Runs: one classifier, one arm, one seed each. Finished runs are never run twice, stale ones never served.
 
 A run's folder holds predictions.npz (float32 class probabilities of every evaluated image), history.csv, for the first seeds the weights,
-and result.json, written last: a folder without it is unfinished and is run again.
+and result.json, written last: a folder without it is unfinished. An unfinished run that took minutes goes on from its checkpoint.
 """
 
-import multiprocessing
-import os
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lib.classifiers.recipes import recipe_of
+from lib.classifiers.workers import side_by_side
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.mixing import Arm, build_arm
 from lib.faces.pool import load_pool
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
+from lib.study.machine import cores
 from lib.study.records import atomic_write, content_hash, read_json, write_json
 
 EVALUATED = ("val", "test")
-ATTEMPTS = 3  # times a dead worker is replaced before a run is given up
+PROGRESS_LINES = 8
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Job:
     steps: int
     epochs: int
     keep_weights: bool
+    device: str = "cpu"
     key: str = ""
 
     @property
@@ -56,18 +56,8 @@ class Sources:
     def read(self) -> tuple[FaceSet, dict]:
         """Read the real faces and the pools, resized to the real faces' size."""
         real = load_faces(self.data)
-        return real, {name: _usable(load_pool(folder), self.curated).resized(real.images.shape[1]) for name, folder in self.pools.items()}
-
-
-def _usable(pool: FaceSet, curated: bool) -> FaceSet:
-    """Drop what curation rejected and take its labels, if asked to."""
-    if not curated or "keep" not in pool.table:
-        return pool
-    kept = pool.select(pool.table["keep"].to_numpy(bool))
-    if "curated_class" not in kept.table:
-        return kept
-    new = kept.table["curated_class"].fillna("")
-    return FaceSet(kept.images, kept.table.assign(**{"class": new.where(new != "", kept.table["class"])}))
+        pools = {name: load_pool(folder, curated=self.curated) for name, folder in self.pools.items()}
+        return real, {name: pool.resized(real.images.shape[1]) for name, pool in pools.items()}
 
 
 def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
@@ -77,30 +67,29 @@ def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
 
 
 def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
-    """List every run of a study with its key, arms before seeds, so that a half-done study has whole seeds.
+    """List every run of a study with its key: seeds outside, arms inside, so that a half-done study has whole seeds.
 
     Args:
-        params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights.
+        params: classifiers, recipe, train_steps, train_epochs, seeds, keep_weights, device.
     """
+    from lib.classifiers.hardware import resolve_device
+
     real, pools = sources.read()
-    held = [content_hash(real.split(name).digest()) for name in EVALUATED]
+    held = [real.split(name).digest() for name in EVALUATED]
     digests = {arm: arm_faces(arm, real, pools, sources.seed).digest() for arm in arms}
-    code = code_digest("lib.classifiers.training")
-    length = (params["train_steps"], params["train_epochs"])
+    recipe, device = recipe_of(params["recipe"]), resolve_device(params["device"])
+    length, code = (params["train_steps"], params["train_epochs"]), code_digest("lib.classifiers.training")
     jobs = []
     for seed in range(params["seeds"]):
-        for classifier, recipe in zip(params["classifiers"], params["recipes"], strict=True):
+        for classifier in params["classifiers"]:
             for arm in arms:
-                key = content_hash([digests[arm], held, classifier, recipe, seed, length, code])
-                jobs.append(Job(arm, classifier, recipe, seed, *length, seed < params["keep_weights"], key))
+                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code])
+                jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key))
     return jobs
 
 
 def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 0, progress=print) -> pd.DataFrame:
     """Run what is unfinished, in processes of one thread each; return the table of all runs.
-
-    One thread a process: four such processes train more images a second than one with four threads, and sixteen threads on four
-    cores train a ninth of that. A process that dies is replaced; its run starts again.
 
     Args:
         jobs: from plan_jobs.
@@ -109,70 +98,56 @@ def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 
         workers: processes side by side, 0 for one a core.
         progress: called with a line of text now and then.
     """
-    folder = Path(folder)
-    waiting = [job for job in jobs if not (folder / job.folder / "result.json").exists()]
+    folder, began, done = Path(folder), time.time(), 0
+    waiting = [job for job in jobs if not finished(folder, job)]
     progress(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
-    began, done, attempt = time.time(), 0, 0
-    while waiting and attempt < ATTEMPTS:
-        attempt += 1
-        try:
-            for _ in _parallel(waiting, sources, folder, workers or os.cpu_count()):
-                done += 1
-                if done % max(1, len(jobs) // 8) == 0:
-                    progress(f"{done} runs done in {time.time() - began:.0f} s")
-        except BrokenProcessPool:
-            progress("a training process died; its run starts again")
-        waiting = [job for job in waiting if not (folder / job.folder / "result.json").exists()]
-    if waiting:
-        raise StudyError(f"{len(waiting)} runs could not be finished, the first is {waiting[0].folder}; is there enough memory?")
+    for job, trouble in side_by_side(waiting, prepare, run_job, (sources, folder), min(workers or cores(), max(1, len(waiting)))):
+        if trouble:
+            write_json(folder / job.folder / "result.json", identity(job) | {"failed": trouble})
+        done += 1
+        if done * PROGRESS_LINES // len(waiting) > (done - 1) * PROGRESS_LINES // len(waiting):
+            spent = time.time() - began
+            progress(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {spent / done * (len(waiting) - done):.0f} s to go")
     return load_runs(folder, jobs)
 
 
-def _parallel(jobs: list[Job], sources: Sources, folder: Path, workers: int):
-    """Yield the jobs as they finish."""
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    before = {name: os.environ.get(name) for name in threads}
-    os.environ.update(threads)  # read by the children when they load their libraries
-    try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context, initializer=_start, initargs=(sources,)) as pool:
-            for future in as_completed([pool.submit(_run, job, str(folder)) for job in jobs]):
-                yield future.result()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+def finished(folder: Path, job: Job) -> bool:
+    """Tell whether a run is done: result.json is written last."""
+    return (Path(folder) / job.folder / "result.json").exists()
 
 
-def _start(sources: Sources) -> None:
-    """Prepare a worker: one thread, images read once."""
+def identity(job: Job) -> dict:
+    """Say which run a result is of."""
+    return {"arm": asdict(job.arm), "classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "key": job.key}
+
+
+def prepare(sources: Sources, folder: Path) -> tuple:
+    """Prepare a process: one thread, all images read once."""
     import torch
 
-    global _FACES, _SEED
     torch.set_num_threads(1)
-    _FACES, _SEED = sources.read(), sources.seed
+    return *sources.read(), sources.seed, folder
 
 
-def _run(job: Job, folder: str) -> str:
-    """Do one run in a worker. A run that diverges is recorded as failed, with the reason; the others go on."""
-    from lib.classifiers.recipes import recipe_of
+def run_job(prepared: tuple, job: Job) -> None:
+    """Do one run. One that diverges is recorded as failed, with the reason; the others go on."""
     from lib.classifiers.training import train
 
-    (real, pools), target = _FACES, Path(folder) / job.folder
-    faces = arm_faces(job.arm, real, pools, _SEED)
+    real, pools, seed, folder = prepared
+    target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}
-    held = {name: faces_of for name, faces_of in held.items() if len(faces_of)}
-    settings = {"classifier": job.classifier, "recipe": recipe_of(job.recipe), "seed": job.seed, "steps": job.steps, "epochs": job.epochs}
-    record = {"arm": asdict(job.arm), "classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "key": job.key}
-    record["images_by_source"] = faces.table["source"].value_counts().to_dict()
+    held = {name: evaluated for name, evaluated in held.items() if len(evaluated)}
+    settings = {"classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "steps": job.steps, "epochs": job.epochs}
+    record = identity(job) | {"images_by_source": faces.table["source"].value_counts().to_dict()}
+    watch = "val" if "val" in held else ""
     try:
-        result = train(faces, **settings, evaluate=held, watch="val" if "val" in held else "test")
+        result = train(faces, **settings, device=job.device, evaluate=held, watch=watch, folder=target)
     except StudyError as error:
         write_json(target / "result.json", record | {"failed": str(error)})
-        return job.folder
+        return
     _save(result, job, target, real.images.shape[1])
     accuracy = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items()}
     write_json(target / "result.json", record | {"failed": ""} | accuracy | result.facts)
-    return job.folder
 
 
 def _save(result, job: Job, target: Path, image_px: int) -> None:

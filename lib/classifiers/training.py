@@ -1,20 +1,28 @@
-"""One training loop, one prediction. The whole face set lies on the device as uint8; batches are made there by tensor functions."""
+"""One training loop, one prediction. The whole face set lies on the device as uint8; batches are made there by tensor functions.
 
+What a step draws depends on the seed and the step's number alone: same seed, same bytes (on a CPU), and a run that was killed goes on
+from its last checkpoint to the very result it would have had.
+"""
+
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from lib.classifiers.models import build_classifier, parameter_count
-from lib.classifiers.recipes import Recipe
-from lib.faces.faceset import FaceSet
+from lib.classifiers.augmentation import to_float
+from lib.classifiers.models import parameter_count
+from lib.classifiers.recipes import Recipe, recipe_of
+from lib.classifiers.resume import Progress, drop_progress, load_progress, save_progress
+from lib.classifiers.trainer import Trainer, make_trainer, take_step
+from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
-POINTS = 20  # rows of a learning curve
+CHECKPOINT_SECONDS = 60.0  # between two checkpoints of a run; shorter runs write none
 
 
 @dataclass(frozen=True)
@@ -23,10 +31,10 @@ class TrainingResult:
 
     Attributes:
         model: trained network in evaluation mode, on the CPU.
-        history: one row a stretch of steps: step, epoch, loss (mean), accuracy (of the batches, in training mode), then
-            accuracy_<set> where a set is watched.
+        history: the learning curve, one row a stretch of steps: step, epoch, loss and accuracy (of the stretch's batches, in training
+            mode), accuracy_watched (where a set is watched), seconds (of training so far).
         probabilities: float32 (N, 7) for each evaluated set.
-        facts: parameters, steps, images, seconds, images_per_second, threads.
+        facts: parameters, steps, images, seconds, images_per_second, device, precision, threads.
     """
 
     model: nn.Module
@@ -36,136 +44,100 @@ class TrainingResult:
 
 
 def train(
-    faces: FaceSet, *, classifier: str, recipe: Recipe, seed: int, steps: int = 0, epochs: int = 0, evaluate=None, watch="", device="cpu"
-) -> TrainingResult:
-    """Train a network on a face set; the same seed gives the same bytes on one machine with one number of threads.
+    faces: FaceSet, *, classifier: str, recipe: Recipe | str, seed: int, steps: int = 0, epochs: int = 0,
+    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None,
+) -> TrainingResult:  # fmt: skip
+    """Train a network on a face set.
 
     Args:
-        faces: training images, square.
+        faces: training images, square. A column `weight` in the table (float, positive) weighs each image in the loss.
         classifier: name of a network.
-        recipe: how to train.
-        seed: of initialisation, shuffling, augmentation and dropout.
-        steps: optimiser steps; 0: `epochs` passes over the faces.
-        epochs: passes over the faces, when steps is 0.
+        recipe: how to train, or the name of a recipe.
+        seed: of initialisation, order, augmentation and dropout.
+        steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
         evaluate: face sets by name, predicted after the last step.
         watch: name of an evaluated set whose accuracy is followed through training; "" for none.
         device: cpu or cuda.
+        folder: receives checkpoints of a run that takes minutes, and is where such a run goes on; None: no checkpoints.
+        progress: called with each row of the learning curve.
 
     Raises:
-        StudyError: neither steps nor epochs; a set smaller than a batch; a loss that is not finite.
+        StudyError: no training images; a loss that is not finite.
     """
-    per_epoch = _steps_per_epoch(len(faces), recipe.batch_size)
-    total = steps or epochs * per_epoch
-    if total < 1:
-        raise StudyError("train_steps and train_epochs are both 0; give one of them")
-    evaluate = evaluate or {}
-    began = time.perf_counter()
-    with torch.random.fork_rng(devices=[device] if device != "cpu" else []):
-        torch.manual_seed(seed)
-        model = build_classifier(classifier, image_px=faces.images.shape[1]).to(device, memory_format=torch.channels_last)
-        history = _fit(model, faces, recipe, total, seed, device, evaluate.get(watch))
-    seconds = time.perf_counter() - began
-    model = model.eval().cpu()
-    facts = {"parameters": parameter_count(model), "steps": total, "images": len(faces), "seconds": seconds}
-    facts |= {"images_per_second": total * min(recipe.batch_size, len(faces)) / seconds, "threads": torch.get_num_threads()}
-    probabilities = {name: predict(model, s.images, flip_average=recipe.flip_average) for name, s in evaluate.items()}
-    return TrainingResult(model, history, probabilities, facts)
+    recipe, evaluate = recipe_of(recipe) if isinstance(recipe, str) else recipe, evaluate or {}
+    if not len(faces):
+        raise StudyError("there are no training images in this arm")
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device)
+        key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision]
+        history = fit(trainer, evaluate.get(watch), folder, key, progress)
+    probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
+    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, training_facts(trainer, float(history["seconds"].iloc[-1])))
 
 
-def _steps_per_epoch(n: int, batch_size: int) -> int:
-    return -(-n // batch_size)  # the last batch of an epoch may be smaller, as S1's DataLoader has it
+def training_facts(trainer: Trainer, seconds: float) -> dict:
+    """Say how large, how long and how fast a training was."""
+    schedule, images = trainer.schedule, len(trainer.images)
+    seen = schedule.steps / schedule.steps_per_epoch * images
+    size = {"parameters": parameter_count(trainer.model), "steps": schedule.steps, "images": images, "epochs": seen / images}
+    speed = {"seconds": seconds, "images_per_second": seen / seconds}
+    return size | speed | {"device": trainer.device, "precision": trainer.precision, "threads": torch.get_num_threads()}
 
 
-def _fit(model, faces, recipe, total, seed, device, watched) -> pd.DataFrame:
-    """Take `total` optimiser steps; return the learning curve."""
-    images = torch.from_numpy(faces.images).to(device)
-    labels = torch.from_numpy(faces.labels).to(device)
-    generator = torch.Generator().manual_seed(seed)
-    optimiser, scheduler = _optimiser(model, recipe, total)
-    per_epoch, rows, losses, hits = _steps_per_epoch(len(faces), recipe.batch_size), [], [], []
-    model.train()
-    for step in range(total):
-        if step % per_epoch == 0:
-            order = torch.randperm(len(faces), generator=generator).to(device)
-        chosen = order[(step % per_epoch) * recipe.batch_size :][: recipe.batch_size]
-        if len(chosen) == 1:  # batch norm cannot normalise one image: a stray last one is paired with the first of its epoch
-            chosen = order[[-1, 0]]
-        logits = model(augment(images[chosen], recipe, generator))
-        loss = F.cross_entropy(logits, labels[chosen], label_smoothing=recipe.label_smoothing)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        scheduler.step()
-        losses.append(loss.detach())
-        hits.append((logits.detach().argmax(1) == labels[chosen]).float().mean())
-        if (step + 1) % max(1, total // POINTS) == 0 or step + 1 == total:
-            rows.append(_row(model, step + 1, per_epoch, losses, hits, recipe, watched))
-            losses, hits = [], []
-    return pd.DataFrame(rows)
+def fit(trainer: Trainer, watched: FaceSet | None, folder: Path | None, key: list, progress=None) -> pd.DataFrame:
+    """Take all steps of a schedule, from a checkpoint if there is one; return the learning curve."""
+    steps, points = trainer.schedule.steps, min(trainer.recipe.curve_points, trainer.schedule.steps)
+    state = load_progress(trainer, folder, key)
+    clock = saved = time.perf_counter()
+    while state.step < steps:
+        trainer.model.train()
+        sums = take_step(trainer, state.step)
+        state = replace(state, step=state.step + 1, sums=sums if state.sums is None else state.sums + sums)
+        due = state.step * points // steps > (state.step - 1) * points // steps
+        if due or trainer.device == "cpu":  # on a GPU each look at a loss waits for it
+            check_finite(float(state.sums[0]), trainer, state.step)
+        state, clock = replace(state, seconds=state.seconds + time.perf_counter() - clock), time.perf_counter()
+        if due:
+            row = curve_row(trainer, state, watched)
+            state, clock = replace(state, sums=None, history=(*state.history, row)), time.perf_counter()
+            if progress:
+                progress(row)
+        if folder is not None and clock - saved > CHECKPOINT_SECONDS:
+            save_progress(trainer, folder, key, state)
+            saved = time.perf_counter()
+    drop_progress(folder)
+    return pd.DataFrame(list(state.history))
 
 
-def _row(model, step, per_epoch, losses, hits, recipe, watched) -> dict:
-    """Summarise a stretch of steps.
+def check_finite(loss: float, trainer: Trainer, step: int) -> None:
+    """Stop a training whose loss is no number any more.
 
     Raises:
-        StudyError: the loss is not a finite number.
+        StudyError: it is not finite.
     """
-    loss = float(torch.stack(losses).mean())
-    if not np.isfinite(loss):
-        raise StudyError(f"training diverged: the loss was {loss} by step {step}; lower the recipe's lr_peak ({recipe.lr_peak})")
-    row = {"step": step, "epoch": step / per_epoch, "loss": loss, "accuracy": float(torch.stack(hits).mean())}
+    if not math.isfinite(loss):
+        rate, steps = trainer.recipe.lr_peak, trainer.schedule.steps
+        raise StudyError(f"training diverged: the loss is {loss} at step {step} of {steps}; lower the recipe's lr_peak ({rate})")
+
+
+def curve_row(trainer: Trainer, state: Progress, watched: FaceSet | None) -> dict:
+    """Summarise a stretch of steps as one point of the learning curve."""
+    loss, hits, images = state.sums.tolist()
+    row = {"step": state.step, "epoch": state.step / trainer.schedule.steps_per_epoch, "loss": loss / images, "accuracy": hits / images}
     if watched is not None:
-        row["accuracy_watched"] = float((predict(model, watched.images).argmax(1) == watched.labels).mean())
-        model.train()
-    return row
+        found = predict(trainer.model, watched.images, flip_average=trainer.recipe.flip_average).argmax(1)
+        row["accuracy_watched"] = float((found == watched.labels).mean())
+    return row | {"seconds": state.seconds}
 
 
-def _optimiser(model, recipe, total):
-    """Build optimiser and schedule. Weight decay is decoupled from nothing here: it is torch's own for each optimiser."""
-    if recipe.optimiser == "adam":
-        optimiser = torch.optim.Adam(model.parameters(), recipe.lr_peak, weight_decay=recipe.weight_decay)
-    else:
-        optimiser = torch.optim.SGD(model.parameters(), recipe.lr_peak, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay)
-    if recipe.schedule == "constant" or total < 4:
-        return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1.0)
-    # One cycle (Smith and Topin 2018): warm up over a quarter, then cosine to nearly zero; momentum stays as it is.
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.lr_peak, total_steps=total + 1, pct_start=0.25, cycle_momentum=False
-    )
-
-
-def augment(images: torch.Tensor, recipe: Recipe, generator: torch.Generator) -> torch.Tensor:
-    """Make a batch: mirror and shift as the recipe says, scale to [0, 1].
-
-    Args:
-        images: uint8 (N, H, W).
-        generator: on the CPU; governs every random choice.
-
-    Returns:
-        float32 (N, 1, H, W) in [0, 1].
-    """
-    n, height, width = images.shape
-    device = images.device
-    if recipe.flip:
-        mirrored = (torch.rand(n, generator=generator) < 0.5).to(device)
-        images = torch.where(mirrored[:, None, None], images.flip(2), images)
-    x = images[:, None].float() / 255
-    if recipe.shift_px:
-        s = recipe.shift_px
-        x = F.pad(x, (s, s, s, s), mode="replicate")
-        corner = torch.randint(0, 2 * s + 1, (n, 2), generator=generator).to(device)
-        rows = corner[:, 0, None] + torch.arange(height, device=device)
-        columns = corner[:, 1, None] + torch.arange(width, device=device)
-        x = x[torch.arange(n, device=device)[:, None, None], 0, rows[:, :, None], columns[:, None, :]][:, None]
-    return x
-
-
-@torch.no_grad()
+@torch.inference_mode()
 def predict(model: nn.Module, images: np.ndarray, *, batch: int = 512, flip_average: bool = False) -> np.ndarray:
-    """Give class probabilities.
+    """Give class probabilities, computed in float32.
 
     Args:
+        model: on any device; left in evaluation mode.
         images: uint8 (N, H, W).
+        batch: images at once.
         flip_average: average over each image and its mirror.
 
     Returns:
@@ -173,9 +145,9 @@ def predict(model: nn.Module, images: np.ndarray, *, batch: int = 512, flip_aver
     """
     model.eval()
     device = next(model.parameters()).device
-    parts = [torch.zeros(0, 7)]
+    parts = [torch.zeros(0, len(CLASSES))]
     for first in range(0, len(images), batch):
-        x = torch.from_numpy(images[first : first + batch]).to(device)[:, None].float() / 255
+        x = to_float(torch.from_numpy(images[first : first + batch]).to(device)).contiguous(memory_format=torch.channels_last)
         p = model(x).softmax(1)
         parts.append(((p + model(x.flip(3)).softmax(1)) / 2 if flip_average else p).cpu())
     return torch.cat(parts).numpy()

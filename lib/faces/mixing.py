@@ -78,7 +78,7 @@ def build_arm(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, 
     if arm.kind == "base":
         return real
     if arm.kind == "duplicate":
-        return concat([real, real.select(_repeats(n, synthetic_count(n, arm.share), rng))])
+        return concat([real, _copies(real, synthetic_count(n, arm.share), rng)])
     if arm.kind == "subset":
         return real.select(stratified(real.labels, round(arm.share * n), rng))
     if arm.kind == "extra":
@@ -111,7 +111,8 @@ def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
 def _pool(arm: Arm, pools: dict[str, FaceSet]) -> FaceSet:
     if arm.pool not in pools:
         raise StudyError(f"arm {arm.name}: pool {arm.pool!r} is not there; there are {', '.join(pools) or 'none'}. Run notebook 20 for it")
-    return pools[arm.pool]
+    pool = pools[arm.pool]
+    return FaceSet(pool.images, pool.table.assign(id=f"{arm.pool}/" + pool.table["id"]))
 
 
 def _first(faces: FaceSet | None, n: int, arm: Arm, what: str) -> FaceSet:
@@ -122,10 +123,12 @@ def _first(faces: FaceSet | None, n: int, arm: Arm, what: str) -> FaceSet:
     return faces.select(np.arange(n))
 
 
-def _repeats(n: int, wanted: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose positions to duplicate, each image once before any twice."""
-    rounds = [rng.permutation(n) for _ in range(-(-wanted // n))]
-    return np.concatenate(rounds)[:wanted] if rounds else np.zeros(0, int)
+def _copies(faces: FaceSet, wanted: int, rng: np.random.Generator) -> FaceSet:
+    """Duplicate images at random, each once before any twice; a copy's id says which copy it is."""
+    n = len(faces)
+    chosen = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))] or [np.zeros(0, int)])[:wanted]
+    copies = faces.select(chosen)
+    return FaceSet(copies.images, copies.table.assign(id=copies.table["id"] + [f"-copy{place // n + 1}" for place in range(wanted)]))
 
 
 def _shuffled(faces: FaceSet, rng: np.random.Generator) -> FaceSet:

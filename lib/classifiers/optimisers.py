@@ -1,0 +1,32 @@
+"""Optimisers as recipes name them, with weight decay where it belongs."""
+
+import torch
+from torch import nn
+
+from lib.classifiers.recipes import Recipe
+from lib.study.errors import StudyError
+
+OPTIMISERS = ("adam", "adamw", "sgd")
+
+
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Build a recipe's optimiser: torch's fused kernels, no decay on biases and norms.
+
+    Raises:
+        StudyError: an optimiser that is not known.
+    """
+    groups = parameter_groups(model, recipe.weight_decay)
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(groups, recipe.lr_peak, fused=True)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, recipe.lr_peak, fused=True)
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
+    raise StudyError(f"recipe {recipe.name}: optimiser {recipe.optimiser!r} is none of {', '.join(OPTIMISERS)}")
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Split the trainable parameters into matrices and kernels, which decay, and vectors, which do not."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    matrices, vectors = [p for p in trained if p.ndim > 1], [p for p in trained if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]

@@ -1,0 +1,109 @@
+"""One optimiser step: the batch is cut, augmented and mixed on the device, the network takes it in the recipe's precision."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
+
+from lib.classifiers.augmentation import augment, mix
+from lib.classifiers.hardware import autocast, precision_on
+from lib.classifiers.models import build_classifier
+from lib.classifiers.optimisers import make_optimiser
+from lib.classifiers.order import Schedule, step_seed
+from lib.classifiers.recipes import Recipe, learning_rate
+from lib.faces.faceset import FaceSet
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What a loop needs: the network and its optimiser, the images on the device, the order of the batches."""
+
+    model: nn.Module
+    averaged: AveragedModel | None  # mean of the weights over the last steps, where the recipe asks for it
+    optimiser: torch.optim.Optimizer
+    recipe: Recipe
+    schedule: Schedule
+    images: torch.Tensor  # uint8 (N, H, W)
+    labels: torch.Tensor  # int64 (N,)
+    weights: torch.Tensor | None  # float32 (N,): of each image in the loss
+    generator: torch.Generator
+    device: str
+    precision: str
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that the run is for."""
+        return self.averaged.module if self.averaged else self.model
+
+
+def make_trainer(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str) -> Trainer:
+    """Build network, optimiser and schedule from a seed, through torch's own random state, and put the images on the device.
+
+    Args:
+        steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
+    """
+    schedule = Schedule(len(faces), recipe.batch_size, steps, not steps, seed)
+    if not steps:
+        schedule = replace(schedule, steps=(epochs or recipe.epochs) * int(schedule.steps_per_epoch))
+    torch.manual_seed(seed)
+    model = build_classifier(classifier, image_px=faces.images.shape[1]).to(device, memory_format=torch.channels_last)
+    averaged = AveragedModel(model, use_buffers=True) if recipe.average_share else None
+    images, labels = torch.from_numpy(faces.images).to(device), torch.from_numpy(faces.labels).to(device)
+    weights = torch.tensor(faces.table["weight"].to_numpy(np.float32), device=device) if "weight" in faces.table else None
+    precision = precision_on(device, recipe.precision)
+    optimiser = make_optimiser(model, recipe)
+    return Trainer(model, averaged, optimiser, recipe, schedule, images, labels, weights, torch.Generator(device), device, precision)
+
+
+def take_step(trainer: Trainer, step: int) -> torch.Tensor:
+    """Take one optimiser step.
+
+    Args:
+        step: its number, from 0; it decides which images are taken and all that is drawn at random.
+
+    Returns:
+        float32 (3,) on the device: the loss and the hits, summed over the images, and the number of images.
+    """
+    recipe, schedule = trainer.recipe, trainer.schedule
+    seed = step_seed(schedule.seed, step)
+    torch.manual_seed(seed)  # dropout; the caller keeps torch's own random state
+    trainer.generator.manual_seed(seed)
+    for group in trainer.optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, step, schedule.steps)
+    rows = schedule.rows(step, trainer.device)
+    x = augment(trainer.images[rows], recipe, trainer.generator)
+    weights = trainer.weights[rows] if trainer.weights is not None else None
+    with autocast(trainer.device, trainer.precision):
+        loss, logits = loss_of(trainer.model, x, trainer.labels[rows], weights, recipe, trainer.generator)
+    trainer.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    trainer.optimiser.step()
+    if trainer.averaged and step >= schedule.steps * (1 - recipe.average_share):
+        trainer.averaged.update_parameters(trainer.model)
+    hits = (logits.detach().argmax(1) == trainer.labels[rows]).sum()
+    count = torch.full_like(hits, len(rows))
+    return torch.stack([loss.detach().float() * len(rows), hits.float(), count.float()])
+
+
+def loss_of(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so.
+
+    Returns:
+        (loss, logits); with mixing the logits are those of mixed images.
+    """
+    if not recipe.mixup_alpha and not recipe.cutmix_alpha:
+        logits = model(x.contiguous(memory_format=torch.channels_last)).float()
+        return weighted_mean(F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none"), weights), logits
+    x, partners, share = mix(x, recipe, generator)
+    logits = model(x.contiguous(memory_format=torch.channels_last)).float()
+    ours = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+    theirs = F.cross_entropy(logits, labels[partners], label_smoothing=recipe.label_smoothing, reduction="none")
+    return weighted_mean(ours * share + theirs * (1 - share), weights), logits
+
+
+def weighted_mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Average losses (B,), by weights (B,) where there are any."""
+    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
