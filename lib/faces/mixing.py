@@ -127,8 +127,8 @@ def _copies(faces: FaceSet, wanted: int, rng: np.random.Generator) -> FaceSet:
     """Duplicate images at random, each once before any twice; a copy's id says which copy it is."""
     n = len(faces)
     chosen = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))] or [np.zeros(0, int)])[:wanted]
-    copies = faces.select(chosen)
-    return FaceSet(copies.images, copies.table.assign(id=copies.table["id"] + [f"-copy{place // n + 1}" for place in range(wanted)]))
+    table = faces.table.iloc[chosen]
+    return FaceSet(faces.images[chosen], table.assign(id=table["id"] + [f"-copy{place // n + 1}" for place in range(wanted)]))
 
 
 def _shuffled(faces: FaceSet, rng: np.random.Generator) -> FaceSet:
