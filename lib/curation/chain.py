@@ -46,7 +46,7 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
             for i, image in zip(position, judged.images, strict=True):
                 images[i] = image
         keep = verdicts["keep"].to_numpy()
-        left, position = judged.select(keep), position[keep]
+        left, position = judged if keep.all() else judged.select(keep), position[keep]
         tables.append(verdicts.assign(step=name))
         seconds[name] = time.perf_counter() - began
     if review is not None:
