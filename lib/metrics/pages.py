@@ -83,19 +83,6 @@ def on_every_scoring(arms: dict, scoring: dict, clusters: np.ndarray, *, margin:
     return pd.concat(parts, ignore_index=True)[kept]
 
 
-def reference_features(instrument, faces) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Extract features of the real faces that the instrument never trained on.
-
-    Args:
-        instrument: the reference classifier.
-        faces: all real faces.
-    Returns:
-        features float32 (N, D) and labels int64 (N,) of test, and the features of train, to look for memorised faces.
-    """
-    test, train = faces.split("test"), faces.split("train")
-    return instrument.features(test.images), test.labels, instrument.features(train.images)
-
-
 def distance_rows(distances: pd.DataFrame, *, study: str, seed: int) -> list[dict]:
     """Write distances as rows of the results table, the protocol in the metric's name, the pool in the place of the arm."""
     return [

@@ -70,7 +70,8 @@ def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict[str, tup
         Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline, baseline_se. The baseline has the pool's size.
     """
     reference, other = real_halves(features, labels, n, seed)
-    tables, baselines = [measure(features[reference], features[other], seed=seed).assign(pool="real")], {}
+    null = measure(features[reference], features[other], seed=seed)
+    tables, baselines = [null.assign(pool="real")], {len(reference): null.set_index("metric")}
     for name, (found, classes) in pools.items():
         chosen = found[draw_like(classes, labels[reference], len(reference), seed)]
         size = min(len(chosen), len(reference))
@@ -81,20 +82,28 @@ def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict[str, tup
     return pd.concat(tables, ignore_index=True)[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se"]]
 
 
-def measure_spaces(spaces: dict, real: FaceSet, pools: dict[str, FaceSet], *, n: int, seed: int) -> pd.DataFrame:
+def extract_all(spaces: dict, faces: dict[str, FaceSet]) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Extract features once for everything that is measured: by space and name, (features float (N, D), labels int64 (N,)).
+
+    Args:
+        spaces: by name, a function of uint8 (N, H, W) images to features.
+        faces: face sets by name.
+    """
+    return {space: {name: (extract(own.images), own.labels) for name, own in faces.items()} for space, extract in spaces.items()}
+
+
+def measure_spaces(found: dict, *, n: int, seed: int) -> pd.DataFrame:
     """Measure every pool in several feature spaces.
 
     Args:
-        spaces: by name, a function of uint8 (N, H, W) images to float (N, D) features.
-        real: held-out real faces.
-        pools: synthetic faces by name.
+        found: of `extract_all`; "real" are held-out real faces, every other name is a pool.
     Returns:
         The columns of `measure_pools`, and space.
     """
     tables = []
-    for space, extract in spaces.items():
-        found = {name: (extract(pool.images), pool.labels) for name, pool in pools.items()}
-        tables.append(measure_pools(extract(real.images), real.labels, found, n=n, seed=seed).assign(space=space))
+    for space, sets in found.items():
+        pools = {name: own for name, own in sets.items() if name != "real"}
+        tables.append(measure_pools(*sets["real"], pools, n=n, seed=seed).assign(space=space))
     return pd.concat(tables, ignore_index=True)
 
 

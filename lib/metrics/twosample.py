@@ -32,23 +32,22 @@ def two_sample(real: np.ndarray, synth: np.ndarray, *, folds: int = 5, seed: int
     return {"accuracy": accuracy, "auroc": float(roc_auc_score(label, chance)), "se": float(np.sqrt(accuracy * (1 - accuracy) / (2 * n))), "n": n}
 
 
-def tell_apart(extract, real: np.ndarray, pools: dict[str, np.ndarray], *, limit: int, seed: int) -> pd.DataFrame:
+def tell_apart(extract, images: dict[str, np.ndarray], *, limit: int, seed: int) -> pd.DataFrame:
     """Ask of every pool how well it is told from real faces, as made and after `harmonise`; two halves of the real faces are the baseline.
 
     Args:
         extract: uint8 (N, H, W) images to float (N, D) features.
-        real: uint8 (N, H, W).
-        pools: images by name, of any size.
+        images: uint8 (N, H, W) by name; "real" are real faces, every other name is a pool, of any size.
         limit: most images a side.
     Returns:
         Columns pool, accuracy, auroc, accuracy_harmonised, auroc_harmonised, se, n.
     """
-    order = np.random.default_rng(seed).permutation(len(real))
-    reference, other = real[order[: len(real) // 2][:limit]], real[order[len(real) // 2 :][:limit]]
+    order = np.random.default_rng(seed).permutation(len(images["real"]))
+    reference, other = (images["real"][half][:limit] for half in np.array_split(order, 2))
     features, rows = extract(reference), []
-    for name, images in {"real": other, **pools}.items():
-        images = images[np.random.default_rng(seed).permutation(len(images))[:limit]]
-        sized = np.stack([cv2.resize(image, reference.shape[:0:-1], interpolation=cv2.INTER_AREA) for image in images])
+    for name, own in (images | {"real": other}).items():
+        own = own[np.random.default_rng(seed).permutation(len(own))[:limit]]
+        sized = np.stack([cv2.resize(image, reference.shape[:0:-1], interpolation=cv2.INTER_AREA) for image in own])
         plain, alike = (two_sample(features, extract(shown), seed=seed) for shown in (sized, harmonise(sized, reference)))
         rows.append({"pool": name, "accuracy": plain["accuracy"], "auroc": plain["auroc"], "accuracy_harmonised": alike["accuracy"],
                      "auroc_harmonised": alike["auroc"], "se": plain["se"], "n": plain["n"]})  # fmt: skip

@@ -45,6 +45,6 @@ def test_a_blurred_set_is_not_sharpened():
 
 
 def test_pools_are_told_apart_and_real_halves_are_not():
-    table = tell_apart(statistics, textured(400, 5), {"dark": textured(200, 6) // 2, "same": textured(200, 7)}, limit=200, seed=0).set_index("pool")
+    table = tell_apart(statistics, {"real": textured(400, 5), "dark": textured(200, 6) // 2, "same": textured(200, 7)}, limit=200, seed=0).set_index("pool")
     assert table.loc["dark", "accuracy"] > 0.95 and table.loc["dark", "accuracy_harmonised"] < 0.7
     assert table.loc[["real", "same"], "accuracy"].max() < 0.6 and (table["n"] == 200).all()
