@@ -21,13 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TOY_REPORT = '''"""Stands in for the real pages."""
 
 
-def render_notebook(ipynb, html, **more):
-    html.parent.mkdir(parents=True, exist_ok=True)
-    html.write_text(ipynb.read_text())
-
-
-def render_index(paths, **more):
-    (paths.reports / "index.html").write_text("index")
+def render_study(paths):
+    paths.reports.mkdir(parents=True, exist_ok=True)
+    (paths.reports / "index.html").write_text(" ".join(sorted(file.stem for file in paths.notebooks.glob("*.ipynb"))))
 '''
 TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nseed: int = 0'
 

@@ -88,6 +88,7 @@ def test_a_failing_notebook_stops_only_what_depends_on_it(toy):
     assert "same command again" in text[4]
     assert re.search("80_findings +skipped +needs 50_metrics", done.stdout)
     assert "1 executions kept" in done.stdout
+    assert (toy.root / "reports" / "quick" / "index.html").read_text() == "10_data 40_training 50_metrics.failed 60_embedding"
 
 
 def test_each_pool_has_its_own_executions_and_failures(toy):
@@ -100,6 +101,11 @@ def test_each_pool_has_its_own_executions_and_failures(toy):
     assert "30_curation-dcgan failed" in done.stdout and "AssertionError" in done.stdout
     assert "30_curation-drawn-narrow failed" in done.stdout and "step.finish" in done.stdout
     assert toy.run("--only", "20", "--set", "pools=dcgan,drawn-narrow").returncode == 0
+    index = toy.root / "reports" / "quick" / "index.html"
+    toy.run("--only", "20", "--set", "pools=dcgan")
+    assert "20_generation-drawn-narrow" not in index.read_text()
+    assert "Nothing changed" in toy.run("--only", "20", "--set", "pools=dcgan,drawn-narrow").stdout
+    assert "20_generation-drawn-narrow" in index.read_text()
 
 
 SLOW = """

@@ -14,6 +14,7 @@ from lib.study.params import PARAMS, load_params, studies
 from lib.study.paths import StudyPaths
 from lib.study.plan import SOURCES, Task, key_parts, plan_tasks, select, why_to_run
 from lib.study.records import read_json
+from lib.study.shelf import bring_back, put_aside
 
 
 def run(options, pages) -> int:
@@ -21,7 +22,7 @@ def run(options, pages) -> int:
 
     Args:
         options: as parsed by run_all.py.
-        pages: imports and returns the module that renders (render_notebook, render_index).
+        pages: imports and returns the module that renders (render_study).
 
     Returns:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
@@ -86,7 +87,6 @@ def show_plan(tasks: list[Task], chosen: list[Task]) -> int:
 
 def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     """Run the chosen tasks under the study's lock, then render and say the answer."""
-    from lib.study.pages import render
     from lib.study.schedule import run_tasks
 
     paths, params = tasks[0].paths, tasks[0].params
@@ -94,9 +94,11 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     with study_lock(paths.root.parent / f"{paths.root.name}.lock") as lock:
         if options.fresh:
             set_aside(paths, chosen, whole=not options.only, stamp=began.strftime("%Y%m%d-%H%M%S"))
-        side_by_side = params["workers"] or cores()
-        outcomes = run_tasks(chosen, side_by_side=side_by_side, lock=lock)
-        render(tasks, outcomes, pages)
+        bring_back(tasks)
+        note_outdated(tasks, chosen)
+        outcomes = run_tasks(chosen, side_by_side=params["workers"] or cores(), lock=lock)
+        put_aside(tasks, outcomes)
+        pages().render_study(paths)
     failed = [name for name, outcome in outcomes.items() if outcome.status in ("failed", "skipped")]
     kept = sum(outcome.status == "kept" for outcome in outcomes.values())
     if kept == len(chosen):
@@ -105,6 +107,16 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
         print(f"{kept} executions kept, {len(chosen) - kept - len(failed)} run.")
     say_answer(paths)
     return 1 if failed else 0
+
+
+def note_outdated(tasks: list[Task], chosen: list[Task]) -> None:
+    """Say where a chosen task builds on one that is out of date and not chosen."""
+    needed = {name for task in chosen for name in task.upstream} - {task.name for task in chosen}
+    for task in [task for task in tasks if task.name in needed and task.done.exists()]:
+        with contextlib.suppress(StudyError):
+            why = why_to_run(task, key_parts(task))
+            if why:
+                print(f"note: {task.name} is out of date ({why}); what it left is taken as it is")
 
 
 def say_answer(paths: StudyPaths) -> None:
