@@ -46,13 +46,15 @@ def image_scores(arm: ArmPredictions, labels: np.ndarray, metric: str = "accurac
     Source: influence functions, Hampel 1974; for AUROC these are the placements of DeLong, DeLong and Clarke-Pearson 1988.
     """
     if metric not in METRICS or (metric in METRICS[4:]) != bool(class_name):
-        raise StudyError(f"cannot spread metric {metric!r} of class {class_name!r} over images: take one of {METRICS}, the last three of a class")
+        known = f"take one of {METRICS}, the last three of a class"
+        raise StudyError(f"cannot spread metric {metric!r} of class {class_name!r} over images: {known}")
     wanted = [CLASSES.index(class_name)] if class_name else np.unique(labels)
     return np.stack([_one_run(p, labels, metric, wanted) for p in arm.probabilities])
 
 
 def compare_arms(
-    reference: ArmPredictions, arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy", class_name: str = ""
+    reference: ArmPredictions, arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy",
+    class_name: str = "",
 ) -> Effect:
     """Estimate arm minus reference on the seeds that both have."""
     seeds = sorted(set(reference.seeds) & set(arm.seeds))
@@ -62,7 +64,9 @@ def compare_arms(
     return compare(*matrices, clusters=clusters)
 
 
-def level(arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy", class_name: str = "", above: float = 0.0):
+def level(
+    arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy", class_name: str = "", above: float = 0.0
+) -> Effect:
     """Estimate an arm's own metric minus a fixed value, as an Effect over seeds and images."""
     matrix = image_scores(arm, labels, metric, class_name)
     return compare(np.full_like(matrix, above), matrix, clusters=clusters)

@@ -48,9 +48,11 @@ def load_claims(path: Path = ROOT / "params" / "claims.yaml") -> list[dict]:
     for claim in claims:
         odd = (KEYS - set(claim)) | (set(claim) - KEYS - OPTIONAL)
         if odd:
-            raise StudyError(f"{path}: claim {claim.get('id', '?')} lacks or does not know the key {sorted(odd)[0]!r}; keys are {sorted(KEYS)}")
-        if claim["test"] not in (*ARM_TESTS, *POOL_TESTS, "none"):
-            raise StudyError(f"{path}: claim {claim['id']} has the unknown test {claim['test']!r}; take one of {(*ARM_TESTS, *POOL_TESTS, 'none')}")
+            who, key = claim.get("id", "?"), sorted(odd)[0]
+            raise StudyError(f"{path}: claim {who} lacks or does not know the key {key!r}; keys are {sorted(KEYS)}")
+        known = (*ARM_TESTS, *POOL_TESTS, "none")
+        if claim["test"] not in known:
+            raise StudyError(f"{path}: claim {claim['id']} has the unknown test {claim['test']!r}; take one of {known}")
     return claims
 
 

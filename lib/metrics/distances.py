@@ -44,7 +44,8 @@ def kernel_distance(real: np.ndarray, synth: np.ndarray, *, subset: int = 1000, 
     size = min(subset, len(real), len(synth))
     if size == len(real) == len(synth):
         subsets = 1  # every subset would be the whole
-    draws = [_mmd2(real[rng.choice(len(real), size, replace=False)], synth[rng.choice(len(synth), size, replace=False)]) for _ in range(subsets)]
+    pairs = ([rng.choice(len(own), size, replace=False) for own in (real, synth)] for _ in range(subsets))
+    draws = [_mmd2(real[left], synth[right]) for left, right in pairs]
     return {"kd": float(np.mean(draws)), "kd_std": float(np.std(draws))}
 
 
@@ -171,8 +172,10 @@ def _pick(values: dict[str, float], *names: str) -> dict[str, float]:
 
 def _check(real: np.ndarray, synth: np.ndarray, least: int) -> None:
     if real.ndim != 2 or synth.ndim != 2 or real.shape[1] != synth.shape[1]:
-        raise StudyError(f"distances need features (N, D) of one network, found {real.shape} and {synth.shape}: extract both with the same one")
+        shapes = f"{real.shape} and {synth.shape}"
+        raise StudyError(f"distances need features (N, D) of one network, found {shapes}: extract both with the same one")
     if min(len(real), len(synth)) < least:
-        raise StudyError(f"this distance needs at least {least} images a side, found {len(real)} real and {len(synth)} synthetic: make more")
+        found = f"{len(real)} real and {len(synth)} synthetic"
+        raise StudyError(f"this distance needs at least {least} images a side, found {found}: make more")
     if not (np.isfinite(real).all() and np.isfinite(synth).all()):
         raise StudyError("features hold NaN or infinity: the network that made them is broken; train the instrument again")
