@@ -11,6 +11,7 @@ from lib.report.shell import TEMPLATES, environment, write_page
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DROPPED = ("injected-parameters", "papermill-error-cell-tag")  # shown as a table, and as the page's own banner
+FIRST = ("study", "pool", "data", "seed", "generator")  # parameters in sight where there are many, beside those that differ from the default
 NO_TEXT = "No description has been provided for this image"  # nbconvert's
 NOTE = '<p class="note">An interactive part: open the notebook in JupyterLab to use it.</p>'
 
@@ -42,7 +43,7 @@ def notebook_body(ipynb: Path, title: str) -> str:
     import nbformat
 
     book = nbformat.read(ipynb, as_version=4)
-    shown = parameters(read_cells(ipynb))
+    shown = [row | {"first": row["name"] in FIRST or row["value"] != row["default"]} for row in parameters(read_cells(ipynb))]
     for cell in book.cells:
         if "parameters" in cell.metadata.get("tags", []):
             cell.metadata["report_html"] = environment().get_template("parameters.html.j2").render(rows=shown)

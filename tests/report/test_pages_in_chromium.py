@@ -22,7 +22,7 @@ def reports(tmp_path_factory):
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.parametrize("width, dark", [(390, False), (390, True), (1280, False)])
+@pytest.mark.parametrize("width, dark", [(390, False), (1280, True)])
 def test_a_page_is_quiet_local_and_as_wide_as_its_window(browser, reports, page, width, dark):
     visit = browser.open((reports / page).as_uri(), width=width, dark=dark)
     assert visit.complaints == []

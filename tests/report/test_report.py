@@ -80,6 +80,14 @@ def test_code_is_folded_and_the_parameters_that_ran_are_shown(rendered):
     assert "# Parameters" not in found
 
 
+def test_of_many_parameters_those_that_differ_stay_in_sight(tmp_path):
+    notebook = book("Data", "What?")
+    notebook.cells[1].source += "".join(f"\nextra_{i}: int = {i}  # number {i}" for i in range(20))
+    nbformat.write(notebook, tmp_path / "10_data.ipynb")
+    page = render_notebook(tmp_path / "10_data.ipynb", tmp_path / "10_data.html", study="quick").read_text()
+    assert page.index("default 64") < page.index("21 more at their defaults") < page.index("extra_7")
+
+
 def test_by_hand_the_defaults_are_the_parameters():
     cells = [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": 'pools: list = ["a", "b"]  # of the study\nlow: float = -0.5  # a number'}]
     assert parameters(cells) == [
