@@ -33,7 +33,8 @@ def study_faces(params: dict) -> FaceSet:
 
 def _real_faces(params: dict) -> FaceSet:
     """Read photographs, with annotators' votes where there are some."""
-    from lib.faces.sources import carve_validation, read_faces, read_ferplus
+    from lib.faces.sources import carve_validation, read_faces
+    from lib.faces.tables import read_ferplus
 
     faces = read_faces(params["data"], px=params["image_px"])
     faces = read_ferplus(faces, params["ferplus"], beside=params["data"])

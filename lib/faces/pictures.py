@@ -1,0 +1,69 @@
+"""Decoding: bytes of a picture in, grey uint8 out, with every way a file can be bad named."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from lib.study.errors import StudyError
+
+MOST_PIXELS = 50_000_000  # a larger header is a mistake or an attack; a face needs 2,304
+GREYS = ("luma", "bgr")
+
+
+def decode_grey(data: bytes, name: str, *, grey: str = "luma") -> np.ndarray:
+    """Decode a picture to grey.
+
+    Colour becomes grey by ITU-R 601 luma (0.299 R + 0.587 G + 0.114 B), 16 bit is scaled to 8, transparency is laid on white, EXIF rotation is
+    carried out.
+
+    Args:
+        data: the file's bytes.
+        name: to be named in messages.
+        grey: luma, or bgr: red and blue exchanged, as S1's code did.
+
+    Returns:
+        uint8 (H, W).
+
+    Raises:
+        StudyError: not a picture, cut off, or far too large.
+    """
+    if grey not in GREYS:
+        raise StudyError(f"grey conversion {grey!r} is unknown; there are {', '.join(GREYS)}")
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            width, height = picture.size
+            if width * height > MOST_PIXELS:
+                raise StudyError(f"{name}: {width} x {height} pixels is too large to be decoded safely; resize it first")
+            return _grey(picture, grey)
+    except UnidentifiedImageError:
+        raise StudyError(f"{name}: not a picture that can be decoded; remove it") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, StudyError):
+            raise
+        raise StudyError(f"{name}: the picture is damaged or cut off ({error}); remove or replace it") from None
+
+
+def _grey(picture: Image.Image, grey: str) -> np.ndarray:
+    """Bring any mode to 8-bit grey."""
+    if picture.mode == "L" and not picture.getexif():
+        return np.array(picture)
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I") or picture.mode == "F":
+        values = np.asarray(picture, np.float64)
+        top = 65535 if picture.mode != "F" else max(1.0, float(values.max()))
+        return np.clip(np.rint(values / top * 255), 0, 255).astype(np.uint8)
+    if "A" in picture.mode or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    if grey == "bgr" and picture.mode not in ("L", "1"):
+        picture = Image.fromarray(np.asarray(picture.convert("RGB"))[:, :, ::-1].copy())
+    return np.array(picture.convert("L"))
+
+
+def to_square(image: np.ndarray, px: int) -> np.ndarray:
+    """Resize to px x px: area average when shrinking, bilinear when growing."""
+    if image.shape == (px, px):
+        return image
+    how = Image.Resampling.BOX if min(image.shape) > px else Image.Resampling.BILINEAR
+    return np.array(Image.fromarray(image).resize((px, px), how))
