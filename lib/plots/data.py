@@ -16,7 +16,7 @@ def counts(table: pd.DataFrame, ax=None, *, by: str = "split", title: str = "ima
         by: column that tells the bars of one class apart.
     """
     ax = axis(ax)
-    hues = palette(name for name in ("train", "val", "test", *sorted(table[by].unique())) if name in set(table[by]))
+    hues = palette(name for name in ("real", "train", "val", "test", *sorted(table[by].unique())) if name in set(table[by]))
     seaborn.countplot(table, x="class", hue=by, order=sorted(table["class"].unique()), hue_order=list(hues), palette=hues, saturation=1, ax=ax)
     ax.set(xlabel="", ylabel="images", title=title)
     ax.grid(axis="y")

@@ -18,7 +18,7 @@ def show(drawing, alt: str, caption: str = "") -> None:
     Args:
         drawing: what a function of this module returned: an axis, an array of axes, or a figure.
         alt: what the figure shows, for those who cannot see it; names the finding, not the chart type alone.
-        caption: a sentence under the figure.
+        caption: a sentence under the figure; empty: the figure's own label, which sheets of images have.
 
     Raises:
         StudyError: empty alternative text.
@@ -32,7 +32,7 @@ def show(drawing, alt: str, caption: str = "") -> None:
     figure.savefig(file, format="png", dpi=192, metadata={"Software": None})  # twice the shown size, for dense screens
     source = base64.b64encode(file.getvalue()).decode()
     image = f'<img alt="{html.escape(alt)}" width="{figure.get_figwidth() * 96:.0f}" src="data:image/png;base64,{source}" style="max-width:100%;height:auto">'
-    display(HTML(f'<figure class="plot">{image}{_figcaption(caption)}</figure>'))
+    display(HTML(f'<figure class="plot">{image}{_figcaption(caption or figure.get_label())}</figure>'))
 
 
 def table(data: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:

@@ -1,12 +1,10 @@
 """Sheets of face images; photographs of real people become class averages unless they are asked for."""
 
-import textwrap
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.plots.style import MUTED, styled
+from lib.plots.style import styled
 from lib.study.errors import StudyError
 
 AVERAGED = 50  # photographs behind a class average, at least: fewer could show a person
@@ -20,7 +18,7 @@ def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = 
         images: uint8 (N, H, W), 0-255.
         titles: N short texts over the images.
         columns: images in a row.
-        caption: a sentence under the grid.
+        caption: a sentence that `show` puts under the grid; kept as the figure's label.
         scale: size of a pixel of an image of 48, in pixels of the page.
         rows: a text left of each row.
     """
@@ -33,22 +31,18 @@ def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = 
     band = round(0.125 / inch) * max(str(title).count("\n") + 1 for title in titles) if titles is not None else 0
     step_y, step_x = high + gap + band, wide + gap
     page = np.full((lines * step_y, columns * step_x), 255, np.uint8)
-    side = 0.9 if rows is not None else 0.0
-    text = textwrap.wrap(caption, max(30, int((columns * step_x * inch + side) * 13)))
-    foot = 0.19 * len(text) + 0.05
-    figure = Figure(figsize=(columns * step_x * inch + side, lines * step_y * inch + foot))
-    share = foot / figure.get_figheight()
-    ax = figure.add_axes((side / figure.get_figwidth(), share, 1 - side / figure.get_figwidth(), 1 - share))
+    side = 0.85 if rows is not None else 0.0
+    figure = Figure(figsize=(columns * step_x * inch + side, lines * step_y * inch), label=caption)
+    ax = figure.add_axes((side / figure.get_figwidth(), 0, 1 - side / figure.get_figwidth(), 1))
     for i, image in enumerate(images):
         y, x = (i // columns) * step_y + band, (i % columns) * step_x
         page[y : y + high, x : x + wide] = image
         if titles is not None:
-            ax.text(x + wide / 2, y - gap, str(titles[i]), ha="center", va="bottom", fontsize=7.5)
+            ax.text(x + wide / 2, y - gap, str(titles[i]), ha="center", va="bottom", fontsize=8)
     ax.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
     ax.set_axis_off()
     for i, name in enumerate(rows if rows is not None else []):
-        ax.text(-gap - 2, i * step_y + band + high / 2, name, ha="right", va="center", fontsize=9.5)
-    figure.text(0.004, share * 0.9, "\n".join(text), ha="left", va="top", fontsize=9, color=MUTED)
+        ax.text(-gap - 2, i * step_y + band + high / 2, name, ha="right", va="center", fontsize=11)
     return figure
 
 

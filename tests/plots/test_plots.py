@@ -28,7 +28,7 @@ def faces(n=140, source="drawn", **columns) -> FaceSet:
 
 
 def text_of(figure) -> str:
-    return " ".join(item.get_text() for item in figure.findobj(matplotlib.text.Text))
+    return " ".join([figure.get_label(), *(item.get_text() for item in figure.findobj(matplotlib.text.Text))])
 
 
 def test_a_name_keeps_its_colour_and_known_names_differ():
@@ -94,6 +94,11 @@ def test_photographs_are_averaged_unless_asked_for():
     assert shown[shown < 255].std() < 20  # the mean of 60 noise images is flat; a single one has a deviation of 74
     asked = plots.faces_or_averages(real, True)
     assert np.array_equal(asked.axes[0].images[0].get_array()[:48, :48], real.images[0]) and "photographs" in text_of(asked)
+
+
+def test_the_caption_of_a_sheet_goes_with_it_to_the_page(page):
+    plots.show(plots.faces_or_averages(faces(), False, caption="the first ones"), alt="faces")
+    assert "<figcaption>the first ones (drawings, not photographs)</figcaption>" in page[0]
 
 
 def test_a_class_of_few_photographs_stays_blank():
