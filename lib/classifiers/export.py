@@ -10,6 +10,7 @@ from torch import nn
 
 from lib.classifiers.training import predict
 from lib.faces.faceset import CLASSES
+from lib.study.records import atomic_write
 
 
 class _Probabilities(nn.Module):
@@ -45,9 +46,8 @@ def export_onnx(model: nn.Module, path: Path, *, image_px: int, metadata: dict) 
     facts = {"classes": ",".join(CLASSES), "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255"} | metadata
     onnx.helper.set_model_props(proto, {key: str(value) for key, value in facts.items()})
     onnx.checker.check_model(proto)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(proto.SerializeToString())
-    temporary.replace(path)
+    with atomic_write(path) as file:
+        file.write(proto.SerializeToString())
     return path
 
 

@@ -13,13 +13,14 @@ from torch import nn
 
 from lib.classifiers.recipes import recipe_of
 from lib.classifiers.training import predict, train
-from lib.classifiers.weights import load_model, save_model
+from lib.classifiers.weights import load_facts, load_model, save_model
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
-from lib.study.records import content_hash, read_json
+from lib.study.records import content_hash
 
 NETWORK, RECIPE, FOLDS = "small", "quick", 4
+FILE = "instrument.safetensors"
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -
     """
     folder = Path(folder)
     digest = content_hash([faces.digest(), steps, seed, NETWORK, RECIPE, code_digest("lib.classifiers.instrument")])
-    if (folder / "instrument.json").exists() and read_json(folder / "instrument.json").get("digest") == digest:
-        return load_instrument(folder)
+    if (known := _known(folder)) and known.facts.get("digest") == digest:
+        return known
     real = faces.split("train")
     mine = real.select(fold_of(real) != FOLDS - 1)
     held = {name: faces.split(name) for name in ("val", "test")}
@@ -79,8 +80,16 @@ def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -
     facts = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items() if len(s)}
     facts |= {"images": len(mine), "steps": steps, "digest": digest}
     px = faces.images.shape[1]
-    save_model(result.model, folder / "instrument", classifier=NETWORK, image_px=px, half=False, **facts)
+    save_model(result.model, folder / FILE, classifier=NETWORK, image_px=px, facts=facts)
     return Instrument(result.model, px, facts)
+
+
+def _known(folder: Path) -> Instrument | None:
+    """Load an earlier instrument; None where there is none, or none that reads."""
+    try:
+        return load_instrument(folder)
+    except StudyError:
+        return None
 
 
 @contextlib.contextmanager
@@ -100,8 +109,8 @@ def load_instrument(folder: Path) -> Instrument:
     Raises:
         StudyError: none there.
     """
-    path = Path(folder) / "instrument"
-    if not path.with_suffix(".json").exists():
+    path = Path(folder) / FILE
+    if not path.exists():
         raise StudyError(f"{folder}: no reference classifier here; run notebook 10 first")
-    facts = read_json(path.with_suffix(".json"))
+    facts = load_facts(path)
     return Instrument(load_model(path), facts["image_px"], facts)

@@ -159,7 +159,8 @@ def _save(result, job: Job, target: Path, image_px: int) -> None:
     if job.keep_weights:
         from lib.classifiers.weights import save_model
 
-        save_model(result.model, target / "model", classifier=job.classifier, image_px=image_px, arm=job.arm.name, seed=job.seed)
+        facts = {"arm": job.arm.name, "seed": job.seed, "recipe": job.recipe, "key": job.key}
+        save_model(result.model, target / "model.safetensors", classifier=job.classifier, image_px=image_px, facts=facts)
 
 
 def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:

@@ -1,54 +1,49 @@
-"""Trained networks on disk: safetensors beside a JSON of what they are. Nothing that could run code is ever loaded."""
+"""Trained networks on disk: one safetensors file whose header says what it is. Nothing that could run code is ever loaded."""
 
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lib.classifiers.models import build_classifier
+from lib.faces.faceset import CLASSES
+from lib.generators.checkpoints import load_tensors, save_tensors
 from lib.study.errors import StudyError
-from lib.study.records import read_json, write_json
-
-PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".bin")
 
 
-def save_model(model: nn.Module, path: Path, *, classifier: str, image_px: int = 48, half: bool = True, **facts) -> None:
-    """Write <path>.safetensors and <path>.json.
+def save_model(model: nn.Module, path: Path, *, classifier: str, image_px: int, facts: dict | None = None) -> Path:
+    """Write a network's weights as they are, float32.
 
     Args:
-        path: without suffix.
-        half: store 16-bit floats (half the size; accuracy changes by less than seeds do).
-        facts: plain data that is kept beside it (study, arm, seed, ...).
+        path: file to write; .safetensors is added where it has no suffix.
+        classifier: name of the network, by which it is built again.
+        image_px: side of its input, pixels.
+        facts: plain data kept in the header (study, arm, seed, accuracy, ...).
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = {k: (v.half() if half and v.is_floating_point() else v).contiguous() for k, v in model.state_dict().items()}
-    temporary = path.with_suffix(".safetensors.tmp")
-    save_file(state, temporary)
-    temporary.replace(path.with_suffix(".safetensors"))
-    write_json(path.with_suffix(".json"), {"classifier": classifier, "image_px": image_px} | facts)
+    header = (facts or {}) | {"classifier": classifier, "image_px": image_px, "classes": list(CLASSES)}
+    return save_tensors(_file(path), model.state_dict(), header)
 
 
 def load_model(path: Path) -> nn.Module:
-    """Read a network written by save_model, in evaluation mode, float32.
+    """Read a network written by save_model, in evaluation mode; it predicts the same bytes as the one that was written.
 
     Raises:
-        StudyError: a pickle, a file that is missing or cut off, weights of another shape.
+        StudyError: a pickle, a file that is missing or cut off, no classifier of this study, weights of another shape.
     """
-    path = Path(path)
-    if path.suffix in PICKLES:
-        raise StudyError(f"{path}: a pickled checkpoint can run code and is not loaded; convert it to safetensors")
-    facts = read_json(path.with_suffix(".json"))
-    try:
-        state = load_file(path.with_suffix(".safetensors"))
-    except (OSError, SafetensorError) as error:
-        raise StudyError(f"{path.with_suffix('.safetensors')}: does not read ({error}); train it again") from None
+    facts = load_facts(path)
     model = build_classifier(facts["classifier"], image_px=facts["image_px"])
-    try:
-        model.load_state_dict({k: v.float() if v.dtype == torch.float16 else v for k, v in state.items()})
-    except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise StudyError(f"{path}: the weights do not fit the network {facts['classifier']!r}: {first}") from None
-    return model.eval()
+    tensors, _ = load_tensors(_file(path), model.state_dict())
+    model.load_state_dict({name: tensors[name] for name in model.state_dict()})
+    return model.eval().to(memory_format=torch.channels_last)  # as it was trained: the same sums in the same order
+
+
+def load_facts(path: Path) -> dict:
+    """Read what save_model was told about a network: classifier, image_px, classes and its facts."""
+    _, facts = load_tensors(_file(path))
+    if facts.get("classes") != list(CLASSES) or not {"classifier", "image_px"} <= set(facts):
+        raise StudyError(f"{path}: not a classifier of this study (classes in its header: {facts.get('classes')}); train one in notebook 40")
+    return facts
+
+
+def _file(path: Path) -> Path:
+    return Path(path) if Path(path).suffix else Path(path).with_suffix(".safetensors")

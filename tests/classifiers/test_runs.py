@@ -1,0 +1,117 @@
+"""Runs: done once, never stale, one that fails leaves the others alone."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.classifiers import runs as module
+from lib.classifiers.recipes import RECIPES
+from lib.classifiers.runs import Sources, load_history, load_predictions, load_runs, plan_jobs, run_jobs
+from lib.faces.faceset import CLASSES, FaceSet, save_faces
+from lib.faces.mixing import Arm
+from lib.study.errors import StudyError
+
+PARAMS = {"classifiers": ["small"], "recipe": "quick", "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu"}
+ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
+
+
+def made(n: int, seed: int, splits: dict | None = None) -> FaceSet:
+    images = np.random.default_rng(seed).integers(0, 256, (n, 16, 16)).astype(np.uint8)
+    split = np.repeat(list(splits), list(splits.values())) if splits else "train"
+    table = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": split, "source": "made"})
+    return FaceSet(images, table)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory) -> Sources:
+    root = tmp_path_factory.mktemp("faces")
+    save_faces(made(60, 0, {"train": 30, "val": 10, "test": 20}), root / "real")
+    save_faces(made(40, 1), root / "a")
+    return Sources(root / "real", {"a": root / "a"}, True, 0)
+
+
+@pytest.fixture(scope="module")
+def finished(sources, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    jobs = plan_jobs(ARMS, sources, PARAMS)
+    return folder, jobs, run_jobs(jobs, sources, folder, workers=1, progress=lambda text: None)
+
+
+def test_every_arm_and_seed_is_a_run_with_predictions_and_curve(finished):
+    folder, jobs, table = finished
+    assert list(zip(table["arm"], table["seed"])) == [(arm.name, seed) for seed in (0, 1) for arm in ARMS]
+    assert (table["failed"] == "").all() and (table["steps"] == 2).all()
+    assert list(table["images"]) == [30, 60, 30, 60]
+    for name, row in zip(table["folder"], table.itertuples()):
+        found = load_predictions(folder / name)
+        assert {split: p.shape for split, p in found.items()} == {"val": (10, 7), "test": (20, 7)}
+        assert found["test"].dtype == np.float32
+        assert load_history(folder / name)["step"].iloc[-1] == 2
+        assert (folder / name / "model.safetensors").exists() == (row.seed == 0)
+
+
+def test_the_second_call_does_nothing(finished, sources, monkeypatch):
+    folder, jobs, table = finished
+    said = []
+    again = run_jobs(jobs, sources, folder, workers=1, progress=said.append)
+    assert said == ["4 runs: 4 finished before, 0 to do"]
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, sources):
+    folder, jobs, table = finished
+    lost = folder / jobs[0].folder
+    before = load_predictions(lost)
+    (lost / "result.json").unlink()
+    (lost / "predictions.npz").write_bytes(b"half")
+    said = []
+    run_jobs(jobs, sources, folder, workers=1, progress=said.append)
+    assert said[0] == "4 runs: 3 finished before, 1 to do"
+    after = load_predictions(lost)
+    assert all((before[name] == after[name]).all() for name in before)
+
+
+def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
+    def keys(source=sources, **changes):
+        return {job.key for job in plan_jobs(ARMS, source, PARAMS | changes)}
+
+    known = keys()
+    assert len(known) == 4
+    assert known == keys(keep_weights=0)
+    for changes in ({"recipe": "schuermann"}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
+        assert known.isdisjoint(keys(**changes)), changes
+    save_faces(made(41, 1), tmp_path / "a")
+    longer = keys(Sources(sources.data, {"a": tmp_path / "a"}, True, 0))
+    assert len(known & longer) == 4  # the first 30 images of the pool are the same ones
+    save_faces(made(40, 2), tmp_path / "b")
+    other = keys(Sources(sources.data, {"a": tmp_path / "b"}, True, 0))
+    assert len(known & other) == 2  # base does not depend on a pool
+
+
+def test_a_recipe_changed_in_place_makes_its_runs_stale(sources, monkeypatch):
+    from dataclasses import replace
+
+    known = {job.key for job in plan_jobs(ARMS, sources, PARAMS)}
+    monkeypatch.setitem(RECIPES, "quick", replace(RECIPES["quick"], lr_peak=0.5))
+    assert known.isdisjoint(job.key for job in plan_jobs(ARMS, sources, PARAMS))
+
+
+def test_a_run_that_diverges_is_recorded_and_the_others_go_on(sources, tmp_path, monkeypatch):
+    jobs = plan_jobs(ARMS, sources, PARAMS | {"seeds": 1})
+    prepared = module.prepare(sources, tmp_path)
+
+    def train(faces, **settings):
+        raise StudyError("training diverged: the loss is nan at step 1 of 2; lower the recipe's lr_peak (0.006)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lib.classifiers.training.train", train)
+        module.run_job(prepared, jobs[0])
+    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=lambda text: None)
+    assert table["failed"].str.contains("loss is nan").tolist() == [True, False]
+    assert json.loads((tmp_path / jobs[0].folder / "result.json").read_text())["arm"]["name"] == "base"
+
+
+def test_unfinished_runs_are_not_served(sources, tmp_path):
+    assert len(load_runs(tmp_path, plan_jobs(ARMS, sources, PARAMS))) == 0
