@@ -5,26 +5,41 @@ from pathlib import Path
 import pandas as pd
 
 from lib.classifiers.runs import Sources, arm_faces, load_history
-from lib.faces.faceset import CLASSES
+from lib.faces.faceset import FaceSet
 from lib.faces.mixing import Arm
+from lib.study.errors import StudyError
 
 
 def arm_composition(arms: list[Arm], sources: Sources) -> pd.DataFrame:
-    """Count what each arm holds.
+    """Count what each arm holds, and say which cannot be built.
 
     Returns:
-        One row an arm: arm, kind, images, real and synthetic images, different (images that are not duplicates by id), rarest (class and count).
+        One row an arm: arm, kind, images, real, synthetic, different (images that are not duplicates), rarest class (and its count),
+        left out (why the arm cannot be built from these pools; "" for the others).
     """
     real, pools = sources.read()
     rows = []
     for arm in arms:
-        faces = arm_faces(arm, real, pools, sources.seed)
-        synthetic = int(faces.table["id"].str.startswith(f"{arm.pool}/").sum()) if arm.pool else 0
-        counts = faces.counts()
-        rarest = min(CLASSES, key=lambda name: counts[name])
-        rows.append({"arm": arm.name, "kind": arm.kind, "images": len(faces), "real": len(faces) - synthetic, "synthetic": synthetic,
-                     "different": faces.table["id"].str.replace(r"-copy\d+$", "", regex=True).nunique(), "rarest class": f"{rarest} ({counts[rarest]})"})  # fmt: skip
+        try:
+            rows.append(_composition(arm, arm_faces(arm, real, pools, sources.seed)))
+        except StudyError as error:
+            rows.append({"arm": arm.name, "kind": arm.kind, "images": 0, "left out": str(error)})
     return pd.DataFrame(rows)
+
+
+def buildable(arms: list[Arm], composition: pd.DataFrame) -> list[Arm]:
+    """Keep the arms that their pools suffice for."""
+    possible = set(composition.loc[composition["left out"] == "", "arm"])
+    return [arm for arm in arms if arm.name in possible]
+
+
+def _composition(arm: Arm, faces: FaceSet) -> dict:
+    """Describe one arm's training set."""
+    ids, counts = faces.table["id"].astype(str), faces.counts()
+    synthetic = int(ids.str.startswith(f"{arm.pool}/").sum()) if arm.pool else 0
+    different = ids.str.replace(r"-copy\d+$", "", regex=True).nunique()
+    row = {"arm": arm.name, "kind": arm.kind, "images": len(faces), "real": len(faces) - synthetic, "synthetic": synthetic}
+    return row | {"different": different, "rarest class": f"{counts.idxmin()} ({counts.min()})", "left out": ""}
 
 
 def learning_curves(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
