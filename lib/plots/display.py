@@ -47,8 +47,8 @@ def table(data: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
 
     data = data if isinstance(data.index, pd.RangeIndex) else data.reset_index()
     text = [i for i, kind in enumerate(data.dtypes) if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)]
-    rules = [{"selector": "td, th", "props": "text-align:right;font-variant-numeric:tabular-nums"}]
-    rules += [{"selector": f"td.col{i}, th.col{i}", "props": "text-align:left"} for i in text]
+    rules = [{"selector": "td, th", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"}]
+    rules += [{"selector": f"td.col{i}, th.col{i}", "props": f"text-align:left;{_wrapping(data.iloc[:, i])}"} for i in text]
     styler = data.style.hide(axis="index").format(lambda value: number_text(value, digits), escape="html")
     styler = styler.set_table_styles(rules).set_uuid(f"{zlib.crc32(data.to_csv().encode()):08x}")
     body = styler.to_html(escape=True, exclude_styles=False)
@@ -68,6 +68,14 @@ def number_text(value, digits: int = 3) -> str:
     else:
         text = f"{value:.1e}" if 0 < abs(value) < 0.5 * 10**-digits else f"{value:,.{digits}f}"
     return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def _wrapping(column: pd.Series) -> str:
+    """Let sentences wrap, in a column wide enough to be read; names, which have no spaces, never do."""
+    texts = column.astype(str)
+    if not texts.str.contains(" ").any():
+        return "white-space:nowrap"
+    return f"white-space:normal;min-width:{min(16, max(4, texts.str.len().max() // 3))}em"
 
 
 def _figcaption(caption: str) -> str:

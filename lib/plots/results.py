@@ -38,6 +38,7 @@ def intervals(effects: pd.DataFrame, ax=None, *, value: str = "difference", marg
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
+    ax.locator_params(axis="x", nbins=5)
     ax.set_xlabel((xlabel or value) + (f"   (grey: within ±{margin:g})" if margin else ""), loc="right")
     ax.set_title(title)
     return ax

@@ -10,7 +10,7 @@ from lib.report.shell import meta, stamp, write_page
 from lib.study.params import read_yaml
 from lib.study.paths import ROOT, StudyPaths
 
-NOT_SHOWN = ("study", "output", "pool")  # where and which, not what
+NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
 FIGURE = re.compile(r'<figure class="plot">.*?</figure>', re.S)
 
 
@@ -78,7 +78,8 @@ def machine(records: dict[str, dict]) -> dict:
         return {}
     facts = [record["facts"] for record in known]
     return {
-        "commits": sorted({f["commit"] + (" with uncommitted changes" if f["dirty"] else "") for f in facts}),
+        "commits": list(dict.fromkeys(f["commit"] for f in sorted(facts, key=lambda f: f["date"]))),
+        "dirty": any(f["dirty"] for f in facts),
         "machines": sorted({f"{f['cpu']}, {f['cores']} cores" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU") for f in facts}),
         "first": min(f["date"] for f in facts),
         "last": max(f["date"] for f in facts),

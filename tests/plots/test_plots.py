@@ -63,6 +63,8 @@ def test_table_rounds_escapes_and_scrolls_in_its_own_box(page):
     for text in ("28,821", "0.579", "–", "2.0e-05", "−0.250", "&lt;b&gt;", "yes", "<figcaption>what was found</figcaption>", "overflow-x:auto"):
         assert text in page[0]
     assert "0.57881" not in page[0] and "<b>" not in page[0]
+    plots.table(pd.DataFrame({"arm": ["supplement-0.1-dcgan"], "why": ["because of this"]}))
+    assert re.search(r"col0 \{\s*text-align: left;\s*white-space: nowrap", page.pop()), "names do not wrap, sentences do"
     plots.table(data.set_index("arm"))
     assert ">arm</th>" in page[1]
 
