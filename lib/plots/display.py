@@ -39,13 +39,14 @@ def table(data: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
     """Display a table: numbers rounded and right-aligned, missing values as a dash, wide tables scroll inside their own box.
 
     Args:
-        data: rows to show; a plain 0..N-1 index is left out.
+        data: rows to show; an index that only numbers the rows is left out.
         caption: a sentence above the table.
         digits: decimals of numbers that are not whole.
     """
     from IPython.display import HTML, display
 
-    data = data if isinstance(data.index, pd.RangeIndex) else data.reset_index()
+    numbered = data.index.name is None and pd.api.types.is_integer_dtype(data.index)
+    data = data.reset_index(drop=numbered)
     text = [i for i, kind in enumerate(data.dtypes) if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind)]
     rules = [{"selector": "td, th", "props": "text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap"}]
     rules += [{"selector": f"td.col{i}, th.col{i}", "props": f"text-align:left;{_wrapping(data.iloc[:, i])}"} for i in text]
@@ -71,11 +72,10 @@ def number_text(value, digits: int = 3) -> str:
 
 
 def _wrapping(column: pd.Series) -> str:
-    """Let sentences wrap, in a column wide enough to be read; names, which have no spaces, never do."""
+    """Let sentences wrap, in a column wide enough to be read; names and short texts stay on one line."""
     texts = column.astype(str)
-    if not texts.str.contains(" ").any():
-        return "white-space:nowrap"
-    return f"white-space:normal;min-width:{min(16, max(4, texts.str.len().max() // 3))}em"
+    sentences = texts.str.contains(" ") & (texts.str.len() > 28)
+    return "white-space:normal;min-width:16em" if sentences.any() else "white-space:nowrap"
 
 
 def _figcaption(caption: str) -> str:

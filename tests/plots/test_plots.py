@@ -63,10 +63,15 @@ def test_table_rounds_escapes_and_scrolls_in_its_own_box(page):
     for text in ("28,821", "0.579", "–", "2.0e-05", "−0.250", "&lt;b&gt;", "yes", "<figcaption>what was found</figcaption>", "overflow-x:auto"):
         assert text in page[0]
     assert "0.57881" not in page[0] and "<b>" not in page[0]
-    plots.table(pd.DataFrame({"arm": ["supplement-0.1-dcgan"], "why": ["because of this"]}))
-    assert re.search(r"col0 \{\s*text-align: left;\s*white-space: nowrap", page.pop()), "names do not wrap, sentences do"
     plots.table(data.set_index("arm"))
     assert ">arm</th>" in page[1]
+
+
+def test_names_stay_on_one_line_sentences_wrap_and_row_numbers_are_left_out(page):
+    columns = {"arm": ["supplement-0.1-dcgan"], "effect": ["+1.8 (+0.3 to +3.3)"], "advice": ["a sentence that goes on and on and on"]}
+    plots.table(pd.DataFrame(columns, index=[7]))
+    wraps = re.findall(r"td\.col(\d) \{\s*text-align: left;\s*white-space: (\w+)", page[0])
+    assert wraps == [("0", "nowrap"), ("1", "nowrap"), ("2", "normal")] and "index" not in page[0]
 
 
 @pytest.mark.parametrize("value, text", [(12345, "12,345"), (999, "999"), (0.0, "0.000"), (float("inf"), "∞"), (None, "–"), (-3, "−3"), ("x-y", "x-y"), (2.0e9, "2,000,000,000")])
