@@ -223,6 +223,21 @@ def class_separation(features: np.ndarray, labels: np.ndarray, *, most: int = 50
     return float(silhouette_score(features[rows], labels[rows])) if 2 <= len(kinds) < len(rows) else float("nan")
 
 
+def gather(sets: dict, to_features, *, n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Draw at most n images of every source and compute their features.
+
+    Args:
+        sets: face set by source.
+        to_features: callable, uint8 (N, H, W) to float (N, D).
+        n: images per source.
+    Returns:
+        Features and labels by source.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = {name: faces.select(np.sort(rng.permutation(len(faces))[:n])) for name, faces in sets.items()}
+    return {name: to_features(faces.images) for name, faces in chosen.items()}, {name: faces.labels for name, faces in chosen.items()}
+
+
 def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, seed: int = 0) -> pd.DataFrame:
     """Compare every pool with held-out real images in feature space, with real halves as the baseline.
 
