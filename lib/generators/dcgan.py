@@ -1,7 +1,8 @@
 """S3's DCGAN: dense and transposed convolutions against convolutions with dropout; conditional on the class, or one GAN a class.
 
 Source: Radford et al. 2016, arXiv 1511.06434; S3 (internship report 2024): LeakyReLU in both networks, dense head, Adam.
-Differs: the class enters through an embedding, at the noise and as a channel of the discriminator's input (Mirza and Osindero 2014).
+Differs: the class enters through an embedding beside the noise, and the discriminator by projection (Miyato and Koyama 2018, arXiv 1802.05637,
+eq. 3): as a channel of its input the class is ignored in short trainings, and the generator's classes come out permuted.
 """
 
 import torch
@@ -43,20 +44,20 @@ class Judge(nn.Module):
 
     def __init__(self, px: int, width: int, conditional: bool, outputs: int = 1):
         super().__init__()
-        self.px = px
-        self.embedding = nn.Embedding(len(CLASSES), px * px) if conditional else None
+        self.layers = nn.Sequential()
+        for inner, outer in ((1, width), (width, 2 * width), (2 * width, 4 * width)):
+            self.layers.extend([nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2), Dropout(0.3)])
+        flat = 4 * width * (px // 8) ** 2
+        self.dense = nn.Linear(flat, outputs)
+        self.embedding = nn.Embedding(len(CLASSES), flat) if conditional else None
         if conditional:
-            nn.init.normal_(self.embedding.weight, 0.0, 0.1)  # a faint plane beside the image, not noise over it
-        layers, inner = [], 1 + conditional
-        for outer in (width, 2 * width, 4 * width):
-            layers += [nn.Conv2d(inner, outer, 4, 2, 1), nn.LeakyReLU(0.2), Dropout(0.3)]
-            inner = outer
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(4 * width * (px // 8) ** 2, outputs))
+            nn.init.normal_(self.embedding.weight, 0.0, 0.02)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        features = self.layers(images).flatten(1)
+        logits = self.dense(features)
         if self.embedding is not None:
-            images = torch.cat([images, self.embedding(labels).view(-1, 1, self.px, self.px)], 1)
-        logits = self.layers(images)
+            logits = logits + (self.embedding(labels) * features).sum(1, keepdim=True)
         return logits[:, 0] if logits.shape[1] == 1 else logits
 
 

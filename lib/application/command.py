@@ -1,0 +1,105 @@
+"""The command line of the application."""
+
+import argparse
+import contextlib
+import sys
+from collections import deque
+from pathlib import Path
+
+from lib.study.errors import StudyError
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    p = argparse.ArgumentParser(prog="python -m lib.application", description="Name the expressions of all faces in a camera, a video, an image or a folder.")
+    p.add_argument("--source", required=True, help="camera number (0), video, image or folder of images")
+    p.add_argument("--model", required=True, type=Path, help="ONNX classifier, as notebook 70 writes it")
+    p.add_argument("--output", type=Path, default=Path("application-output"), help="folder for faces.csv and annotated.avi (default: %(default)s)")
+    p.add_argument("--no-video", action="store_true", help="write the CSV alone")
+    p.add_argument("--show", action="store_true", help="show a window; q or Escape ends")
+    p.add_argument("--live", action="store_true", help="play a video by its own clock and drop frames that come too fast, as a camera does")
+    p.add_argument("--frames", type=int, default=0, help="stop after so many frames (default: all)")
+    p.add_argument("--every", type=int, default=8, help="search the whole frame once in so many; 1 always (default: %(default)s)")
+    p.add_argument("--reduce", type=int, default=2, choices=(1, 2, 3, 4), help="shrink the frame by this before searching (default: %(default)s)")
+    p.add_argument("--min-px", type=int, default=60, help="smallest face, pixels of the frame (default: %(default)s)")
+    p.add_argument("--yunet", default="", help="YuNet ONNX file to detect with instead of the Haar cascade")
+    p.add_argument("--smoothing", type=float, default=0.6, help="weight of a face's earlier probabilities, 0 to 1 (default: %(default)s)")
+    p.add_argument("--memory", type=int, default=10, help="frames that a face may be missing and keep its number (default: %(default)s)")
+    p.add_argument("--margin", type=float, default=0.0, help="widening of the face's box on each side, share of its side (default: %(default)s)")
+    p.add_argument("--threads", type=int, default=2, help="threads of detector and classifier (default: %(default)s)")
+    return p
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run the application; 0, or 1 when something was lost or wrong, 130 when stopped."""
+    options = parser().parse_args(words)
+    try:
+        return _run(options)
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nstopped; what was done is in {options.output}", file=sys.stderr)
+        return 130
+
+
+def _run(options) -> int:
+    import cv2
+    import pandas as pd
+
+    from lib.application.network import open_network
+    from lib.application.output import REMEMBERED, record, summarise
+    from lib.application.sources import open_source
+    from lib.application.stream import recognise
+
+    _check(options)
+    cv2.setNumThreads(options.threads)
+    network = open_network(options.model, threads=options.threads)
+    source = open_source(options.source, live=options.live)
+    options.output.mkdir(parents=True, exist_ok=True)
+    table, video = options.output / "faces.csv", None if options.no_video else options.output / "annotated.avi"
+    seen = recognise(source.frames(), network, _settings(options))
+    times, frames, faces = deque(maxlen=REMEMBERED), 0, 0
+    with contextlib.closing(record(seen, network.classes, table=table, video=video, fps=source.fps, limit=options.frames)) as recorded:
+        for item in recorded:
+            frames, faces = frames + 1, faces + sum(not face.missed for face in item.faces)
+            times.append(item.milliseconds)
+            if options.show and not _show(item, network.classes):
+                break
+    for problem in source.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    print(f"{frames:,} frames, {faces:,} faces, {source.dropped[0]:,} frames dropped; {table}" + (f", {video}" if video else ""))
+    print(summarise(pd.DataFrame(times)).to_string(index=False, float_format="%.2f"))
+    return 1 if source.problems or not frames else 0
+
+
+def _settings(options):
+    """Collect the options of the pipeline."""
+    from lib.application.detection import Search
+    from lib.application.stream import Options
+
+    search = Search(min_px=options.min_px, reduce=options.reduce, every=options.every, yunet=options.yunet)
+    return Options(search, memory=options.memory, smoothing=options.smoothing, margin_share=options.margin)
+
+
+def _check(options) -> None:
+    """Refuse values out of range."""
+    ranges = {"smoothing": (0, 0.99), "margin": (-0.3, 1), "every": (1, 1000), "memory": (0, 1000), "min_px": (20, 2000), "threads": (1, 256), "frames": (0, 1e12)}
+    for key, (low, high) in ranges.items():
+        if not low <= getattr(options, key) <= high:
+            raise StudyError(f"--{key.replace('_', '-')} {getattr(options, key)}: must lie between {low:g} and {high:g}")
+    if options.output.exists() and not options.output.is_dir():
+        raise StudyError(f"--output {options.output}: is a file; give a folder")
+
+
+def _show(item, classes) -> bool:
+    """Show a frame in a window; False when the user ends it."""
+    import cv2
+
+    from lib.application.drawing import annotate
+
+    try:
+        cv2.imshow("faces", annotate(item.frame.image.copy(), item.faces, classes))
+        return cv2.waitKey(1) not in (27, ord("q"))
+    except cv2.error as error:
+        raise StudyError(f"--show: no window can be opened here ({str(error).splitlines()[0][:100]}); leave --show out, the video is written anyway") from None

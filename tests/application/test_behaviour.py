@@ -1,0 +1,63 @@
+"""Behaviour in use, on answers that are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.application import behaviour
+from lib.faces.faceset import CLASSES
+
+
+def answers(labels, right, seed):
+    """Probabilities of three seeds that are right with the given chance per image."""
+    rng = np.random.default_rng(seed)
+    said = np.where(rng.random((6, len(labels))) < right, labels, (labels + 1) % 7)
+    return (0.6 * np.eye(7)[said] + 0.4 / 7).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", behaviour.DISTURBANCES)
+def test_the_first_amount_changes_nothing_and_the_last_changes_most_images(kind):
+    images = np.random.default_rng(0).integers(0, 256, (5, 48, 48), dtype=np.uint8)
+    amounts = behaviour.DISTURBANCES[kind]
+    assert np.array_equal(behaviour.disturb(images, kind, amounts[0]), images)
+    change = [np.abs(behaviour.disturb(images, kind, a).astype(int) - images).mean() for a in amounts]
+    assert change[-1] > 5 and change[-1] == max(change)
+
+
+def test_a_sweep_finds_where_a_model_that_reads_brightness_fails():
+    images = np.full((60, 48, 48), 200, np.uint8)
+    labels = np.full(60, 3)
+
+    def bright(found):
+        return np.where((found.mean((1, 2)) > 120)[:, None], np.eye(7)[3], np.eye(7)[0])
+
+    table = behaviour.sweep({"bright": bright}, images, labels)
+    dark = table.query("disturbance == 'darkness'").set_index("amount")
+    assert dark.loc[0.25, "accuracy"] == 1 and dark.loc[0.5, "accuracy"] == 0
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+
+
+def test_flips_are_counted_within_a_face_only():
+    table = pd.DataFrame({"frame": [0, 0, 1, 1, 2, 3], "face": [0, 1, 0, 1, 0, np.nan], "class": ["sad", "happy", "happy", "happy", "sad", np.nan]})
+    found = behaviour.flips(table).set_index("face")
+    assert found["flips"].to_dict() == {0: 2, 1: 0} and found.loc[0, "flips_per_100"] == 100
+    assert behaviour.time_per_class(table)["happy"] == pytest.approx(0.6)
+
+
+def test_agreement_of_a_model_with_itself_and_with_its_opposite():
+    a = np.eye(7)[np.arange(70) % 7]
+    assert behaviour.agreement(a, a)["agreement"] == 1
+    assert behaviour.agreement(a, np.roll(a, 1, axis=1))["agreement"] == 0
+
+
+def test_difficult_images_are_found_and_a_better_model_is_named():
+    labels = np.arange(400) % 7
+    right = np.where(np.arange(400) < 100, 0.3, 0.95)
+    runs = {"base": answers(labels, right + 0.3 * (right < 0.5), 0), "same": answers(labels, right + 0.3 * (right < 0.5), 1), "worse": answers(labels, right, 2)}
+    assert (behaviour.hardest(runs, labels, most=50) < 100).mean() > 0.9
+    effect, word = behaviour.on_difficult(runs, labels, base="base", other="worse")
+    assert word == "hurts" and effect.high < 0
+    effect, word = behaviour.on_difficult(runs, labels, base="base", other="same")
+    assert effect.low < 0 < effect.high
+    table = behaviour.side_by_side(runs, labels, np.array([0, 399]))
+    assert list(table["true"]) == [CLASSES[0], CLASSES[399 % 7]] and {"base", "base right", "worse"} <= set(table)
