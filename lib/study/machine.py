@@ -47,7 +47,7 @@ def package_versions() -> dict[str, str]:
 
 def environment_facts() -> dict:
     """Collect what a reader needs to repeat a run: commit, versions, machine, device, date."""
-    dirty = _git("status", "--porcelain")
+    dirty = _git("status", "--porcelain", "--", "lib", "notebooks", "params", "run_all.py", "environment.yml")
     return {
         "commit": _git("rev-parse", "--short", "HEAD") or "unknown",
         "dirty": bool(dirty),
