@@ -43,8 +43,25 @@ def _composition(arm: Arm, faces: FaceSet) -> dict:
 
 
 def learning_curves(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
-    """Join the learning curves of runs, one row a logged step, with arm, kind, pool, classifier and seed."""
-    curves = []
-    for run in runs.itertuples():
-        curves.append(load_history(Path(folder) / run.folder).assign(arm=run.arm, kind=run.kind, pool=run.pool, classifier=run.classifier, seed=run.seed))
-    return pd.concat(curves, ignore_index=True)
+    """Join the learning curves of runs.
+
+    Returns:
+        One row a logged step: arm, kind, pool, share, control_of, classifier, seed, the run's history, and design: the arm's name without
+        its pool.
+    """
+    told = ["arm", "kind", "pool", "share", "control_of", "classifier", "seed"]
+    parts = [load_history(Path(folder) / run["folder"]).assign(**{name: run[name] for name in told}) for run in runs.to_dict("records")]
+    history = pd.concat(parts, ignore_index=True)
+    designs = [arm.replace(f"-{pool}", "", 1) if pool else arm for arm, pool in zip(history["arm"], history["pool"])]
+    return history.assign(design=designs)
+
+
+def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Group learning curves for one chart a design and classifier: its arms, one a pool, with base and the controls of real images."""
+    groups, pooled = {}, history[(history["pool"] != "") & (history["control_of"] == "")]
+    for (classifier, design), arms in pooled.groupby(["classifier", "design"], sort=False):
+        kind, share = arms[["kind", "share"]].iloc[0]
+        control = (history["pool"] == "") & (history["control_of"] == kind) & (history["share"] == share)
+        shown = (history["design"] == design) | (history["kind"] == "base") | control
+        groups[f"{design}, {classifier}"] = history[shown & (history["classifier"] == classifier)]
+    return groups or {"base": history}
