@@ -115,3 +115,14 @@ def test_a_run_that_diverges_is_recorded_and_the_others_go_on(sources, tmp_path,
 
 def test_unfinished_runs_are_not_served(sources, tmp_path):
     assert len(load_runs(tmp_path, plan_jobs(ARMS, sources, PARAMS))) == 0
+
+
+def test_a_source_without_a_validation_split_is_evaluated_on_test_alone(tmp_path):
+    save_faces(made(30, 0, {"train": 20, "test": 10}), tmp_path / "real")
+    sources = Sources(tmp_path / "real", {}, True, 0)
+    jobs = plan_jobs(ARMS[:1], sources, PARAMS | {"seeds": 1})
+    module.run_job(module.prepare(sources, tmp_path / "runs"), jobs[0])
+    (row,) = load_runs(tmp_path / "runs", jobs).to_dict("records")
+    assert row["failed"] == "" and "accuracy_val" not in row and 0 <= row["accuracy_test"] <= 1
+    assert set(load_predictions(tmp_path / "runs" / row["folder"])) == {"test"}
+    assert "accuracy_watched" not in load_history(tmp_path / "runs" / row["folder"])
