@@ -39,5 +39,5 @@ def _real_faces(params: dict) -> FaceSet:
     faces = read_faces(params["data"], px=params["image_px"])
     faces = read_ferplus(faces, params["ferplus"], beside=params["data"])
     if params["val_share"] and "val" not in set(faces.table["split"]):
-        faces = carve_validation(faces, params["val_share"], params["seed"])
+        faces = carve_validation(faces, params["val_share"], params["seed"], near_copy_distance=params["near_copy_distance"])
     return faces

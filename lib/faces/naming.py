@@ -31,7 +31,7 @@ def class_of(name: str, where: str) -> str:
     known = plain if plain in CLASSES else ALIASES.get(plain)
     if known is None:
         nearest = difflib.get_close_matches(plain, [*CLASSES, *ALIASES], n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
         raise StudyError(f"{where}: unknown class {name!r}{hint} Classes are {', '.join(CLASSES)}; rename the folder or move it away")
     return known
 

@@ -1,6 +1,7 @@
 """Real faces and ready-made pools as people have them: folders, zip files, CSV, Parquet."""
 
 import os
+import re
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,8 @@ from lib.faces.tables import read_csv_faces, read_parquet_faces
 from lib.study.errors import StudyError
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"}
+FER2013_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_(\d+)\.[A-Za-z]+$")  # <Usage>_<row>, the names of FER2013's copies
+MOST_BYTES = 200_000_000  # a picture that unpacks to more is a mistake or an attack
 
 
 def read_faces(path: str | Path, *, px: int = 48, grey: str = "luma") -> FaceSet:
@@ -88,6 +91,8 @@ class _Store:
         Raises:
             StudyError: its part of the zip is damaged.
         """
+        if self.zip and self.zip.getinfo(name).file_size > MOST_BYTES:
+            raise StudyError(f"{self.path}: {name} unpacks to {self.zip.getinfo(name).file_size:,} bytes, too large for a picture; remove it")
         try:
             return self.zip.read(name) if self.zip else (self.path / name).read_bytes()
         except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
@@ -113,10 +118,13 @@ def _splits(names: list[str], path: Path) -> dict[str, str]:
     found = {}
     for name in names:
         parts = PurePosixPath(name).parts
-        official = split_of(parts[-1].split("_")[0]) if "_" in parts[-1] else None
+        prefix = FER2013_NAME.match(parts[-1])
+        official = split_of(prefix[1]) if prefix else None
         nearest = next((s for part in reversed(parts[:-2]) if (s := split_of(part))), None)
         if official or nearest:
             found[name] = official or nearest
+    if len(found) < len(names) and found:
+        print(f"{path.name}: {len(names) - len(found):,} of {len(names):,} pictures lie in no split folder and are left out")
     if not found:
         raise StudyError(f"{path}: no pictures in <split>/<class>/ folders here; expected e.g. train/happy/1.jpg and test/happy/2.jpg")
     return found
@@ -149,7 +157,7 @@ def _finish(faces: FaceSet, px: int, path: Path) -> FaceSet:
     """Resize, number FER2013's rows, settle which part is reported on, and refuse an empty class."""
     table = faces.table
     if "row" not in table and "file" in table:
-        row = table["file"].str.extract(r"(?:Training|PublicTest|PrivateTest)_(\d+)\.[A-Za-z]+$")[0]
+        row = table["file"].str.extract(FER2013_NAME)[1]
         table = table.assign(row=row.astype("Int64")) if row.notna().all() else table
     if set(table["split"]) == {"train", "val"}:  # two parts: the second is what was held out, so it is reported on
         table = table.assign(split=table["split"].replace("val", "test"))
@@ -161,16 +169,19 @@ def _finish(faces: FaceSet, px: int, path: Path) -> FaceSet:
     return faces
 
 
-def carve_validation(faces: FaceSet, share: float, seed: int) -> FaceSet:
+def carve_validation(faces: FaceSet, share: float, seed: int, *, near_copy_distance: float = 0.0) -> FaceSet:
     """Turn a share of train into val, copies kept together.
 
     Args:
         share: of the training images, 0 to 0.5.
+        near_copy_distance: as near_pairs; 0 keeps exact copies together only.
     """
-    from lib.faces.duplicates import exact_groups
+    from lib.faces.duplicates import near_groups
 
     train = np.flatnonzero((faces.table["split"] == "train").to_numpy())
-    groups = exact_groups(faces.images[train])
+    if not len(train):
+        return faces
+    groups = near_groups(faces.images[train], near_copy_distance)
     order = np.random.default_rng([seed, 11]).permutation(int(groups.max()) + 1)
     chosen = train[order[groups] < share * len(order)]
     split = faces.table["split"].to_numpy(object).copy()

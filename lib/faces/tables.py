@@ -112,6 +112,8 @@ def _parquet_part(file: Path, grey: str) -> tuple[list, pd.DataFrame]:
 def _class_names(data, label: str, file: Path) -> list[str]:
     """Turn labels into class names: text by name, numbers by the names in the file's metadata, else by FER2013's codes, which is announced."""
     values = data[label].to_pylist()
+    if None in values:
+        raise StudyError(f"{file}, row {values.index(None)}: has no label; remove the row")
     if values and isinstance(values[0], str):
         names = {value: class_of(value, str(file)) for value in set(values)}
         announce_aliases({value: name for value, name in names.items() if value.lower() != name})
