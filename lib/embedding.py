@@ -6,6 +6,7 @@ features: float (N, D), rows of one feature space; points: float (N, 2), a map o
 import numpy as np
 import pandas as pd
 
+from lib.curation.intervals import wilson
 from lib.study.errors import StudyError
 
 UMAP_COMPILES = 4096  # points above which UMAP builds an approximate neighbour graph, whose compilation takes most of a minute
@@ -195,18 +196,7 @@ def tell_apart(real: np.ndarray, synth: np.ndarray, *, seed: int = 0, folds: int
     y = np.repeat([0, 1], n)
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
     said = cross_val_predict(model, x, y, cv=StratifiedKFold(folds, shuffle=True, random_state=seed))
-    return dict(zip(("accuracy", "low", "high"), share_interval(int((said == y).sum()), 2 * n))) | {"n": 2 * n}
-
-
-def share_interval(hits: int, n: int) -> tuple[float, float, float]:
-    """Give a share with its 95 % interval.
-
-    Source: Wilson 1927.
-    """
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return hits / n, float(interval.low), float(interval.high)
+    return dict(zip(("accuracy", "low", "high"), wilson(int((said == y).sum()), 2 * n))) | {"n": 2 * n}
 
 
 def class_separation(features: np.ndarray, labels: np.ndarray, *, most: int = 5000, seed: int = 0) -> float:

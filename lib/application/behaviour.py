@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lib.embedding import share_interval
+from lib.curation.intervals import wilson
 from lib.faces.faceset import CLASSES
 
 DISTURBANCES = {
@@ -62,7 +62,7 @@ def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0
             worse = disturb(images, kind, amount, seed=seed)
             for name, model in models.items():
                 found = model(worse)
-                share, low, high = share_interval(int((found.argmax(1) == labels).sum()), len(labels))
+                share, low, high = wilson(int((found.argmax(1) == labels).sum()), len(labels))
                 row = {"model": name, "disturbance": kind, "amount": amount, "accuracy": share, "low": low, "high": high}
                 rows.append(row | {"ece_15": scores(found, labels)["ece_15"], "n": len(labels)})
     return pd.DataFrame(rows)
@@ -75,7 +75,7 @@ def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
         a, b: float (N, C) probabilities of the same images.
     """
     same = int((a.argmax(1) == b.argmax(1)).sum())
-    return dict(zip(("agreement", "low", "high"), share_interval(same, len(a)))) | {"n": len(a)}
+    return dict(zip(("agreement", "low", "high"), wilson(same, len(a)))) | {"n": len(a)}
 
 
 def flips(table: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from lib.application.output import record, summarise
 from lib.application.sources import open_source
 from lib.application.stream import recognise
 from lib.classifiers.runs import load_predictions
-from lib.embedding import share_interval
+from lib.curation.intervals import wilson
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
@@ -55,7 +55,7 @@ def same_accuracy(networks: dict[str, Network], sizes: dict[str, int], images: n
     answers = {name: network.classify(images).argmax(1) for name, network in networks.items()}
     reference, rows = next(iter(answers.values())), []
     for name, said in answers.items():
-        share, low, high = share_interval(int((said == labels).sum()), len(labels))
+        share, low, high = wilson(int((said == labels).sum()), len(labels))
         row = {"network": name, "accuracy": share, "low": low, "high": high, "agreement": float((said == reference).mean())}
         rows.append(row | {"kilobytes": sizes[name] / 1000, "milliseconds": _milliseconds(networks[name], images)})
     return pd.DataFrame(rows)
