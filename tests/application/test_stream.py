@@ -84,7 +84,7 @@ def test_the_command_leaves_a_complete_csv_and_a_playable_video(video, exported,
     table = pd.read_csv(tmp_path / "faces.csv")
     assert sorted(set(table["frame"])) == list(range(40))
     with_face = table.dropna(subset=["face"])
-    assert len(with_face) >= 36 and np.allclose(with_face[[f"p_{c}" for c in CLASSES]].sum(1), 1, atol=1e-3)
+    assert len(with_face) >= 36 and np.allclose(with_face[[f"p_{c}" for c in CLASSES]].sum(axis=1), 1, atol=1e-3)
     assert (with_face["class"] == np.array(CLASSES)[with_face[[f"p_{c}" for c in CLASSES]].to_numpy().argmax(1)]).all()
     assert (table[["detect_ms", "draw_ms", "write_ms"]] >= 0).all().all()
     capture, count = cv2.VideoCapture(str(tmp_path / "annotated.avi")), 0
