@@ -23,7 +23,7 @@ def copies(faces: FaceSet) -> pd.DataFrame:
     Args:
         faces: with the columns of mark_copies.
     """
-    from lib.faces.duplicates import exact_groups
+    from lib.faces.duplicates import BLANK, blank_images, exact_groups
 
     exact = pd.Series(exact_groups(faces.images))
     sizes, classes = exact.value_counts(), faces.table["class"].groupby(exact.to_numpy()).nunique()
@@ -34,7 +34,7 @@ def copies(faces: FaceSet) -> pd.DataFrame:
         "groups of identical images": int((sizes > 1).sum()),
         "groups of identical images with conflicting labels": int((classes > 1).sum()),
         "different images, near-copies counted once": int(faces.table["cluster"].nunique()),
-        "blank images (standard deviation under 5)": int((faces.images.std(axis=(1, 2)) < 5).sum()),
+        f"blank images (standard deviation under {BLANK:g})": int(blank_images(faces.images).sum()),
     }
     for split, part in held.groupby("split"):
         rows[f"{split} images with an exact copy in train"] = int(part["leaked_exact"].sum())
@@ -46,10 +46,11 @@ def picture_statistics(faces: FaceSet) -> pd.DataFrame:
     """Describe brightness (mean grey), contrast (standard deviation) and sharpness (variance of the Laplacian) by split: mean and spread."""
     import cv2
 
-    sharp = [cv2.Laplacian(image, cv2.CV_64F).var() for image in faces.images]
-    table = pd.DataFrame(
-        {"split": faces.table["split"], "brightness": faces.images.mean((1, 2)), "contrast": faces.images.std((1, 2)), "sharpness": sharp}
-    )
+    rows = []
+    for image in faces.images:
+        mean, spread = cv2.meanStdDev(image)
+        rows.append((mean.item(), spread.item(), cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_64F))[1].item() ** 2))
+    table = pd.DataFrame(rows, columns=["brightness", "contrast", "sharpness"]).assign(split=faces.table["split"])
     long = table.melt("split", var_name="measure")
     return long.groupby(["measure", "split"], sort=True)["value"].agg(["mean", "std", "min", "max"]).reset_index()
 

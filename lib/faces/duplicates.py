@@ -2,6 +2,7 @@
 
 import hashlib
 
+import cv2
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -9,6 +10,7 @@ from PIL import Image
 from lib.faces.faceset import FaceSet
 
 THUMBNAIL_PX = 12
+BLANK = 5.0
 BLOCK = 2048  # rows of the distance matrix that are in memory at once
 
 
@@ -72,6 +74,12 @@ def _block_pairs(small: np.ndarray, first: int, stop: int, last: int, threshold:
     return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
 
 
+def blank_images(images: np.ndarray) -> np.ndarray:
+    """Tell which images show nothing: bool (N,), grey levels of a standard deviation under BLANK."""
+    spread = [cv2.meanStdDev(image)[1].item() for image in images]  # one by one: no copy of the whole set as float64
+    return np.array(spread, np.float64) < BLANK
+
+
 def near_groups(images: np.ndarray, threshold: float) -> np.ndarray:
     """Number the groups of copies, exact or near; being a near-copy is passed on from one image to the next.
 
@@ -88,8 +96,7 @@ def near_groups(images: np.ndarray, threshold: float) -> np.ndarray:
     exact = exact_groups(images)
     _, firsts = np.unique(exact, return_index=True)
     pairs = firsts[near_pairs(images[firsts], threshold)]
-    flat = images.std(axis=(1, 2)) < 5 if len(images) else np.zeros(0, bool)
-    pairs = pairs[~flat[pairs].any(axis=1)]  # blank images all look alike; that does not make them one face
+    pairs = pairs[~blank_images(images)[pairs].any(axis=1)]  # blank images all look alike; that does not make them one face
     n = int(exact.max()) + 1 if len(exact) else 0
     graph = coo_array((np.ones(len(pairs), bool), (exact[pairs[:, 0]], exact[pairs[:, 1]])), shape=(n, n))
     return pd.factorize(connected_components(graph, directed=False)[1][exact])[0].astype(np.int64)

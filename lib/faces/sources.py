@@ -67,7 +67,8 @@ class _Store:
     def __init__(self, path: Path):
         self.path, self.zip = path, None
         if path.is_dir():
-            names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+            walk = os.walk(path, followlinks=True)  # folders of data are often links to another disk
+            names = [Path(folder, file).relative_to(path).as_posix() for folder, _, files in walk for file in files]
         else:
             self.zip = _open_zip(path)
             names = [info.filename for info in self.zip.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX")]
@@ -136,7 +137,7 @@ def _read_pictures(store: _Store, splits: dict[str, str], px: int, grey: str) ->
     if not names:
         raise StudyError(f"{store.path}: holds no pictures ({', '.join(sorted(PICTURES))})")
     folders = {str(PurePosixPath(name).parent) for name in names}
-    classes = {folder: class_of(PurePosixPath(folder).name, f"{store.path}/{folder}") for folder in folders}
+    classes = {folder: class_of(PurePosixPath(folder).name, f"{store.path}/{folder}") for folder in sorted(folders)}
     announce_aliases({PurePosixPath(f).name: c for f, c in classes.items() if PurePosixPath(f).name.lower() != c})
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
         images = list(threads.map(lambda name: decode_grey(store.read(name), f"{store.path}/{name}", grey=grey), names, chunksize=64))

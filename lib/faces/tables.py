@@ -1,6 +1,7 @@
 """Faces inside tables: FER2013's CSV, Hugging Face's Parquet, and the votes of FER+."""
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -54,15 +55,23 @@ def _pixels(texts: pd.Series, name: str) -> np.ndarray:
         raise StudyError(f"{name}: line 2 holds {length} pixels, which is no square; FER2013 has 2304 (48 x 48)")
     for line, text in enumerate(texts, start=2):
         try:
-            values = np.array(text.split(), dtype=np.int64)
-        except ValueError:
+            values = _numbers(text)
+        except (ValueError, DeprecationWarning):
             raise StudyError(f"{name}: line {line} holds a pixel that is not a number") from None
         if len(values) != length:
             raise StudyError(f"{name}: line {line} holds {len(values)} pixels instead of {length}; the file is damaged or cut off")
         if values.min() < 0 or values.max() > 255:
-            raise StudyError(f"{name}: line {line} holds a pixel of {values.max()}; grey values are 0 to 255")
+            outside = values[(values < 0) | (values > 255)][0]
+            raise StudyError(f"{name}: line {line} holds a pixel of {outside}; grey values are 0 to 255")
         rows.append(values.astype(np.uint8))
     return np.stack(rows).reshape(-1, side, side)
+
+
+def _numbers(text: str) -> np.ndarray:
+    """Parse blank-separated whole numbers; numpy's own reader is three times as fast as splitting the text."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # what does not read is an error, not a shorter row
+        return np.fromstring(text, np.int64, sep=" ")
 
 
 def _refuse(bad: pd.Series, values: pd.Series, name: str, column: str, allowed: str) -> None:

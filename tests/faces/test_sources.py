@@ -119,7 +119,7 @@ def test_aliases_are_announced(tmp_path, capsys):
 
 def test_unknown_class_folder_names_the_nearest(tmp_path):
     build(tmp_path / "data", classes=[*CLASSES[:-1], "suprise"])
-    with pytest.raises(StudyError, match="train/suprise: unknown class 'suprise'; did you mean 'surprise'"):
+    with pytest.raises(StudyError, match="test/suprise: unknown class 'suprise'; did you mean 'surprise'"):
         read_faces(tmp_path / "data")
 
 
