@@ -40,8 +40,9 @@ def action_units(labels: np.ndarray, seeds: np.ndarray) -> pd.DataFrame:
 
 def brow_shape(p: dict) -> tuple:
     """Place the brows: bend over t = -1 (inner end) to 1, horizontal shift, knit (0-1, the furrow between them)."""
-    inner = p["brow_y"] - 0.17 * p["au1"] + 0.15 * p["au4"] * (1 - 0.85 * p["au1"]) + 0.08 * p["au9"] + p["rest_brow"]
-    outer = p["brow_y"] - 0.16 * p["au2"] + 0.02 * p["au4"] + 0.09 * p["au1"] * (1 - p["au2"]) + 0.03 * p["au6"] + 0.02
+    grief = np.minimum(1, p["au1"])  # raised inner ends win over the lowering of the whole brow
+    inner = p["brow_y"] - 0.17 * p["au1"] + 0.19 * p["au4"] * (1 - 0.9 * grief) + 0.09 * p["au9"] + p["rest_brow"]
+    outer = p["brow_y"] - 0.16 * p["au2"] + 0.01 * p["au4"] + 0.10 * p["au1"] * (1 - p["au2"]) + 0.03 * p["au6"] + 0.02
     arch = p["brow_arch"] * (1 - 0.8 * p["au4"]) + 0.03 * p["au2"] * (1 - p["au4"])
     bend = ((inner + outer) / 2 - arch, (outer - inner) / 2, arch)
     return bend, -0.07 * p["au4"] - 0.02 * p["au9"], np.clip(p["au4"] + 0.6 * p["au9"] - 0.15, 0, 1)
@@ -58,16 +59,18 @@ def eye_shape(p: dict) -> tuple:
 def mouth_shape(p: dict) -> dict:
     """Place the mouth: centre, half-width, bend through the corners, openings above and below that line, lips, teeth.
 
-    The drop of the jaw (26) opens the mouth round unless the lips are stretched (20) or smiling (12).
+    The drop of the jaw (26) opens the mouth to an oval, whose corners lie at half its height; stretched lips (20) make it flat and wide and
+    pull its corners down; a smile (12) opens downwards from a straight upper lip.
     """
     smile, drop, stretch = p["au12"], p["au26"], p["au20"]
-    width = p["mouth_width"] * (1 + 0.35 * smile + 0.38 * stretch - 0.20 * p["au23"] - 0.32 * drop * (1 - np.minimum(1, 1.3 * stretch + smile)) + 0.06 * p["au9"])
-    lift = 0.22 * smile - 0.20 * p["au15"] - 0.06 * stretch + p["rest_mouth"] + 0.02 * p["au23"]
+    width = p["mouth_width"] * (1 + 0.35 * smile + 0.38 * stretch - 0.20 * p["au23"] - 0.36 * drop * (1 - np.minimum(1, 1.3 * stretch + smile)) + 0.06 * p["au9"])
+    lift = 0.23 * smile - 0.20 * p["au15"] - 0.13 * stretch + p["rest_mouth"] - 0.05 * p["au23"]
     square = np.minimum(1, p["au9"] + p["au16"])
-    above = 0.04 * drop + 0.035 * p["parted"] * smile + 0.09 * p["au9"] * (0.4 + 0.6 * p["parted"])
-    below = 0.36 * drop * (1 - 0.45 * np.minimum(1, stretch)) + 0.26 * p["parted"] * smile + 0.06 * p["au16"] * p["parted"]
-    centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.02 * drop - 0.02 * p["au15"]
+    oval = drop * (1 - 0.62 * np.minimum(1, stretch))
+    above = 0.19 * oval + 0.035 * p["parted"] * smile + 0.11 * p["au9"] * (0.4 + 0.6 * p["parted"])
+    below = 0.21 * oval + 0.26 * p["parted"] * smile + 0.07 * p["au16"] * p["parted"]
+    centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.13 * oval - 0.02 * p["au15"]
     lips = p["lip_thick"] * (1 - 0.62 * np.minimum(1, p["au23"])) * (1 - 0.30 * stretch) * (1 - 0.15 * smile)
-    teeth = np.clip(0.95 * p["parted"] * smile + 0.7 * stretch * drop + 0.8 * square * p["parted"] + 0.15 * drop, 0, 1)
+    teeth = np.clip(0.95 * p["parted"] * smile + 0.7 * stretch * drop + 0.8 * square * p["parted"], 0, 1)
     return {"centre": centre, "width": width, "bend": (centre + 0.3 * lift, 0 * lift, -lift), "above": above, "below": below, "lips": lips,
             "lower_lip": lips * (1 + 0.7 * p["au16"]), "teeth": teeth, "lift": lift}

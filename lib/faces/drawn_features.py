@@ -66,9 +66,9 @@ def draw_mouth(canvas: np.ndarray, at: dict, p: dict) -> None:
     paint(canvas, gap, 22)
     edge = bend[0] - m["above"]
     curve = (bend[2] + m["above"]) / (m["width"] * m["width"])
-    teeth = cover(v - edge - curve * u * u - (0.09 + 0.05 * p["au12"]), pixel) * inside
+    teeth = cover(v - edge - curve * u * u - (0.07 + 0.07 * p["au12"]), pixel) * inside
     teeth *= cover(np.abs(u) - 0.85 * m["width"], 2 * pixel)
-    paint(canvas, teeth, 60 + 165 * m["teeth"])
+    paint(canvas, teeth, 22 + 203 * m["teeth"])
     lower = bend[0] + m["below"] - 0.05
     low_teeth = cover(np.maximum(lower - v, np.abs(u) - 0.6 * m["width"]), pixel) * inside
     paint(canvas, low_teeth, 22 + 150 * np.clip(p["au16"] + p["au9"] - 0.3, 0, 1))
@@ -83,7 +83,7 @@ def draw_lines(canvas: np.ndarray, at: dict, p: dict) -> None:
     mouth = mouth_shape(p)
     corner_x, corner_y = mouth["width"] + 0.08, mouth["bend"][0] - mouth["lift"]
     top_x, top_y = p["nose_width"] + 0.05, p["nose_length"] - 0.03
-    t = np.clip((v - top_y) / np.maximum(corner_y - top_y, 0.15), -0.2, 1.2)
+    t = np.clip((v - top_y) / np.maximum(corner_y - top_y, 0.15), -1, 2)
     off = np.abs(s - (top_x + (corner_x - top_x) * t + (0.10 * p["au12"] + 0.08 * p["au9"]) * t * (1 - t)))
     fold = cover(np.maximum(off - 0.014, np.maximum(-t, t - 1) * 0.5), 2 * pixel)
     shade(canvas, fold, np.clip(0.30 * p["au12"] + 0.42 * p["au9"] + 0.30 * p["age_lines"] + 0.08, 0, 0.6))

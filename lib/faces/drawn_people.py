@@ -7,7 +7,7 @@ IDENTITY_STREAM, SCENE_STREAM, FACE_STREAM = 11, 12, 13  # so that one seed give
 
 # identity: name -> lowest, highest value. Lengths are in units of the head's half-width.
 IDENTITY = {
-    "head_width": (0.66, 0.80), "head_aspect": (1.20, 1.38), "jaw": (0.06, 0.34), "skin": (95, 222), "eye_x": (0.36, 0.44),
+    "head_width": (0.66, 0.80), "head_aspect": (1.20, 1.38), "jaw": (0.04, 0.28), "skin": (95, 222), "eye_x": (0.36, 0.44),
     "eye_width": (0.18, 0.235), "eye_height": (0.80, 1.20), "eye_slant": (-0.03, 0.03), "brow_y": (-0.43, -0.34), "brow_thick": (0.028, 0.062),
     "brow_dark": (0.40, 0.80), "brow_arch": (0.02, 0.09), "iris": (25, 95), "nose_length": (0.25, 0.37), "nose_width": (0.12, 0.20),
     "mouth_y": (0.63, 0.73), "mouth_width": (0.30, 0.40), "lip_thick": (0.055, 0.11), "lip_dark": (0.14, 0.38), "hair_grey": (18, 130),
@@ -19,7 +19,7 @@ IDENTITY = {
 SCENE = {
     "centre_x": (-0.06, 0.06), "centre_y": (-0.05, 0.09), "scale": (0.93, 1.10), "light_x": (-0.75, 0.75), "light_y": (-0.65, 0.25),
     "light": (0.30, 0.75), "ambient": (0.62, 0.82), "back": (15, 235), "back_x": (-45, 45), "back_y": (-45, 45), "cloth": (20, 220),
-    "gaze_x": (-0.30, 0.30), "gaze_y": (-0.15, 0.20), "blur_draw": (0.0, 1.0), "noise": (1.0, 9.0), "contrast": (0.65, 1.10),
+    "gaze_x": (-0.30, 0.30), "gaze_y": (-0.15, 0.20), "blur_draw": (0.0, 1.0), "noise": (1.0, 7.5), "contrast": (0.70, 1.15),
     "brightness": (-25, 22), "hide_draw": (0.0, 1.0), "hide_x": (-0.9, 0.9), "hide_y": (-0.9, 1.0), "hide_grey": (25, 215), "asymmetry": (-0.05, 0.05),
 }
 ANGLES = {"yaw": 11.0, "pitch": 7.0, "roll": 6.0}  # standard deviation of the pose, degrees
@@ -65,6 +65,6 @@ def _derived(table: pd.DataFrame) -> pd.DataFrame:
     table["beard"] = np.where(table["beard_draw"] < 0.22, 0.35 + 2.9 * table["beard_draw"], 0.0)
     table["bald"] = table["bald_draw"] < 0.10
     table["hair_grey"] = table["hair_grey"] + np.where(table["age"] > 0.75, 280 * (table["age"] - 0.75), 0)
-    table["blur"] = np.where(table["blur_draw"] < 0.5, 0.25, 0.25 + 1.3 * (table["blur_draw"] - 0.5))
+    table["blur"] = np.where(table["blur_draw"] < 0.5, 0.25, 0.25 + 1.1 * (table["blur_draw"] - 0.5))
     table["hidden"] = table["hide_draw"] < 0.07
     return table

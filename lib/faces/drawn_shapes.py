@@ -10,9 +10,10 @@ import numpy as np
 
 def cover(distance, edge):
     """Turn a signed distance (negative inside) into coverage 0-1 that falls over `edge`: a pixel for a line, more for a shadow."""
-    share = distance / -edge
+    share = distance * (-1 / edge)
     share += 0.5
-    return np.clip(share, 0, 1, out=share)
+    np.maximum(share, 0, out=share)
+    return np.minimum(share, 1, out=share)
 
 
 def ellipse(x, y, centre_x, centre_y, half_width, half_height, edge):
@@ -32,7 +33,7 @@ def band(x, y, centre_x, half_width, bend, thickness, edge):
     off = y - ((bend[2] * t + bend[1]) * t + bend[0])
     np.abs(off, out=off)
     off -= thickness * _arc(t)
-    return cover(off, edge)
+    return cover(np.maximum(off, _beyond(t, half_width), out=off), edge)
 
 
 def opening(x, y, centre_x, half_width, bend, above, below, edge):
@@ -45,7 +46,8 @@ def opening(x, y, centre_x, half_width, bend, above, below, edge):
     t = (x - centre_x) / half_width
     arc = _arc(t)
     off = y - ((bend[2] * t + bend[1]) * t + bend[0])
-    return cover(np.maximum(-off - above * arc, off - below * arc), edge)
+    inside = np.maximum(-off - above * arc, off - below * arc)
+    return cover(np.maximum(inside, _beyond(t, half_width), out=inside), edge)
 
 
 def paint(canvas, coverage, value):
@@ -59,6 +61,14 @@ def shade(canvas, coverage, amount):
     coverage *= -amount
     coverage += 1
     canvas *= coverage
+
+
+def _beyond(t, half_width):
+    """Distance past the ends at t = -1 and 1: without it a thin shape would go on as a faint line."""
+    past = np.abs(t)
+    past -= 1
+    past *= half_width
+    return past
 
 
 def _arc(t):
