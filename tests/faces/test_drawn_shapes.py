@@ -8,7 +8,7 @@ from lib.faces.drawn_expressions import mouth_shape
 from lib.faces.drawn_shapes import band, cover, ellipse, opening, paint, shade
 
 AXIS = np.linspace(-2, 2, 401, dtype=np.float32)
-X, Y = AXIS[None, None, :], AXIS[None, :, None]
+X, Y = (grid[None] for grid in np.meshgrid(AXIS, AXIS))
 EDGE = 0.02
 
 
