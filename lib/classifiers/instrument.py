@@ -60,6 +60,16 @@ def fold_of(faces: FaceSet) -> np.ndarray:
     return (order[clusters] % FOLDS).astype(np.int64)
 
 
+def yardstick(faces: FaceSet) -> FaceSet:
+    """Take the real images that generators are measured against: validation images, or, where a source has none, the training images that the
+    instrument has not learnt from."""
+    held = faces.split("val")
+    if len(held):
+        return held
+    real = faces.split("train")
+    return real.select(fold_of(real) == FOLDS - 1)
+
+
 def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -> Instrument:
     """Train the reference classifier, or load it when these faces and settings have been trained on before.
 

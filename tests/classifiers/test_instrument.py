@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.classifiers.instrument import FOLDS, fit_instrument, fold_of, load_instrument
+from lib.classifiers.instrument import FOLDS, fit_instrument, fold_of, load_instrument, yardstick
+from lib.faces.drawn import drawn_study
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
@@ -48,3 +49,11 @@ def test_features_and_probabilities_have_a_row_an_image_of_any_size(faces, tmp_p
 def test_without_one_the_message_says_where_it_comes_from(tmp_path):
     with pytest.raises(StudyError, match="notebook 10"):
         load_instrument(tmp_path)
+
+
+def test_the_yardstick_is_val_or_what_the_instrument_has_not_seen():
+    faces = drawn_study(60, 20, 20, 0.0, 3)
+    assert yardstick(faces).digest() == faces.split("val").digest()
+    without = faces.select((faces.table["split"] != "val").to_numpy())
+    train = without.split("train")
+    assert yardstick(without).digest() == train.select(fold_of(train) == FOLDS - 1).digest()
