@@ -67,9 +67,9 @@ def mouth_shape(p: dict) -> dict:
     lift = 0.23 * smile - 0.20 * p["au15"] - 0.13 * stretch + p["rest_mouth"] - 0.05 * p["au23"]
     square = np.minimum(1, p["au9"] + p["au16"])
     oval = drop * (1 - 0.62 * np.minimum(1, stretch))
-    above = 0.19 * oval + 0.035 * p["parted"] * smile + 0.11 * p["au9"] * (0.4 + 0.6 * p["parted"])
-    below = 0.21 * oval + 0.26 * p["parted"] * smile + 0.07 * p["au16"] * p["parted"]
-    centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.13 * oval - 0.02 * p["au15"]
+    above = 0.165 * oval + 0.035 * p["parted"] * smile + 0.11 * p["au9"] * (0.4 + 0.6 * p["parted"])
+    below = 0.18 * oval + 0.26 * p["parted"] * smile + 0.07 * p["au16"] * p["parted"]
+    centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.115 * oval - 0.02 * p["au15"]
     lips = p["lip_thick"] * (1 - 0.62 * np.minimum(1, p["au23"])) * (1 - 0.30 * stretch) * (1 - 0.15 * smile)
     teeth = np.clip(0.95 * p["parted"] * smile + 0.7 * stretch * drop + 0.8 * square * p["parted"], 0, 1)
     return {"centre": centre, "width": width, "bend": (centre + 0.3 * lift, 0 * lift, -lift), "above": above, "below": below, "lips": lips,

@@ -18,7 +18,7 @@ def draw_eyes(canvas: np.ndarray, at: dict, p: dict) -> None:
     white = opening(*place, bend, above, below, pixel)
     gaze = p["eye_x"] + np.where(at["u"] > 0, 1, -1) * p["gaze_x"] * 0.25
     inside = white.copy()
-    paint(canvas, white, 0.35 * p["skin"] + 140)
+    paint(canvas, white, 0.5 * p["skin"] + 75)
     iris = ellipse(s, v, gaze, bend[0] + 0.2 * p["gaze_y"] * above + 0.005, 0.085, 0.088, pixel) * inside
     paint(canvas, iris, p["iris"])
     glint = ellipse(s, v, gaze - 0.02, bend[0] - 0.03, 0.028, 0.028, pixel) * inside
