@@ -56,6 +56,7 @@ def main(argv):
         return test()
     from lib.study.command import run
 
+    sys.stdout.reconfigure(line_buffering=True)  # a night's log file shows each notebook as it ends
     return run(options, pages)
 
 
