@@ -27,6 +27,7 @@ def run(options, pages) -> int:
     Returns:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
     """
+    sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line as it comes
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
