@@ -14,6 +14,7 @@ from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 from lib.study.records import content_hash
 
+SHOWN = ("difference", "low", "high", "n_images", "n_seeds", "smallest_visible")  # of an effect, in the table of claims
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_DECIDABLE = "supported", "contradicted", "undecided", "not decidable from this study"
 ARM_TESTS = ("equivalent", "greater", "smaller", "above", "class_below")
 LEAST_SEEDS = 5  # fewer decide no claim
@@ -126,11 +127,11 @@ def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
 def _row(claim: dict, effects: list[tuple[str, Effect]]) -> dict:
     row = {name: claim[name] for name in ("id", "study", "family", "sentence")}
     if not effects:
-        return row | {"said": claim["needs"], "p_support": np.nan, "p_contradict": np.nan}
+        return row | {"said": claim["needs"], "p_support": np.nan, "p_contradict": np.nan} | dict.fromkeys(SHOWN, np.nan)
     both = [_p_values(claim, effect) for _, effect in effects]
     worst = int(np.argmax([support for support, _ in both]))
     name, effect = effects[worst]
-    shown = {key: getattr(effect, key) for key in ("difference", "low", "high", "n_images", "n_seeds", "smallest_visible")}
+    shown = {key: getattr(effect, key) for key in SHOWN}
     if claim["test"] in POOL_TESTS:
         shown["n_seeds"] = np.nan  # no classifier was trained
     others = f" and {len(effects) - 1} more" if len(effects) > 1 else ""

@@ -120,3 +120,10 @@ def test_reported_stands_beside_ours():
     assert table.loc[("+ 2,209", "accuracy"), "our_arm"] == "supplement-0.0712-folder"
     assert table.loc[("+ 2,209", "accuracy"), "ours"] == pytest.approx(0.62, abs=0.03) and table.loc[("+ 2,209", "accuracy"), "n_seeds"] == 5
     assert pd.isna(table.loc[("+ 5,096", "accuracy"), "ours"])
+
+
+def test_a_study_that_can_decide_no_claim_still_lists_them_all():
+    evidence = Evidence({("base", "small"): arm_of(0.6, 0)}, np.arange(N) % 7, np.arange(N), pools_table().iloc[:0])
+    table = decide_claims([claim for claim in load_claims() if claim["id"] == "S1a"], evidence)
+    assert list(table["verdict"]) == ["not decidable from this study"]
+    assert {"difference", "low", "high", "n_images", "n_seeds", "smallest_visible"} <= set(table.columns)
