@@ -135,7 +135,7 @@ def _set_up(pins, python):
     print("Setting up %s: %d packages, about 7 GB with everything they need; once, some minutes." % (VENV, len(pins)), flush=True)
     began = time.time()
     if not os.path.exists(python):
-        subprocess.check_call([sys.executable, "-m", "venv", VENV])
+        subprocess.check_call([sys.executable, "-m", "venv", os.path.realpath(VENV)])  # venv refuses a link, which CI uses
     listed = os.path.join(VENV, "requirements.txt")
     with open(listed, "w", encoding="utf-8") as file:
         file.write("".join("%s==%s\n" % pin for pin in pins.items()))

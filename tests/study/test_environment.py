@@ -122,3 +122,12 @@ def test_a_missing_venv_module_is_told_what_to_install(bare, monkeypatch):
     monkeypatch.setitem(sys.modules, "ensurepip", None)
     with pytest.raises(SystemExit, match=r"venv module is missing: install it .*apt install python3\.\d+-venv"):
         environment.ensure([])
+
+
+def test_the_environment_may_lie_elsewhere_behind_a_link(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "elsewhere")
+    monkeypatch.setattr(environment, "VENV", str(tmp_path / ".venv"))
+    monkeypatch.setattr(environment, "_pip", lambda python, words: None)
+    environment._set_up({}, str(tmp_path / ".venv" / "bin" / "python"))
+    assert (tmp_path / "elsewhere" / "bin" / "python").exists() and (tmp_path / ".venv").is_symlink()
