@@ -2,7 +2,6 @@
 
 import csv
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -58,16 +57,6 @@ def record(seen: Iterable[Seen], classes: tuple[str, ...], *, table: Path, video
         finally:
             if writer is not None:
                 writer[0].release()
-
-
-def stage_times(seen: Iterable[Seen]) -> pd.DataFrame:
-    """Sum up the time of each stage: median and 99th percentile in milliseconds, over at most the last 10,000 frames; consumes the stream.
-
-    Returns:
-        Columns stage (and "all"), median_ms, p95_ms, p99_ms, frames.
-    """
-    kept = deque((item.milliseconds for item in seen), maxlen=REMEMBERED)
-    return summarise(pd.DataFrame(kept))
 
 
 def summarise(times: pd.DataFrame) -> pd.DataFrame:
