@@ -112,7 +112,7 @@ def test_an_unknown_study_or_pool_gets_the_nearest_name():
         ("study: quick\nseeds: [5\n", ["quick.yaml", "not valid YAML"]),
         ("study: quick\nseeds: [5]\n", ["quick.yaml", "'seeds'", "list"]),
         ("study: quick\ncontrols: duplicate\n", ["quick.yaml", "'controls'", "write [duplicate]"]),
-        ("study: quick\nrecipe: off\n", ["quick.yaml", "'recipe'", "quote"]),
+        ("study: quick\ngenerator: off\n", ["quick.yaml", "'generator'", "quote"]),
         ("study: slow\n", ["named after its file"]),
     ],
 )

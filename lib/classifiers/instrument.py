@@ -4,19 +4,19 @@ It sees three quarters of the real training clusters; the last quarter stays for
 """
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+from lib.classifiers.models import training_code
 from lib.classifiers.recipes import recipe_of
 from lib.classifiers.training import predict, train
 from lib.classifiers.weights import load_facts, load_model, save_model
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
-from lib.study.fingerprints import code_digest
 from lib.study.records import content_hash
 
 NETWORK, RECIPE, FOLDS = "small", "quick", 4
@@ -79,7 +79,7 @@ def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -
         steps: optimiser steps.
     """
     folder = Path(folder)
-    digest = content_hash([faces.digest(), steps, seed, NETWORK, RECIPE, code_digest("lib.classifiers.instrument")])
+    digest = content_hash([faces.digest(), steps, seed, NETWORK, asdict(recipe_of(RECIPE)), FOLDS, training_code(NETWORK)])
     if (known := _known(folder)) and known.facts.get("digest") == digest:
         return known
     real = faces.split("train")

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.classifiers.recipes import recipe_of
+from lib.classifiers.models import training_code
+from lib.classifiers.recipes import recipes_of
 from lib.classifiers.workers import side_by_side
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.mixing import Arm, build_arm
 from lib.faces.pool import load_pool
 from lib.study.errors import StudyError
-from lib.study.fingerprints import code_digest
 from lib.study.machine import cores
 from lib.study.records import atomic_write, content_hash, read_json, write_json
 
@@ -70,20 +70,20 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     """List every run of a study with its key: seeds outside, arms inside, so that a half-done study has whole seeds.
 
     Args:
-        params: classifiers, recipe, train_steps, train_epochs, seeds, keep_weights, device.
+        params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights, device.
     """
     from lib.classifiers.hardware import resolve_device
 
     real, pools = sources.read()
     held = [real.split(name).digest() for name in EVALUATED]
     digests = {arm: arm_faces(arm, real, pools, sources.seed).digest() for arm in arms}
-    recipe, device = recipe_of(params["recipe"]), resolve_device(params["device"])
-    length, code = (params["train_steps"], params["train_epochs"]), code_digest("lib.classifiers.training")
+    recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
+    length, code = (params["train_steps"], params["train_epochs"]), {name: training_code(name) for name in recipes}
     jobs = []
     for seed in range(params["seeds"]):
-        for classifier in params["classifiers"]:
+        for classifier, recipe in recipes.items():
             for arm in arms:
-                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code])
+                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier]])
                 jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key))
     return jobs
 

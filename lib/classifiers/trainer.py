@@ -11,9 +11,9 @@ from torch.optim.swa_utils import AveragedModel
 from lib.classifiers.augmentation import augment, mix
 from lib.classifiers.hardware import autocast, precision_on
 from lib.classifiers.models import build_classifier
-from lib.classifiers.optimisers import make_optimiser
+from lib.classifiers.optimisers import learning_rate, make_optimiser
 from lib.classifiers.order import Schedule, step_seed
-from lib.classifiers.recipes import Recipe, learning_rate
+from lib.classifiers.recipes import Recipe
 from lib.faces.faceset import FaceSet
 
 

@@ -134,7 +134,8 @@ def train(plan: Trained, faces: FaceSet, folder: Path, progress, distance) -> pd
 
 def training_key(plan: Trained, faces: FaceSet) -> str:
     """Hash everything that decides what a step does: not the number of steps, so that a run can be prolonged."""
-    return content_hash([plan.name, plan.network.settings, plan.px, plan.batch, plan.seed, plan.log_every, faces.digest(), code_digest(type(plan.network).__module__, __name__)])
+    code = code_digest(type(plan.network).__module__, __name__, without=("lib.study", "lib.faces", "lib.generators.checkpoints"))
+    return content_hash([plan.name, plan.network.settings, plan.px, plan.batch, plan.seed, plan.log_every, faces.digest(), code])
 
 
 def restore(plan: Trained, optimisers: dict, folder: Path, key: str) -> tuple[int, list[dict], float]:

@@ -10,26 +10,28 @@ from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
 
-def code_digest(*modules: str, root: Path = ROOT) -> str:
+def code_digest(*modules: str, without: tuple[str, ...] = (), root: Path = ROOT) -> str:
     """Hash lib modules and every lib module that they import, directly or not.
 
     Args:
         modules: dotted names such as "lib.classifiers.training"; a package stands for its __init__ alone.
+        without: modules, or packages with all they hold, that are not followed: those that cannot change what is hashed, or that the caller
+            accounts for otherwise.
         root: folder that holds lib/.
 
     Returns:
         Hex digest that changes with the code, not with comments, docstrings or formatting.
     """
-    parts = {name: _module_digest(_module_file(name, root)) for name in sorted(imported_modules(*modules, root=root))}
+    parts = {name: _module_digest(_module_file(name, root)) for name in sorted(imported_modules(*modules, without=without, root=root))}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def imported_modules(*modules: str, root: Path = ROOT) -> set[str]:
+def imported_modules(*modules: str, without: tuple[str, ...] = (), root: Path = ROOT) -> set[str]:
     """Follow imports from some lib modules to all lib modules they reach, themselves and their packages included."""
     found, waiting = set(), list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in found or any(name == left or name.startswith(f"{left}.") for left in without):
             continue
         file = _module_file(name, root)
         if file is None:

@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 
 from lib.classifiers import runs as module
-from lib.classifiers.recipes import RECIPES
+from lib.classifiers.models import training_code
+from lib.classifiers.recipes import RECIPES, recipes_of
 from lib.classifiers.runs import Sources, load_history, load_predictions, load_runs, plan_jobs, run_jobs
 from lib.faces.faceset import CLASSES, FaceSet, save_faces
 from lib.faces.mixing import Arm
 from lib.study.errors import StudyError
 
-PARAMS = {"classifiers": ["small"], "recipe": "quick", "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu"}
+PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu"}
 ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
 
 
@@ -80,7 +81,7 @@ def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
     known = keys()
     assert len(known) == 4
     assert known == keys(keep_weights=0)
-    for changes in ({"recipe": "schuermann"}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
+    for changes in ({"recipes": ["schuermann"]}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
         assert known.isdisjoint(keys(**changes)), changes
     save_faces(made(41, 1), tmp_path / "a")
     longer = keys(Sources(sources.data, {"a": tmp_path / "a"}, True, 0))
@@ -126,3 +127,22 @@ def test_a_source_without_a_validation_split_is_evaluated_on_test_alone(tmp_path
     assert row["failed"] == "" and "accuracy_val" not in row and 0 <= row["accuracy_test"] <= 1
     assert set(load_predictions(tmp_path / "runs" / row["folder"])) == {"test"}
     assert "accuracy_watched" not in load_history(tmp_path / "runs" / row["folder"])
+
+
+def test_the_code_of_a_run_is_its_own_network_and_the_training_alone():
+    from lib.study import fingerprints
+
+    seen = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lib.classifiers.models.code_digest", lambda *names, without: seen.append(fingerprints.imported_modules(*names, without=without)))
+        training_code("small")
+    assert {"lib.classifiers.trainer", "lib.classifiers.augmentation", "lib.classifiers.networks.small"} <= seen[0]
+    assert not seen[0] & {"lib.classifiers.networks.s1", "lib.classifiers.recipes", "lib.faces.sources", "lib.study.records"}
+
+
+def test_each_classifier_has_its_recipe():
+    assert {name: recipe.name for name, recipe in recipes_of(["s1", "fast"], ["schuermann", "fast"]).items()} == {"s1": "schuermann", "fast": "fast"}
+    assert {recipe.name for recipe in recipes_of(["s1", "fast"], ["quick"]).values()} == {"quick"}
+    for classifiers, names, said in ((["s1"], ["quick", "fast"], "2 for 1"), (["s1", "s1"], ["quick"], "once"), (["s1"], ["none"], "no recipe")):
+        with pytest.raises(StudyError, match=said):
+            recipes_of(classifiers, names)

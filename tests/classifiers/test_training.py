@@ -9,7 +9,8 @@ import torch
 
 from lib.classifiers import training
 from lib.classifiers.models import NETWORKS, build_classifier, parameter_count
-from lib.classifiers.recipes import RECIPES, learning_rate, recipe_of
+from lib.classifiers.optimisers import learning_rate
+from lib.classifiers.recipes import RECIPES, recipe_of
 from lib.classifiers.training import predict, train
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError

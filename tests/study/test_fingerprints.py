@@ -43,6 +43,12 @@ def test_what_is_not_imported_does_not_count(root):
     assert digest(root, "lib.high") == before
 
 
+def test_what_is_left_out_is_not_followed_either(root):
+    (root / "lib" / "low.py").write_text("import lib.pack.part\n")
+    assert imported_modules("lib.high", without=("lib.low",), root=root) == {"lib", "lib.high"}
+    assert imported_modules("lib.high", without=("lib.pack",), root=root) == {"lib", "lib.high", "lib.low"}
+
+
 def test_imports_are_found_in_every_spelling(root):
     (root / "lib" / "high.py").write_text("def f():\n    from lib.pack import part\n")
     assert imported_modules("lib.high", root=root) == {"lib", "lib.high", "lib.pack", "lib.pack.part", "lib.low"}

@@ -1,0 +1,1 @@
+"""The networks, one file each or one family each."""
