@@ -55,6 +55,20 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
     return Curation(verdicts, _kept(pool, images, left.images.shape[1:], verdicts), seconds)
 
 
+def judge_alone(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence()) -> pd.DataFrame:
+    """Let each step judge the whole pool by itself, so that a classifier can be trained on what one step alone keeps.
+
+    Args:
+        pool: see curate; so are params and evidence.
+        steps: names of steps; their order does not matter.
+
+    Returns:
+        Verdicts with a row for each image and step.
+    """
+    check_steps(steps)
+    return pd.concat([_no_verdicts(), *(curate(pool, [name], params, evidence).verdicts for name in steps)], ignore_index=True)
+
+
 def _no_verdicts() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype={"keep": bool, "score": float}.get(name, object)) for name in VERDICT_COLUMNS})
 

@@ -69,9 +69,17 @@ def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None 
     return path
 
 
-def load_verdicts(folder: Path) -> pd.DataFrame:
-    """Load the verdicts of a pool; an empty table when it was never curated."""
-    path = curation_folder(folder) / "verdicts.parquet"
+def save_alone(folder: Path, verdicts: pd.DataFrame) -> Path:
+    """Save what single steps say of the whole pool, each without the others: arms filtered by one step alone are made from it."""
+    path = curation_folder(folder) / "alone.parquet"
+    with atomic_write(path) as file:
+        verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
+    return path
+
+
+def load_verdicts(folder: Path, name: str = "verdicts") -> pd.DataFrame:
+    """Load the verdicts of a pool, or what steps say `alone`; an empty table when it was never curated."""
+    path = curation_folder(folder) / f"{name}.parquet"
     if not path.exists():
         return pd.DataFrame({name: pd.Series(dtype=bool if name == "keep" else object) for name in VERDICT_COLUMNS})
     return pd.read_parquet(path)
@@ -87,35 +95,48 @@ def curated_images(folder: Path) -> Path:
     return curation_folder(folder) / "images"
 
 
-def load_pool(folder: Path, *, curated: bool = False) -> FaceSet:
+def load_pool(folder: Path, *, curated: bool = False, steps: tuple[str, ...] = ()) -> FaceSet:
     """Load a pool, with curation's decisions as columns.
 
     Args:
         folder: the pool's folder.
         curated: False: every image as generated, with columns keep, reason and curated_class (all kept when never curated).
             True: only the images that curation kept, cropped and relabelled as it decided, in order of generation.
+        steps: instead of the whole chain, only the images that each of these steps keeps when it judges the whole pool alone: uncropped,
+            relabelled where the step says so, in order of generation; a person's decisions do not count. See `filter_arms`.
 
     Returns:
         The pool as a face set.
 
     Raises:
-        StudyError: no pool there, or verdicts about images that the pool does not hold.
+        StudyError: no pool there, verdicts about images that the pool does not hold, or a step that did not judge it alone.
     """
     folder = Path(folder)
     if not (folder / "faces.npz").exists():
         raise StudyError(f"no pool in {folder}: run notebook 20 for this pool first")
-    if curated and (curated_images(folder) / "faces.npz").exists():
+    if curated and not steps and (curated_images(folder) / "faces.npz").exists():
         faces = load_faces(curated_images(folder))
         return FaceSet(faces.images, faces.table.assign(keep=True, reason="", curated_class=""))
-    faces = load_faces(folder)
-    verdicts = load_verdicts(folder)
+    pool = _with_decisions(folder, load_faces(folder), _alone(folder, steps) if steps else load_verdicts(folder))
+    return apply_decisions(pool) if curated or steps else pool
+
+
+def _alone(folder: Path, steps: tuple[str, ...]) -> pd.DataFrame:
+    """Take the verdicts that these steps gave without the others."""
+    verdicts = load_verdicts(folder, "alone")
+    for step in steps:
+        if step not in set(verdicts["step"]):
+            raise StudyError(f"pool {folder.name}: the step {step!r} has not judged it alone; set filter_arms to hold it and run notebook 30 for this pool")
+    return verdicts[verdicts["step"].isin(steps)]
+
+
+def _with_decisions(folder: Path, faces: FaceSet, verdicts: pd.DataFrame) -> FaceSet:
+    """Add what verdicts come to as columns: keep, reason, curated_class."""
     unknown = set(verdicts["id"]) - set(faces.table["id"])
     if unknown:
-        raise StudyError(f"{curation_folder(folder) / 'verdicts.parquet'}: {len(unknown)} ids are not in the pool (first: {min(unknown)}); run notebook 30 again")
+        raise StudyError(f"{curation_folder(folder)}: verdicts on {len(unknown)} ids that are not in the pool (first: {min(unknown)}); run notebook 30 again")
     decided = decide(verdicts, faces.table["id"].tolist())
-    columns = {name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}
-    pool = FaceSet(faces.images, faces.table.assign(**columns))
-    return apply_decisions(pool) if curated else pool
+    return FaceSet(faces.images, faces.table.assign(**{name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}))
 
 
 def apply_decisions(pool: FaceSet) -> FaceSet:

@@ -20,11 +20,13 @@ NOT_STUDIES = ("base", "claims", "reported")
 
 # Numbers are 0 or more, shares 0 to 1; what differs stands here.
 RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512),
-          "seeds": (1, 1000), "n_boot": (100, 10**6),
+          "seeds": (1, 1000), "judge_folds": (2, 100), "n_boot": (100, 10**6),
           "face_scale_factor": (1.01, 2.0), "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200)}  # fmt: skip
+STEPS = ("blank", "blur", "exposure", "exact_copy", "near_copy", "leak", "face", "memorised", "label", "balance", "diverse")
 CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
+           "label_action": ("drop", "relabel"), "balance_to": ("equal", "real"), "curation_steps": STEPS, "filter_arms": STEPS,
            "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
-ELEMENTS = {"scarce_shares": float, "arm_pools": str}  # lists that are empty in base.yaml
+ELEMENTS = {"scarce_shares": float, "arm_pools": str, "filter_arms": str}  # lists that are empty in base.yaml
 
 
 def read_yaml(path: Path) -> dict:

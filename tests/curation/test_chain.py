@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.curation import steps as steps_module
-from lib.curation.chain import curate
+from lib.curation.chain import curate, judge_alone
 from lib.curation.intervals import wilson
 from lib.curation.steps import Evidence
 from lib.curation.summary import class_shift, rejected_sample, step_summary
@@ -13,7 +13,7 @@ from lib.curation.verdicts import verdict_table
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
 from lib.study.errors import StudyError
-from lib.study.params import load_params
+from lib.study.params import CHOICES, load_params
 
 PARAMS = load_params("quick")
 
@@ -105,3 +105,22 @@ def test_wilson_interval_of_a_known_case():
     share, low, high = wilson(8, 10)
     assert share == 0.8 and np.allclose([low, high], [0.4902, 0.9433], atol=1e-4)  # Newcombe 1998's formula by hand
     assert np.isnan(wilson(0, 0)).all()
+
+
+def test_alone_each_step_judges_the_whole_pool(pool):
+    alone = judge_alone(pool, ["exact_copy", "blank"], PARAMS)
+    assert alone.groupby("step").size().to_dict() == {"blank": 10, "exact_copy": 10}
+    gone = alone[~alone["keep"]].groupby("step")["id"].agg(list).to_dict()
+    assert gone == {"blank": ["p0", "p5"], "exact_copy": ["p5", "p7"]}
+    assert judge_alone(pool, [], PARAMS).empty
+
+
+def test_every_step_can_be_asked_for_and_no_other():
+    assert tuple(steps_module.STEPS) == CHOICES["curation_steps"] == CHOICES["filter_arms"]
+
+
+@pytest.mark.parametrize(("text", "message"), [("label_action=delete", "choices: drop, relabel"), ("balance_to=even", "choices: equal, real"),
+                                               ("judge_folds=1", "must lie in 2 to"), ("curation_steps=blur,haar", "'haar'.*choices: blank")])  # fmt: skip
+def test_parameters_are_checked_before_a_notebook_starts(text, message):
+    with pytest.raises(StudyError, match=message):
+        load_params("quick", (text,))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.faces.faceset import FaceSet, save_faces
-from lib.faces.pool import curated_images, decide, load_pool, load_verdicts, save_verdicts
+from lib.faces.pool import curated_images, decide, load_pool, load_verdicts, save_alone, save_verdicts
 from lib.study.errors import StudyError
 
 
@@ -80,3 +80,21 @@ def test_missing_pool_and_foreign_verdicts_are_explained(tmp_path):
         load_pool(tmp_path)
     with pytest.raises(StudyError, match="'relabel' is missing"):
         save_verdicts(tmp_path, pd.DataFrame([{"id": "p0", "step": "face", "keep": True, "score": 0.0, "reason": ""}]))
+
+
+def test_one_step_alone_keeps_its_own_images_in_order_and_nobody_else_s_verdict_counts(tmp_path):
+    save_faces(pool_of(), tmp_path)
+    save_verdicts(tmp_path, pd.DataFrame([verdict("p0", "blank", False), verdict("p1", "face", False), verdict("p1", "review", True)]))
+    alone = [verdict(f"p{i}", "face", i not in (1, 4)) for i in range(6)] + [verdict(f"p{i}", "label", i > 1, relabel="fear" if i == 2 else "") for i in range(6)]
+    save_alone(tmp_path, pd.DataFrame(alone))
+    assert load_pool(tmp_path, steps=("face",)).table["id"].tolist() == ["p0", "p2", "p3", "p5"]
+    label = load_pool(tmp_path, steps=("label",)).table
+    assert label["id"].tolist() == ["p2", "p3", "p4", "p5"] and label["class"].tolist()[0] == "fear"
+    assert load_pool(tmp_path, steps=("face", "label")).table["id"].tolist() == ["p2", "p3", "p5"]
+    assert len(load_pool(tmp_path)) == 6 and len(load_pool(tmp_path, curated=True)) == 5
+
+
+def test_a_step_that_never_judged_the_pool_alone_is_named(tmp_path):
+    save_faces(pool_of(), tmp_path)
+    with pytest.raises(StudyError, match="'blur' has not judged it alone; set filter_arms"):
+        load_pool(tmp_path, steps=("blur",))
