@@ -159,6 +159,25 @@ def test_fresh_sets_finished_work_aside(toy):
     assert toy.outputs("quick/**/*.txt")["10_data.txt"][1] != before["10_data.txt"][1]
 
 
+def test_a_person_s_decisions_are_an_input_of_curation_and_survive_a_fresh_run(toy):
+    toy.stage("20_generation", pool=True)
+    toy.stage("30_curation", "(step.paths.review(pool).read_text() if step.paths.review(pool).exists() else 'none')", pool=True)
+    toy.stage("40_training", "(step.paths.pool('dcgan') / '30_curation.txt').read_text()")
+    pools = ("--set", "pools=dcgan,drawn-narrow")
+    toy.run(*pools)
+    review = toy.root / "runs/quick/pools/curation/dcgan/review.csv"
+    review.parent.mkdir(parents=True)
+    review.write_text("id,decision\na,reject\n")
+    plan = toy.run("--dry-run", *pools).stdout
+    assert "30_curation-dcgan                changed sources: review" in plan and "40_training                      after 30_curation-dcgan" in plan
+    assert re.search(r"20_generation-dcgan +kept", plan) and re.search(r"30_curation-drawn-narrow +kept", plan)
+    again = toy.run(*pools).stdout
+    assert "3 executions kept, 2 run" in again and "a,reject" in toy.outputs()["40_training.txt"][0]
+    assert "Nothing changed" in toy.run(*pools).stdout
+    toy.run("--fresh", *pools)
+    assert "a,reject" in review.read_text() and "a,reject" in toy.outputs("quick/**/*.txt")["40_training.txt"][0]
+
+
 def test_only_needs_what_comes_before(toy):
     toy.stage("10_data")
     toy.stage("40_training")
@@ -176,6 +195,8 @@ def test_only_needs_what_comes_before(toy):
         (["--study", "schuermann"], ["needs real faces", "--data PATH"]),
         (["--data", "/no/such.zip"], ["data: /no/such.zip: no such file"]),
         (["--synthetic", "nowhere"], ["synthetic: ", "nowhere: no such file"]),
+        (["--set", "review_csv=nobody.csv"], ["review_csv: ", "nobody.csv: no such file"]),
+        (["--set", "face_model=yunet.onnx"], ["face_model: ", "yunet.onnx: no such file"]),
         (["--set", "pools=drawn-narow"], ["no pool 'drawn-narow'", "did you mean 'drawn-narrow'"]),
     ],
 )

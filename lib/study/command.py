@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -148,6 +149,10 @@ def set_aside(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: str)
         with contextlib.suppress(OSError):
             target.rmdir()
         os.rename(path, target)
+    for review in (aside / paths.pools.relative_to(paths.root)).glob("curation/*/review.csv"):
+        kept = paths.review(review.parent.name)  # a person's work is no result: it counts in the new run too
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(review, kept)
     if moved:
         print(f"earlier work set aside: {aside}")
 

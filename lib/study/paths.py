@@ -28,6 +28,10 @@ class StudyPaths:
     def pool(self, name: str) -> Path:
         return self.pools / name
 
+    def review(self, pool: str) -> Path:
+        """A person's decisions about a pool: read by notebook 30, written by its panel, never by a run."""
+        return self.pools / "curation" / pool / "review.csv"
+
     @property
     def runs(self) -> Path:
         return self.root / "runs"

@@ -12,10 +12,10 @@ from lib.study.fingerprints import code_digest, imported_modules, notebook_modul
 from lib.study.machine import package_versions
 from lib.study.params import check_notebook, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
-from lib.study.records import content_hash, output_unchanged, read_json
-from lib.study.stages import PER_POOL, UPSTREAM, stage_of
+from lib.study.records import content_hash, file_digest, output_unchanged, read_json
+from lib.study.stages import CURATION, PER_POOL, UPSTREAM, stage_of
 
-SOURCES = ("data", "ferplus", "synthetic")  # parameters that name files of the user
+SOURCES = ("data", "ferplus", "synthetic", "review_csv", "face_model")  # parameters that name files of the user
 NOT_IN_KEY = ("output", "workers")  # where and how fast, not what
 
 
@@ -53,7 +53,7 @@ def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebo
     """
     params = load_params(study, sets)
     base = read_yaml(ROOT / "params" / "base.yaml")
-    _check_sources(params)
+    _check_sources(params, sets)
     paths = study_paths(study, params["output"])
     tasks = []
     for file in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
@@ -102,7 +102,7 @@ def key_parts(task: Task) -> dict:
     return {
         "notebook": content_hash(sources),
         "parameters": values,
-        "sources": {key: source_identity(values[key]) for key in SOURCES if values.get(key)},
+        "sources": {key: source_identity(values[key]) for key in SOURCES if values.get(key)} | review_identity(task),
         "code": {name: code_digest(name) for name in sorted(imported_modules(*modules))},
         "packages": package_versions(),
         "upstream": {name: upstream_digest(task.paths, name) for name in task.upstream},
@@ -143,15 +143,22 @@ def source_identity(path: str) -> list:
     return [path, len(times), max(times, default=0)]
 
 
-def _check_sources(params: dict) -> None:
+def review_identity(task: Task) -> dict:
+    """Identify a person's decisions about the pool that a task curates, by their content; nothing while there are none."""
+    file = task.paths.review(task.pool)
+    return {"review": file_digest(file)} if task.stage == CURATION and not task.values.get("review_csv") and file.exists() else {}
+
+
+def _check_sources(params: dict, sets: tuple) -> None:
     """Stop before any kernel where the user's data is not named or not there."""
     if not params["data"]:
         raise StudyError(f"study {params['study']} needs real faces: give --data PATH (folder, zip, csv or parquet)")
     if "folder" in params["pools"] and not params["synthetic"]:
         raise StudyError(f"study {params['study']} has the pool 'folder': give --synthetic PATH of ready-made images")
-    for key in SOURCES:
-        if params[key] and params[key] != "drawn" and not os.path.exists(params[key]):
-            raise StudyError(f"{key}: {params[key]}: no such file or folder")
+    for values in (params, *(load_params(params["study"], sets, pool) for pool in params["pools"])):
+        for key in SOURCES:
+            if values[key] and values[key] != "drawn" and not os.path.exists(values[key]):
+                raise StudyError(f"{key}: {values[key]}: no such file or folder")
 
 
 def _ancestors(stage: int) -> set[int]:
