@@ -5,11 +5,12 @@ import shutil
 import pytest
 
 from lib.study.errors import StudyError
-from lib.study.params import CHOICES, ELEMENTS, PARAMS, RANGES, load_params, read_yaml, studies
+from lib.study.params import CHOICES, ELEMENTS, PARAMS, RANGES, known_pools, layers, load_params, read_yaml, studies
 from lib.study.paths import ROOT
 
 BASE = read_yaml(PARAMS / "base.yaml")
-POOLS = sorted(path.stem for path in (PARAMS / "pools").glob("*.yaml"))
+POOLS = known_pools()
+SIZED = [path.stem for path in sorted((PARAMS / "pools").glob("*.yaml")) if path.stem not in POOLS]
 
 
 @pytest.fixture
@@ -38,6 +39,30 @@ def test_every_pool_composes_and_is_named_after_its_file(pool):
 @pytest.mark.parametrize("study", studies())
 def test_a_study_uses_pools_that_have_a_file(study):
     assert set(load_params(study)["pools"]) <= set(POOLS)
+
+
+@pytest.mark.parametrize("study", studies())
+def test_every_pool_of_a_study_composes(study):
+    assert [load_params(study, pool=pool)["pool"] for pool in load_params(study)["pools"]] == load_params(study)["pools"]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_a_file_of_sizes_belongs_to_a_pool_and_a_study(name):
+    pool, _, size = name.rpartition("-")
+    assert pool in POOLS and any(study.rpartition("-")[2] == size for study in studies())
+    assert "pool" not in read_yaml(PARAMS / "pools" / f"{name}.yaml")
+
+
+def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
+    (folder / "big.yaml").write_text("study: big\nseeds: 17\ngan_steps: 1\n")
+    (folder / "big-cpu.yaml").write_text("study: big-cpu\nseeds: 6\n")
+    (folder / "pools" / "dcgan.yaml").write_text("pool: dcgan\ngan_steps: 8\n")
+    (folder / "pools" / "dcgan-cpu.yaml").write_text("gan_steps: 3\n")
+    names = [str(path.relative_to(folder)) for path in layers("big-cpu", "dcgan", folder)]
+    assert names == ["big.yaml", "big-cpu.yaml", "pools/dcgan.yaml", "pools/dcgan-cpu.yaml"]
+    values = {study: load_params(study, pool="dcgan", folder=folder) for study in ("big", "big-cpu")}
+    assert [(v["study"], v["seeds"], v["gan_steps"]) for v in values.values()] == [("big", 17, 8), ("big-cpu", 6, 3)]
+    assert "no pool 'dcgan-cpu'" in message(pool="dcgan-cpu", folder=folder)
 
 
 def test_every_key_is_flat_and_explained_once():

@@ -1,6 +1,7 @@
 """Parameters: load, compose in one order, check by name, type and range before any kernel starts.
 
-base.yaml declares every key with its type; a study file, a pool file and key=value strings only override.
+base.yaml declares every key with its type; a study's files, a pool's files and key=value strings only override. A study of reduced size lies
+over the full one: schuermann-cpu.yaml over schuermann.yaml; a pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
 """
 
 import ast
@@ -58,6 +59,36 @@ def studies(folder: Path = PARAMS) -> list[str]:
     return sorted(path.stem for path in files if re.search(r"^study:", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
+def known_pools(folder: Path = PARAMS) -> list[str]:
+    """List the names of the pools: the files in pools/ that set `pool`; others hold a pool's sizes for some studies."""
+    files = (folder / "pools").glob("*.yaml")
+    return sorted(path.stem for path in files if re.search(r"^pool:", path.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[Path]:
+    """List the files that lie over base.yaml, in order: the study's, and those of a pool with its sizes for studies of this last name.
+
+    Args:
+        study: such as schuermann, quick, or schuermann-cpu, which lies over schuermann.
+        pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for schuermann-cpu in pools/dcgan-cpu.yaml.
+        folder: where the files lie.
+
+    Raises:
+        StudyError: no such study or pool.
+    """
+    if study not in studies(folder):
+        raise StudyError(f"no study '{study}' in {_shown(folder)}{_nearest(study, studies(folder))}; studies: {', '.join(studies(folder))}")
+    full, _, size = study.rpartition("-")
+    files = [folder / f"{full}.yaml"] * (full in studies(folder)) + [folder / f"{study}.yaml"]
+    if pool is None:
+        return files
+    known = known_pools(folder)
+    if pool not in known:
+        raise StudyError(f"no pool '{pool}' in {_shown(folder / 'pools')}{_nearest(pool, known)}; pools: {', '.join(known)}")
+    sizes = folder / "pools" / f"{pool}-{size}.yaml"
+    return [*files, folder / "pools" / f"{pool}.yaml"] + [sizes] * sizes.exists()
+
+
 def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder: Path = PARAMS) -> dict:
     """Compose the parameters of a study.
 
@@ -75,15 +106,7 @@ def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder
     """
     values = read_yaml(folder / "base.yaml")
     base = dict(values)
-    if study not in studies(folder):
-        raise StudyError(f"no study '{study}' in {_shown(folder)}{_nearest(study, studies(folder))}; studies: {', '.join(studies(folder))}")
-    overlays = [folder / f"{study}.yaml"]
-    if pool is not None:
-        known = sorted(p.stem for p in (folder / "pools").glob("*.yaml"))
-        if pool not in known:
-            raise StudyError(f"no pool '{pool}' in {_shown(folder / 'pools')}{_nearest(pool, known)}; pools: {', '.join(known)}")
-        overlays.append(folder / "pools" / f"{pool}.yaml")
-    for path in overlays:
+    for path in layers(study, pool, folder):
         values.update(_checked(read_yaml(path), base, _shown(path)))
     values.update(_checked(_parsed(sets, base), base, "--set"))
     if values["study"] != study:

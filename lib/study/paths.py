@@ -28,6 +28,11 @@ class StudyPaths:
     def pool(self, name: str) -> Path:
         return self.pools / name
 
+    @property
+    def generators(self) -> Path:
+        """Trained generators by the key of their training, which studies of the same real faces share."""
+        return self.root.parent / "generators"
+
     def review(self, pool: str) -> Path:
         """A person's decisions about a pool: read by notebook 30, written by its panel, never by a run."""
         return self.pools / "curation" / pool / "review.csv"
