@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.classifiers.runs import Sources, arm_faces, load_history
 from lib.faces.faceset import FaceSet
-from lib.faces.mixing import Arm
+from lib.faces.arms import Arm
 from lib.study.errors import StudyError
 
 

@@ -1,6 +1,6 @@
 """Where a run stands, and its checkpoints: one safetensors file with its facts in the header, taken up only by the very same run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ from lib.study.errors import StudyError
 from lib.study.records import content_hash
 
 NAME = "checkpoint.safetensors"
+FACTS = ("step", "seconds", "best_accuracy", "best_step", "waited")
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,26 @@ class Progress:
         seconds: spent on them.
         sums: float32 (3,) of the current stretch of the learning curve: loss and hits over its images, their number.
         history: rows of the learning curve so far.
+        best: state of the network at the best look at the watched set, where early stopping keeps it.
+        best_accuracy, best_step: of that look.
+        waited: looks since then.
     """
 
     step: int = 0
     seconds: float = 0.0
     sums: torch.Tensor | None = None
     history: tuple = ()
+    best: dict | None = None
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    waited: int = 0
+
+    def after_look(self, accuracy: float, network: torch.nn.Module) -> "Progress":
+        """Note a look at the watched set; a better one than all before is kept."""
+        if accuracy <= self.best_accuracy:
+            return replace(self, waited=self.waited + 1)
+        best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        return replace(self, best=best, best_accuracy=accuracy, best_step=self.step, waited=0)
 
 
 def save_progress(trainer: Trainer, folder: Path, key: list, progress: Progress) -> None:
@@ -37,7 +52,8 @@ def save_progress(trainer: Trainer, folder: Path, key: list, progress: Progress)
         tensors |= {f"averaged/{name}": t for name, t in trainer.averaged.state_dict().items()}
     if progress.sums is not None:
         tensors["sums"] = progress.sums
-    facts = {"key": content_hash(key), "step": progress.step, "seconds": progress.seconds, "history": list(progress.history)}
+    tensors |= {f"best/{name}": tensor for name, tensor in (progress.best or {}).items()}
+    facts = {name: getattr(progress, name) for name in FACTS} | {"key": content_hash(key), "history": list(progress.history)}
     save_tensors(Path(folder) / NAME, tensors, facts)
 
 
@@ -57,7 +73,8 @@ def load_progress(trainer: Trainer, folder: Path | None, key: list) -> Progress:
     restore_optimisers({"of": trainer.optimiser}, tensors)
     _lay_out_like_parameters(trainer.optimiser)
     sums = tensors["sums"].to(trainer.device) if "sums" in tensors else None
-    return Progress(facts["step"], facts["seconds"], sums, tuple(facts["history"]))
+    best = {name: tensor.to(trainer.device) for name, tensor in _part(tensors, "best/").items()} or None
+    return Progress(sums=sums, history=tuple(facts["history"]), best=best, **{name: facts[name] for name in FACTS})
 
 
 def drop_progress(folder: Path | None) -> None:

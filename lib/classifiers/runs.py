@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.models import training_code
+from lib.classifiers.options import Options, options_of
 from lib.classifiers.recipes import recipes_of
 from lib.classifiers.workers import side_by_side
+from lib.faces.arms import UNCURATED, Arm, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
-from lib.faces.mixing import Arm, build_arm
+from lib.faces.mixing import build_arm
 from lib.faces.pool import load_pool
 from lib.study.errors import StudyError
 from lib.study.machine import cores
@@ -38,6 +40,7 @@ class Job:
     keep_weights: bool
     device: str = "cpu"
     key: str = ""
+    options: Options = Options()
 
     @property
     def folder(self) -> str:
@@ -52,11 +55,15 @@ class Sources:
     pools: dict  # folder by pool name
     curated: bool  # True: only what curation kept
     seed: int  # of subsets, duplicates and shuffles
+    filter_arms: tuple = ()  # curation steps whose verdict alone filters the pools of some arms
 
     def read(self) -> tuple[FaceSet, dict]:
-        """Read the real faces and the pools, resized to the real faces' size."""
+        """Read the real faces and the pools, resized to the real faces' size; pools filtered by one step under names of their own."""
         real = load_faces(self.data)
         pools = {name: load_pool(folder, curated=self.curated) for name, folder in self.pools.items()}
+        for name, folder in self.pools.items():
+            for step in filters_of(list(self.filter_arms)):
+                pools[filtered_pool(name, step)] = load_pool(folder, steps=() if step == UNCURATED else (step,))
         return real, {name: pool.resized(real.images.shape[1]) for name, pool in pools.items()}
 
 
@@ -70,7 +77,7 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     """List every run of a study with its key: seeds outside, arms inside, so that a half-done study has whole seeds.
 
     Args:
-        params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights, device.
+        params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights, device, and the options (lib.classifiers.options).
     """
     from lib.classifiers.hardware import resolve_device
 
@@ -78,13 +85,13 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     held = [real.split(name).digest() for name in EVALUATED]
     digests = {arm: arm_faces(arm, real, pools, sources.seed).digest() for arm in arms}
     recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
-    length, code = (params["train_steps"], params["train_epochs"]), {name: training_code(name) for name in recipes}
+    options, length, code = options_of(params), (params["train_steps"], params["train_epochs"]), {name: training_code(name) for name in recipes}
     jobs = []
     for seed in range(params["seeds"]):
         for classifier, recipe in recipes.items():
             for arm in arms:
-                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier]])
-                jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key))
+                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
+                jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key, options))
     return jobs
 
 
@@ -137,8 +144,8 @@ def run_job(prepared: tuple, job: Job) -> None:
     target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}
     held = {name: evaluated for name, evaluated in held.items() if len(evaluated)}
-    settings = {"classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "steps": job.steps, "epochs": job.epochs}
-    record = identity(job) | {"images_by_source": faces.table["source"].value_counts().to_dict()}
+    settings = {"classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "steps": job.steps, "epochs": job.epochs, "options": job.options}
+    record = identity(job) | asdict(job.options) | {"images_by_source": faces.table["source"].value_counts().to_dict()}
     watch = "val" if "val" in held else ""
     try:
         result = train(faces, **settings, device=job.device, evaluate=held, watch=watch, folder=target)
@@ -167,8 +174,8 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
     """Read the finished runs among these jobs, in their order.
 
     Returns:
-        One row a run: folder, arm, kind, pool, share, control_of, classifier, recipe, seed, key, failed ("" if not), accuracy_val,
-        accuracy_test, steps, images, seconds, images_per_second.
+        One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, the options (class_weights,
+        sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps, best_step, images, seconds, images_per_second.
     """
     rows = []
     for job in jobs:

@@ -12,8 +12,10 @@ from lib.classifiers.augmentation import augment, mix
 from lib.classifiers.hardware import autocast, precision_on
 from lib.classifiers.models import build_classifier
 from lib.classifiers.optimisers import learning_rate, make_optimiser
-from lib.classifiers.order import Schedule, step_seed
+from lib.classifiers.options import Options, image_weights, present
+from lib.classifiers.order import Schedule, plan_stages, step_seed
 from lib.classifiers.recipes import Recipe
+from lib.classifiers.splitnorm import select_group, split_norms
 from lib.faces.faceset import FaceSet
 
 
@@ -26,9 +28,11 @@ class Trainer:
     optimiser: torch.optim.Optimizer
     recipe: Recipe
     schedule: Schedule
+    stages: tuple  # of Stage: mostly one
     images: torch.Tensor  # uint8 (N, H, W)
     labels: torch.Tensor  # int64 (N,)
-    weights: torch.Tensor | None  # float32 (N,): of each image in the loss
+    weights: torch.Tensor | None  # float32 (N,) of mean 1: of each image in the loss
+    groups: torch.Tensor | None  # int64 (N,): by whose batch statistics each image is normalised
     generator: torch.Generator
     device: str
     precision: str
@@ -38,24 +42,40 @@ class Trainer:
         """The network that the run is for."""
         return self.averaged.module if self.averaged else self.model
 
+    @property
+    def current(self) -> nn.Module:
+        """The network that the run would be for if it ended now."""
+        return self.averaged.module if self.averaged and self.averaged.n_averaged else self.model
 
-def make_trainer(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str) -> Trainer:
+    def rows(self, step: int) -> torch.Tensor:
+        """Return the positions of a step's images, int64 (B,)."""
+        return next(stage for stage in reversed(self.stages) if stage.first <= step).rows(step, self.device)
+
+
+def make_trainer(
+    faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str, options: Options = Options()
+) -> Trainer:  # fmt: skip
     """Build network, optimiser and schedule from a seed, through torch's own random state, and put the images on the device.
 
     Args:
         steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
     """
+    faces = present(faces)
     schedule = Schedule(len(faces), recipe.batch_size, steps, not steps, seed)
     if not steps:
         schedule = replace(schedule, steps=(epochs or recipe.epochs) * int(schedule.steps_per_epoch))
+    columns = {name: faces.table[name].to_numpy() if name in faces.table else None for name in ("stage_end", "norm_group")}
+    stages = plan_stages(schedule, faces.labels, columns["stage_end"], options.sampling, device)
+    groups = None if columns["norm_group"] is None else torch.from_numpy(columns["norm_group"].astype(np.int64)).to(device)
     torch.manual_seed(seed)
-    model = build_classifier(classifier, image_px=faces.images.shape[1]).to(device, memory_format=torch.channels_last)
+    model = build_classifier(classifier, image_px=faces.images.shape[1])
+    model = model if groups is None else split_norms(model, int(groups.max()) + 1)
+    model = model.to(device, memory_format=torch.channels_last)
     averaged = AveragedModel(model, use_buffers=True) if recipe.average_share else None
-    images, labels = torch.from_numpy(faces.images).to(device), torch.from_numpy(faces.labels).to(device)
-    weights = torch.tensor(faces.table["weight"].to_numpy(np.float32), device=device) if "weight" in faces.table else None
-    precision = precision_on(device, recipe.precision)
-    optimiser = make_optimiser(model, recipe)
-    return Trainer(model, averaged, optimiser, recipe, schedule, images, labels, weights, torch.Generator(device), device, precision)
+    images, labels, weights = torch.from_numpy(faces.images).to(device), torch.from_numpy(faces.labels).to(device), image_weights(faces, options)
+    weights = None if weights is None else torch.from_numpy(weights).to(device)
+    precision, optimiser, generator = precision_on(device, recipe.precision), make_optimiser(model, recipe), torch.Generator(device)
+    return Trainer(model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision)
 
 
 def take_step(trainer: Trainer, step: int) -> torch.Tensor:
@@ -73,19 +93,34 @@ def take_step(trainer: Trainer, step: int) -> torch.Tensor:
     trainer.generator.manual_seed(seed)
     for group in trainer.optimiser.param_groups:
         group["lr"] = learning_rate(recipe, step, schedule.steps)
-    rows = schedule.rows(step, trainer.device)
+    rows = trainer.rows(step)
     x = augment(trainer.images[rows], recipe, trainer.generator)
-    weights = trainer.weights[rows] if trainer.weights is not None else None
     with autocast(trainer.device, trainer.precision):
-        loss, logits = loss_of(trainer.model, x, trainer.labels[rows], weights, recipe, trainer.generator)
+        loss, hits = batch_loss(trainer, x, rows)
     trainer.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     trainer.optimiser.step()
     if trainer.averaged and step >= schedule.steps * (1 - recipe.average_share):
         trainer.averaged.update_parameters(trainer.model)
-    hits = (logits.detach().argmax(1) == trainer.labels[rows]).sum()
     count = torch.full_like(hits, len(rows))
     return torch.stack([loss.detach().float() * len(rows), hits.float(), count.float()])
+
+
+def batch_loss(trainer: Trainer, x: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Compute the loss of a batch x of the images `rows`, and its hits; each group with batch statistics of its own goes through alone."""
+    labels, weights = trainer.labels[rows], None if trainer.weights is None else trainer.weights[rows]
+    if trainer.groups is None:
+        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator)
+        return loss, (logits.detach().argmax(1) == labels).sum()
+    losses, hits, groups = [], [], trainer.groups[rows]
+    for group in groups.unique().tolist():
+        select_group(trainer.model, group)
+        own = groups == group
+        own_weights = None if weights is None else weights[own]
+        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator)
+        losses.append(loss * (len(logits) / len(rows)))
+        hits.append((logits.detach().argmax(1) == labels[own]).sum())
+    return torch.stack(losses).sum(), torch.stack(hits).sum()
 
 
 def loss_of(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -105,5 +140,5 @@ def loss_of(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, re
 
 
 def weighted_mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """Average losses (B,), by weights (B,) where there are any."""
-    return losses.mean() if weights is None else (losses * weights).sum() / weights.sum()
+    """Average losses (B,), times weights (B,) where there are any: of mean 1 over the training set, not over each batch."""
+    return losses.mean() if weights is None else (losses * weights).mean()

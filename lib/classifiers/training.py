@@ -16,8 +16,10 @@ from torch import nn
 
 from lib.classifiers.augmentation import to_float
 from lib.classifiers.models import parameter_count
+from lib.classifiers.options import Options, present
 from lib.classifiers.recipes import Recipe, recipe_of
 from lib.classifiers.resume import Progress, drop_progress, load_progress, save_progress
+from lib.classifiers.splitnorm import join_norms
 from lib.classifiers.trainer import Trainer, make_trainer, take_step
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
@@ -34,7 +36,7 @@ class TrainingResult:
         history: the learning curve, one row a stretch of steps: step, epoch, loss and accuracy (of the stretch's batches, in training
             mode), accuracy_watched (where a set is watched), seconds (of training so far).
         probabilities: float32 (N, 7) for each evaluated set.
-        facts: parameters, steps, images, seconds, images_per_second, device, precision, threads.
+        facts: parameters, steps, images, epochs, seconds, images_per_second, device, precision, threads, best_step (whose weights the model has).
     """
 
     model: nn.Module
@@ -45,12 +47,12 @@ class TrainingResult:
 
 def train(
     faces: FaceSet, *, classifier: str, recipe: Recipe | str, seed: int, steps: int = 0, epochs: int = 0,
-    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None,
+    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None, options: Options = Options(),
 ) -> TrainingResult:  # fmt: skip
     """Train a network on a face set.
 
     Args:
-        faces: training images, square. A column `weight` in the table (float, positive) weighs each image in the loss.
+        faces: training images, square. The columns weight, stage_end and norm_group of the table say how each takes part, see lib.faces.mixing.
         classifier: name of a network.
         recipe: how to train, or the name of a recipe.
         seed: of initialisation, order, augmentation and dropout.
@@ -60,36 +62,47 @@ def train(
         device: cpu or cuda.
         folder: receives checkpoints of a run that takes minutes, and is where such a run goes on; None: no checkpoints.
         progress: called with each row of the learning curve.
+        options: weights of classes, sampling, early stopping (each point of the learning curve is a look at the watched set).
 
     Raises:
-        StudyError: no training images; a loss that is not finite.
+        StudyError: no training images; a loss that is not finite; early stopping with nothing to watch; what the options or the columns of
+            the faces ask for cannot be.
     """
     recipe, evaluate = recipe_of(recipe) if isinstance(recipe, str) else recipe, evaluate or {}
-    if not len(faces):
+    if not len(present(faces)):
         raise StudyError("there are no training images in this arm")
+    if options.early_stopping_patience and watch not in evaluate:
+        raise StudyError("early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0")
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device)
-        key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision]
-        history = fit(trainer, evaluate.get(watch), folder, key, progress)
+        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options)
+        key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]
+        history, kept = fit(trainer, evaluate.get(watch), folder, key, progress, options.early_stopping_patience)
+        join_norms(trainer.result)
     probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
-    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, training_facts(trainer, float(history["seconds"].iloc[-1])))
+    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, training_facts(trainer, history) | {"best_step": kept})
 
 
-def training_facts(trainer: Trainer, seconds: float) -> dict:
+def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:
     """Say how large, how long and how fast a training was."""
-    schedule, images = trainer.schedule, len(trainer.images)
-    seen = schedule.steps / schedule.steps_per_epoch * images
-    size = {"parameters": parameter_count(trainer.model), "steps": schedule.steps, "images": images, "epochs": seen / images}
+    images, steps, seconds = len(trainer.images), int(history["step"].iloc[-1]), float(history["seconds"].iloc[-1])
+    seen = steps / trainer.schedule.steps_per_epoch * images
+    size = {"parameters": parameter_count(trainer.result), "steps": steps, "images": images, "epochs": seen / images}
     speed = {"seconds": seconds, "images_per_second": seen / seconds}
     return size | speed | {"device": trainer.device, "precision": trainer.precision, "threads": torch.get_num_threads()}
 
 
-def fit(trainer: Trainer, watched: FaceSet | None, folder: Path | None, key: list, progress=None) -> pd.DataFrame:
-    """Take all steps of a schedule, from a checkpoint if there is one; return the learning curve."""
+def fit(
+    trainer: Trainer, watched: FaceSet | None, folder: Path | None, key: list, progress=None, patience: int = 0
+) -> tuple[pd.DataFrame, int]:  # fmt: skip
+    """Take all steps of a schedule, from a checkpoint if there is one, or stop early and put the best weights back.
+
+    Returns:
+        (learning curve, step whose weights the network has)
+    """
     steps, points = trainer.schedule.steps, min(trainer.recipe.curve_points, trainer.schedule.steps)
     state = load_progress(trainer, folder, key)
     clock = saved = time.perf_counter()
-    while state.step < steps:
+    while state.step < steps and not (patience and state.waited >= patience):
         trainer.model.train()
         sums = take_step(trainer, state.step)
         state = replace(state, step=state.step + 1, sums=sums if state.sums is None else state.sums + sums)
@@ -99,14 +112,18 @@ def fit(trainer: Trainer, watched: FaceSet | None, folder: Path | None, key: lis
         state, clock = replace(state, seconds=state.seconds + time.perf_counter() - clock), time.perf_counter()
         if due:
             row = curve_row(trainer, state, watched)
-            state, clock = replace(state, sums=None, history=(*state.history, row)), time.perf_counter()
+            state = replace(state, sums=None, history=(*state.history, row))
+            state = state.after_look(row["accuracy_watched"], trainer.current) if patience else state
+            clock = time.perf_counter()
             if progress:
                 progress(row)
         if folder is not None and clock - saved > CHECKPOINT_SECONDS:
             save_progress(trainer, folder, key, state)
             saved = time.perf_counter()
     drop_progress(folder)
-    return pd.DataFrame(list(state.history))
+    if patience:
+        trainer.result.load_state_dict(state.best)
+    return pd.DataFrame(list(state.history)), state.best_step if patience else state.step
 
 
 def check_finite(loss: float, trainer: Trainer, step: int) -> None:
@@ -125,7 +142,7 @@ def curve_row(trainer: Trainer, state: Progress, watched: FaceSet | None) -> dic
     loss, hits, images = state.sums.tolist()
     row = {"step": state.step, "epoch": state.step / trainer.schedule.steps_per_epoch, "loss": loss / images, "accuracy": hits / images}
     if watched is not None:
-        found = predict(trainer.model, watched.images, flip_average=trainer.recipe.flip_average).argmax(1)
+        found = predict(trainer.current, watched.images, flip_average=trainer.recipe.flip_average).argmax(1)
         row["accuracy_watched"] = float((found == watched.labels).mean())
     return row | {"seconds": state.seconds}
 

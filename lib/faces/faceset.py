@@ -20,6 +20,7 @@ from lib.study.records import atomic_write
 CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # alphabetical; a number exists only inside a tensor
 SPLITS = ("train", "val", "test", "extra")
 REQUIRED = ("id", "class", "split", "source")
+TAKES_PART = ("weight", "stage_end", "norm_group")  # optional columns that say how an image takes part in training, see lib.faces.mixing
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ class FaceSet:
         return FaceSet(resize(self.images, px), self.table)
 
     def digest(self) -> str:
-        """Hash images, classes, splits and ids: sha256 hex, equal exactly where these are, in this order."""
+        """Hash images, classes, splits, ids and how images take part in training: sha256 hex, equal exactly where these are, in this order."""
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         for column in ("id", "class", "split"):
             digest.update("\x00".join(self.table[column].astype(str)).encode())
+        for column in [name for name in TAKES_PART if name in self.table]:
+            digest.update(column.encode() + self.table[column].to_numpy(np.float64).tobytes())
         return digest.hexdigest()
 
 

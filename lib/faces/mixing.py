@@ -1,62 +1,21 @@
-"""Arms: what a classifier is trained on. Real faces, synthetic faces, and the controls that every synthetic arm is read against."""
+"""Training sets: real faces, synthetic faces, and how each image takes part, put together as an arm says.
 
-from dataclasses import dataclass
+Where an arm asks for more than a mixture, columns of the table say how an image takes part in training: `weight` in the loss (0: not at all),
+`stage_end`, the share of the steps after which the run turns to the images of the next stage, and `norm_group`, whose batch statistics
+normalise it (0: those of real images, which stay when the training is over).
+"""
 
 import numpy as np
 
+from lib.faces.arms import Arm, filtered_pool
 from lib.faces.faceset import CLASSES, FaceSet, concat
 from lib.study.errors import StudyError
 
 
-@dataclass(frozen=True)
-class Arm:
-    """One training set by rule.
-
-    Attributes:
-        name: a sentence, e.g. supplement-0.1502-dcgan; unique in a study.
-        kind: base, supplement, replace, synthetic, scarce, balance, or a control: duplicate, shuffled, subset, extra.
-        pool: the pool whose images it takes, "" for real data alone.
-        share: synthetic share of the total (supplement, shuffled, duplicate, extra), real share (replace, subset, scarce),
-            or multiple of the real amount (synthetic).
-        control_of: for a control, the kind of arm that it controls; "" otherwise.
-    """
-
-    name: str
-    kind: str
-    pool: str = ""
-    share: float = 0.0
-    control_of: str = ""
-
-
-def plan_arms(params: dict) -> list[Arm]:
-    """List the arms that the flat parameters ask for: base first, each synthetic arm with its controls."""
-    pools, controls = params["arm_pools"] or params["pools"], set(params["controls"])
-    arms = [Arm("base", "base")]
-    for share in params["supplement_shares"]:
-        text = f"{share:.4g}"
-        arms += [Arm(f"duplicate-{text}", "duplicate", share=share, control_of="supplement")] * ("duplicate" in controls)
-        arms += [Arm(f"extra-{text}", "extra", share=share, control_of="supplement")] * ("extra" in controls)
-        for pool in pools:
-            arms.append(Arm(f"supplement-{text}-{pool}", "supplement", pool, share))
-            arms += [Arm(f"shuffled-{text}-{pool}", "shuffled", pool, share, "supplement")] * ("shuffled" in controls)
-    for share in params["replace_shares"]:
-        text = f"{share:.4g}"
-        arms += [Arm(f"subset-{text}", "subset", share=share, control_of="replace")] * ("subset" in controls and 0 < share < 1)
-        arms += [Arm(f"replace-{text}-{pool}", "replace", pool, share) for pool in pools]
-    for multiple in params["synthetic_multiples"]:
-        for pool in pools:
-            name = f"synthetic-{multiple:g}x-{pool}"
-            arms.append(Arm(name, "synthetic", pool, multiple))
-            arms += [Arm(f"{name}-shuffled", "shuffled", pool, multiple, "synthetic")] * ("shuffled" in controls)
-    for share in params["scarce_shares"]:
-        arms += [Arm(f"scarce-{share:.4g}", "subset", share=share, control_of="scarce")] * (share < 1)
-        arms += [Arm(f"scarce-{share:.4g}-{pool}", "scarce", pool, share) for pool in pools]
-    arms += [Arm(f"balance-{pool}", "balance", pool) for pool in pools if params["balance"]]
-    return arms
-
-
 def synthetic_count(n_real: int, share: float) -> int:
     """Count the synthetic images that make `share` of the total beside n_real real ones."""
+    if share >= 1:
+        raise StudyError(f"a synthetic share of {share:g} beside real images cannot be; synthetic images alone are synthetic_multiples")
     return round(share / (1 - share) * n_real)
 
 
@@ -66,52 +25,64 @@ def build_arm(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, 
     Args:
         arm: which.
         real: the real training images.
-        pools: synthetic face sets by name, in order of generation, as curation left them.
+        pools: synthetic face sets by name, in order of generation, as curation left them; those of filter arms by `filtered_pool`.
         seed: of subsets, duplicates and shuffles: drawn once per study, so that all arms share them.
         extra: held-back real images, for the control `extra`.
 
     Raises:
         StudyError: a pool that is not there or too small.
     """
-    rng = np.random.default_rng([seed, 40])
-    n = len(real)
+    rng, n = np.random.default_rng([seed, 40]), len(real)
     if arm.kind == "base":
         return real
-    if arm.kind == "duplicate":
-        return concat([real, _copies(real, synthetic_count(n, arm.share), rng)])
     if arm.kind == "subset":
         return real.select(stratified(real.labels, round(arm.share * n), rng))
+    if arm.kind == "duplicate":
+        return _oversampled(real, rng) if arm.control_of == "balance" else concat([real, _copies(real, synthetic_count(n, arm.share), rng)])
     if arm.kind == "extra":
         return concat([real, _first(extra, synthetic_count(n, arm.share), arm, "the held-back real images (drawn_extra)")])
-    pool = _pool(arm, pools)
-    if arm.kind == "supplement" or (arm.kind, arm.control_of) == ("shuffled", "supplement"):
-        added = _first(pool, synthetic_count(n, arm.share), arm, f"pool {arm.pool}")
-        return concat([real, _shuffled(added, rng) if arm.kind == "shuffled" else added])
-    if arm.kind == "synthetic" or (arm.kind, arm.control_of) == ("shuffled", "synthetic"):
-        only = _first(pool, round(arm.share * n), arm, f"pool {arm.pool}")
-        return _shuffled(only, rng) if arm.kind == "shuffled" else only
-    if arm.kind in ("replace", "scarce"):
-        kept = stratified(real.labels, round(arm.share * n), rng)
-        return concat([real.select(kept), _first(pool, n - len(kept), arm, f"pool {arm.pool}")])
-    if arm.kind == "balance":
-        return concat([real, pool.select(_fill(real, pool, arm))])
-    raise StudyError(f"arm {arm.name}: unknown kind {arm.kind!r}")
+    kind, pool = arm.control_of if arm.kind == "shuffled" else arm.kind, _pool(arm, pools)
+    if kind in ("replace", "scarce"):
+        real = real.select(stratified(real.labels, round(arm.share * n), rng))
+    added = pool.select(_fill(real, pool, arm)) if kind == "balance" else _first(pool, _count(kind, arm.share, n, len(real)), arm, f"pool {arm.pool}")
+    added = _shuffled(added, rng) if arm.kind == "shuffled" else added
+    return added if kind == "synthetic" else _joined(kind, arm, real, added)
+
+
+def _count(kind: str, share: float, n: int, kept: int) -> int:
+    """Count the synthetic images beside `kept` of n real ones."""
+    return round(share * n) if kind == "synthetic" else n - kept if kind in ("replace", "scarce") else synthetic_count(n, share)
+
+
+def _joined(kind: str, arm: Arm, real: FaceSet, added: FaceSet) -> FaceSet:
+    """Put real and synthetic images together and say of each how it takes part in training."""
+    first = len(added) / max(1, len(real) + len(added))  # of the steps: each image is seen as often as in a plain supplement
+    columns = {"staged": ("stage_end", 1.0, first), "reversed": ("stage_end", 1 - first, 1.0), "weighted": ("weight", 1.0, arm.weight),
+               "splitnorm": ("norm_group", 0, 1)}  # fmt: skip
+    joined = concat([real, added])
+    if kind not in columns:
+        return joined
+    name, of_real, of_synthetic = columns[kind]
+    return FaceSet(joined.images, joined.table.assign(**{name: np.repeat([of_real, of_synthetic], [len(real), len(added)])}))
 
 
 def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n positions that keep the class shares (largest remainders), in rising order; nested for one seed is not promised."""
-    counts = np.bincount(labels, minlength=len(CLASSES))
-    quota = counts * n / max(1, len(labels))
-    take = np.floor(quota).astype(int)
-    take[np.argsort(take - quota, kind="stable")[: n - take.sum()]] += 1
-    chosen = [rng.permutation(np.flatnonzero(labels == c))[: take[c]] for c in range(len(CLASSES))]
-    return np.sort(np.concatenate(chosen))
+    """Choose n positions that keep the class shares, in rising order; for one seed a smaller choice is part of every larger one.
+
+    Source: seats by Webster's divisors (Balinski and Young 1982), which never take one back as their number grows.
+    """
+    place = np.empty(len(labels))
+    for c in range(len(CLASSES)):
+        rows = rng.permutation(np.flatnonzero(labels == c))
+        place[rows] = (np.arange(len(rows)) + 0.5) / max(1, len(rows))
+    return np.sort(np.argsort(place, kind="stable")[:n])
 
 
 def _pool(arm: Arm, pools: dict[str, FaceSet]) -> FaceSet:
-    if arm.pool not in pools:
-        raise StudyError(f"arm {arm.name}: pool {arm.pool!r} is not there; there are {', '.join(pools) or 'none'}. Run notebook 20 for it")
-    pool = pools[arm.pool]
+    name = filtered_pool(arm.pool, arm.only) if arm.only else arm.pool
+    if name not in pools:
+        raise StudyError(f"arm {arm.name}: pool {name!r} is not there; there are {', '.join(pools) or 'none'}. Run notebook 20 for it")
+    pool = pools[name]
     return FaceSet(pool.images, pool.table.assign(id=f"{arm.pool}/" + pool.table["id"]))
 
 
@@ -129,6 +100,13 @@ def _copies(faces: FaceSet, wanted: int, rng: np.random.Generator) -> FaceSet:
     chosen = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))] or [np.zeros(0, int)])[:wanted]
     table = faces.table.iloc[chosen]
     return FaceSet(faces.images[chosen], table.assign(id=table["id"] + [f"-copy{place // n + 1}" for place in range(wanted)]))
+
+
+def _oversampled(real: FaceSet, rng: np.random.Generator) -> FaceSet:
+    """Duplicate images until every class is as large as the largest, each once before any twice."""
+    largest = real.counts().max()
+    classes = [real.select(real.labels == c) for c in np.unique(real.labels)]
+    return concat([real, *(_copies(faces, largest - len(faces), rng) for faces in classes if len(faces) < largest)])
 
 
 def _shuffled(faces: FaceSet, rng: np.random.Generator) -> FaceSet:

@@ -12,12 +12,17 @@ from lib.metrics.scores import class_scores, scores
 from lib.metrics.statistics import holm, verdict
 from lib.study.errors import StudyError
 
-# an arm's name -> the controls that have its size; {} are the groups of the pattern
+# an arm's name -> the arms of its size that it is read against, by the first pattern that fits; {} are the groups of the pattern
 CONTROLS = (
+    (r"supplement-([\d.]+)-(.+)-only_(?!none$).+", ("supplement-{0}-{1}-only_none",)),
+    (r"supplement-[\d.]+-.+-only_none", ()),
     (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "extra-{0}", "shuffled-{0}-{1}")),
     (r"replace-([\d.]+)-(.+)", ("subset-{0}",)),
     (r"synthetic-([\d.]+x)-(.+)", ("synthetic-{0}-{1}-shuffled",)),
     (r"scarce-([\d.]+)-(.+)", ("scarce-{0}",)),
+    (r"(?:staged|reversed|splitnorm)-([\d.]+)-(.+)", ("supplement-{0}-{1}", "duplicate-{0}", "{arm}-shuffled")),
+    (r"weighted-([\d.]+)-at-[\d.]+-(.+)", ("supplement-{0}-{1}", "duplicate-{0}", "{arm}-shuffled")),
+    (r"balance-(.+)", ("duplicate-balance", "{arm}-shuffled")),
 )
 
 
@@ -28,18 +33,18 @@ def contrasts(arms: list[str]) -> list[tuple[str, str, str]]:
         (reference, arm, role) with role "base" or "control", only of arms that exist.
     """
     found = [("base", arm, "base") for arm in arms if arm != "base" and "base" in arms]
-    for arm in arms:
-        for pattern, controls in CONTROLS:
-            match = re.fullmatch(pattern, arm)
-            names = [control.format(*match.groups()) for control in controls] if match and not arm.endswith("-shuffled") else []
-            found += [(name, arm, "control") for name in names if name in arms]
+    for arm in [arm for arm in arms if not arm.endswith("-shuffled")]:
+        matches = ((re.fullmatch(pattern, arm), controls) for pattern, controls in CONTROLS)
+        names = next(([control.format(*match.groups(), arm=arm) for control in controls] for match, controls in matches if match), [])
+        found += [(name, arm, "control") for name in names if name in arms]
     return found
 
 
 def design(arm: str) -> str:
-    """Name an arm without its pool: supplement-0.5-dcgan is supplement-0.5."""
-    match = re.match(r"(?:supplement|shuffled|replace|synthetic|scarce)-[\d.]+x?(?=-)|balance(?=-)", arm)
-    return match.group(0) + ("-shuffled" if arm.endswith("-shuffled") else "") if match else arm
+    """Name an arm without its pool: supplement-0.5-dcgan is supplement-0.5, supplement-0.5-dcgan-only_blur is supplement-0.5-only_blur."""
+    shares = r"(?:supplement|shuffled|replace|synthetic|scarce|staged|reversed|splitnorm)-[\d.]+x?|weighted-[\d.]+-at-[\d.]+|balance"
+    match = re.fullmatch(rf"({shares})-.+?(-shuffled|-only_\w+)?", arm)
+    return match.group(1) + (match.group(2) or "") if match else arm
 
 
 def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> dict[tuple[str, str], ArmPredictions]:

@@ -23,11 +23,13 @@ NOT_STUDIES = ("base", "claims", "reported")
 RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512),
           "seeds": (1, 1000), "judge_folds": (2, 100), "n_boot": (100, 10**6),
           "face_scale_factor": (1.01, 2.0), "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200)}  # fmt: skip
+ARM_SHARES = ("scarce_shares", "staged_shares", "reversed_shares", "weighted_shares", "split_norm_shares")
 STEPS = ("blank", "blur", "exposure", "exact_copy", "near_copy", "leak", "face", "memorised", "label", "balance", "diverse")
 CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
            "label_action": ("drop", "relabel"), "balance_to": ("equal", "real"), "curation_steps": STEPS, "filter_arms": STEPS,
+           "class_weights": ("none", "inverse", "effective"), "sampling": ("shuffled", "balanced"),
            "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
-ELEMENTS = {"scarce_shares": float, "arm_pools": str, "filter_arms": str}  # lists that are empty in base.yaml
+ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), "arm_pools": str, "filter_arms": str, "sd_emphasised": str}  # lists that are empty in base.yaml
 
 
 def read_yaml(path: Path) -> dict:

@@ -11,10 +11,12 @@ from lib.classifiers.models import training_code
 from lib.classifiers.recipes import RECIPES, recipes_of
 from lib.classifiers.runs import Sources, load_history, load_predictions, load_runs, plan_jobs, run_jobs
 from lib.faces.faceset import CLASSES, FaceSet, save_faces
-from lib.faces.mixing import Arm
+from lib.faces.pool import save_alone
+from lib.faces.arms import Arm
 from lib.study.errors import StudyError
 
-PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu"}
+PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu",
+          "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0}  # fmt: skip
 ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
 
 
@@ -81,7 +83,8 @@ def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
     known = keys()
     assert len(known) == 4
     assert known == keys(keep_weights=0)
-    for changes in ({"recipes": ["schuermann"]}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
+    options = ({"class_weights": "inverse"}, {"sampling": "balanced"}, {"early_stopping_patience": 3})
+    for changes in (*options, {"recipes": ["schuermann"]}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
         assert known.isdisjoint(keys(**changes)), changes
     save_faces(made(41, 1), tmp_path / "a")
     longer = keys(Sources(sources.data, {"a": tmp_path / "a"}, True, 0))
@@ -89,6 +92,28 @@ def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
     save_faces(made(40, 2), tmp_path / "b")
     other = keys(Sources(sources.data, {"a": tmp_path / "b"}, True, 0))
     assert len(known & other) == 2  # base does not depend on a pool
+
+
+def test_options_reach_the_run_and_its_row(sources, tmp_path):
+    changes = {"class_weights": "effective", "sampling": "balanced", "early_stopping_patience": 1, "train_steps": 8, "seeds": 1}
+    jobs = plan_jobs(ARMS[:1], sources, PARAMS | changes)
+    module.run_job(module.prepare(sources, tmp_path), jobs[0])
+    (row,) = load_runs(tmp_path, jobs).to_dict("records")
+    assert [row[name] for name in ("class_weights", "sampling", "early_stopping_patience")] == ["effective", "balanced", 1]
+    curve = load_history(tmp_path / row["folder"])
+    assert row["steps"] == curve["step"].iloc[-1] and row["accuracy_val"] == curve["accuracy_watched"].max()
+    assert row["best_step"] == curve["step"][curve["accuracy_watched"].idxmax()]
+
+
+def test_filter_arms_are_made_from_what_one_step_keeps(sources, tmp_path):
+    pool = made(40, 1)
+    save_faces(pool, tmp_path / "pools" / "a")
+    ids = pool.table["id"]
+    save_alone(tmp_path / "pools" / "a", pd.DataFrame({"id": ids, "step": "blur", "keep": np.arange(40) >= 10, "score": 0.0, "reason": "", "relabel": ""}))
+    arms = [Arm(f"supplement-0.5-a-only_{step}", "filtered", "a", 0.5, only=step) for step in ("none", "blur")]
+    jobs = plan_jobs(arms, Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur",)), PARAMS | {"seeds": 1})
+    plain = plan_jobs(ARMS[1:], sources, PARAMS | {"seeds": 1})
+    assert jobs[0].key == plain[0].key != jobs[1].key  # nothing curated the pool of `sources`
 
 
 def test_a_recipe_changed_in_place_makes_its_runs_stale(sources, monkeypatch):

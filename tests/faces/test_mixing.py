@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from lib.faces.faceset import CLASSES, FaceSet, concat
-from lib.faces.mixing import Arm, build_arm, plan_arms, stratified, synthetic_count
+from lib.faces.arms import Arm, plan_arms
+from lib.faces.mixing import build_arm, stratified, synthetic_count
 from lib.study.errors import StudyError
 
 PARAMS = {
     "pools": ["a", "b"], "arm_pools": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2, 0.15025],
-    "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True,
+    "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True, "staged_shares": [], "reversed_shares": [],
+    "weighted_shares": [], "synthetic_weights": [0.5], "split_norm_shares": [], "filter_arms": [],
 }  # fmt: skip
 
 
@@ -110,7 +112,7 @@ def test_the_seed_governs_what_is_drawn():
     assert build("subset-0.5").digest() == build("subset-0.5").digest() != build("subset-0.5", seed=1).digest()
 
 
-def test_stratified_keeps_class_shares_by_largest_remainders():
+def test_stratified_keeps_class_shares():
     labels = np.repeat(np.arange(7), [40, 5, 15, 20, 10, 7, 3])
     chosen = stratified(labels, 50, np.random.default_rng(0))
     counts = np.bincount(labels[chosen], minlength=7)
@@ -131,3 +133,68 @@ def test_a_pool_too_small_or_missing_is_said_with_both_numbers():
         build_arm(Arm("supplement-0.5-a", "supplement", "a", 0.5), REAL, {"a": POOLS["a"].select(np.arange(10))}, seed=0)
     with pytest.raises(StudyError, match="'c' is not there; there are a, b"):
         build_arm(Arm("synthetic-1x-c", "synthetic", "c", 1.0), REAL, POOLS, seed=0)
+
+
+def test_shares_of_variants_bring_their_plain_supplements_and_controls():
+    arms = plan_arms(PARAMS | {"supplement_shares": [0.2], "staged_shares": [0.5, 0.2], "weighted_shares": [0.5], "synthetic_weights": [0.25, 1.0]})
+    names = [arm.name for arm in arms]
+    assert len(set(names)) == len(names)
+    for name in ("supplement-0.5-a", "duplicate-0.5", "shuffled-0.5-b", "staged-0.2-a", "staged-0.5-b-shuffled", "weighted-0.5-at-0.25-a",
+                 "weighted-0.5-at-1-b-shuffled"):  # fmt: skip
+        assert name in names
+    assert not any(name.startswith("reversed") or "only" in name for name in names)
+
+
+@pytest.mark.parametrize("kind", ["staged", "reversed", "weighted", "splitnorm"])
+def test_variants_hold_the_images_of_the_plain_supplement(kind):
+    variant = build_arm(Arm("v", kind, "a", 0.2, weight=0.25), REAL, POOLS, seed=0)
+    np.testing.assert_array_equal(variant.images, build("supplement-0.2-a").images)
+    column, real, synthetic = {"staged": ("stage_end", 1, 0.2), "reversed": ("stage_end", 0.8, 1), "weighted": ("weight", 1, 0.25),
+                               "splitnorm": ("norm_group", 0, 1)}[kind]  # fmt: skip
+    assert variant.table[column].iloc[:70].unique() == pytest.approx([real], abs=0.005)
+    assert variant.table[column].iloc[70:].unique() == pytest.approx([synthetic], abs=0.005)
+
+
+def test_a_shuffled_variant_is_trained_like_the_variant():
+    plain, shuffled = (build_arm(Arm("v", *kind, weight=0.25), REAL, POOLS, seed=0)
+                       for kind in (("weighted", "a", 0.2), ("shuffled", "a", 0.2, "weighted")))  # fmt: skip
+    np.testing.assert_array_equal(plain.table["weight"], shuffled.table["weight"])
+    assert (plain.labels[:70] == shuffled.labels[:70]).all() and (plain.labels[70:] != shuffled.labels[70:]).any()
+
+
+def test_filter_arms_take_the_first_images_that_one_step_keeps():
+    params = PARAMS | {"filter_arms": ["blur"], "supplement_shares": [0.2]}
+    arms = {arm.name: arm for arm in plan_arms(params) if arm.kind == "filtered"}
+    assert set(arms) == {f"supplement-0.2-{pool}-only_{step}" for pool in "ab" for step in ("none", "blur")}
+    pools = POOLS | {"a-only_none": POOLS["a"], "a-only_blur": POOLS["a"].select(np.arange(1, 140, 2))}
+    none, blur = (build_arm(arms[f"supplement-0.2-a-only_{step}"], REAL, pools, seed=0) for step in ("none", "blur"))
+    assert len(none) == len(blur) and none.digest() == build("supplement-0.2-a").digest()
+    assert list(blur.table["id"].iloc[70:73]) == ["a/synthetic1", "a/synthetic3", "a/synthetic5"]
+
+
+def test_scarce_subsets_lie_in_one_another():
+    real = FaceSet(REAL.images, REAL.table.assign(**{"class": np.repeat(CLASSES, [1, 2, 7, 10, 15, 15, 20])}))
+    shares = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0]
+    subsets = [build_arm(Arm("scarce", "subset", share=share, control_of="scarce"), real, {}, seed=3) for share in shares]
+    assert [len(subset) for subset in subsets] == [round(share * 70) for share in shares]
+    for small, large in zip(subsets, subsets[1:]):
+        assert set(small.table["id"]) <= set(large.table["id"])
+    params = PARAMS | {"scarce_shares": shares}
+    assert {arm.name for arm in plan_arms(params) if arm.name.startswith("scarce")} == {
+        f"scarce-{share:g}{pool}" for share in shares[:-1] for pool in ("", "-a", "-b")}  # fmt: skip
+
+
+def test_balance_has_controls_of_its_size():
+    real = concat([REAL.select(REAL.labels != 1), REAL.select(np.flatnonzero(REAL.labels == 1)[:2])])
+    arms = {arm.name: build_arm(arm, real, POOLS, seed=0) for arm in plan_arms(PARAMS) if "balance" in arm.name}
+    assert set(arms) == {"duplicate-balance", "balance-a", "balance-a-shuffled", "balance-b", "balance-b-shuffled"}
+    assert {len(faces) for faces in arms.values()} == {70}
+    oversampled = arms["duplicate-balance"]
+    assert set(oversampled.counts()) == {10} and {image.tobytes() for image in oversampled.images} == {image.tobytes() for image in real.images}
+
+
+def test_shares_whose_names_would_clash_are_refused():
+    with pytest.raises(StudyError, match="supplement-0.1502-a.*0.15025 and 0.1502"):
+        plan_arms(PARAMS | {"staged_shares": [0.1502], "controls": []})
+    with pytest.raises(StudyError, match="synthetic share of 1.*synthetic_multiples"):
+        build_arm(Arm("supplement-1-a", "supplement", "a", 1.0), REAL, POOLS, seed=0)

@@ -75,6 +75,29 @@ def test_the_family_is_one_question_asked_of_all_pools():
     assert [design(arm) for arm in arms] == ["supplement-0.5", "replace-0.5", "synthetic-1x-shuffled", "duplicate-0.5", "base", "scarce-0.25", "balance"]
 
 
+def test_every_planned_control_is_read_and_every_variant_against_its_plain_supplement():
+    from lib.faces.arms import plan_arms
+
+    params = {"pools": ["a", "b-c"], "arm_pools": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2],
+              "replace_shares": [0.5], "synthetic_multiples": [1.0, 2.0], "scarce_shares": [0.25, 1.0], "balance": True, "staged_shares": [0.5],
+              "reversed_shares": [0.5], "weighted_shares": [0.2], "synthetic_weights": [0.25, 0.5], "split_norm_shares": [0.2],
+              "filter_arms": ["near_copy", "blur"]}  # fmt: skip
+    arms = plan_arms(params)
+    found = [(a, b) for a, b, role in contrasts([arm.name for arm in arms]) if role == "control"]
+    assert {arm.name for arm in arms if arm.control_of} <= {reference for reference, _ in found}
+    for arm in arms:
+        references = {reference for reference, own in found if own == arm.name}
+        text = f"{arm.share:.4g}-{arm.pool}"
+        if arm.kind in ("staged", "reversed", "weighted", "splitnorm"):
+            assert references == {f"supplement-{text}", f"duplicate-{arm.share:.4g}", f"{arm.name}-shuffled"}
+        if arm.kind == "filtered":
+            assert references == ({f"supplement-{text}-only_none"} if arm.only != "none" else set())
+    families = {design(arm.name) for arm in arms if arm.pool}
+    assert families == {design(arm.name.replace("b-c", "a")) for arm in arms if arm.pool} and not any("b-c" in family for family in families)
+    assert {"weighted-0.2-at-0.25-shuffled", "supplement-0.2-only_near_copy", "splitnorm-0.2", "balance-shuffled"} <= families
+
+
+
 def test_gather_and_judge(labels):
     runs = pd.DataFrame([(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"])
     good, poor = predicted(labels, 3, 2.5, 1), predicted(labels, 3, 1.0, 1)
