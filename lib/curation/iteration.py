@@ -1,14 +1,33 @@
-"""From the findings back to the generator: what the next round should make."""
-
-from pathlib import Path
+"""From the findings back to the generator: what a round showed by class, and what the next one should make."""
 
 import numpy as np
 import pandas as pd
 
 from lib.curation.nearest import nearest
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.study.errors import StudyError
-from lib.study.records import read_json, write_json
+from lib.faces.pool import decide
+
+GUIDANCE = {"stable": "sd_guidance", "diffusion": "diffusion_guidance"}  # generator: the parameter that weighs its condition
+HOLDS = 0.8  # labels of a pool hold where the classifier agrees at least so many times as often as with real images
+COVERS = 0.6  # share of real images from which on a pool covers them
+
+
+def round_evidence(pool: FaceSet, verdicts: pd.DataFrame, held: FaceSet, instrument) -> pd.DataFrame:
+    """Collect by class what decides the next round, in the eyes of the reference classifier.
+
+    Args:
+        pool: synthetic images.
+        verdicts: curation's, long.
+        held: real images that neither the generator nor the classifier has seen.
+        instrument: has features and probabilities, both of uint8 (N, H, W).
+
+    Returns:
+        Table of class_evidence.
+    """
+    keep = decide(verdicts, pool.table["id"].tolist())["keep"].to_numpy()
+    wrong = instrument.probabilities(held.images).argmax(axis=1) != held.labels
+    errors = pd.Series(wrong).groupby(held.table["class"].to_numpy()).mean().reindex(CLASSES)
+    return class_evidence(pool, keep, instrument.probabilities(pool.images), instrument.features(pool.images), held, instrument.features(held.images), errors)
 
 
 def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.ndarray, features: np.ndarray, real: FaceSet, real_features: np.ndarray,
@@ -20,12 +39,12 @@ def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.n
         verdicts_keep: bool (N,), curation's decision.
         probabilities: float (N, 7), the judge's.
         features: float (N, D) of the pool.
-        real: real training images.
+        real: real images.
         real_features: float (M, D) of them.
-        class_errors: share of validation images of each class that the classifier gets wrong.
+        class_errors: share of real images of each class that the classifier gets wrong.
 
     Returns:
-        Table by class: n, kept (share), consistency (share that the judge sees as labelled), coverage (share of real images with a
+        Table by class: n, kept (share), consistency (share that the judge sees as labelled), n_real, coverage (share of real images with a
         synthetic one nearer than their own usual real neighbour), error.
     """
     rows = []
@@ -37,6 +56,7 @@ def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.n
             "n": n,
             "kept": float(verdicts_keep[own].mean()) if n else np.nan,
             "consistency": float((probabilities[own].argmax(axis=1) == label).mean()) if n else np.nan,
+            "n_real": int(theirs.sum()),
             "coverage": _covered(real_features[theirs], features[own]),
             "error": float(class_errors[name]),
         })  # fmt: skip
@@ -70,10 +90,9 @@ def next_counts(evidence: pd.DataFrame, *, images: int, least_share: float = 0.5
         int64 by class, of sum `images`.
     """
     table = evidence.set_index("class").reindex(CLASSES)
-    if table["error"].isna().any():
-        raise StudyError(f"next round: no classifier error for class {table.index[table['error'].isna()][0]}; run notebooks 40 and 50 first")
+    error = table["error"].fillna(table["error"].mean()).fillna(1.0)  # a class that the real images lack counts like the others
     missing = (1 - table["consistency"].fillna(0)) + (1 - table["coverage"].fillna(0))
-    need = (table["error"] * (1 + missing)).clip(lower=1e-9)
+    need = (error * (1 + missing)).clip(lower=1e-9)
     share = least_share / len(CLASSES) + (1 - least_share) * need / need.sum()
     raw = share / table["kept"].fillna(1).clip(lower=0.1)
     return largest_remainders(raw / raw.sum(), images)
@@ -87,60 +106,28 @@ def largest_remainders(shares: pd.Series, total: int) -> pd.Series:
     return counts
 
 
-def next_settings(evidence: pd.DataFrame, params: dict) -> dict:
+def next_settings(evidence: pd.DataFrame, params: dict) -> tuple[dict, str]:
     """Propose how the next round should differ: more guidance where labels are missed, less where they hold and coverage lacks.
 
     Args:
         evidence: table of class_evidence.
-        params: the last round's parameters.
+        params: the parameters of the next round's generator.
 
     Returns:
-        Parameters to override, with what they follow from under "why"; only keys that the generator has.
+        Parameters to override, and what they follow from; only those that the generator heeds.
     """
-    consistency, coverage = evidence["consistency"].mean(), evidence["coverage"].mean()
+    real = 1 - evidence["error"]
+    holds, coverage = evidence["consistency"].mean() / real.mean(), evidence["coverage"].mean()
     settings, why = {}, []
-    guidance = next((key for key in ("sd_guidance", "diffusion_guidance", "guidance_scale") if key in params), None)
-    if guidance and consistency < 0.6:
+    guidance = GUIDANCE.get(params["generator"])
+    if guidance and holds < HOLDS:
         settings[guidance] = round(params[guidance] * 1.25, 2)
-        why.append(f"labels hold for {consistency:.0%} of the images: stronger guidance")
-    elif guidance and coverage < 0.6:
+        why.append(f"labels hold {holds:.0%} as often as on real images: {guidance} {settings[guidance]:g} instead of {params[guidance]:g}")
+    elif guidance and coverage < COVERS:
         settings[guidance] = round(params[guidance] * 0.8, 2)
-        why.append(f"labels hold ({consistency:.0%}) but {coverage:.0%} of the real images are covered: weaker guidance")
-    weak = evidence.loc[evidence["consistency"] < 0.5, "class"].tolist()
-    if weak:
-        why.append(f"reword the prompts of {', '.join(weak)}: the judge sees them as something else")
-    return settings | {"why": "; ".join(why) or "labels and coverage hold: only the class counts change"}
-
-
-def save_round(path: Path, evidence: pd.DataFrame, counts: pd.Series, settings: dict) -> None:
-    """Write what a round showed and what the next one should make, as JSON."""
-    write_json(path, {"evidence": evidence.to_dict("records"), "next_counts": counts.to_dict(), "next_settings": settings})
-
-
-def load_round(path: Path) -> tuple[pd.DataFrame, pd.Series, dict]:
-    """Read what save_round wrote.
-
-    Raises:
-        StudyError: no such file, or one that is something else.
-    """
-    content = read_json(path)
-    missing = {"evidence", "next_counts", "next_settings"} - set(content)
-    if missing:
-        raise StudyError(f"{path}: {sorted(missing)[0]!r} is missing; it is not the record of a round, run notebooks 30 to 50 of the round before")
-    return pd.DataFrame(content["evidence"]), pd.Series(content["next_counts"], dtype=np.int64).reindex(CLASSES, fill_value=0), content["next_settings"]
-
-
-def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Set two rounds side by side.
-
-    Args:
-        first: table of class_evidence.
-        second: that of the next round.
-
-    Returns:
-        Table by class: for n, kept, consistency, coverage and error the first, the second, and their difference.
-    """
-    both = first.set_index("class").add_suffix("_1").join(second.set_index("class").add_suffix("_2"))
-    for name in ("n", "kept", "consistency", "coverage", "error"):
-        both[f"{name}_change"] = both[f"{name}_2"] - both[f"{name}_1"]
-    return both[[f"{name}_{part}" for name in ("n", "kept", "consistency", "coverage", "error") for part in ("1", "2", "change")]].reset_index()
+        why.append(f"labels hold, but {coverage:.0%} of the real images are covered: {guidance} {settings[guidance]:g} instead of {params[guidance]:g}")
+    weak = evidence.loc[evidence["consistency"] < HOLDS * real, "class"].tolist()
+    if weak and params["generator"] == "stable":
+        settings["sd_emphasised"] = sorted({*params["sd_emphasised"], *weak})
+        why.append(f"the labels of {', '.join(weak)} are missed: their prompts begin with the expression")
+    return settings, "; ".join(why)

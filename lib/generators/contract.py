@@ -55,10 +55,11 @@ def make_generator(params: dict) -> Generator:
 
         return read_folder(params["synthetic"])
     if name == "stable":
+        from lib.generators.prompts import read_prompts
         from lib.generators.stable_diffusion import StableDiffusion
 
         chosen = {key: params[f"sd_{key}"] for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")}
-        return StableDiffusion(**chosen, device=device_of(params))
+        return StableDiffusion(**chosen, device=device_of(params), words=read_prompts(emphasised=params["sd_emphasised"]))
     if name in NETWORKS:
         return trained_generator(name, params)
     raise StudyError(f"generator is {name!r}; choices: drawn, folder, stable, {', '.join(NETWORKS)}")
@@ -128,26 +129,42 @@ def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
     """Choose labels and seeds of a pool; a longer pool begins with the images of a shorter one.
 
     Args:
-        params: pool, pool_images, pool_class_counts, seed.
-        counts: images of each class in the real training set, for pool_class_counts "real".
+        params: pool, pool_images, pool_class_counts, round_of, seed.
+        counts: images by class whose shares are taken: those of the real training set for pool_class_counts "real", in a later round
+            those which the round before asks for.
 
     Returns:
-        labels, seeds: int64 (N,) in order of generation; balanced labels come in shuffled rounds of one image a class.
+        labels, seeds: int64 (N,) in order of generation; balanced labels come in shuffled rounds of one image a class,
+            others so that every beginning has the wanted shares.
     """
     n, key = params["pool_images"], [params["seed"], zlib.crc32(params["pool"].encode())]
     if n < 1:
         raise StudyError(f"pool_images is {n}; the pool {params['pool']!r} is generated and needs a number (0 means all ready-made images)")
     rng = np.random.default_rng(key)
-    if params["pool_class_counts"] == "real":
+    if params["pool_class_counts"] == "real" or params["round_of"]:
         if counts is None:
             raise StudyError("pool_class_counts is 'real', but no real counts are at hand; pass them, or set balanced")
         shares = np.asarray(counts, np.float64) / np.sum(counts)
-        labels = np.searchsorted(np.cumsum(shares)[:-1], rng.random(n), side="right")
+        labels = labels_by_share(shares, n)
     else:
         labels = np.concatenate([rng.permutation(len(CLASSES)) for _ in range(-(-n // len(CLASSES)))])[:n]
     group = params["sd_per_prompt"] if params["generator"] == "stable" else 1  # images of one prompt stand together and share a label
     first = mixed_seed(*key) // 2
     return np.repeat(labels, group)[:n].astype(np.int64), first - first % group + np.arange(n, dtype=np.int64)
+
+
+def labels_by_share(shares: np.ndarray, n: int) -> np.ndarray:
+    """Give each class its share of every beginning of the list, as nearly as whole numbers can: the class furthest behind is next.
+
+    Args:
+        shares: float (7,) of sum 1.
+        n: how many labels.
+    """
+    given, labels = np.zeros(len(shares)), np.empty(n, np.int64)
+    for i in range(n):
+        labels[i] = np.argmax(shares * (i + 1) - given)
+        given[labels[i]] += 1
+    return labels
 
 
 def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:

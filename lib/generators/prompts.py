@@ -11,8 +11,12 @@ from lib.study.params import PARAMS, read_yaml
 ATTRIBUTES = ("age", "ethnicity", "sex")
 
 
-def read_prompts(path=PARAMS / "prompts.yaml") -> dict:
+def read_prompts(path=PARAMS / "prompts.yaml", *, emphasised: tuple | list = ()) -> dict:
     """Read template, negative prompt and attributes.
+
+    Args:
+        path: of the words.
+        emphasised: classes whose prompts begin with the helping words too, not with the emotion alone: what comes first weighs most.
 
     Raises:
         StudyError: a missing key, or a class without words.
@@ -24,6 +28,10 @@ def read_prompts(path=PARAMS / "prompts.yaml") -> dict:
     for key, name in itertools.product(("emotion", "helper"), CLASSES):
         if name not in words[key]:
             raise StudyError(f"{path}: key '{key}' has no words for the class {name}")
+    for name in emphasised:
+        if name not in CLASSES:
+            raise StudyError(f"sd_emphasised: {name!r} is no class; classes are {', '.join(CLASSES)}")
+        words["emotion"][name] = f"{words['emotion'][name]}, {words['helper'][name]},"
     return words
 
 

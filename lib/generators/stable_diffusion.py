@@ -93,6 +93,7 @@ class StableDiffusion:
         """What the model card says."""
         names = ("model", "steps", "guidance", "per_prompt", "balanced", "swapped")
         settings = {name: getattr(self, name) for name in names} | {"prompt": self.words["prompt"], "negative": self.words["negative"]}
+        settings["expressions"] = "; ".join(self.words["emotion"].values())
         return {"generator": self.name, "px": self.px, "settings": settings, "training": {}, "parameters": {}}
 
     def prompts(self, labels, seeds) -> list[str]:

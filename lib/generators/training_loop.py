@@ -16,12 +16,14 @@ import pandas as pd
 import torch
 
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators.checkpoints import load_into, load_tensors, optimiser_tensors, restore_optimisers, save_tensors
+from lib.generators.checkpoints import load_facts, load_into, load_tensors, optimiser_tensors, restore_optimisers, save_tensors
+from lib.generators.processes import processes, together, turn
 from lib.generators.sampling import from_grey, mixed_seed, sample_rows
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
 from lib.study.records import content_hash, write_json
 
+SAMPLING = ("guidance", "sample_steps", "truncation")  # settings by which images are drawn; no step of the training depends on them
 SHEET_SEEDS = 2  # rows of a sheet: so many images of each class
 
 
@@ -64,7 +66,19 @@ class Trained:
         Raises:
             StudyError: a loss that is no finite number; no training images.
         """
-        return train(self, faces, Path(folder), progress or (lambda text: None), distance)
+        if not len(faces):
+            raise StudyError(f"generator {self.name}: there are no training images; a source needs some in its train split")
+        with turn(Path(folder), processes(self.device)):
+            return train(self, faces, Path(folder), progress or (lambda text: None), distance)
+
+    def home(self, faces: FaceSet, trainings: Path) -> Path:
+        """Name the folder under `trainings` for this training on faces, so that pools and studies that ask for the same one share it.
+
+        A training that has gone on for more steps than these is left as it is.
+        """
+        folder = Path(trainings) / f"{self.name}-{training_key(self, faces.resized(self.px))[:16]}"
+        path = folder / "checkpoint.safetensors"
+        return folder.with_name(f"{folder.name}-{self.steps}") if path.exists() and load_facts(path)["step"] > self.steps else folder
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
         """Make one image per (label, seed), int64 (N,) each; each image depends on its own pair alone."""
@@ -100,9 +114,7 @@ def face_set(images: np.ndarray, labels, seeds, name: str) -> FaceSet:
 
 def train(plan: Trained, faces: FaceSet, folder: Path, progress, distance) -> pd.DataFrame:
     """Run the loop of a plan from its last checkpoint to its last step; see Trained.fit."""
-    if not len(faces):
-        raise StudyError(f"generator {plan.name}: there are no training images; a source needs some in its train split")
-    network = plan.network.to(plan.device)
+    state, network = processes(plan.device), plan.network.to(plan.device)
     optimisers = network.optimisers()
     small = faces.resized(plan.px)
     images, labels = torch.from_numpy(small.images).to(plan.device), torch.from_numpy(small.labels).to(plan.device)
@@ -113,29 +125,31 @@ def train(plan: Trained, faces: FaceSet, folder: Path, progress, distance) -> pd
     began, first = time.perf_counter() - seconds, step
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         while step < plan.steps:
-            torch.manual_seed(mixed_seed(plan.seed, step))
-            rows = batch_rows(step, small.labels, plan, getattr(network, "classes_in_turn", False))
+            torch.manual_seed(mixed_seed(plan.seed, step, *([state.process_index] if state.process_index else [])))
+            rows = batch_rows(step, small.labels, plan, getattr(network, "classes_in_turn", False))[state.process_index :: state.num_processes]
             network.train()
             losses = network.update(from_grey(images[rows]), labels[rows], step, optimisers)
             step += 1
             due = step % plan.log_every == 0 or step == plan.steps
             if due or plan.device == "cpu":  # on a GPU each look at a loss waits for it
                 losses = finite(losses, plan, step, folder)
-            if due:
+            if due and state.is_main_process:
                 row = {"step": step, **losses, **look(plan, folder, step, distance), "seconds": time.perf_counter() - began}
                 history.append({**row, "images_per_s": (step - first) * plan.batch / (row["seconds"] - seconds)})
                 progress(progress_line(plan, history[-1]))
                 facts = {"key": key, "step": step, "history": history, "seconds": row["seconds"]}
                 save_tensors(folder / "checkpoint.safetensors", network.state_dict() | optimiser_tensors(optimisers), facts)
     network.eval()
-    plan.save(folder)
+    if state.is_main_process:
+        plan.save(folder)
     return pd.DataFrame(history)
 
 
 def training_key(plan: Trained, faces: FaceSet) -> str:
     """Hash everything that decides what a step does: not the number of steps, so that a run can be prolonged."""
     code = code_digest(type(plan.network).__module__, __name__, without=("lib.study", "lib.faces", "lib.generators.checkpoints"))
-    return content_hash([plan.name, plan.network.settings, plan.px, plan.batch, plan.seed, plan.log_every, faces.digest(), code])
+    learnt = {name: value for name, value in plan.network.settings.items() if name not in SAMPLING}
+    return content_hash([plan.name, learnt, plan.px, plan.batch, plan.seed, plan.log_every, faces.digest(), code])
 
 
 def restore(plan: Trained, optimisers: dict, folder: Path, key: str) -> tuple[int, list[dict], float]:
@@ -173,7 +187,7 @@ def batch_rows(step: int, labels: np.ndarray, plan: Trained, classes_in_turn: bo
 
 def finite(losses: dict, plan: Trained, step: int, folder: Path) -> dict[str, float]:
     """Read losses as floats and stop at the first that is no finite number."""
-    values = {name: float(value) for name, value in losses.items()}
+    values = {name: float(together(value)) for name, value in losses.items()}
     for name, value in values.items():
         if not math.isfinite(value):
             kept = f"; the checkpoint before it is kept in {folder}" if (folder / "checkpoint.safetensors").exists() else ""

@@ -4,7 +4,7 @@ import functools
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.study.errors import StudyError
@@ -55,7 +55,7 @@ def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebo
     base = read_yaml(ROOT / "params" / "base.yaml")
     _check_sources(params, sets)
     paths = study_paths(study, params["output"])
-    tasks = []
+    earlier, tasks = earlier_rounds({pool: load_params(study, sets, pool)["round_of"] for pool in params["pools"]}), []
     for file in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
         declared = check_notebook(file, base)
         stage = stage_of(file.stem)
@@ -64,9 +64,32 @@ def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebo
         for pool in params["pools"] if stage in PER_POOL else [""]:
             values = load_params(study, sets, pool) if pool else params
             name = f"{file.stem}-{pool}" if pool else file.stem
-            upstream = tuple(t.name for t in tasks if t.stage in _ancestors(stage) and (not pool or t.pool in ("", pool)))
-            tasks.append(Task(name, file, stage, pool, {key: values[key] for key in declared}, values, paths, upstream))
-    return tasks
+            tasks.append(Task(name, file, stage, pool, {key: values[key] for key in declared}, values, paths, ()))
+    tasks.sort(key=lambda task: (task.stage > CURATION, len(earlier.get(task.pool, ())), task.stage))
+    return [replace(task, upstream=tuple(t.name for t in tasks if _is_before(t, task, earlier))) for task in tasks]
+
+
+def earlier_rounds(before: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    """List for each pool the pools of all rounds before it, the latest first.
+
+    Args:
+        before: for each pool of the study the pool of the round before it, "" for a first round.
+
+    Raises:
+        StudyError: a round before that is no pool of the study, or pools that wait for each other.
+    """
+    earlier = {}
+    for pool in before:
+        chain = [pool]
+        while before[chain[-1]]:
+            last, first = chain[-1], before[chain[-1]]
+            if first not in before:
+                raise StudyError(f"pool {last}: round_of is {first!r}, which is not among the study's pools; add it: --set pools={','.join([first, *before])}")
+            if first in chain:
+                raise StudyError(f"pool {last}: round_of is {first!r}, which itself waits for {last}; the first round has an empty round_of")
+            chain.append(first)
+        earlier[pool] = tuple(chain[1:])
+    return earlier
 
 
 def select(tasks: list[Task], only: str) -> list[Task]:
@@ -163,6 +186,13 @@ def _check_sources(params: dict, sets: tuple) -> None:
 
 def _ancestors(stage: int) -> set[int]:
     return {a for parent in UPSTREAM[stage] for a in (parent, *_ancestors(parent))}
+
+
+def _is_before(one: Task, other: Task, earlier: dict[str, tuple[str, ...]]) -> bool:
+    """Tell whether a task must have finished before another, directly or not: a pool waits for itself and for its earlier rounds."""
+    if other.pool and one.pool in earlier[other.pool]:
+        return True
+    return one.stage in _ancestors(other.stage) and (not other.pool or one.pool in ("", other.pool))
 
 
 def _differing(before, now) -> str:

@@ -29,7 +29,7 @@ def test_balanced_labels_are_even_in_every_round():
 def test_real_labels_follow_the_real_shares():
     params = load_params("quick") | {"pool_images": 20_000, "pool_class_counts": "real"}
     shares = np.bincount(plan_pool(params, counts=np.array([3, 0, 1, 1, 1, 1, 3]))[0], minlength=7) / 20_000
-    assert np.allclose(shares, np.array([3, 0, 1, 1, 1, 1, 3]) / 10, atol=0.015)  # four standard errors
+    assert np.allclose(shares, np.array([3, 0, 1, 1, 1, 1, 3]) / 10, atol=1 / 20_000)
 
 
 def test_pools_do_not_share_seeds():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators.checkpoints import load_tensors, save_tensors
+from lib.generators.checkpoints import load_tensors, save_tensors, take_over
 from lib.generators.contract import NETWORKS, make_generator
 from lib.generators.sampling import mixed_seed, seed_noise
 from lib.generators.training_loop import batch_rows, sheets
@@ -94,6 +94,18 @@ def test_other_data_starts_a_training_anew(tmp_path):
     lines = []
     small_generator(SETTINGS[0]).fit(noise_faces(29), folder=tmp_path, progress=lines.append)
     assert not any("goes on" in line for line in lines)
+
+
+def test_a_later_round_takes_the_training_over_and_draws_with_other_guidance(tmp_path):
+    first, later = (small_generator({"generator": "diffusion"}, diffusion_guidance=g) for g in (1.5, 3.0))
+    log = first.fit(noise_faces(), folder=tmp_path / "first")
+    lines = []
+    take_over(tmp_path / "first", tmp_path / "second")
+    again = later.fit(noise_faces(), folder=tmp_path / "second", progress=lines.append)
+    assert lines == [f"diffusion: goes on from step {log['step'].max()} of {log['step'].max()}"]
+    pd.testing.assert_frame_equal(again, log)
+    assert all(torch.equal(a, b) for a, b in zip(first.network.state_dict().values(), later.network.state_dict().values(), strict=True))
+    assert sorted(sheets(tmp_path / "second", first.px)) == sorted(sheets(tmp_path / "first", first.px))
 
 
 def test_divergence_stops_with_step_and_loss(tmp_path):

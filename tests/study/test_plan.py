@@ -7,7 +7,7 @@ import pytest
 from lib.study import stages
 from lib.study.errors import StudyError
 from lib.study.params import load_params
-from lib.study.plan import plan_tasks, select, source_identity
+from lib.study.plan import earlier_rounds, plan_tasks, select, source_identity
 from lib.study.stages import default_threads
 
 
@@ -74,3 +74,33 @@ def test_data_is_identified_by_path_size_and_time(tmp_path):
 def test_cores_are_shared_among_the_notebooks_side_by_side(monkeypatch, notebook, cores, workers, threads):
     monkeypatch.setattr(stages, "cores", lambda: cores)
     assert default_threads(notebook, load_params("quick") | {"workers": workers}) == threads
+
+
+@pytest.fixture
+def two_rounds(toy):
+    """The toy's pool of a second round stands first among the pools, so that its order is the plan's own work."""
+    for name in ("10_data", "40_training"):
+        toy.stage(name)
+    for name in ("20_generation", "30_curation"):
+        toy.stage(name, pool=True)
+    return plan_tasks("quick", ("pools=drawn-narrow-round2,dcgan,drawn-narrow",), notebooks=toy.root / "notebooks")
+
+
+def test_a_second_round_waits_for_the_curation_of_the_first(two_rounds):
+    assert upstream(two_rounds, "20_generation-drawn-narrow-round2") == {"10_data", "20_generation-drawn-narrow", "30_curation-drawn-narrow"}
+    assert upstream(two_rounds, "30_curation-drawn-narrow-round2") - {"20_generation-drawn-narrow-round2"} == upstream(two_rounds, "20_generation-drawn-narrow-round2")
+    assert upstream(two_rounds, "30_curation-drawn-narrow") == {"10_data", "20_generation-drawn-narrow"}
+    assert len(upstream(two_rounds, "40_training")) == 7
+
+
+def test_whatever_a_task_waits_for_stands_before_it(two_rounds):
+    names = [task.name for task in two_rounds]
+    assert all(names.index(before) < names.index(task.name) for task in two_rounds for before in task.upstream)
+
+
+def test_rounds_are_chained_and_mistakes_explained():
+    assert earlier_rounds({"c": "b", "b": "a", "a": "", "x": ""}) == {"c": ("b", "a"), "b": ("a",), "a": (), "x": ()}
+    with pytest.raises(StudyError, match="pool b: round_of is 'a', which is not among the study's pools; add it: --set pools=a,b"):
+        earlier_rounds({"b": "a"})
+    with pytest.raises(StudyError, match="pool b: round_of is 'a', which itself waits for b"):
+        earlier_rounds({"a": "b", "b": "a"})
