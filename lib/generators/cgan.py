@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from lib.faces.faceset import CLASSES
-from lib.generators.dcgan import BETAS, Judge, Maker, bce, descend
+from lib.generators.dcgan import BETAS, Judge, Maker, bce
+from lib.generators.processes import descend, half
 from lib.generators.sampling import seed_noise
 
 NOISE = 100
@@ -53,10 +54,12 @@ class CGAN(nn.Module):
     def update(self, images, labels, step: int, optimisers: dict) -> dict[str, torch.Tensor]:
         """Take one step of the judge, then one of the maker; wanted classes are drawn at random."""
         wanted = torch.randint(len(CLASSES), labels.shape, device=labels.device)
-        made = self.make(torch.randn(len(labels), NOISE, device=labels.device), wanted)
-        loss_judge = bce(self.judged(images, labels), 1.0) + bce(self.judged(made.detach(), wanted), 0.0)
+        with half(images):
+            made = self.make(torch.randn(len(labels), NOISE, device=labels.device), wanted)
+            loss_judge = bce(self.judged(images, labels), 1.0) + bce(self.judged(made.detach(), wanted), 0.0)
         descend(optimisers["judge"], loss_judge)
-        loss_maker = bce(self.judged(made, wanted), 1.0)
+        with half(images):
+            loss_maker = bce(self.judged(made, wanted), 1.0)
         descend(optimisers["maker"], loss_maker)
         return {"loss_generator": loss_maker.detach(), "loss_discriminator": loss_judge.detach()}
 
@@ -91,12 +94,14 @@ class ACGAN(nn.Module):
     def update(self, images, labels, step: int, optimisers: dict) -> dict[str, torch.Tensor]:
         """Take one step of the judge (real or made, and which class), then one of the maker (to pass for real and of its class)."""
         wanted = torch.randint(len(CLASSES), labels.shape, device=labels.device)
-        made = self.maker(torch.randn(len(labels), NOISE, device=labels.device), wanted)
-        real, fake = self.judge(images), self.judge(made.detach())
+        with half(images):
+            made = self.maker(torch.randn(len(labels), NOISE, device=labels.device), wanted)
+            real, fake = self.judge(images), self.judge(made.detach())
         named = cross_entropy(real[:, 1:], labels) + cross_entropy(fake[:, 1:], wanted)
         loss_judge = bce(real[:, 0], 1.0) + bce(fake[:, 0], 0.0) + named
         descend(optimisers["judge"], loss_judge)
-        fake = self.judge(made)
+        with half(images):
+            fake = self.judge(made)
         loss_maker = bce(fake[:, 0], 1.0) + cross_entropy(fake[:, 1:], wanted)
         descend(optimisers["maker"], loss_maker)
         return {"loss_generator": loss_maker.detach(), "loss_discriminator": loss_judge.detach(), "loss_class": named.detach()}

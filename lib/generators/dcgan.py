@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from lib.faces.faceset import CLASSES
+from lib.generators.processes import descend, half
 from lib.generators.sampling import seed_noise
 from lib.study.errors import StudyError
 
@@ -109,12 +110,14 @@ class DCGAN(nn.Module):
         """Take one step of the judge, then one of the maker; float (N, 1, px, px) in [-1, 1] and int64 (N,)."""
         pair = int(labels[0]) if self.classes_in_turn else 0
         maker, judge = self.makers[pair], self.judges[pair]
-        made = maker(torch.randn(len(images), NOISE, device=images.device), labels)
-        real, fake = judge(images, labels), judge(made.detach(), labels)
+        with half(images):
+            made = maker(torch.randn(len(images), NOISE, device=images.device), labels)
+            real, fake = judge(images, labels), judge(made.detach(), labels)
         loss_judge = bce(real, 1.0) + bce(fake, 0.0)
         descend(optimisers["judges"], loss_judge)
         judge.requires_grad_(False)
-        loss_maker = bce(judge(made, labels), 1.0)
+        with half(images):
+            loss_maker = bce(judge(made, labels), 1.0)
         descend(optimisers["makers"], loss_maker)
         judge.requires_grad_(True)
         return {"loss_generator": loss_maker.detach(), "loss_discriminator": loss_judge.detach()}
@@ -132,11 +135,4 @@ class DCGAN(nn.Module):
 
 def bce(logits: torch.Tensor, target: float) -> torch.Tensor:
     """Average the binary cross-entropy of logits against one target."""
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, target))
-
-
-def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
-    """Take one optimiser step down a loss."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
+    return binary_cross_entropy_with_logits(logits.float(), torch.full_like(logits, target, dtype=torch.float32))

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.functional import mse_loss
 
 from lib.faces.faceset import CLASSES
+from lib.generators.processes import descend, half
 from lib.generators.sampling import from_grey, sample_rows, seed_noise
 from lib.study.errors import StudyError
 
@@ -55,14 +56,10 @@ class Diffusion(nn.Module):
         images = torch.where(torch.rand(len(images), 1, 1, 1, device=device) < 0.5, images, images.flip(3))
         labels = torch.where(torch.rand(len(labels), device=device) < DROPPED_SHARE, UNLABELLED, labels)
         times, noise = torch.randint(TIMES, labels.shape, device=device), torch.randn_like(images)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        with half(images):
             predicted = self.model(schedule.add_noise(images, noise, times), times, class_labels=labels).sample
         loss = mse_loss(predicted.float(), schedule.get_velocity(images, noise, times))
-        optimiser = optimisers["model"]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        optimiser.step()
+        descend(optimisers["model"], loss, longest=1.0)
         decay = min(EMA_DECAY, (1 + step) / (10 + step))  # short memory at first
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
@@ -110,7 +107,7 @@ class Diffusion(nn.Module):
         labels, guidance = torch.as_tensor(labels, device=images.device), self.settings["guidance"]
         self.average.eval()
         for time in times:
-            with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == "cuda"):
+            with half(images):
                 told = self.average(images, time, class_labels=labels).sample.float()
                 if guidance != 1:
                     untold = self.average(images, time, class_labels=torch.full_like(labels, UNLABELLED)).sample.float()

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.functional import softplus
 
 from lib.faces.faceset import CLASSES
-from lib.generators.dcgan import descend
+from lib.generators.processes import descend, half, processes, together
 from lib.generators.sampling import seed_noise
 from lib.generators.stylegan_augmentation import adapted, augment
 from lib.generators.stylegan_networks import Discriminator, Generator, condition
@@ -65,22 +65,22 @@ class StyleGAN(nn.Module):
     def update(self, images, labels, step: int, optimisers: dict) -> dict[str, torch.Tensor]:
         """Take one step of each network; regularise when it is due."""
         images = torch.where(torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5, images, images.flip(3))
-        c = condition(labels, self.settings["condition"])
+        c, batch = condition(labels, self.settings["condition"]), len(images) * processes(images.device.type).num_processes
         losses = self.maker_step(c[torch.randperm(len(c), device=c.device)], step, optimisers["maker"])
         losses |= self.judge_step(images, c, step, optimisers["judge"])
         if self.settings["augment"] == "adaptive" and step % ADA_EVERY == ADA_EVERY - 1:
-            self.p.copy_(adapted(self.p, self.signs / ADA_EVERY, ADA_EVERY * len(images)))
+            self.p.copy_(adapted(self.p, together(self.signs) / ADA_EVERY, ADA_EVERY * batch))
             self.signs.zero_()
-        memory = min(AVERAGED_IMAGES, (step + 1) * len(images) * 0.05)  # short at first
+        memory = min(AVERAGED_IMAGES, (step + 1) * batch * 0.05)  # short at first
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.parameters()), list(self.maker.parameters()), 1 - 0.5 ** (len(images) / memory))
+            torch._foreach_lerp_(list(self.average.parameters()), list(self.maker.parameters()), 1 - 0.5 ** (batch / memory))
             self.average.mapping.mean.copy_(self.maker.mapping.mean)
         return losses | {"augmentation": self.p.clone()}
 
     def maker_step(self, c, step: int, optimiser) -> dict[str, torch.Tensor]:
         """Make the judge take images for real; every PATH_EVERY steps keep path lengths even."""
         self.judge.requires_grad_(False)
-        with self.mixed(c):
+        with half(c):
             loss = softplus(-self.judge(self.seen(self.make(self.random_styles(c))), c)).mean()
         descend(optimiser, loss)
         losses = {"loss_generator": loss.detach()}
@@ -93,9 +93,9 @@ class StyleGAN(nn.Module):
 
     def judge_step(self, images, c, step: int, optimiser) -> dict[str, torch.Tensor]:
         """Tell real images from made ones; every R1_EVERY steps keep the judge's slope at real images small."""
-        with torch.no_grad(), self.mixed(c):
+        with torch.no_grad(), half(c):
             made = self.make(self.random_styles(c))
-        with self.mixed(c):
+        with half(c):
             real, fake = self.judge(self.seen(images), c), self.judge(self.seen(made), c)
         loss = softplus(-real).mean() + softplus(fake).mean()
         descend(optimiser, loss)
@@ -118,10 +118,6 @@ class StyleGAN(nn.Module):
     def seen(self, images) -> torch.Tensor:
         """Images as the judge sees them."""
         return images if self.settings["augment"] == "none" else augment(images.float(), self.p)
-
-    def mixed(self, like) -> torch.autocast:
-        """Half precision on a GPU."""
-        return torch.autocast(like.device.type, torch.bfloat16, enabled=like.device.type == "cuda")
 
     def draw(self, labels, seeds) -> torch.Tensor:
         """Make images of labels and seeds, int64 (N,) arrays, with the averaged weights; float (N, 1, px, px) in [-1, 1]."""
