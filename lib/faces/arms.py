@@ -1,6 +1,7 @@
 """The arms of a study: what each trains on, by rule, and the controls that it is read against."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from lib.study.errors import StudyError
 
@@ -35,7 +36,7 @@ def plan_arms(params: dict) -> list[Arm]:
     """List the arms that the flat parameters ask for: base first, each synthetic arm with its controls.
 
     Raises:
-        StudyError: two shares so near that their arms would have one name.
+        StudyError: two shares so near that their arms would have one name; a pattern in `only_arms` that fits no arm.
     """
     pools, controls = params["arm_pools"] or params["pools"], set(params["controls"])
     arms = [Arm("base", "base"), *_supplements(params, pools, controls)]
@@ -55,7 +56,7 @@ def plan_arms(params: dict) -> list[Arm]:
     arms += [Arm("duplicate-balance", "duplicate", control_of="balance")] * (params["balance"] and "duplicate" in controls)
     for balanced in [Arm(f"balance-{pool}", "balance", pool) for pool in pools if params["balance"]]:
         arms += [balanced, *_shuffled(balanced, controls)]
-    return _each_once(arms)
+    return _asked_for(_each_once(arms), params["only_arms"])
 
 
 def filtered_pool(pool: str, step: str) -> str:
@@ -96,6 +97,14 @@ def _variants(params: dict, pools: list[str]) -> list[Arm]:
 def _shuffled(arm: Arm, controls: set) -> list[Arm]:
     """The same arm with the labels of its synthetic images permuted, where such controls are asked for."""
     return [Arm(f"{arm.name}-shuffled", "shuffled", arm.pool, arm.share, arm.kind, arm.weight)] * ("shuffled" in controls)
+
+
+def _asked_for(arms: list[Arm], patterns: list[str]) -> list[Arm]:
+    """Keep the arms whose names fit a pattern, such as synthetic-1x-*, and base, which all are read against; no pattern keeps all."""
+    for pattern in patterns:
+        if not any(fnmatchcase(arm.name, pattern) for arm in arms):
+            raise StudyError(f"only_arms: {pattern!r} fits none of the arms {', '.join(arm.name for arm in arms)}")
+    return [arm for arm in arms if not patterns or arm.kind == "base" or any(fnmatchcase(arm.name, pattern) for pattern in patterns)]
 
 
 def _each_once(arms: list[Arm]) -> list[Arm]:

@@ -29,7 +29,8 @@ CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", 
            "label_action": ("drop", "relabel"), "balance_to": ("equal", "real"), "curation_steps": STEPS, "filter_arms": STEPS,
            "class_weights": ("none", "inverse", "effective"), "sampling": ("shuffled", "balanced"),
            "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
-ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), "arm_pools": str, "filter_arms": str, "sd_emphasised": str}  # lists that are empty in base.yaml
+# What stands in the lists that are empty in base.yaml.
+ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), **dict.fromkeys(("arm_pools", "only_arms", "filter_arms", "sd_emphasised"), str)}
 
 
 def read_yaml(path: Path) -> dict:

@@ -10,7 +10,7 @@ from lib.faces.mixing import build_arm, stratified, synthetic_count
 from lib.study.errors import StudyError
 
 PARAMS = {
-    "pools": ["a", "b"], "arm_pools": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2, 0.15025],
+    "pools": ["a", "b"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2, 0.15025],
     "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True, "staged_shares": [], "reversed_shares": [],
     "weighted_shares": [], "synthetic_weights": [0.5], "split_norm_shares": [], "filter_arms": [],
 }  # fmt: skip
@@ -50,6 +50,13 @@ def test_without_controls_there_are_none():
 
 def test_named_pools_alone_are_used():
     assert {arm.pool for arm in plan_arms(PARAMS | {"arm_pools": ["b"]})} == {"", "b"}
+
+
+def test_only_the_arms_that_are_asked_for_run_and_base():
+    asked = [arm.name for arm in plan_arms(PARAMS | {"only_arms": ["synthetic-1x-?", "*-0.2-a"]})]
+    assert asked == ["base", "supplement-0.2-a", "shuffled-0.2-a", "synthetic-1x-a", "synthetic-1x-b"]
+    with pytest.raises(StudyError, match="'balanced-.' fits none of the arms base, "):
+        plan_arms(PARAMS | {"only_arms": ["balanced-*"]})
 
 
 def test_a_supplement_is_all_real_images_and_the_first_synthetic_ones():
