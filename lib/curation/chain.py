@@ -1,6 +1,7 @@
 """The chain of curation steps: each judges what the steps before it kept, in the order that the parameters give."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +22,8 @@ class Curation:
     seconds: dict[str, float]  # per step
 
 
-def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence(), review: pd.DataFrame | None = None) -> Curation:
+def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence(), review: pd.DataFrame | None = None, *,
+           progress: Callable[[str], None] | None = None) -> Curation:  # fmt: skip
     """Run the chain over a pool.
 
     Args:
@@ -30,6 +32,7 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
         params: values of the curation parameters, as base.yaml names them.
         evidence: what steps may look at besides the pool.
         review: a person's decisions (id, keep, reason, relabel), which win over every step.
+        progress: called with a line after each step.
 
     Returns:
         Verdicts, the kept images and the seconds of each step.
@@ -49,6 +52,8 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
         left, position = judged if keep.all() else judged.select(keep), position[keep]
         tables.append(verdicts.assign(step=name))
         seconds[name] = time.perf_counter() - began
+        if progress:
+            progress(f"{name}: {len(keep):,} images judged, {(~keep).sum():,} rejected, {seconds[name]:.1f} s")
     if review is not None:
         tables.append(review.assign(step=REVIEW))
     verdicts = pd.concat(tables, ignore_index=True)[list(VERDICT_COLUMNS)].astype({"keep": bool, "score": float})

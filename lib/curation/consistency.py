@@ -39,10 +39,12 @@ def judge(real: FaceSet, pool: FaceSet, fit_predict: Callable, *, folds: int, se
     groups = real.table["cluster"].to_numpy() if "cluster" in real.table else np.arange(len(real))
     images = pool.resized(real.images.shape[1]).images
     ours, theirs = np.zeros((len(pool), len(CLASSES)), np.float32), np.zeros((len(real), len(CLASSES)), np.float32)
-    for train, held in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(real.images, real.labels, groups):
+    for number, (train, held) in enumerate(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(real.images, real.labels, groups), start=1):
         said = fit_predict(real.select(train), np.concatenate([real.images[held], images]))
         theirs[held] = said[: len(held)]
         ours += said[len(held) :] / folds
+        right = (said[: len(held)].argmax(axis=1) == real.labels[held]).mean()
+        print(f"judge {number} of {folds}: {len(train):,} real images learnt, {right:.1%} of {len(held):,} others named as labelled", flush=True)
     return ours, theirs
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
+from lib.curation.progress import watched
 from lib.curation.verdicts import verdict_table
 from lib.faces.duplicates import THUMBNAIL_PX, exact_groups, near_groups, thumbnails
 from lib.faces.faceset import FaceSet
@@ -94,8 +95,8 @@ def nearest_within(queries: np.ndarray, targets: np.ndarray, distance: float, *,
     order, sorted_queries = np.argsort(targets.mean(axis=1)), np.argsort(queries.mean(axis=1))
     means = targets.mean(axis=1)[order]
     best, nearest = np.full(len(queries), np.inf), np.zeros(len(queries), dtype=np.int64)
-    for start in range(0, len(queries), block):
-        rows = sorted_queries[start : start + block]
+    blocks = (sorted_queries[start : start + block] for start in range(0, len(queries), block))
+    for rows in watched(blocks, len(queries), "comparing with held-out images"):
         grey = queries[rows].mean(axis=1)
         low, high = np.searchsorted(means, [grey.min() - distance - 1e-3, grey.max() + distance + 1e-3])
         if low == high:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from lib.curation.progress import watched
 from lib.curation.verdicts import verdict_table
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
@@ -136,7 +137,7 @@ def detect_faces(images: np.ndarray, settings: FaceSettings, *, workers: int = 0
         return [_find(image, detect, settings) for image in images[start : start + CHUNK]]
 
     with _one_thread_each(), ThreadPoolExecutor(workers or int(os.environ.get("STUDY_THREADS", 0)) or cores()) as pool:
-        rows = [row for part in pool.map(work, range(0, len(images), CHUNK)) for row in part]
+        rows = [row for part in watched(pool.map(work, range(0, len(images), CHUNK)), len(images), "looking for faces") for row in part]
     return pd.DataFrame(rows, columns=["x", "y", "side", "score", "faces"]).astype(float)
 
 

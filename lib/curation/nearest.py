@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from lib.curation.progress import watched
+
 
 def nearest(queries: np.ndarray, targets: np.ndarray, *, own_groups: tuple | None = None, block: int = 512) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest target of each query by Euclidean distance.
@@ -20,8 +22,8 @@ def nearest(queries: np.ndarray, targets: np.ndarray, *, own_groups: tuple | Non
     queries, targets = queries - centre, targets - centre
     squares = (targets**2).sum(axis=1)
     best, index = np.empty(len(queries)), np.zeros(len(queries), np.int64)
-    for start in range(0, len(queries), block):
-        part = slice(start, start + block)
+    blocks = (np.arange(start, min(start + block, len(queries))) for start in range(0, len(queries), block))
+    for part in watched(blocks, len(queries), "looking for the nearest neighbours"):
         far = squares[None] - 2 * queries[part] @ targets.T
         if own_groups is not None:
             far[own_groups[0][part, None] == own_groups[1][None]] = np.inf

@@ -7,6 +7,7 @@ import pytest
 from lib.curation import steps as steps_module
 from lib.curation.chain import curate, judge_alone
 from lib.curation.intervals import wilson
+from lib.curation.progress import watched
 from lib.curation.steps import Evidence
 from lib.curation.summary import class_shift, rejected_sample, step_summary
 from lib.curation.verdicts import verdict_table
@@ -124,3 +125,13 @@ def test_every_step_can_be_asked_for_and_no_other():
 def test_parameters_are_checked_before_a_notebook_starts(text, message):
     with pytest.raises(StudyError, match=message):
         load_params("quick", (text,))
+
+
+def test_a_line_is_shown_after_each_step_and_in_long_ones(pool, capsys):
+    lines = []
+    curate(pool, ["blank", "exact_copy"], PARAMS, progress=lines.append)
+    assert lines[0].startswith("blank: 10 images judged, 2 rejected, ") and lines[1].startswith("exact_copy: 8 images judged, 1 rejected, ")
+    parts = [[1, 2], [3], [4, 5]]
+    assert list(watched(parts, 5, "faces", every_s=0)) == parts
+    assert capsys.readouterr().out == "faces: 2 of 5 images, 0 s left\nfaces: 3 of 5 images, 0 s left\n"
+    assert list(watched(parts, 5, "faces")) == parts and capsys.readouterr().out == ""
