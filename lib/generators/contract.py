@@ -111,7 +111,7 @@ def _acgan(params: dict):
 def _diffusion(params: dict):
     from lib.generators.diffusion import Diffusion
 
-    chosen = {"guidance": params["diffusion_guidance"], "sample_steps": params["diffusion_sample_steps"]}
+    chosen = {"guidance": params["diffusion_guidance"], "sample_steps": params["diffusion_sample_steps"], "patch": params["diffusion_patch"]}
     return Diffusion(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], **chosen)
 
 

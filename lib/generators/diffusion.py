@@ -2,7 +2,7 @@
 
 Source: Ho et al. 2020, arXiv 2006.11239; Nichol and Dhariwal 2021, arXiv 2102.09672 (cosine schedule); Salimans and Ho 2022,
 arXiv 2202.00512 (v-prediction); Ho and Salimans 2022, arXiv 2207.12598 (guidance); Lu et al. 2022, arXiv 2211.01095 (DPM-Solver++);
-Meng et al. 2022, arXiv 2108.01073 (SDEdit, for relabelling).
+Meng et al. 2022, arXiv 2108.01073 (SDEdit, for relabelling); Hoogeboom et al. 2023, arXiv 2301.11093 (patches as channels).
 """
 
 import copy
@@ -11,7 +11,7 @@ import functools
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import mse_loss, pixel_shuffle, pixel_unshuffle
 
 from lib.faces.faceset import CLASSES
 from lib.generators.processes import descend, half
@@ -33,16 +33,17 @@ class Diffusion(nn.Module):
         lr: AdamW's learning rate.
         guidance: weight of the conditional prediction, 1: no guidance.
         sample_steps: network evaluations per image.
+        patch: side of the squares whose pixels become channels, 1: none; 2 makes a step about four times as fast.
     """
 
     classes_in_turn = False
 
-    def __init__(self, *, px: int, width: int, lr: float, guidance: float, sample_steps: int):
+    def __init__(self, *, px: int, width: int, lr: float, guidance: float, sample_steps: int, patch: int = 1):
         super().__init__()
-        if px % 8 or width % 8:
-            raise StudyError(f"gan_px is {px} and gan_width {width}; the diffusion model needs multiples of 8")
-        self.settings = {"px": px, "width": width, "lr": lr, "guidance": guidance, "sample_steps": sample_steps}
-        self.model = unet(px, width)
+        if px % (4 * patch) or width % 8:
+            raise StudyError(f"gan_px is {px} and gan_width {width}; the diffusion model needs multiples of {4 * patch} and 8")
+        self.settings = {"px": px, "width": width, "lr": lr, "guidance": guidance, "sample_steps": sample_steps, "patch": patch}
+        self.model = unet(px // patch, width, patch**2)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         self.to(memory_format=torch.channels_last)
 
@@ -57,13 +58,18 @@ class Diffusion(nn.Module):
         labels = torch.where(torch.rand(len(labels), device=device) < DROPPED_SHARE, UNLABELLED, labels)
         times, noise = torch.randint(TIMES, labels.shape, device=device), torch.randn_like(images)
         with half(images):
-            predicted = self.model(schedule.add_noise(images, noise, times), times, class_labels=labels).sample
-        loss = mse_loss(predicted.float(), schedule.get_velocity(images, noise, times))
+            predicted = self.velocity(self.model, schedule.add_noise(images, noise, times), times, labels)
+        loss = mse_loss(predicted, schedule.get_velocity(images, noise, times))
         descend(optimisers["model"], loss, longest=1.0)
         decay = min(EMA_DECAY, (1 + step) / (10 + step))  # short memory at first
         with torch.no_grad():
             torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
         return {"loss": loss.detach()}
+
+    def velocity(self, model, images, times, labels) -> torch.Tensor:
+        """Predict v of noisy images (N, 1, px, px)."""
+        patch = self.settings["patch"]
+        return pixel_shuffle(model(pixel_unshuffle(images, patch), times, class_labels=labels).sample, patch).float()
 
     def draw(self, labels, seeds) -> torch.Tensor:
         """Make images of labels and seeds, int64 (N,) arrays; float (N, 1, px, px) in [-1, 1]."""
@@ -108,9 +114,9 @@ class Diffusion(nn.Module):
         self.average.eval()
         for time in times:
             with half(images):
-                told = self.average(images, time, class_labels=labels).sample.float()
+                told = self.velocity(self.average, images, time, labels)
                 if guidance != 1:
-                    untold = self.average(images, time, class_labels=torch.full_like(labels, UNLABELLED)).sample.float()
+                    untold = self.velocity(self.average, images, time, torch.full_like(labels, UNLABELLED))
                     told = untold + guidance * (told - untold)
             images = schedule.step(told, time, images).prev_sample
         return images
@@ -120,12 +126,12 @@ class Diffusion(nn.Module):
         return next(self.parameters()).device
 
 
-def unet(px: int, width: int):
-    """Make the denoiser: three resolutions, self-attention at the lowest."""
+def unet(px: int, width: int, channels: int):
+    """Make the denoiser of (N, channels, px, px): three resolutions, self-attention at the lowest."""
     from diffusers import UNet2DModel
 
     return UNet2DModel(
-        sample_size=px, in_channels=1, out_channels=1, block_out_channels=(width, 2 * width, 2 * width), layers_per_block=1,
+        sample_size=px, in_channels=channels, out_channels=channels, block_out_channels=(width, 2 * width, 2 * width), layers_per_block=1,
         down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         norm_num_groups=8, attention_head_dim=8, num_class_embeds=len(CLASSES) + 1)  # fmt: skip
 
