@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lib.study.errors import StudyError
 
+BEHIND = 4  # frames that may wait for the writer; with a thread of its own it costs the next frame nothing
+
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
@@ -53,14 +55,14 @@ def _run(options) -> int:
     from lib.application.stream import recognise
 
     _check(options)
-    cv2.setNumThreads(options.threads)
+    cv2.setNumThreads(max(1, options.threads - 1))  # one thread is kept for whole frames
     network = open_network(options.model, threads=options.threads)
     source = open_source(options.source, live=options.live)
     options.output.mkdir(parents=True, exist_ok=True)
     table, video = options.output / "faces.csv", None if options.no_video else options.output / "annotated.avi"
     seen = recognise(source.frames(), network, _settings(options))
     times, frames, faces = deque(maxlen=REMEMBERED), 0, 0
-    with contextlib.closing(record(seen, network.classes, table=table, video=video, fps=source.fps, limit=options.frames)) as recorded:
+    with contextlib.closing(record(seen, network.classes, table=table, video=video, fps=source.fps, limit=options.frames, behind=BEHIND)) as recorded:
         for item in recorded:
             frames, faces = frames + 1, faces + sum(not face.missed for face in item.faces)
             times.append(item.milliseconds)
@@ -78,7 +80,7 @@ def _settings(options):
     from lib.application.detection import Search
     from lib.application.stream import Options
 
-    search = Search(min_px=options.min_px, reduce=options.reduce, every=options.every, yunet=options.yunet)
+    search = Search(min_px=options.min_px, reduce=options.reduce, every=options.every, yunet=options.yunet, background=options.threads > 1)
     return Options(search, memory=options.memory, smoothing=options.smoothing, margin_share=options.margin)
 
 

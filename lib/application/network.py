@@ -101,6 +101,7 @@ def _session(path: Path, threads: int):
         raise StudyError(f"--model {path}: no such file; notebook 70 writes one under runs/<study>/application")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 4
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads that wait leave the core to the detector
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a family of its own for files that are cut off, of another kind or too new

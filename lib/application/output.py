@@ -2,7 +2,10 @@
 
 import csv
 import time
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import cv2
@@ -23,40 +26,59 @@ def columns(classes: tuple[str, ...]) -> list[str]:
     return ["frame", "name", "face", "x", "y", "width", "height", "class", *(f"p_{c}" for c in classes), *(f"{stage}_ms" for stage in STAGES)]
 
 
-def record(seen: Iterable[Seen], classes: tuple[str, ...], *, table: Path, video: Path | None = None, fps: float = 25.0, limit: int = 0) -> Iterator[Seen]:
-    """Write every frame's rows and picture as it passes, and pass it on; a stop at any point leaves what was done.
+def record(
+    seen: Iterable[Seen], classes: tuple[str, ...], *, table: Path, video: Path | None = None, fps: float = 25.0, limit: int = 0, behind: int = 0
+) -> Iterator[Seen]:
+    """Write every frame's rows and picture and pass it on; a stop at any point leaves what was done.
 
     Args:
         seen: from `recognise`.
         table: CSV to write.
         video: .avi or .mp4 to write, None for none. A frame of another size is scaled to the first one's.
         limit: stop after so many frames, 0 for all.
+        behind: frames that may still have to be written, by a thread of its own, while the next one is looked at.
     Raises:
         StudyError: a video file of another kind, or one that cannot be written.
     """
-    writer, done = None, 0
-    with open(table, "w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file)
-        rows.writerow(columns(classes))
-        try:
-            for item in seen:
-                began = time.perf_counter()
-                image = annotate(item.frame.image.copy(), item.faces, classes)
-                drawn = time.perf_counter()
-                if video is not None:
-                    writer = writer or _writer(video, image, fps)
-                    writer[0].write(image if image.shape[1::-1] == writer[1] else cv2.resize(image, writer[1]))
-                item.milliseconds.update(draw=1e3 * (drawn - began), write=1e3 * (time.perf_counter() - drawn))
-                rows.writerows(_rows(item, classes))
-                done += 1
-                if done % FLUSHED == 0:
-                    file.flush()
-                yield item
-                if done == limit:
-                    return
-        finally:
-            if writer is not None:
-                writer[0].release()
+    with ExitStack() as at_the_end:
+        put = _recorder(at_the_end, classes, table, video, fps)
+        writer = at_the_end.enter_context(ThreadPoolExecutor(1))  # leaving it waits for what is still to be written
+        waiting = deque()
+        for done, item in enumerate(seen, 1):
+            waiting.append(writer.submit(put, item))
+            while len(waiting) > behind:
+                waiting.popleft().result()
+            yield item
+            if done == limit:
+                break
+        for written in waiting:
+            written.result()
+
+
+def _recorder(at_the_end: ExitStack, classes: tuple[str, ...], table: Path, video: Path | None, fps: float) -> Callable[[Seen], None]:
+    """Open the files, to be closed at the end; give the function that writes one frame."""
+    file = at_the_end.enter_context(open(table, "w", newline="", encoding="utf-8"))
+    rows, writer, done = csv.writer(file), None, 0
+    rows.writerow(columns(classes))
+    at_the_end.callback(lambda: writer and writer[0].release())
+
+    def put(item: Seen) -> None:
+        nonlocal writer, done
+        began, drawn = time.perf_counter(), None
+        if video is not None:
+            image = annotate(item.frame.image.copy(), item.faces, classes)
+            drawn = time.perf_counter()
+            if writer is None:
+                writer = _writer(video, image, fps)
+            writer[0].write(image if image.shape[1::-1] == writer[1] else cv2.resize(image, writer[1]))
+        ended = time.perf_counter()
+        item.milliseconds.update(draw=1e3 * ((drawn or ended) - began), write=1e3 * (ended - (drawn or ended)))
+        rows.writerows(_rows(item, classes))
+        done += 1
+        if done % FLUSHED == 0:
+            file.flush()
+
+    return put
 
 
 def summarise(times: pd.DataFrame) -> pd.DataFrame:
