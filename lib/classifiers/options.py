@@ -40,7 +40,8 @@ def class_weights(labels: np.ndarray, kind: str) -> np.ndarray:
     Source: effective number: Cui et al. 2019, arXiv 1901.05555, equation 2, with beta 0.9999.
     """
     counts = np.bincount(labels, minlength=len(CLASSES))
-    amounts = {"none": np.ones(len(CLASSES)), "inverse": counts.astype(float), "effective": (1 - EFFECTIVE_BETA**counts) / (1 - EFFECTIVE_BETA)}
+    effective = (1 - EFFECTIVE_BETA**counts) / (1 - EFFECTIVE_BETA)
+    amounts = {"none": np.ones(len(CLASSES)), "inverse": counts.astype(float), "effective": effective}
     if kind not in amounts:
         raise StudyError(f"class_weights: there is no {kind!r}; there are {', '.join(amounts)}")
     weights = np.divide(1.0, amounts[kind], out=np.zeros(len(CLASSES)), where=counts > 0)

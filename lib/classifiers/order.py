@@ -92,7 +92,8 @@ def plan_stages(schedule: Schedule, labels: np.ndarray, ends: np.ndarray | None,
         raise StudyError(f"sampling: there is no {sampling!r}; there are shuffled, balanced")
     ends = np.ones(len(labels)) if ends is None else ends
     if ends.max() != 1 or ends.min() < 0:
-        raise StudyError(f"stages of a training end at 0 to 1 of its steps, the last at 1; these end at {', '.join(f'{e:g}' for e in np.unique(ends))}")
+        found = ", ".join(f"{end:g}" for end in np.unique(ends))
+        raise StudyError(f"stages of a training end at 0 to 1 of its steps, the last at 1; these end at {found}")
     stages, first = [], 0
     for end in np.unique(ends):
         rows, last = np.flatnonzero(ends == end), round(end * schedule.steps)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.classifiers.cluster import on_cluster
 from lib.classifiers.models import training_code
 from lib.classifiers.options import Options, options_of
 from lib.classifiers.recipes import recipes_of
@@ -95,7 +96,7 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     return jobs
 
 
-def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 0, progress=print) -> pd.DataFrame:
+def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 0, cluster: str = "", progress=print) -> pd.DataFrame:
     """Run what is unfinished, in processes of one thread each; return the table of all runs.
 
     Args:
@@ -103,12 +104,14 @@ def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 
         sources: where the images lie.
         folder: receives one folder a run.
         workers: processes side by side, 0 for one a core.
+        cluster: address of a Dask scheduler, or "local": the runs go there instead, see lib.classifiers.cluster.
         progress: called with a line of text now and then.
     """
     folder, began, done = Path(folder), time.time(), 0
     waiting = [job for job in jobs if not finished(folder, job)]
     progress(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
-    for job, trouble in side_by_side(waiting, prepare, run_job, (sources, folder), min(workers or cores(), max(1, len(waiting)))):
+    duties = prepare, run_job, (sources, folder), min(workers or cores(), max(1, len(waiting)))
+    for job, trouble in on_cluster(waiting, *duties, cluster) if cluster and waiting else side_by_side(waiting, *duties):
         if trouble:
             write_json(folder / job.folder / "result.json", identity(job) | {"failed": trouble})
         done += 1

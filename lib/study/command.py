@@ -54,8 +54,7 @@ def settings(options) -> tuple[str, ...]:
     """Turn the command line's shortcuts into key=value strings; paths become absolute."""
     given = [f"{key}={getattr(options, key)}" for key in ("data", "synthetic", "output") if getattr(options, key)]
     sets = [_absolute(text) for text in [*options.set, *given]]
-    if options.workers is not None:
-        sets.append(f"workers={options.workers}")
+    sets += [f"{key}={getattr(options, key)}" for key in ("workers", "cluster") if getattr(options, key) is not None]
     if options.synthetic:
         pools = load_params(options.study, tuple(sets))["pools"]
         sets += [] if "folder" in pools else [f"pools={','.join([*pools, 'folder'])}"]

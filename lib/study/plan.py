@@ -16,7 +16,7 @@ from lib.study.records import content_hash, file_digest, output_unchanged, read_
 from lib.study.stages import CURATION, PER_POOL, UPSTREAM, stage_of
 
 SOURCES = ("data", "ferplus", "synthetic", "review_csv", "face_model")  # parameters that name files of the user
-NOT_IN_KEY = ("output", "workers")  # where and how fast, not what
+NOT_IN_KEY = ("output", "workers", "cluster")  # where and how fast, not what
 
 
 @dataclass(frozen=True)

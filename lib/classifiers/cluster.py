@@ -1,0 +1,110 @@
+"""Tasks on a Dask cluster: the same duties as lib.classifiers.workers gives to processes of its own, on as many machines as there are.
+
+Workers read the faces and write the runs where this process does: every machine has to see the study's folder under the same path, and have
+this project in the same version. Dask's messages can run code: use schedulers of a network that you trust.
+"""
+
+import contextlib
+import logging
+import pickle
+import threading
+import traceback
+
+from lib.classifiers.workers import ATTEMPTS
+from lib.study.errors import StudyError
+from lib.study.machine import cores, thread_environment
+
+LOCAL = "local"
+BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}  # of dask-jobqueue
+ANSWER_SECONDS = 10
+
+_turn, _prepared = threading.Lock(), {}  # of one worker process
+
+
+def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, cluster: str):
+    """Do tasks on a cluster and yield each as it ends; all but `cluster` as side_by_side takes it.
+
+    Args:
+        cluster: address of a running Dask scheduler (tcp://host:8786), "local" for processes here, or slurm, pbs or lsf, whose queue, cores
+            and memory stand in dask-jobqueue's own file (~/.config/dask/jobqueue.yaml).
+        workers: processes to start, 0 for one a core; a running scheduler has its own.
+
+    Yields:
+        (task, "") when it is done, (task, reason) when workers died of it several times.
+
+    Raises:
+        StudyError: Dask is not installed, no scheduler answers, or it is lost on the way.
+        RuntimeError: `work` or `prepare` raised; the message holds the traceback.
+    """
+    with connected(cluster, workers) as client:
+        from distributed import KilledWorker, as_completed
+
+        futures = {client.submit(do_task, prepare, work, arguments, task, pure=False): task for task in tasks}
+        for future in as_completed(list(futures), loop=client.loop):
+            task = futures.pop(future)
+            if future.status == "finished":
+                if trouble := future.result():
+                    raise RuntimeError(trouble)
+                yield task, ""
+            elif future.status == "error" and isinstance(future.exception(), KilledWorker):
+                yield task, "its workers died again and again; is there enough memory?"
+            else:
+                raise StudyError(f"cluster: {cluster!r} was lost ({future.status}); finished runs are kept, give the same command again")
+
+
+@contextlib.contextmanager
+def connected(cluster: str, workers: int):
+    """Connect to a cluster, or start one for the time being."""
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise StudyError(f"cluster: {cluster!r} needs Dask, which is not there: pip install distributed, or leave cluster empty") from None
+    with contextlib.ExitStack() as stack:
+        try:
+            place = cluster if ":" in cluster else stack.enter_context(started(cluster, workers))
+            client = stack.enter_context(distributed.Client(place, timeout=ANSWER_SECONDS, set_as_default=False))
+        except (OSError, ValueError) as error:
+            found = f"cluster: {cluster!r} does not answer or cannot be started ({error})"
+            raise StudyError(f"{found}; is a scheduler running there?") from None
+        yield client
+
+
+def started(cluster: str, workers: int):
+    """Start a cluster: processes of one thread each here, or jobs of a batch system.
+
+    Raises:
+        StudyError: neither an address nor a known word.
+    """
+    if cluster == LOCAL:
+        import dask
+        from distributed import LocalCluster
+
+        dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
+        quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+        return LocalCluster(workers or cores(), threads_per_worker=1, env=thread_environment(1), **quiet)
+    if cluster not in BATCH_SYSTEMS:
+        known = ", ".join([LOCAL, *BATCH_SYSTEMS])
+        raise StudyError(f"cluster: {cluster!r} is neither an address such as tcp://host:8786 nor one of {known}")
+    import dask_jobqueue
+
+    batch = getattr(dask_jobqueue, BATCH_SYSTEMS[cluster])()
+    batch.scale(workers or cores())
+    return batch
+
+
+def do_task(prepare, work, arguments: tuple, task) -> str:
+    """Do one task in a worker, which prepares once for all tasks of one kind and does one at a time, since torch's random state is one.
+
+    Returns:
+        "", or the traceback of what was raised.
+    """
+    with _turn:
+        try:
+            kind = pickle.dumps((prepare, arguments))
+            if kind not in _prepared:
+                _prepared.clear()
+                _prepared[kind] = prepare(*arguments)
+            work(_prepared[kind], task)
+        except Exception:
+            return traceback.format_exc()
+    return ""
