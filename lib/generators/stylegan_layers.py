@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, conv_transpose2d, leaky_relu, linear
 
-GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
+GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU; taken before it, on the weights, where it costs no pass over the activations
 
 
 class Dense(nn.Module):
@@ -27,10 +27,11 @@ class Dense(nn.Module):
         super().__init__()
         self.weight, self.bias = nn.Parameter(torch.randn(outer, inner) / lr), nn.Parameter(torch.full((outer,), bias / lr))
         self.scale, self.lr, self.active = lr / math.sqrt(inner), lr, active
+        self.gain = GAIN if active else 1.0
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = linear(x, (self.weight * self.scale).to(x.dtype), (self.bias * self.lr).to(x.dtype))
-        return leaky_relu(x, 0.2) * GAIN if self.active else x
+        x = linear(x, (self.weight * (self.scale * self.gain)).to(x.dtype), (self.bias * (self.lr * self.gain)).to(x.dtype))
+        return leaky_relu(x, 0.2) if self.active else x
 
 
 class Conv(nn.Module):
@@ -40,15 +41,16 @@ class Conv(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outer, inner, size, size))
         self.bias = nn.Parameter(torch.zeros(outer)) if bias else None
-        self.scale, self.down, self.active = 1 / math.sqrt(inner * size**2), down, active
+        self.gain = GAIN if active else 1.0
+        self.scale, self.down, self.active = self.gain / math.sqrt(inner * size**2), down, active
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         padding = self.weight.shape[2] // 2
         if self.down:  # blur and stride together keep the place: the side is halved exactly
-            x, padding = blur(x, (padding + 1, padding + 1), 1.0), 0
-        x = conv2d(x, self.weight * self.scale, stride=1 + self.down, padding=padding)
-        x = x if self.bias is None else x + self.bias.view(-1, 1, 1).to(x.dtype)
-        return leaky_relu(x, 0.2) * GAIN if self.active else x
+            x, padding = blur(x, padding + 1, 1.0), 0
+        bias = None if self.bias is None else (self.bias * self.gain).to(x.dtype)
+        x = conv2d(x, (self.weight * self.scale).to(x.dtype), bias, stride=1 + self.down, padding=padding)
+        return leaky_relu(x, 0.2) if self.active else x
 
 
 class Modulated(nn.Module):
@@ -69,11 +71,11 @@ class Modulated(nn.Module):
         self.up, self.demodulate = up, demodulate
         self.scale = 1 / math.sqrt(inner * size**2)
 
-    def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        return modulated_convolution(x, self.weight * self.scale, self.style(w), up=self.up, demodulate=self.demodulate)
+    def forward(self, x: torch.Tensor, w: torch.Tensor, gain: float = 1.0) -> torch.Tensor:
+        return modulated_convolution(x, self.weight * self.scale, self.style(w), up=self.up, demodulate=self.demodulate, gain=gain)
 
 
-def modulated_convolution(x, weight, style, *, up: bool = False, demodulate: bool = True) -> torch.Tensor:
+def modulated_convolution(x, weight, style, *, up: bool = False, demodulate: bool = True, gain: float = 1.0) -> torch.Tensor:
     """Convolve with weights that each image's style scales.
 
     Args:
@@ -82,6 +84,7 @@ def modulated_convolution(x, weight, style, *, up: bool = False, demodulate: boo
         style: float (N, inner).
         up: double the side.
         demodulate: divide each output channel by the norm of its modulated weights.
+        gain: factor of a demodulated output.
 
     Returns:
         float (N, outer, h, w), or twice the side.
@@ -90,12 +93,12 @@ def modulated_convolution(x, weight, style, *, up: bool = False, demodulate: boo
     """
     x = x * style[:, :, None, None].to(x.dtype)
     if up:
-        x = blur(conv_transpose2d(x, weight.transpose(0, 1).to(x.dtype), stride=2), (1, 1), 4.0)
+        x = blur(conv_transpose2d(x, weight.transpose(0, 1).to(x.dtype), stride=2), 1, 4.0)
     else:
         x = conv2d(x, weight.to(x.dtype), padding=weight.shape[2] // 2)
     if demodulate:
         norm = style.float().square() @ weight.float().square().sum((2, 3)).t()  # (N, outer)
-        x = x * (norm + 1e-8).rsqrt()[:, :, None, None].to(x.dtype)
+        x = x * (gain * (norm + 1e-8).rsqrt())[:, :, None, None].to(x.dtype)
     return x
 
 
@@ -108,19 +111,17 @@ class Styled(nn.Module):
         self.strength, self.bias = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(outer))
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        x = self.convolution(x, w)
-        x = x + (self.strength * noise).to(x.dtype) + self.bias.view(-1, 1, 1).to(x.dtype)
-        return leaky_relu(x, 0.2) * GAIN
+        x = self.convolution(x, w, GAIN)
+        return leaky_relu(x + (GAIN * (self.strength * noise + self.bias.view(-1, 1, 1))).to(x.dtype), 0.2)
 
 
-def blur(x: torch.Tensor, padding: tuple[int, int], gain: float) -> torch.Tensor:
-    """Filter each channel with the binomial kernel [1, 3, 3, 1], padded by (before, after) on both axes.
+def blur(x: torch.Tensor, padding: int, gain: float, stride: int = 1) -> torch.Tensor:
+    """Filter each channel with the binomial kernel [1, 3, 3, 1], padded on all sides.
 
     A constant image keeps its value times gain inside the border.
     """
-    x = nn.functional.pad(x, (*padding, *padding))
     channels = x.shape[1]
-    return conv2d(x, binomial(x, gain).expand(channels, 1, 4, 4), groups=channels)
+    return conv2d(x, binomial(x, gain).expand(channels, 1, 4, 4), stride=stride, padding=padding, groups=channels)
 
 
 def upsample(x: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ import math
 
 import torch
 from torch import nn
-from torch.nn.functional import avg_pool2d, one_hot
+from torch.nn.functional import one_hot
 
 from lib.faces.faceset import CLASSES
 from lib.generators.stylegan_layers import Conv, Dense, Modulated, Styled, blur, unit, upsample
@@ -100,7 +100,7 @@ class Residual(nn.Module):
         self.straight = Conv(inner, outer, 1, active=False, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        straight = self.straight(avg_pool2d(blur(x, (1, 2), 1.0), 1, stride=2))
+        straight = self.straight(blur(x, 1, 1.0, stride=2))
         return (self.second(self.first(x)) + straight) / math.sqrt(2)
 
 

@@ -29,7 +29,7 @@ def test_modulated_convolution_equals_convolution_with_scaled_weights(up):
         scaled = weight * style[i, None, :, None, None]
         scaled = scaled / (scaled.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
         one = x[i : i + 1]
-        expected = blur(conv_transpose2d(one, scaled.transpose(0, 1), stride=2), (1, 1), 4.0) if up else conv2d(one, scaled, padding=1)
+        expected = blur(conv_transpose2d(one, scaled.transpose(0, 1), stride=2), 1, 4.0) if up else conv2d(one, scaled, padding=1)
         assert torch.allclose(found[i : i + 1], expected, atol=1e-5)
 
 
@@ -49,7 +49,7 @@ def test_equalised_layers_keep_the_variance():
 def test_resampling_keeps_constants_and_halves_or_doubles_the_side():
     flat = torch.full((1, 2, 8, 8), 3.0)
     assert torch.allclose(upsample(flat)[:, :, 1:-1, 1:-1], torch.tensor(3.0)) and upsample(flat).shape[-1] == 16
-    assert torch.allclose(blur(flat, (2, 1), 1.0)[:, :, 2:-2, 2:-2], torch.tensor(3.0)) and blur(flat, (2, 1), 1.0).shape[-1] == 8
+    assert torch.allclose(blur(flat, 1, 1.0)[:, :, 2:-2, 2:-2], torch.tensor(3.0)) and blur(flat, 1, 1.0, stride=2).shape[-1] == 4
     assert Conv(2, 3, 3, down=True)(flat).shape == (1, 3, 4, 4)
 
 
