@@ -79,10 +79,10 @@ def test_rules_name_only_keys_that_exist():
 
 def test_later_files_win(folder):
     (folder / "quick.yaml").write_text("study: quick\ngan_steps: 7\npool_images: 5\n")
-    (folder / "pools" / "dcgan.yaml").write_text("pool: dcgan\ngan_steps: 8\n")
+    (folder / "pools" / "acgan.yaml").write_text("pool: acgan\ngan_steps: 8\n")
     assert load_params("quick", folder=folder)["gan_steps"] == 7
-    assert load_params("quick", pool="dcgan", folder=folder)["gan_steps"] == 8
-    values = load_params("quick", ("gan_steps=9",), pool="dcgan", folder=folder)
+    assert load_params("quick", pool="acgan", folder=folder)["gan_steps"] == 8
+    values = load_params("quick", ("gan_steps=9",), pool="acgan", folder=folder)
     assert (values["gan_steps"], values["pool_images"]) == (9, 5)
 
 
