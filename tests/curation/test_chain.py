@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lib.curation import steps as steps_module
 from lib.curation.chain import curate, judge_alone
@@ -11,8 +12,10 @@ from lib.curation.progress import watched
 from lib.curation.steps import Evidence
 from lib.curation.summary import class_shift, rejected_sample, step_summary
 from lib.curation.verdicts import verdict_table
+from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
+from lib.generators.folder import read_folder
 from lib.study.errors import StudyError
 from lib.study.params import CHOICES, load_params
 
@@ -135,3 +138,22 @@ def test_a_line_is_shown_after_each_step_and_in_long_ones(pool, capsys):
     assert list(watched(parts, 5, "faces", every_s=0)) == parts
     assert capsys.readouterr().out == "faces: 2 of 5 images, 0 s left\nfaces: 3 of 5 images, 0 s left\n"
     assert list(watched(parts, 5, "faces")) == parts and capsys.readouterr().out == ""
+
+
+def test_ready_made_pictures_of_any_kind_go_through_the_chain(tmp_path):
+    drawing = draw_faces([3], [5]).images[0]
+    (tmp_path / "happy").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    alpha = Image.merge("LA", (Image.fromarray(drawing), Image.new("L", (48, 48), 255)))
+    kinds = {"1.png": Image.fromarray(drawing), "2.png": Image.fromarray(drawing.astype(np.uint16) * 257), "3.png": alpha.convert("RGBA"),
+             "4.png": Image.fromarray(np.rot90(drawing).copy()), "5.png": Image.merge("RGB", [Image.fromarray(drawing)] * 3).resize((96, 96))}  # fmt: skip
+    for name, picture in kinds.items():
+        picture.save(tmp_path / "happy" / name, **({"exif": exif} if name == "4.png" else {}))
+    pool = read_folder(str(tmp_path)).faces
+    assert pool.images.shape[0] == 5 and pool.images.shape[1] == pool.images.shape[2]
+    curation = curate(pool, ["blank", "exact_copy", "near_copy", "face"], PARAMS)
+    assert len(curation.faces) == 1  # they all show one drawing
+    (tmp_path / "happy" / "6.png").write_bytes(b"no picture")
+    with pytest.raises(StudyError, match="6.png: not a picture"):
+        read_folder(str(tmp_path))

@@ -5,10 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.curation.chain import curate
 from lib.curation.detection import FaceSettings, choose_face, crop_faces, detect_faces, haar_cascade, reject_faceless
+from lib.curation.steps import face_settings
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
+from lib.study.params import load_params
 
 TIGHT = FaceSettings(border_share=0.25, retry_px=96)
 
@@ -145,3 +148,13 @@ def test_yunet_s_boxes_are_made_square_around_their_centre(tmp_path):
     found = detect_faces(np.zeros((3, 64, 64), np.uint8), FaceSettings(model=str(tmp_path / "yunet.onnx")))
     assert (found["faces"] == 1).all() and np.allclose(found["score"], 1.0)
     assert np.allclose(found[["x", "y", "side"]], [6, 20, 32], atol=1e-3)
+
+
+def test_the_pool_of_s1_is_curated_to_the_letter():
+    params = load_params("quick", pool="stable")
+    assert params["curation_steps"] == ["face"] and face_settings(params) == FaceSettings(1.1, 5, 30, 0.0, 0, "first", "")
+    assert (params["face_crop"], params["face_crop_px"], params["face_margin_share"], params["face_least_share"]) == (True, 64, 0.0, 0.0)
+    face = draw_faces([3, 6], [5, 8], px=256, zoom=0.5)
+    x, y, side = (int(v) for v in haar_cascade().detectMultiScale(face.images[0], scaleFactor=1.1, minNeighbors=5, minSize=(30, 30))[0][:3])
+    expected = cv2.resize(face.images[0][y : y + side, x : x + side], (64, 64))
+    assert (curate(face, ["face"], params).faces.images[0] == expected).all()
