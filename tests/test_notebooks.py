@@ -1,6 +1,7 @@
 """What every notebook promises: a readable question, checked parameters, short cells, nothing that belongs in lib."""
 
 import ast
+import importlib
 import json
 import re
 import statistics
@@ -97,6 +98,15 @@ def test_lib_is_imported_by_explicit_name_in_one_cell(path):
     texts = [cell["text"] for cell in cells_of(path, "code")]
     with_imports = [number for number, text in enumerate(texts) if re.search(r"^(import|from) ", text, re.MULTILINE)]
     assert with_imports == [1]
+
+
+@every_notebook
+def test_every_name_that_it_imports_from_lib_exists(path):
+    for cell in cells_of(path, "code"):
+        for node in ast.walk(ast.parse(cell["text"])):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "lib":
+                module = importlib.import_module(node.module)
+                assert [alias.name for alias in node.names if not hasattr(module, alias.name)] == [], node.module
 
 
 @every_notebook
