@@ -13,21 +13,25 @@ BEHIND = 4  # frames that may wait for the writer; with a thread of its own it c
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    p = argparse.ArgumentParser(prog="python -m lib.application", description="Name the expressions of all faces in a camera, a video, an image or a folder.")
-    p.add_argument("--source", required=True, help="camera number (0), video, image or folder of images")
+    what = "Name the expressions of all faces in a camera, a video, an image or a folder, or evaluate a classifier on labelled pictures."
+    p = argparse.ArgumentParser(prog="python -m lib.application", description=what)
+    asked = p.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--source", help="camera number (0), video, image or folder of images")
+    asked.add_argument("--evaluate", type=Path, help="folder with one folder of pictures a class, zip, CSV or Parquet: accuracy class by class")
+    p.add_argument("--find-faces", action="store_true", help="with --evaluate: cut the face out of each picture first")
     p.add_argument("--model", required=True, type=Path, help="ONNX classifier, as notebook 70 writes it")
-    p.add_argument("--output", type=Path, default=Path("application-output"), help="folder for faces.csv and annotated.avi (default: %(default)s)")
+    p.add_argument("--output", type=Path, default=Path("application-output"), help="folder for the results (default: %(default)s)")
     p.add_argument("--no-video", action="store_true", help="write the CSV alone")
     p.add_argument("--show", action="store_true", help="show a window; q or Escape ends")
     p.add_argument("--live", action="store_true", help="play a video by its own clock and drop frames that come too fast, as a camera does")
     p.add_argument("--frames", type=int, default=0, help="stop after so many frames (default: all)")
     p.add_argument("--every", type=int, default=8, help="search the whole frame once in so many; 1 always (default: %(default)s)")
-    p.add_argument("--reduce", type=int, default=2, choices=(1, 2, 3, 4), help="shrink the frame by this before searching (default: %(default)s)")
+    p.add_argument("--reduce", type=int, default=2, choices=(1, 2, 3, 4), help="shrink whole frames by this first (default: %(default)s)")
     p.add_argument("--min-px", type=int, default=60, help="smallest face, pixels of the frame (default: %(default)s)")
     p.add_argument("--yunet", default="", help="YuNet ONNX file to detect with instead of the Haar cascade")
     p.add_argument("--smoothing", type=float, default=0.6, help="weight of a face's earlier probabilities, 0 to 1 (default: %(default)s)")
     p.add_argument("--memory", type=int, default=10, help="frames that a face may be missing and keep its number (default: %(default)s)")
-    p.add_argument("--margin", type=float, default=0.0, help="widening of the face's box on each side, share of its side (default: %(default)s)")
+    p.add_argument("--margin", type=float, default=0.0, help="widening of a face's box on each side, share (default: %(default)s)")
     p.add_argument("--threads", type=int, default=2, help="threads of detector and classifier (default: %(default)s)")
     return p
 
@@ -36,7 +40,7 @@ def main(words: list[str] | None = None) -> int:
     """Run the application; 0, or 1 when something was lost or wrong, 130 when stopped."""
     options = parser().parse_args(words)
     try:
-        return _run(options)
+        return _evaluate(options) if options.evaluate else _run(options)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,7 +66,8 @@ def _run(options) -> int:
     table, video = options.output / "faces.csv", None if options.no_video else options.output / "annotated.avi"
     seen = recognise(source.frames(), network, _settings(options))
     times, frames, faces = deque(maxlen=REMEMBERED), 0, 0
-    with contextlib.closing(record(seen, network.classes, table=table, video=video, fps=source.fps, limit=options.frames, behind=BEHIND)) as recorded:
+    recorded = record(seen, network.classes, table=table, video=video, fps=source.fps, limit=options.frames, behind=BEHIND)
+    with contextlib.closing(recorded):
         for item in recorded:
             frames, faces = frames + 1, faces + sum(not face.missed for face in item.faces)
             times.append(item.milliseconds)
@@ -73,6 +78,24 @@ def _run(options) -> int:
     print(f"{frames:,} frames, {faces:,} faces, {source.dropped[0]:,} frames dropped; {table}" + (f", {video}" if video else ""))
     print(summarise(pd.DataFrame(times)).to_string(index=False, float_format="%.2f"))
     return 1 if source.problems or not frames else 0
+
+
+def _evaluate(options) -> int:
+    """Say how many labelled pictures of each class the classifier names rightly."""
+    from lib.application.carry import class_accuracy, read_labelled
+    from lib.application.network import open_network
+    from lib.study.records import atomic_write
+
+    _check(options)
+    network = open_network(options.model, threads=options.threads)
+    faces = read_labelled(options.evaluate, px=network.image_px, find_faces=options.find_faces, margin_share=options.margin)
+    table = class_accuracy(network, faces)
+    options.output.mkdir(parents=True, exist_ok=True)
+    with atomic_write(options.output / "evaluation.csv", "w") as file:
+        table.to_csv(file, index=False)
+    print(table.to_string(index=False, float_format="%.3f"))
+    print(f"95 % intervals over pictures; {options.output / 'evaluation.csv'}")
+    return 0
 
 
 def _settings(options):
@@ -86,7 +109,8 @@ def _settings(options):
 
 def _check(options) -> None:
     """Refuse values out of range."""
-    ranges = {"smoothing": (0, 0.99), "margin": (-0.3, 1), "every": (1, 1000), "memory": (0, 1000), "min_px": (20, 2000), "threads": (1, 256), "frames": (0, 1e12)}
+    ranges = {"smoothing": (0, 0.99), "margin": (-0.3, 1), "every": (1, 1000), "memory": (0, 1000), "min_px": (20, 2000)}
+    ranges |= {"threads": (1, 256), "frames": (0, 1e12)}
     for key, (low, high) in ranges.items():
         if not low <= getattr(options, key) <= high:
             raise StudyError(f"--{key.replace('_', '-')} {getattr(options, key)}: must lie between {low:g} and {high:g}")
@@ -104,4 +128,5 @@ def _show(item, classes) -> bool:
         cv2.imshow("faces", annotate(item.frame.image.copy(), item.faces, classes))
         return cv2.waitKey(1) not in (27, ord("q"))
     except cv2.error as error:
-        raise StudyError(f"--show: no window can be opened here ({str(error).splitlines()[0][:100]}); leave --show out, the video is written anyway") from None
+        reason = str(error).splitlines()[0][:100]
+        raise StudyError(f"--show: no window can be opened here ({reason}); leave --show out, the video is written anyway") from None
