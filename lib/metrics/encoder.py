@@ -1,8 +1,8 @@
 """A general feature space without downloaded weights: an encoder that the study trains itself on real training faces, without labels.
 
 Filters are learned from patches; a linear layer keeps what two altered views of one face share (person, pose, expression) against what
-differs between them (crop, mirror, light, grain). Both are solved in closed form or nearly, so that seconds on one core are enough,
-where a deep self-supervised network needs hours to become better than the pixels. It sees what a classifier of expressions learns to ignore.
+differs between them (crop, mirror, light, grain). Both are solved in closed form or nearly: seconds on one core are enough, where a deep
+self-supervised network needs hours to become better than pixels. It sees what a classifier of expressions learns to ignore.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,8 @@ from lib.study.records import content_hash
 
 PX, PATCH, STRIDE, FILTERS, CELLS, DIMENSIONS = 48, 8, 2, 200, 3, 128
 IMAGES, PATCHES, ROUNDS = 4000, 60_000, 12  # most images and patches learned from; rounds of k-means
-FLAT, ROUGH, THRESHOLD, RIDGE = 0.002, 0.1, 1.0, 0.1  # variances added before dividing by them; activation threshold; share of the mean variance
+FLAT, ROUGH = 0.002, 0.1  # variances added before patches are divided by their own
+THRESHOLD, RIDGE = 1.0, 0.1  # of a filter's response; share of the mean variance added before axes are found
 FILE = "encoder.safetensors"
 
 
@@ -54,12 +55,13 @@ def fit_encoder(faces: FaceSet, folder: Path, *, seed: int = 0) -> Encoder:
         faces: real faces; only the split train is looked at, at most 4,000 images of it, and no label.
         folder: where it is kept.
         seed: of images, patches and views.
-    Source: filters, Coates, Ng and Lee 2011, sec. 3 (whitened patches, k-means, soft threshold); linear layer, the closed solution of VICReg,
+    Source: filters, Coates, Ng and Lee 2011, sec. 3 (whitened patches, k-means, soft threshold); linear layer, VICReg's closed solution,
         Balestriero and LeCun 2022, arXiv 2205.11508, sec. 3.
     """
     real = faces.split("train")
     if len(real) < 2 * DIMENSIONS:
-        raise StudyError(f"the encoder needs at least {2 * DIMENSIONS} real training images, found {len(real)}: raise train_limit or drawn_train")
+        found = f"at least {2 * DIMENSIONS} real training images, found {len(real)}"
+        raise StudyError(f"the encoder needs {found}: raise train_limit or drawn_train")
     digest = content_hash([real.digest(), seed, code_digest(__name__, without=("lib.study", "lib.faces", "lib.generators"))])
     path = Path(folder) / FILE
     if path.exists() and load_tensors(path)[1].get("digest") == digest:

@@ -1,22 +1,25 @@
-"""Pools measured in a feature space: distances with intervals, real against real beside them, memorisation and diversity.
+"""Pools measured in feature spaces: distances with intervals, real against real beside them, class by class, and diversity.
 
 features: float (N, D) of images that the network never trained on; labels: int64 (N,).
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.faces.faceset import CLASSES, FaceSet
-from lib.metrics.distances import all_distances, draw, kernel_distance, neighbour_distances, vendi
+from lib.faces.faceset import CLASSES
+from lib.metrics.distances import all_distances, draw, kernel_distance, neighbourhoods, vendi
 from lib.study.errors import StudyError
 
 GROUPS = 10  # of the delete-a-group jackknife
+SPLITS = 10  # of the real images into halves, for what real against real gives
 
 
-def real_halves(features: np.ndarray, labels: np.ndarray, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw two disjoint index sets of at most n real images: the reference, and the real images that a pool is read against."""
-    order = np.random.default_rng(seed).permutation(len(features))
+def real_halves(held: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw two disjoint index sets of at most n of the held-out real images: the reference, and those that a pool is read against."""
+    order = np.random.default_rng(seed).permutation(held)
     n = min(n, len(order) // 2)
     if n < 2 * GROUPS:
         raise StudyError(f"distances need at least {4 * GROUPS} held-out real images, found {len(order)}: raise test_limit or drawn_test")
@@ -41,55 +44,64 @@ def draw_like(labels: np.ndarray, wanted: np.ndarray, n: int, seed: int) -> np.n
     return np.concatenate(picked)
 
 
-def measure(real: np.ndarray, synth: np.ndarray, *, seed: int) -> pd.DataFrame:
-    """Measure all distances of two sets of one size, with 95 % intervals.
+def measure(real: np.ndarray, synth: np.ndarray, *, seed: int, by: Callable[..., dict] = all_distances) -> pd.DataFrame:
+    """Measure two sets of one size, with 95 % intervals.
 
+    Args:
+        by: what is measured: a function of (real, synth, seed=) to floats by name.
     Returns:
         Columns metric, value, low, high, se, n.
-    Source: delete-a-group jackknife, Kott 2001; a bootstrap would repeat images, which Fréchet distances and neighbourhoods mistake for collapse.
+    Source: delete-a-group jackknife, Kott 2001; a bootstrap would repeat images, which distances and neighbourhoods mistake for collapse.
     """
     n = min(len(real), len(synth))
     real, synth = draw(real, n, seed), draw(synth, n, seed + 1)
-    whole = all_distances(real, synth, seed=seed)
+    whole = by(real, synth, seed=seed)
     groups = np.arange(n) % GROUPS
-    parts = pd.DataFrame([all_distances(real[groups != g], synth[groups != g], seed=seed) for g in range(GROUPS)])
+    parts = pd.DataFrame([by(real[groups != g], synth[groups != g], seed=seed) for g in range(GROUPS)])
     se = np.sqrt((GROUPS - 1) / GROUPS * ((parts - parts.mean()) ** 2).sum())
     table = pd.DataFrame({"metric": list(whole), "value": list(whole.values()), "se": se.to_numpy(), "n": n})
     reach = stats.t.ppf(0.975, GROUPS - 1) * table["se"]
     return table.assign(low=table["value"] - reach, high=table["value"] + reach)
 
 
-def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict[str, tuple[np.ndarray, np.ndarray]], *, n: int, seed: int) -> pd.DataFrame:
-    """Measure every pool against the same real reference, and other real images against it as the baseline.
+def real_against_real(features: np.ndarray, n: int, *, seed: int) -> pd.DataFrame:
+    """Measure what two samples of real faces give, over several splits of the held-out images: the null that a pool is read against.
+
+    Returns:
+        Indexed by metric: baseline (mean over the splits), baseline_se (their standard deviation), null_low, null_high (where one more
+        pair of real samples lies with 95 %).
+    """
+    pairs = (real_halves(len(features), n, seed + i) for i in range(SPLITS))
+    draws = pd.DataFrame([all_distances(features[one], features[other], seed=seed) for one, other in pairs])
+    reach = stats.t.ppf(0.975, SPLITS - 1) * draws.std() * np.sqrt(1 + 1 / SPLITS)
+    mean = draws.mean()
+    return pd.DataFrame({"baseline": mean, "baseline_se": draws.std(), "null_low": mean - reach, "null_high": mean + reach})
+
+
+def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict, *, n: int, seed: int) -> pd.DataFrame:
+    """Measure every pool against the same real reference, and real samples against each other as the baseline.
 
     Args:
         features, labels: of held-out real images.
-        pools: features and labels by the pool's name.
+        pools: features float (N, D) and labels int64 (N,) by the pool's name.
         n: images per side, drawn with the class shares of the real images.
     Returns:
-        Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline, baseline_se. The baseline has the pool's size.
+        Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline, baseline_se, null_low, null_high and differs (the
+        value lies outside of what real samples of the pool's own size give).
     """
-    reference, other = real_halves(features, labels, n, seed)
-    null = measure(features[reference], features[other], seed=seed)
-    tables, baselines = [null.assign(pool="real")], {len(reference): null.set_index("metric")}
+    reference, other = real_halves(len(features), n, seed)
+    sets, nulls, tables = {"real": features[other]}, {}, []
     for name, (found, classes) in pools.items():
-        chosen = found[draw_like(classes, labels[reference], len(reference), seed)]
+        sets[name] = found[draw_like(classes, labels[reference], len(reference), seed)]
+    for name, chosen in sets.items():
         size = min(len(chosen), len(reference))
-        if size not in baselines:  # a smaller pool gets a baseline of its own size: most distances depend on n
-            baselines[size] = measure(features[reference][:size], features[other][:size], seed=seed).set_index("metric")
-        table = measure(features[reference][:size], chosen, seed=seed).assign(pool=name)
-        tables.append(table.assign(baseline=table["metric"].map(baselines[size]["value"]), baseline_se=table["metric"].map(baselines[size]["se"])))
-    return pd.concat(tables, ignore_index=True)[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se"]]
-
-
-def extract_all(spaces: dict, faces: dict[str, FaceSet]) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """Extract features once for everything that is measured: by space and name, (features float (N, D), labels int64 (N,)).
-
-    Args:
-        spaces: by name, a function of uint8 (N, H, W) images to features.
-        faces: face sets by name.
-    """
-    return {space: {name: (extract(own.images), own.labels) for name, own in faces.items()} for space, extract in spaces.items()}
+        if size not in nulls:  # a smaller pool gets a null of its own size: most distances depend on n
+            nulls[size] = real_against_real(features, size, seed=seed)
+        table = measure(features[reference][:size], chosen, seed=seed).merge(nulls[size].rename_axis("metric").reset_index(), on="metric")
+        tables.append(table.assign(pool=name))
+    table = pd.concat(tables, ignore_index=True)
+    table["differs"] = (table["value"] < table["null_low"]) | (table["value"] > table["null_high"])
+    return table[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se", "null_low", "null_high", "differs"]]
 
 
 def measure_spaces(found: dict, *, n: int, seed: int) -> pd.DataFrame:
@@ -107,58 +119,30 @@ def measure_spaces(found: dict, *, n: int, seed: int) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def class_distances(features: np.ndarray, labels: np.ndarray, pools: dict[str, tuple[np.ndarray, np.ndarray]], *, seed: int) -> pd.DataFrame:
-    """Measure the kernel distance class by class, which is unbiased at any size, with real halves as the baseline.
-
-    Returns:
-        Columns pool, class, kd, n (images per side).
-    """
-    rows = []
-    for c, name in enumerate(CLASSES):
-        own = np.random.default_rng(seed).permutation(np.flatnonzero(labels == c))
-        halves = np.array_split(features[own], 2)
-        sets = {"real": halves[1]} | {pool: found[classes == c] for pool, (found, classes) in pools.items()}
-        for pool, other in sets.items():
-            size = min(len(halves[0]), len(other))
-            if size >= 2:
-                kd = kernel_distance(halves[0][:size], draw(other, size, seed), seed=seed)["kd"]
-                rows.append({"pool": pool, "class": name, "kd": kd, "n": size})
-    return pd.DataFrame(rows, columns=["pool", "class", "kd", "n"])
-
-
-def known_cases(features: np.ndarray, labels: np.ndarray, *, n: int, seed: int) -> pd.DataFrame:
-    """Show the distances on sets whose answer is known, before they are believed on any pool.
-
-    Returns:
-        One row a case (real, shifted, collapsed, memorised), one column a distance.
-    """
-    reference, other = real_halves(features, labels, n, seed)
-    real, fresh = features[reference], features[other]
-    cases = {
-        "real": fresh,
-        "shifted by one standard deviation": fresh + fresh.std(0),
-        "collapsed to 10 images": fresh[np.arange(len(fresh)) % 10],
-        "memorised (copies of the reference)": real,
-    }
-    rows = {name: all_distances(real, case, seed=seed) for name, case in cases.items()}
-    return pd.DataFrame(rows).T.rename_axis("case").reset_index()
-
-
-def memorised(train: np.ndarray, held_out: np.ndarray, synth: np.ndarray, *, quantile: float = 0.01) -> dict[str, float]:
-    """Compare how near generated images lie to their nearest training image with how near unseen real images do.
+def class_distances(found: dict, *, seed: int) -> pd.DataFrame:
+    """Measure every class on its own, with real halves as the baseline, by what does not depend on the number of dimensions.
 
     Args:
-        train, held_out, synth: float (N, D) features; held_out are real images that no generator saw.
-        quantile: of the real images' distances, under which an image counts as a copy.
+        found: of `spaces.extract_all`.
     Returns:
-        share (of synthetic images under the threshold; `quantile` is what unseen real images give), threshold, median_ratio
-        (median distance of synthetic over real; far under 1 is memorisation).
+        Columns space, pool ("real": the baseline), class, metric (kd, precision, recall, density, coverage), value, low, high, n (a side). A class with fewer than 40 real images or 20 of the pool is left out.
     """
-    real_gap = neighbour_distances(held_out, train, 1)[:, 0]
-    synth_gap = neighbour_distances(synth, train, 1)[:, 0]
-    threshold = float(np.quantile(real_gap, quantile))
-    ratio = float(np.median(synth_gap) / max(np.median(real_gap), 1e-12))
-    return {"share": float((synth_gap < threshold).mean()), "threshold": threshold, "median_ratio": ratio}
+    tables = []
+    for space, sets in found.items():
+        features, labels = sets["real"]
+        for c, name in enumerate(CLASSES):
+            own = np.random.default_rng(seed).permutation(np.flatnonzero(labels == c))
+            reference, other = np.array_split(features[own], 2)
+            pools = {pool: theirs[classes == c] for pool, (theirs, classes) in sets.items() if pool != "real"}
+            for pool, theirs in ({"real": other} | pools).items():
+                if min(len(reference), len(theirs)) >= 2 * GROUPS:
+                    tables.append(measure(reference, theirs, seed=seed, by=_of_one_class).assign(space=space, pool=pool, **{"class": name}))
+    columns = ["space", "pool", "class", "metric", "value", "low", "high", "n"]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
+
+
+def _of_one_class(real: np.ndarray, synth: np.ndarray, *, seed: int) -> dict[str, float]:
+    return {"kd": kernel_distance(real, synth, seed=seed)["kd"]} | neighbourhoods(real, synth)
 
 
 def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) -> pd.DataFrame:
@@ -172,8 +156,3 @@ def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) 
         sizes = [least * 2**i for i in range(20) if least * 2**i < len(features)] + [len(features)]
         rows += [{"set": name, "n": size, "vendi": vendi(draw(features, size, seed))} for size in sizes]
     return pd.DataFrame(rows)
-
-
-def memorised_pools(train: np.ndarray, held_out: np.ndarray, pools: dict[str, tuple[np.ndarray, np.ndarray]]) -> pd.DataFrame:
-    """Look for memorised training images in every pool: columns pool, share, threshold, median_ratio."""
-    return pd.DataFrame([{"pool": name} | memorised(train, held_out, features) for name, (features, _) in pools.items()])

@@ -16,15 +16,17 @@ from lib.study.errors import StudyError
 from lib.study.records import read_json
 
 BATCH = 32
-CONVERT = 'python -c "import torch, safetensors.torch as s; s.save_file(torch.load(\'weights.pth\', weights_only=True), \'weights.safetensors\')"'
+CLIP_COLOURS = (0.48145, 0.45783, 0.40821), (0.26863, 0.26130, 0.27578)  # mean, standard deviation of each channel
+IMAGENET_COLOURS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CONVERT = "safetensors.torch.save_file(torch.load('weights.pth', weights_only=True), 'weights.safetensors')"
 
 
 def pretrained_space(path: str) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """Load a published network as a feature space.
 
     Args:
-        path: folder of a DINOv2 or CLIP vision model as `transformers` writes it (config.json, model.safetensors), or a .safetensors file with
-            the Inception weights of `torch-fidelity`.
+        path: folder of a DINOv2 or CLIP vision model as `transformers` writes it (config.json, model.safetensors), or a .safetensors file
+            with the Inception weights of `torch-fidelity`.
     Returns:
         (name of the space, function of uint8 (N, H, W) images of any size to float32 (N, D) features).
     Raises:
@@ -36,8 +38,8 @@ def pretrained_space(path: str) -> tuple[str, Callable[[np.ndarray], np.ndarray]
     if place.suffix == ".safetensors" and place.is_file():
         return "inception", _inception(place)
     raise StudyError(
-        f"feature_weights: {path}: neither a folder with config.json and model.safetensors (DINOv2, CLIP) nor a .safetensors file (Inception of "
-        f"torch-fidelity). Leave it empty for the study's own encoder; a .pth file is a pickle, write it as safetensors once: {CONVERT}"
+        f"feature_weights: {path}: neither a folder with config.json and model.safetensors (DINOv2, CLIP) nor a .safetensors file "
+        f"(Inception of torch-fidelity). Leave it empty for the study's own encoder; a .pth file is a pickle, write it as safetensors once: {CONVERT}"
     )
 
 
@@ -52,11 +54,11 @@ def _transformer(folder: Path) -> tuple[str, Callable]:
         loader = CLIPVisionModel if "clip" in kind else AutoModel
         network = loader.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
     except (OSError, ValueError, RuntimeError) as error:
-        raise StudyError(f"feature_weights: {folder}: {str(error).splitlines()[0]}; download the folder again, with model.safetensors") from None
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"feature_weights: {folder}: {reason}; download the folder again, with model.safetensors") from None
     px = getattr(config, "vision_config", config).image_size
     # the published preprocessing: CLIP's own statistics, ImageNet's for DINOv2; grey images have three equal channels
-    mean, std = ((0.48145, 0.45783, 0.40821), (0.26863, 0.26130, 0.27578)) if "clip" in kind else ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    mean, std = (torch.tensor(own).view(1, 3, 1, 1) for own in (mean, std))
+    mean, std = (torch.tensor(own).view(1, 3, 1, 1) for own in (CLIP_COLOURS if "clip" in kind else IMAGENET_COLOURS))
 
     def extract(images: np.ndarray) -> np.ndarray:
         return _in_batches(images, px, lambda x: network(pixel_values=(x.float() / 255 - mean) / std).pooler_output)
@@ -75,7 +77,8 @@ def _inception(path: Path) -> Callable:
         try:
             network: nn.Module = published.FeatureExtractorInceptionV3("inception", ["2048"]).eval()
         except RuntimeError as error:
-            raise StudyError(f"feature_weights: {path}: not the Inception weights of torch-fidelity ({str(error).splitlines()[0]})") from None
+            reason = str(error).splitlines()[0]
+            raise StudyError(f"feature_weights: {path}: not the Inception weights of torch-fidelity ({reason})") from None
     return lambda images: _in_batches(images, images.shape[1], lambda x: network(x)[0])  # it enlarges by itself, as published
 
 

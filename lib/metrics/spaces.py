@@ -1,11 +1,35 @@
-"""Feature spaces that need no trained network: what a pixel tells about light, pose and person, which a classifier learns to ignore."""
+"""The feature spaces in which sets are measured, from blind to expressions to blind to everything else."""
 
 from collections.abc import Callable
 
 import cv2
 import numpy as np
 
+from lib.classifiers.instrument import load_instrument
+from lib.faces.faceset import FaceSet
+from lib.metrics.encoder import load_encoder
+from lib.metrics.pretrained import pretrained_space
+from lib.study.paths import StudyPaths
+
 THUMBNAIL_PX = 24
+
+
+def feature_spaces(paths: StudyPaths, train: FaceSet, *, weights: str = "") -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    """Gather the study's feature spaces by name, each a function of uint8 (N, H, W) images of any size to float32 (N, D) features.
+
+    `classifier` sees expressions and has learned to ignore who it is; `encoder`, trained without labels, sees the face as a whole; `pixels`
+    sees person, pose and light.
+
+    Args:
+        train: real training faces, from which the pixels' components come.
+        weights: of a published network, which becomes one more space; empty: none.
+    """
+    spaces = {
+        "classifier": load_instrument(paths.instrument).features,
+        "encoder": load_encoder(paths.instrument).features,
+        "pixels": pixel_space(train.images),
+    }
+    return spaces | (dict([pretrained_space(weights)]) if weights else {})
 
 
 def pixel_space(train: np.ndarray, *, components: int = 64) -> Callable[[np.ndarray], np.ndarray]:
@@ -24,6 +48,16 @@ def pixel_space(train: np.ndarray, *, components: int = 64) -> Callable[[np.ndar
     _, axes = np.linalg.eigh((flat - centre).T @ (flat - centre))
     axes = axes[:, ::-1][:, :components]
     return lambda images: (_thumbnails(images) - centre) @ axes
+
+
+def extract_all(spaces: dict, faces: dict[str, FaceSet]) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Extract features once for everything that is measured: by space and name, (features float (N, D), labels int64 (N,)).
+
+    Args:
+        spaces: by name, a function of uint8 (N, H, W) images to features.
+        faces: face sets by name.
+    """
+    return {space: {name: (extract(own.images), own.labels) for name, own in faces.items()} for space, extract in spaces.items()}
 
 
 def _thumbnails(images: np.ndarray) -> np.ndarray:

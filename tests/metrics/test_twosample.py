@@ -3,7 +3,9 @@
 import cv2
 import numpy as np
 
-from lib.metrics.twosample import harmonise, tell_apart, two_sample
+from lib.faces.drawn import draw_faces
+from lib.metrics.harmonise import alike, crop_difference, harmonise
+from lib.metrics.twosample import tell_apart, two_sample
 
 
 def test_one_distribution_cannot_be_told_apart():
@@ -44,7 +46,26 @@ def test_a_blurred_set_is_not_sharpened():
     assert statistics(harmonise(dull, sharp))[:, 2].mean() < 1.5 * statistics(dull)[:, 2].mean()
 
 
+def test_the_sharper_set_is_blurred_whichever_it_is():
+    sharp, dull = textured(50, 3), np.stack([cv2.GaussianBlur(image, (0, 0), 1.5) for image in textured(50, 4)])
+    for pair in ((sharp, dull), (dull, sharp)):
+        one, other = alike(*pair, ("sharpness",))
+        assert abs(statistics(one)[:, 2].mean() / statistics(other)[:, 2].mean() - 1) < 0.1
+
+
+def test_a_loose_frame_is_cropped_to_the_same_faces():
+    labels = np.arange(210) % 7
+    tight, fresh, loose = (draw_faces(labels, np.arange(210) + 1000 * i, zoom=zoom).images for i, zoom in enumerate((1, 1, 0.85)))
+    zoom, _, _, gain = crop_difference(loose, tight)
+    assert 1.1 < zoom < 1.3 and gain > 0.02
+    assert np.array_equal(harmonise(fresh, tight, aspects=("crop",)), fresh)
+    assert crop_difference(harmonise(loose, tight, aspects=("crop",)), tight)[3] < gain / 3
+    moved = np.roll(fresh, (3, -2), axis=(1, 2))
+    assert crop_difference(moved, fresh)[1:3] == (2, -3)
+
+
 def test_pools_are_told_apart_and_real_halves_are_not():
-    table = tell_apart(statistics, {"real": textured(400, 5), "dark": textured(200, 6) // 2, "same": textured(200, 7)}, limit=200, seed=0).set_index("pool")
-    assert table.loc["dark", "accuracy"] > 0.95 and table.loc["dark", "accuracy_harmonised"] < 0.7
+    images = {"real": textured(400, 5), "dark": textured(200, 6) // 2, "same": textured(200, 7)}
+    table = tell_apart({"statistics": statistics}, images, limit=200, seed=0).set_index("pool")
+    assert table.loc["dark", "accuracy"] > 0.95 and table.loc["dark", ["accuracy_light", "accuracy_crop"]].max() < 0.7
     assert table.loc[["real", "same"], "accuracy"].max() < 0.6 and (table["n"] == 200).all()
