@@ -16,6 +16,7 @@ from lib.classifiers.runs import load_predictions
 from lib.curation.intervals import wilson
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.kinds import kind_of_images
 from lib.study.errors import StudyError
 
 CAST = 40  # faces that play in the film
@@ -41,7 +42,7 @@ def best_kept_run(runs: pd.DataFrame) -> dict:
 def actors_of(test: FaceSet, show_photographs: bool, *, seed: int) -> FaceSet:
     """Take the faces of a film: test images if they may be shown, else drawings."""
     rng = np.random.default_rng(seed)
-    if show_photographs or set(test.table["source"]) == {"drawn"}:
+    if show_photographs or kind_of_images(test.table) != "photographs":
         return test.select(rng.permutation(len(test))[:CAST])
     return draw_faces(np.arange(CAST) % len(CLASSES), 900_000_000 + seed * CAST + np.arange(CAST))
 

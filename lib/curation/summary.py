@@ -11,6 +11,8 @@ from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
 from lib.study.records import atomic_write
 
+COPIES = ("leak", "memorised")  # steps whose rejections look like real images
+
 
 def step_summary(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
     """Count what each step judged and rejected.
@@ -51,13 +53,20 @@ def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
+def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int, without: tuple[str, ...] = ()) -> pd.DataFrame:
     """Pick rejected images for a sheet, spread over the reasons in turn.
+
+    Args:
+        pool: its images.
+        verdicts: long table of verdicts.
+        n: how many.
+        without: steps whose rejections are not shown: copies of photographs are photographs.
 
     Returns:
         Table with position (row of the pool), step, reason, score; at most n rows.
     """
-    gone = verdicts[~verdicts["keep"]].drop_duplicates("id").copy()
+    gone = verdicts[~verdicts["keep"]].drop_duplicates("id")
+    gone = gone[~gone["step"].isin(without)].copy()
     gone["position"] = pd.Index(pool.table["id"]).get_indexer(gone["id"])
     gone["turn"] = gone.groupby("step").cumcount()
     return gone.sort_values(["turn", "position"]).head(n)[["position", "step", "reason", "score"]].reset_index(drop=True)

@@ -1,9 +1,9 @@
 """Sheets of face images; photographs of real people become class averages unless they are asked for."""
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
+from lib.faces.kinds import kind_of_images
 from lib.plots.style import styled
 from lib.study.errors import StudyError
 
@@ -60,15 +60,6 @@ def class_sheet(faces, per_class: int = 10, *, caption: str = "", scale: float =
         first = faces.images[kinds == name][:per_class]
         row[: len(first)] = first
     return sheet(page.reshape(-1, *page.shape[2:]), columns=per_class, caption=caption, scale=scale, rows=names)
-
-
-def kind_of_images(table: pd.DataFrame) -> str:
-    """Say what the images of a face set are: "drawings", "generated", or "photographs" as soon as one of them is."""
-    drawn = table["source"].astype(str).str.startswith("drawn")
-    generated = table["source"].eq("synthetic") | (table["generator"].fillna("").ne("") if "generator" in table else False)
-    if drawn.all():
-        return "drawings"
-    return "generated" if (drawn | generated).all() else "photographs"
 
 
 def faces_or_averages(faces, show_photographs: bool, *, per_class: int = 10, caption: str = "", scale: float = 1.2) -> Figure:
