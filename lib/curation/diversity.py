@@ -1,5 +1,7 @@
 """Diversity: choose the n images of a pool that cover the real distribution best."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -73,3 +75,42 @@ def coverage(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
     """
     distance, _ = nearest(real, synthetic)
     return {"distance_mean": float(distance.mean()), "distance_p95": float(np.quantile(distance, 0.95))}
+
+
+def against_random(real: np.ndarray, synthetic: np.ndarray, chosen: np.ndarray, *, seed: int, draws: int = 20) -> pd.DataFrame:
+    """Set a choice of synthetic images beside as many drawn at random, and beside all of them.
+
+    Args:
+        real: float (M, D).
+        synthetic: float (N, D).
+        chosen: bool (N,).
+        seed: of the random choices.
+        draws: random choices; their mean is shown, and the range of their 95th percentile.
+
+    Returns:
+        Table by choice (chosen, random, all) with images, distance_mean, distance_p95, and low and high of distance_p95 over the draws.
+    """
+    rng, n = np.random.default_rng(seed), int(chosen.sum())
+    by_chance = pd.DataFrame([coverage(real, synthetic[rng.permutation(len(synthetic))[:n]]) for _ in range(draws)])
+    rows = [{"choice": "chosen", "images": n, **coverage(real, synthetic[chosen])},
+            {"choice": "random", "images": n, **by_chance.mean(), "low": by_chance["distance_p95"].min(), "high": by_chance["distance_p95"].max()},
+            {"choice": "all", "images": len(synthetic), **coverage(real, synthetic)}]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def coverage_of_choice(real: FaceSet, pool: FaceSet, verdicts: pd.DataFrame, features: Callable[[np.ndarray], np.ndarray], *, seed: int) -> pd.DataFrame:
+    """Set what the step `diverse` chose beside random choices from the images that reached it; empty when the step is not in the chain.
+
+    Args:
+        real: real training images.
+        pool: synthetic images.
+        verdicts: long table of verdicts.
+        features: uint8 (N, H, W) -> float32 (N, D).
+        seed: of the random choices.
+    """
+    judged = verdicts[verdicts["step"] == "diverse"].set_index("id")["keep"]
+    if judged.empty:
+        return pd.DataFrame()
+    reached = pool.select(pool.table["id"].isin(judged.index).to_numpy())
+    chosen = judged.reindex(reached.table["id"]).to_numpy(dtype=bool)
+    return against_random(features(real.images), features(reached.images), chosen, seed=seed)

@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from lib.curation.balance import class_quota, reject_surplus
-from lib.curation.diversity import choose_covering, coverage, reject_redundant
+from lib.curation.diversity import against_random, choose_covering, coverage, reject_redundant
 from lib.curation.memorisation import reject_memorised
 from lib.curation.nearest import nearest
 from lib.faces.faceset import CLASSES, FaceSet
@@ -79,6 +79,15 @@ def test_covering_choice_beats_chance():
     assert len(set(chosen)) == 20 and (chosen < 505).all()  # far from every real image: never chosen
     chance = [coverage(real, pool[rng.choice(len(pool), 20, replace=False)])["distance_p95"] for _ in range(20)]
     assert coverage(real, pool[chosen])["distance_p95"] < min(chance)
+
+
+def test_a_choice_stands_beside_chance():
+    rng = np.random.default_rng(0)
+    real, pool = rng.normal(size=(200, 2)), rng.normal(size=(300, 2))
+    chosen = np.isin(np.arange(300), choose_covering(real, pool, 30))
+    table = against_random(real, pool, chosen, seed=0).set_index("choice")
+    assert table["images"].to_dict() == {"chosen": 30, "random": 30, "all": 300}
+    assert table.loc["all", "distance_p95"] < table.loc["chosen", "distance_p95"] < table.loc["random", "low"] <= table.loc["random", "high"]
 
 
 def test_redundant_images_go_class_by_class():
