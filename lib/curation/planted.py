@@ -16,6 +16,23 @@ MEANT_FOR = {
 }  # fmt: skip
 
 
+def without_copies(held_out: FaceSet, *, n: int, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Split held-out images into some that are clean of the faults which will be planted, and the others to plant from.
+
+    Args:
+        held_out: real images; where copies are known (columns cluster and leaked of mark_copies) none stays within the first part,
+            between the parts, or between the first part and the training images.
+        n: size of the first part at most.
+        seed: draws it.
+    """
+    order = np.random.default_rng(seed).permutation(len(held_out))
+    clusters = held_out.table["cluster"].to_numpy() if "cluster" in held_out.table else np.arange(len(held_out))
+    leaked = held_out.table["leaked"].to_numpy(bool) if "leaked" in held_out.table else np.zeros(len(held_out), bool)
+    order = order[~leaked[order]]
+    base = np.sort(order[np.sort(np.unique(clusters[order], return_index=True)[1])][:n])
+    return held_out.select(base), held_out.select(~np.isin(clusters, clusters[base]))
+
+
 def plant_failures(faces: FaceSet, *, share: float, seed: int, train: FaceSet | None = None, held_out: FaceSet | None = None) -> FaceSet:
     """Put known faults into a face set, each kind the same number of times.
 

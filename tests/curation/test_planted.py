@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.curation.bias import bias_table, rejected_by, strongest_bias
-from lib.curation.planted import plant_failures, step_quality
+from lib.curation.planted import plant_failures, step_quality, without_copies
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.params import load_params
 
@@ -28,6 +28,17 @@ def test_each_kind_is_planted_as_often_as_asked(planted):
     counts = planted.table["planted"].value_counts()
     assert set(counts[counts.index != ""]) == {20} and len(counts) == 11
     assert len(planted) == 400 and planted.table["id"].is_unique
+
+
+def test_what_faults_are_planted_into_holds_no_copies():
+    faces = textures(100, 0, "i")
+    faces = FaceSet(faces.images, faces.table.assign(cluster=np.arange(100) // 2, leaked=np.arange(100) < 20))
+    base, others = without_copies(faces, n=30, seed=0)
+    assert len(base) == 30 and base.table["cluster"].is_unique and not base.table["leaked"].any()
+    assert not set(base.table["cluster"]) & set(others.table["cluster"]) and len(others) == 100 - 2 * 30
+    plain = textures(100, 0, "i")
+    assert [len(part) for part in without_copies(plain, n=30, seed=0)] == [30, 70]
+    assert len(without_copies(plain, n=500, seed=0)[0]) == 100
 
 
 def test_same_seed_same_faults():
