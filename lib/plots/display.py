@@ -28,11 +28,28 @@ def show(drawing, alt: str, caption: str = "") -> None:
     if not alt.strip():
         raise StudyError("show: a figure needs an alternative text (alt=...) that says what it shows")
     figure = drawing if isinstance(drawing, Figure) else np.ravel(drawing)[0].get_figure()
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=192, metadata={"Software": None})  # twice the shown size, for dense screens
-    source = base64.b64encode(file.getvalue()).decode()
-    image = f'<img alt="{html.escape(alt)}" width="{figure.get_figwidth() * 96:.0f}" src="data:image/png;base64,{source}" style="max-width:100%;height:auto">'
+    kind, data = picture(figure)
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    image = f'<img alt="{html.escape(alt)}" width="{figure.get_figwidth() * 96:.0f}" src="{source}" style="max-width:100%;height:auto">'
     display(HTML(f'<figure class="plot">{image}{_figcaption(caption or figure.get_label())}</figure>'))
+
+
+def picture(figure: Figure) -> tuple[str, bytes]:
+    """Draw a figure at twice its shown size, for dense screens, in few bytes: reports travel with the project.
+
+    Returns:
+        ("png", bytes) of a chart, in 128 colours; ("webp", bytes) of one that holds images of faces, at quality 75.
+    """
+    from PIL import Image
+
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=192)
+    page = Image.open(drawn).convert("RGB")
+    if any(ax.images for ax in figure.axes):
+        page.save(packed, format="WEBP", quality=75, method=4)
+        return "webp", packed.getvalue()
+    page.quantize(128, dither=Image.Dither.NONE).save(packed, format="PNG", optimize=True)
+    return "png", packed.getvalue()
 
 
 def table(data: pd.DataFrame, caption: str = "", *, digits: int = 3) -> None:
