@@ -7,10 +7,13 @@ from pathlib import Path
 
 from lib.report.executions import Execution, executions, first_error, read_cells, step_record
 from lib.report.shell import meta, stamp, write_page
-from lib.study.params import read_yaml
+from lib.study.params import read_yaml, size_of
 from lib.study.paths import ROOT, StudyPaths
+from lib.study.records import atomic_write
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
+ORDER = ("schuermann", "comp7055", "internship", "full")  # studies on real faces, as the overview lists them
+LARGEST_CLASSIFIER = 10_000_000  # bytes
 FIGURE = re.compile(r'<figure class="plot">.*?</figure>', re.S)
 
 
@@ -26,7 +29,7 @@ def render_index(paths: StudyPaths) -> Path:
     return write_page(
         paths.reports / "index.html", "index.html.j2", study=paths.root.name, title="Does AI-generated data help an emotion classifier?",
         description=sentences[0]["text"] if sentences else "No answer yet.", mark=stamp(paths.root.name), sentences=sentences,
-        figure=answer_figure(found), drawn=drawn(paths), failed=[failure(e) for e in found if e.status == "failed"],
+        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths), failed=[failure(e) for e in found if e.status == "failed"],
         facts=machine(records), differing=differing(records), stages=stages(found, records), about=about(paths.root.name),
     )  # fmt: skip
 
@@ -37,9 +40,26 @@ def render_top(reports: Path) -> Path:
     Args:
         reports: folder that holds one folder a study.
     """
-    pages = sorted(reports.glob("*/index.html"))
-    studies = [{"name": p.parent.name, "answer": meta(p, "description"), "about": about(p.parent.name)} for p in pages]
+    studies = [{"name": p.parent.name, "answer": meta(p, "description"), "about": about(p.parent.name), "size": size_of(p.parent.name),
+                "drawn": 'class="banner drawn"' in p.read_text(encoding="utf-8")} for p in sorted(reports.glob("*/index.html"))]  # fmt: skip
+    studies.sort(key=lambda study: (study["drawn"], ORDER.index(study["name"].split("-")[0]) if study["name"].split("-")[0] in ORDER else len(ORDER)))
     return write_page(reports / "index.html", "top.html.j2", title="Synthetic faces: the studies", description="All studies", mark="", studies=studies)
+
+
+def keep_classifier(paths: StudyPaths) -> dict:
+    """Put the study's exported classifier beside its pages, in floats or, where those are too large to travel, in 8 bit.
+
+    Returns:
+        file, kilobytes, accuracy; {} where there is none of at most 10 MB.
+    """
+    tested = {row["network"]: float(row["accuracy"]) for row in _csv(paths.tables / "application_networks.csv")}
+    for network, name in (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx")):
+        source = paths.application / name
+        if network in tested and source.exists() and source.stat().st_size <= LARGEST_CLASSIFIER:
+            with atomic_write(paths.reports / name) as file:
+                file.write(source.read_bytes())
+            return {"file": name, "kilobytes": source.stat().st_size / 1000, "accuracy": tested[network]}
+    return {}
 
 
 def answer(paths: StudyPaths) -> list[dict]:

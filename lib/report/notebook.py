@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lib.report.executions import Execution, executions, first_error, heading, is_drawn, parameters, read_cells, step_record, study_beside
 from lib.report.shell import TEMPLATES, environment, write_page
+from lib.study.params import size_of
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DROPPED = ("injected-parameters", "papermill-error-cell-tag")  # shown as a table, and as the page's own banner
@@ -34,7 +35,7 @@ def render_notebook(ipynb: Path, page: Path, *, study: str, siblings: tuple[Exec
     return write_page(
         page, "notebook_page.html.j2", study=study, name=name, title=title or name, description=question, mark=mark, drawn=is_drawn(cells),
         error=_error(cells), body=notebook_body(ipynb, title or name), navigation=navigation(name, siblings), up="index.html",
-        record=step_record(study_beside(ipynb), name) if record is None else record,
+        record=step_record(study_beside(ipynb), name) if record is None else record, size=size_of(study),
     )  # fmt: skip
 
 

@@ -62,6 +62,11 @@ def studies(folder: Path = PARAMS) -> list[str]:
     return sorted(path.stem for path in files if re.search(r"^study:", path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
+def size_of(study: str, folder: Path = PARAMS) -> str:
+    """Say at which size a study runs: "reduced size" where its file lies over that of a full one, else "full size"."""
+    return "reduced size" if study.rpartition("-")[0] in studies(folder) else "full size"
+
+
 def known_pools(folder: Path = PARAMS) -> list[str]:
     """List the names of the pools: the files in pools/ that set `pool`; others hold a pool's sizes for some studies."""
     files = (folder / "pools").glob("*.yaml")

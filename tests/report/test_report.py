@@ -168,3 +168,37 @@ def test_one_notebook_alone_can_be_rendered(tmp_path):
 def test_importing_is_cheap():
     heavy = "import lib.report, sys; print([m for m in ('nbconvert', 'nbformat', 'jinja2', 'pandas', 'matplotlib') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_every_page_says_size_machine_versions_and_commit(tmp_path):
+    paths = study_paths("schuermann-cpu", str(tmp_path))
+    save(paths, "10_data", book("Data", "What faces?", drawn=False), data="faces.zip")
+    render_study(paths)
+    for page in ("10_data.html", "index.html"):
+        assert [part for part in ("reduced size", "1a2b3c4", "numpy 2.4.6", "2 cores") if part not in text(paths, page)] == [], page
+
+
+def test_the_overview_lists_real_faces_before_drawn_ones_in_the_order_of_the_studies(tmp_path):
+    make_study(tmp_path)
+    for study in ("full", "comp7055-cpu", "schuermann-cpu"):
+        paths = study_paths(study, str(tmp_path))
+        save(paths, "10_data", book("Data", "What faces?", drawn=False), data="faces.zip")
+        render_study(paths)
+    render_study(study_paths("quick", str(tmp_path)))
+    overview = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="([\w-]+)/index.html"', overview) == ["schuermann-cpu", "comp7055-cpu", "full", "quick"]
+    assert overview.count("real faces, reduced size") == 2 and overview.count("drawn faces<") == 1
+
+
+def test_a_classifier_that_is_small_enough_lies_beside_the_pages(tmp_path, monkeypatch):
+    paths = make_study(tmp_path)
+    paths.application.mkdir()
+    (paths.tables / "application_networks.csv").write_text("network,accuracy\nfloats,0.61\n8 bit,0.6\n")
+    for name in ("classifier.onnx", "classifier-int8.onnx"):
+        (paths.application / name).write_bytes(b"0" * (4000 if "int8" in name else 9000))
+    render_study(paths)
+    assert "classifier.onnx</a>, 9 kB" in text(paths, "index.html") and "61.0%" in text(paths, "index.html")
+    assert (paths.reports / "classifier.onnx").stat().st_size == 9000
+    monkeypatch.setattr("lib.report.index.LARGEST_CLASSIFIER", 5000)
+    render_study(paths)
+    assert "classifier-int8.onnx</a>, 4 kB" in text(paths, "index.html")
