@@ -72,6 +72,13 @@ def test_stages_follow_one_another_each_with_its_own_images():
             assert set(counts[(faces.table["source"] == source).to_numpy()]) == {2}  # as often as in the plain supplement
 
 
+def test_stages_of_whole_epochs_show_each_image_as_often_as_told():
+    faces = arm_of("staged", 0.2)  # 28 real, 7 synthetic
+    stages = plan_stages(Schedule(35, 7, 15, True, 0), faces.labels, faces.table["stage_end"].to_numpy(), "shuffled", "cpu")
+    rows = torch.cat([next(s for s in reversed(stages) if s.first <= step).rows(step, "cpu") for step in range(15)]).tolist()
+    assert sorted(rows[:21]) == sorted([*range(28, 35)] * 3) and sorted(rows[21:]) == sorted([*range(28)] * 3)
+
+
 def test_stages_that_leave_the_end_of_a_run_empty_are_refused():
     with pytest.raises(StudyError, match="the last at 1.*0.5"):
         trained(FaceSet(REAL.images, REAL.table.assign(stage_end=0.5)))
