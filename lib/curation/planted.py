@@ -22,14 +22,14 @@ def without_copies(held_out: FaceSet, *, n: int, seed: int) -> tuple[FaceSet, Fa
     Args:
         held_out: real images; where copies are known (columns cluster and leaked of mark_copies) none stays within the first part,
             between the parts, or between the first part and the training images.
-        n: size of the first part at most.
+        n: size of the first part at most; never more than half of the images.
         seed: draws it.
     """
     order = np.random.default_rng(seed).permutation(len(held_out))
     clusters = held_out.table["cluster"].to_numpy() if "cluster" in held_out.table else np.arange(len(held_out))
     leaked = held_out.table["leaked"].to_numpy(bool) if "leaked" in held_out.table else np.zeros(len(held_out), bool)
     order = order[~leaked[order]]
-    base = np.sort(order[np.sort(np.unique(clusters[order], return_index=True)[1])][:n])
+    base = np.sort(order[np.sort(np.unique(clusters[order], return_index=True)[1])][: min(n, len(held_out) // 2)])
     return held_out.select(base), held_out.select(~np.isin(clusters, clusters[base]))
 
 
