@@ -2,7 +2,8 @@
 
 Source: Radford et al. 2016, arXiv 1511.06434; S3 (internship report 2024): LeakyReLU in both networks, dense head, Adam.
 Differs: the class enters through an embedding beside the noise, and the discriminator by projection (Miyato and Koyama 2018, arXiv 1802.05637,
-eq. 3): as a channel of its input the class is ignored in short trainings, and the generator's classes come out permuted.
+eq. 3): as a channel of its input the class is ignored in short trainings, and the generator's classes come out permuted. The discriminator
+also learns to turn down real images under a wrong class (Reed et al. 2016, arXiv 1605.05396, algorithm 1), or it hardly looks at the class.
 """
 
 import torch
@@ -55,7 +56,14 @@ class Judge(nn.Module):
             nn.init.normal_(self.embedding.weight, 0.0, 0.02)
 
     def forward(self, images: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
-        features = self.layers(images).flatten(1)
+        return self.judged(self.seen(images), labels)
+
+    def seen(self, images: torch.Tensor) -> torch.Tensor:
+        """Features of images, (N, flat)."""
+        return self.layers(images).flatten(1)
+
+    def judged(self, features: torch.Tensor, labels: torch.Tensor | None) -> torch.Tensor:
+        """Logits of features under labels."""
         logits = self.dense(features)
         if self.embedding is not None:
             logits = logits + (self.embedding(labels) * features).sum(1, keepdim=True)
@@ -112,8 +120,12 @@ class DCGAN(nn.Module):
         maker, judge = self.makers[pair], self.judges[pair]
         with half(images):
             made = maker(torch.randn(len(images), NOISE, device=images.device), labels)
-            real, fake = judge(images, labels), judge(made.detach(), labels)
+            features, fake = judge.seen(images), judge(made.detach(), labels)
+            real = judge.judged(features, labels)
         loss_judge = bce(real, 1.0) + bce(fake, 0.0)
+        if judge.embedding is not None:  # a real image of another class than stated
+            others = (labels + torch.randint_like(labels, 1, len(CLASSES))) % len(CLASSES)
+            loss_judge = bce(real, 1.0) + (bce(fake, 0.0) + bce(judge.judged(features, others), 0.0)) / 2
         descend(optimisers["judges"], loss_judge)
         judge.requires_grad_(False)
         with half(images):
