@@ -1,0 +1,132 @@
+"""The answer over all studies on real faces, for the first screen of the README: `python -m lib.plots.headline` draws it and prints it.
+
+Nothing here is typed in: a study without results has no row and no sentence.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from lib.plots.results import intervals
+from lib.study.errors import StudyError
+from lib.study.params import load_params, studies
+from lib.study.paths import ROOT, StudyPaths, study_paths
+
+# What is asked, which arms answer it, against what. {} is a share or a multiple, read off the arm's name; the first group of a pattern.
+QUESTIONS = (
+    ("added", "added to all real faces", re.compile(r"supplement-([\d.]+)-(?!.*only_)(.+)"), ("base",), max),
+    ("half", "in place of half of the real faces", re.compile(r"replace-(0\.5)-(.+)"), ("base",), max),
+    ("alone", "instead of real faces", re.compile(r"synthetic-(1)x-(.+)"), ("base",), max),
+    ("scarce", "where few real faces are left", re.compile(r"scarce-([\d.]+)-(.+)"), ("scarce-",), min),
+    ("balance", "to make all classes equally large", re.compile(r"(balance)-(.+)"), ("base",), max),
+)
+ROWS_A_QUESTION = 4
+POOL_NAMES = {"folder": "S1's Stable Diffusion"}  # the ready-made images of the studies on real faces
+
+
+def answer_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Choose the comparisons that answer each question, over all studies: of each pool the arm with most synthetic faces.
+
+    Args:
+        tables: of `contrasts.effects`, by study.
+
+    Returns:
+        Rows of the tables with question, asked, study, pool, share and name (of the pool, in words), the best of each question first.
+    """
+    found = []
+    for study, effects in tables.items():
+        if study.endswith("-cpu") and study.removesuffix("-cpu") in tables:
+            continue  # the full size has been run
+        for question, asked, pattern, references, most in QUESTIONS:
+            rows = [row | {"pool": m[2], "share": m[1]} for row in effects.to_dict("records")
+                    if (m := pattern.fullmatch(row["arm"])) and _fits(row, references) and not row["arm"].endswith("-shuffled")]  # fmt: skip
+            for pool in dict.fromkeys(row["pool"] for row in rows):
+                own = [row for row in rows if row["pool"] == pool]
+                share = most((row["share"] for row in own), key=_number)
+                found += [row | {"question": question, "asked": asked, "study": study} for row in own if row["share"] == share]
+    table = pd.DataFrame(found)
+    if not len(table):
+        return table
+    order = [question for question, *_ in QUESTIONS]
+    table["name"] = table["pool"].replace(POOL_NAMES)
+    return table.sort_values(["question", "difference"], key=lambda column: column.map(order.index) if column.name == "question" else -column, kind="stable")
+
+
+def answer_sentences(rows: pd.DataFrame) -> list[str]:
+    """Say the answer, one sentence a question, from the rows alone: the best pool with its interval and n, and how many do likewise."""
+    sentences = []
+    for _, part in rows.groupby("question", sort=False) if len(rows) else ():
+        best, counts = part.iloc[0], part["verdict"].value_counts()
+        told = ", ".join(f"{counts[word]} {word}" for word in ("helps", "equivalent", "undecided", "hurts") if word in counts)
+        effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
+        against = "the same few real faces alone" if best["question"] == "scarce" else "real faces alone"
+        n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
+        sentences.append(f"Synthetic faces {best['asked']} ({_amount(best)}): at best {effect} against {against}, with {best['name']} ({n}); of {len(part)} "
+                         f"comparisons {told}.")  # fmt: skip
+    return sentences
+
+
+def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
+    """Draw the rows as a forest plot, the best of each question, and write it as SVG.
+
+    Args:
+        rows: of `answer_rows`.
+        path: of the file.
+        margin: half width of the band of differences that do not matter.
+    """
+    chosen = rows.groupby("question", sort=False).head(ROWS_A_QUESTION)
+    shown = chosen.assign(**{column: 100 * chosen[column] for column in ("difference", "low", "high")})
+    shown = shown.assign(arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()])
+    ax = intervals(shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against the same real faces alone")
+    figure = ax.get_figure()
+    figure.set_size_inches(8, 0.8 + 0.5 * len(shown))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    return path
+
+
+def effects_of(paths: StudyPaths) -> pd.DataFrame | None:
+    """Read a study's effects on accuracy, None where it has none."""
+    file = paths.tables / "effects.csv"
+    if not file.exists():
+        return None
+    effects = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    return effects[effects["metric"].eq("accuracy") & effects["class"].isna()]
+
+
+def _fits(row: dict, references: tuple[str, ...]) -> bool:
+    return any(row["reference"] == name or (name.endswith("-") and re.fullmatch(rf"{name}[\d.]+", row["reference"])) for name in references)
+
+
+def _number(share: str) -> float:
+    return float(share) if share != "balance" else 0.0
+
+
+def _amount(row) -> str:
+    """Say how many synthetic faces an arm has."""
+    question, share = (row["question"], row["share"]) if isinstance(row, pd.Series) else (row.question, row.share)
+    texts = {"added": "{:.0%} of the training images", "scarce": "{:.0%} of the real faces kept", "half": "half of the training images"}
+    return texts[question].format(_number(share)) if question in texts else "as many as real ones" if question == "alone" else "rare classes filled up"
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}".replace("-", "\u2212")
+
+
+def main(output: str = "") -> int:
+    """Write reports/answer.svg from the results of all studies on real faces and print the sentences."""
+    known = {study: load_params(study) for study in studies()}
+    tables = {study: effects_of(study_paths(study, output)) for study, params in known.items() if params["data"] != "drawn"}
+    rows = answer_rows({study: table for study, table in tables.items() if table is not None})
+    if not len(rows):
+        raise StudyError("no study on real faces has results yet: run one first, for example run_all.py --study schuermann-cpu --data PATH --synthetic PATH")
+    figure = answer_figure(rows, (Path(output) if output else ROOT) / "reports" / "answer.svg", margin=known["schuermann"]["margin"])
+    print("\n".join(answer_sentences(rows)))
+    print(f"figure: {figure}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
