@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from lib.curation.intervals import wilson
 from lib.curation.iteration import next_counts, next_settings
 from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
@@ -99,10 +99,30 @@ def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
 
 
 def round_findings(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
-    """Say in sentences how the second round differs, with 95 % Wilson intervals over real images and over the pool's."""
+    """Say in sentences how the second round differs, in means over the classes, so that other class counts alone change nothing.
+
+    Args:
+        first: table of class_evidence.
+        second: that of the next round.
+    """
     lines = []
-    for name, of in (("coverage", "n_real"), ("consistency", "n")):
-        hits = [(int(round((part[name] * part[of]).sum())), int(part.loc[part[name].notna(), of].sum())) for part in (first, second)]
-        shown = [f"{share:.1%} ({low:.1%} to {high:.1%}, n {n})" for (k, n) in hits for share, low, high in [wilson(k, n)]]
-        lines.append(f"{name}: {shown[0]} in the first round, {shown[1]} in the second")
+    for key, name, of in (("coverage", "real images covered", "n_real"), ("consistency", "labels that the reference classifier sees", "n")):
+        shown = [f"{mean:.1%} ({low:.1%} to {high:.1%})" for part in (first, second) for mean, low, high in [class_mean(part[key], part[of])]]
+        lines.append(f"{name}: {shown[0]} in the first round, {shown[1]} in the second (mean of the classes, 95 % interval)")
     return lines
+
+
+def class_mean(shares: pd.Series, n: pd.Series) -> tuple[float, float, float]:
+    """Average shares over classes, each of weight one, with a 95 % interval from the binomial errors of the classes.
+
+    Args:
+        shares: by class; classes without images (NaN) are left out.
+        n: images that each share was counted of.
+
+    Source: Agresti and Coull 1998, "Approximate is better than exact", whose two added images a side keep a share of 0 or 1 from being certain.
+    """
+    there = shares.notna() & (n > 0)
+    p, n = shares[there], n[there]
+    safe = (p * n + 2) / (n + 4)
+    error = 1.96 * np.sqrt((safe * (1 - safe) / (n + 4)).sum()) / max(len(p), 1)
+    return float(p.mean()), float(max(p.mean() - error, 0)), float(min(p.mean() + error, 1))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.curation.iteration import class_evidence, largest_remainders, next_counts, next_settings, round_evidence
-from lib.curation.rounds import compare_rounds, load_round, next_round, round_findings, save_round
+from lib.curation.rounds import class_mean, compare_rounds, load_round, next_round, round_findings, save_round
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import load_verdicts
@@ -112,12 +112,18 @@ def test_rounds_are_kept_and_set_side_by_side(tmp_path):
     both = compare_rounds(again, second)
     assert np.allclose(both["coverage change"][1:], 0.3) and both["error"].tolist() == [0.3] * 7
     coverage, consistency = round_findings(again, second)
-    assert coverage.startswith("coverage: 40.0% (34.6% to 45.6%, n 300) in the first round, 70.0%") and "100.0%" in consistency
+    assert coverage.startswith("real images covered: 40.0% (34.6% to 45.4%) in the first round, 70.0%") and "100.0% (99.0%" in consistency
     with pytest.raises(StudyError, match="two.*run notebook 30"):
         load_round(tmp_path / "pools" / "two")
     (tmp_path / "pools" / "curation" / "one" / "round.json").write_text("{}")
     with pytest.raises(StudyError, match="round.json: 'evidence' is missing"):
         load_round(tmp_path / "pools" / "one")
+
+
+def test_mean_of_classes_and_its_error():
+    mean, low, high = class_mean(pd.Series([0.2, 0.8, np.nan]), pd.Series([10_000, 10_000, 0]))
+    assert mean == 0.5 and np.allclose([0.5 - low, high - 0.5], 1.96 * np.sqrt(2 * 0.16 / 10_000) / 2, rtol=1e-3)
+    assert class_mean(pd.Series([1.0]), pd.Series([20]))[1] < 1.0  # twenty of twenty do not prove all
 
 
 class Pixels:
