@@ -10,6 +10,7 @@ from lib.report.executions import Execution, executions, first_error, heading, i
 from lib.report.shell import TEMPLATES, environment, write_page
 from lib.study.params import size_of
 
+PATH = re.compile(r"(?<![\w./\u2026])/(?:[\w.+@-]+/)+([\w.+@-]+)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DROPPED = ("injected-parameters", "papermill-error-cell-tag")  # shown as a table, and as the page's own banner
 FIRST = ("study", "pool", "data", "seed", "generator")  # parameters in sight where there are many, beside those that differ from the default
@@ -45,15 +46,31 @@ def notebook_body(ipynb: Path, title: str) -> str:
 
     book = nbformat.read(ipynb, as_version=4)
     shown = [row | {"first": row["name"] in FIRST or row["value"] != row["default"]} for row in parameters(read_cells(ipynb))]
+    shown = [row | {"value": short_paths(row["value"]) if isinstance(row["value"], str) else row["value"]} for row in shown]
     for cell in book.cells:
         if "parameters" in cell.metadata.get("tags", []):
             cell.metadata["report_html"] = environment().get_template("parameters.html.j2").render(rows=shown)
         if cell.cell_type == "code":
-            cell.outputs = [still(output) for output in cell.outputs if "application/javascript" not in output.get("data", {})]
+            cell.outputs = [without_paths(still(output)) for output in cell.outputs if "application/javascript" not in output.get("data", {})]
     book.cells = [cell for cell in book.cells if not set(DROPPED) & set(cell.metadata.get("tags", []))]
     body, _ = _exporter().from_notebook_node(book)
     body = re.sub(r"<table\b.*?</table>", r'<div class="scroll" tabindex="0" role="region" aria-label="table">\g<0></div>', body, flags=re.S)
     return describe_images(body, title)
+
+
+def short_paths(text: str) -> str:
+    """Keep of each absolute path its last name: reports travel, the folders of the machine do not."""
+    return PATH.sub("\u2026/\\1", text)
+
+
+def without_paths(output):
+    """Shorten the paths in what a cell printed or showed as text; pictures, whose encoding looks like paths, stay as they are."""
+    if "text" in output:
+        output.text = short_paths(output.text)
+    for kind, shown in output.get("data", {}).items():
+        if kind in ("text/plain", "text/html") and ";base64," not in shown:
+            output.data[kind] = short_paths(shown)
+    return output
 
 
 def still(output):

@@ -202,3 +202,12 @@ def test_a_classifier_that_is_small_enough_lies_beside_the_pages(tmp_path, monke
     monkeypatch.setattr("lib.report.index.LARGEST_CLASSIFIER", 5000)
     render_study(paths)
     assert "classifier-int8.onnx</a>, 4 kB" in text(paths, "index.html")
+
+
+def test_folders_of_the_machine_do_not_travel(tmp_path):
+    told = "read /home/jo/faces/fer2013.csv at 300 images/s, 1/2 done"
+    cell = new_code_cell("x", id="cell-09", outputs=[nbformat.v4.new_output("stream", text=told)])
+    paths = study_paths("quick", str(tmp_path))
+    save(paths, "10_data", book("Data", "What?", cell))
+    page = render_notebook(paths.notebooks / "10_data.ipynb", tmp_path / "10_data.html", study="quick").read_text(encoding="utf-8")
+    assert "read \u2026/fer2013.csv at 300 images/s, 1/2 done" in page and "/home/jo" not in page
