@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib.curation.nearest import nearest
+from lib.curation.nearest import nearest, neighbour_radius
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import decide
 
@@ -70,10 +70,7 @@ def _covered(real: np.ndarray, synthetic: np.ndarray) -> float:
     """
     if len(real) < 7 or not len(synthetic):
         return float("nan")
-    from sklearn.neighbors import NearestNeighbors
-
-    radius = NearestNeighbors(n_neighbors=6, algorithm="brute").fit(real).kneighbors(real)[0][:, 5]  # itself is the first
-    return float((nearest(real, synthetic)[0] <= radius).mean())
+    return float((nearest(real, synthetic)[0] <= neighbour_radius(real, 5)).mean())
 
 
 def next_counts(evidence: pd.DataFrame, *, images: int, least_share: float = 0.5) -> pd.Series:

@@ -31,3 +31,25 @@ def nearest(queries: np.ndarray, targets: np.ndarray, *, own_groups: tuple | Non
         exact = np.linalg.norm(queries[part].astype(np.float64) - targets[index[part]], axis=1)
         best[part] = np.where(np.isinf(far.min(axis=1)), np.inf, exact)
     return best, index
+
+
+def neighbour_radius(points: np.ndarray, k: int, *, block: int = 512) -> np.ndarray:
+    """Measure how far each point is from its k-th nearest other point.
+
+    Args:
+        points: float (N, D), N above k.
+        k: which neighbour, from 1.
+        block: points compared at a time.
+
+    Returns:
+        float64 (N,).
+    """
+    points = np.asarray(points, np.float32)
+    points = points - points.mean(axis=0)
+    squares, radius = (points**2).sum(axis=1), np.empty(len(points))
+    for start in range(0, len(points), block):
+        part = slice(start, start + block)
+        far = squares[None] - 2 * points[part] @ points.T
+        kth = np.argpartition(far, k, axis=1)[:, k]  # the point itself is number 0
+        radius[part] = np.linalg.norm(points[part].astype(np.float64) - points[kth], axis=1)
+    return radius

@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from lib.curation.balance import class_quota, reject_surplus
 from lib.curation.diversity import against_random, choose_covering, coverage, reject_redundant
 from lib.curation.memorisation import reject_memorised
-from lib.curation.nearest import nearest
+from lib.curation.nearest import nearest, neighbour_radius
 from lib.faces.faceset import CLASSES, FaceSet
 
 
@@ -24,6 +24,12 @@ def test_blocks_find_what_all_pairs_find():
     distance, index = nearest(a, b, block=16)
     assert np.allclose(distance, cdist(a, b).min(axis=1), atol=1e-4)
     assert (index == cdist(a, b).argmin(axis=1)).all()
+
+
+def test_radius_is_the_distance_to_the_kth_other_point():
+    points = np.random.default_rng(0).normal(size=(90, 5)) + 30
+    expected = np.sort(np.linalg.norm(points[:, None] - points[None], axis=2), axis=1)[:, 3]
+    assert np.allclose(neighbour_radius(points, 3, block=20), expected, rtol=1e-4)
 
 
 def test_own_group_does_not_count():
