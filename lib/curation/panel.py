@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.curation.review import png_bytes, review_history, write_review
+from lib.curation.review import picture_hash, png_bytes, review_history, write_review
 from lib.faces.faceset import CLASSES, FaceSet
 
 KEYS = {"k": ("keep", ""), "r": ("reject", "")} | {str(i + 1): ("relabel", name) for i, name in enumerate(CLASSES)}
@@ -67,7 +67,8 @@ def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
                 write_review(path, history)
         elif position["at"] < len(candidates) and key in (*KEYS, SKIP):
             if key != SKIP:
-                history.append((candidates["id"][position["at"]], *KEYS[key], ""))
+                chosen = candidates["id"][position["at"]]
+                history.append((chosen, *KEYS[key], "", picture_hash(_image(pool, chosen))))
                 write_review(path, history)
             position["at"] += 1
         show()
@@ -113,5 +114,5 @@ def _describe(pool: FaceSet, candidates: pd.DataFrame, at: int, history: list[tu
     row = candidates.iloc[at]
     label = pool.table.loc[pool.table["id"] == row["id"], "class"].iloc[0]
     said = "kept it" if row["keep"] else f"rejected it: {row['reason']}"
-    before = [f"; decided before: {d} {c}" for i, d, c, _ in history if i == row["id"]][-1:]
+    before = [f"; decided before: {d} {c}" for i, d, c, *_ in history if i == row["id"]][-1:]
     return f"<b>{at + 1} of {len(candidates)}</b>: image {row['id']}, labelled <b>{label}</b><br>step {row['step']} {said} (score {row['score']:.3g}){''.join(before)}"

@@ -1,8 +1,10 @@
-"""A person's decisions about a pool: a CSV (id, decision, class, note) that is read at each run and wins over every step.
+"""A person's decisions about a pool: a CSV (id, decision, class, note, image) that is read at each run and wins over every step.
 
-decision is keep, reject or relabel; class is the new class of a relabelled image; note is free text.
+decision is keep, reject or relabel; class is the new class of a relabelled image; note is free text; image is a hash of the pixels that the
+person saw, so that no decision falls on another image of the same name when the pool is made anew. All but id and decision may be missing.
 """
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
-COLUMNS = ("id", "decision", "class", "note")
+COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
 HIGH_IS_BAD = ("exposure", "exact_copy")  # steps that reject high scores; the others reject low ones
 
@@ -33,18 +35,19 @@ def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
     """Read the decisions about a pool.
 
     Args:
-        path: CSV with COLUMNS (class and note may be missing); no such file means no decision.
+        path: CSV with COLUMNS; no such file means no decision.
         pool: the images that the decisions are about.
 
     Returns:
-        Verdicts (id, keep, score, reason, relabel), one per decided image.
+        Verdicts (id, keep, score, reason, relabel), one per decided image; decisions about images that have changed are left out, and a
+        line says how many.
 
     Raises:
         StudyError: not such a CSV, an unknown id, decision or class, or rows that contradict each other; names file and line.
     """
     rows = _read_rows(Path(path))
-    known = set(pool.table["id"])
-    decided = {}
+    known = dict(zip(pool.table["id"], pool.images, strict=True))
+    decided, changed = {}, set()
     for line, row in enumerate(rows.itertuples(index=False), start=2):
         where = f"{path}, line {line}"
         if row.id not in known:
@@ -54,9 +57,14 @@ def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
             raise StudyError(f"{where}: decision {row.decision!r}; give {', '.join(DECISIONS)}")
         if row.decision == "relabel" and row.label not in CLASSES:
             raise StudyError(f"{where}: relabel to {row.label!r}; classes are {', '.join(CLASSES)}")
+        if row.image and row.image != picture_hash(known[row.id]):
+            changed.add(row.id)
+            continue
         new = (row.decision, row.label if row.decision == "relabel" else "")
         if decided.setdefault(row.id, (new, row.note))[0] != new:
             raise StudyError(f"{where}: image {row.id!r} is decided twice and differently ({decided[row.id][0][0]}, {row.decision}); keep one of the rows")
+    if changed:
+        print(f"{path}: {len(changed)} decisions do not count, their images have changed since; review them again (first: {min(changed)})")
     table = pd.DataFrame([(key, *new, note) for key, (new, note) in decided.items()], columns=["id", "decision", "relabel", "note"], dtype=object)
     table["keep"] = table["decision"] != "reject"
     table["score"] = np.nan
@@ -67,15 +75,20 @@ def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
 def _read_rows(path: Path) -> pd.DataFrame:
     """Read the CSV as text, whatever it holds."""
     if not path.exists() or path.stat().st_size == 0:
-        return pd.DataFrame(columns=["id", "decision", "label", "note"])
+        return pd.DataFrame(columns=["id", "decision", "label", "note", "image"])
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (ValueError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as CSV ({error}); it needs the columns {', '.join(COLUMNS)}") from None
     if not {"id", "decision"} <= set(rows.columns):
         raise StudyError(f"{path}: columns {', '.join(map(str, rows.columns))}; it needs {', '.join(COLUMNS)}")
-    rows = rows.rename(columns={"class": "label"}).reindex(columns=["id", "decision", "label", "note"], fill_value="")
+    rows = rows.rename(columns={"class": "label"}).reindex(columns=["id", "decision", "label", "note", "image"], fill_value="")
     return rows.apply(lambda column: column.str.strip())
+
+
+def picture_hash(image: np.ndarray) -> str:
+    """Hash the pixels of an image, uint8 (H, W), to 12 hex digits."""
+    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=6).hexdigest()
 
 
 def write_review(path: Path, history: list[tuple]) -> None:
@@ -83,7 +96,7 @@ def write_review(path: Path, history: list[tuple]) -> None:
 
     Args:
         path: the CSV.
-        history: (id, decision, class, note) in the order in which they were made.
+        history: (id, decision, class, note, image) in the order in which they were made.
     """
     latest = {row[0]: row for row in history}
     with atomic_write(path, "w") as file:
@@ -91,7 +104,7 @@ def write_review(path: Path, history: list[tuple]) -> None:
 
 
 def review_history(path: Path) -> list[tuple]:
-    """Read the decisions back as (id, decision, class, note), to go on where a person stopped."""
+    """Read the decisions back as (id, decision, class, note, image), to go on where a person stopped."""
     return list(_read_rows(Path(path)).itertuples(index=False, name=None))
 
 

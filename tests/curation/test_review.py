@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lib.curation.panel import KEYS, review_panel
-from lib.curation.review import least_sure, read_review, review_history, write_review
+from lib.curation.review import least_sure, picture_hash, read_review, review_history, write_review
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
@@ -17,7 +17,7 @@ def pool():
 
 
 def test_decisions_come_back_as_verdicts(tmp_path, pool):
-    write_review(tmp_path / "review.csv", [("a", "reject", "", "no face"), ("b", "relabel", "fear", ""), ("c", "reject", "", ""), ("c", "keep", "", "")])
+    write_review(tmp_path / "review.csv", [("a", "reject", "", "no face", ""), ("b", "relabel", "fear", "", ""), ("c", "reject", "", "", ""), ("c", "keep", "", "", "")])
     verdicts = read_review(tmp_path / "review.csv", pool).set_index("id")
     assert verdicts["keep"].to_dict() == {"a": False, "b": True, "c": True}
     assert verdicts["relabel"].to_dict() == {"a": "", "b": "fear", "c": ""}
@@ -49,6 +49,13 @@ def test_wrong_rows_name_file_and_line(tmp_path, pool, text, message):
 def test_the_same_decision_twice_is_no_conflict(tmp_path, pool):
     (tmp_path / "review.csv").write_text("id,decision,note\na,keep,mine\na,keep,yours\n")
     assert len(read_review(tmp_path / "review.csv", pool)) == 1
+
+
+def test_a_decision_does_not_fall_on_another_image_of_the_same_name(tmp_path, pool, capsys):
+    seen = [picture_hash(pool.images[0]), picture_hash(pool.images[1] + 1), ""]
+    write_review(tmp_path / "review.csv", [(name, "reject", "", "", image) for name, image in zip("abc", seen)])
+    assert read_review(tmp_path / "review.csv", pool)["id"].tolist() == ["a", "c"]
+    assert "1 decisions do not count, their images have changed since; review them again (first: b)" in capsys.readouterr().out
 
 
 def test_least_sure_are_the_scores_at_the_border():
