@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-WIDEST_BLUR_PX, HALVINGS, SAMPLE = 3.0, 8, 500
+WIDEST_BLUR_PX, HALVINGS, SAMPLE = 3.0, 8, 200
 ZOOMS = np.exp(np.linspace(-0.25, 0.25, 11))
 REACH_PX = 4  # of a 48-pixel image: how far faces of two sets may lie apart
 LEAST_GAIN = 0.005  # in the correlation of the mean faces, under which a crop is left as it is
@@ -16,7 +16,7 @@ def harmonise(images: np.ndarray, like: np.ndarray, *, aspects: tuple[str, ...] 
     Args:
         images: uint8 (N, H, W), to change.
         like: uint8 (M, H, W), the set to imitate.
-        aspects: of ASPECTS, in any order: light (mean and spread of brightness, contrast), sharpness, crop (the mean face's size and place).
+        aspects: of ASPECTS: light (mean and spread of brightness, contrast), sharpness, crop (the mean face's size and place).
     Returns:
         uint8 (N, H, W). A set that is less sharp than the other stays as it is: detail cannot be invented.
     """

@@ -125,7 +125,8 @@ def class_distances(found: dict, *, seed: int) -> pd.DataFrame:
     Args:
         found: of `spaces.extract_all`.
     Returns:
-        Columns space, pool ("real": the baseline), class, metric (kd, precision, recall, density, coverage), value, low, high, n (a side). A class with fewer than 40 real images or 20 of the pool is left out.
+        Columns space, pool ("real": the baseline), class, metric (kd, precision, recall, density, coverage), value, low, high, n (a side).
+        A class with fewer than 40 real images or 20 of the pool is left out.
     """
     tables = []
     for space, sets in found.items():

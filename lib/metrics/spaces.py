@@ -1,5 +1,6 @@
 """The feature spaces in which sets are measured, from blind to expressions to blind to everything else."""
 
+import hashlib
 from collections.abc import Callable
 
 import cv2
@@ -7,29 +8,44 @@ import numpy as np
 
 from lib.classifiers.instrument import load_instrument
 from lib.faces.faceset import FaceSet
-from lib.metrics.encoder import load_encoder
+from lib.metrics.encoder import fit_encoder
 from lib.metrics.pretrained import pretrained_space
 from lib.study.paths import StudyPaths
 
 THUMBNAIL_PX = 24
 
 
-def feature_spaces(paths: StudyPaths, train: FaceSet, *, weights: str = "") -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def feature_spaces(paths: StudyPaths, faces: FaceSet, *, seed: int, weights: str = "") -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """Gather the study's feature spaces by name, each a function of uint8 (N, H, W) images of any size to float32 (N, D) features.
 
     `classifier` sees expressions and has learned to ignore who it is; `encoder`, trained without labels, sees the face as a whole; `pixels`
     sees person, pose and light.
 
     Args:
-        train: real training faces, from which the pixels' components come.
+        faces: all real faces; the encoder and the pixels' components are learned from the split train.
+        seed: of the encoder, which notebook 10 trained; one that is missing or of other faces is trained anew.
         weights: of a published network, which becomes one more space; empty: none.
     """
     spaces = {
         "classifier": load_instrument(paths.instrument).features,
-        "encoder": load_encoder(paths.instrument).features,
-        "pixels": pixel_space(train.images),
+        "encoder": fit_encoder(faces, paths.instrument, seed=seed).features,
+        "pixels": pixel_space(faces.split("train").images),
     }
-    return spaces | (dict([pretrained_space(weights)]) if weights else {})
+    spaces |= dict([pretrained_space(weights)]) if weights else {}
+    return {name: remembering(extract) for name, extract in spaces.items()}
+
+
+def remembering(extract: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """Wrap a feature space so that no image is extracted twice, whatever sets it comes in; costs some kB an image."""
+    known: dict[bytes, np.ndarray] = {}
+
+    def look_up(images: np.ndarray) -> np.ndarray:
+        keys = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in np.ascontiguousarray(images)]
+        new = list({key: i for i, key in enumerate(keys) if key not in known}.values())
+        known.update(zip([keys[i] for i in new], extract(images[new]))) if new else None
+        return np.stack([known[key] for key in keys]) if keys else extract(images)
+
+    return look_up
 
 
 def pixel_space(train: np.ndarray, *, components: int = 64) -> Callable[[np.ndarray], np.ndarray]:

@@ -9,7 +9,7 @@ from lib.metrics.gates import copies_agreement, flags, label_permutation, requir
 from lib.metrics.known import known_cases, require_seen
 from lib.metrics.memorised import memorised, memorised_pools
 from lib.metrics.pools import class_distances, diversity_curve, draw_like, measure, measure_pools, measure_spaces
-from lib.metrics.spaces import extract_all, pixel_space
+from lib.metrics.spaces import extract_all, pixel_space, remembering
 from lib.study.errors import StudyError
 
 
@@ -138,6 +138,20 @@ def test_the_pixel_space_sees_that_a_pool_has_few_people():
     many, few = table.loc["many"], table.loc["few"]
     assert few.loc["vendi", "high"] < few.loc["vendi", "baseline"] and few.loc["coverage", "value"] < 0.5 * many.loc["coverage", "value"]
     assert abs(many.loc["vendi", "value"] - many.loc["vendi", "baseline"]) < 0.1 * many.loc["vendi", "baseline"]
+
+
+def test_no_image_is_extracted_twice():
+    asked = []
+
+    def extract(images):
+        asked.append(len(images))
+        return images.reshape(len(images), -1).astype(np.float32)
+
+    images = np.arange(6 * 4, dtype=np.uint8).reshape(6, 2, 2)
+    space = remembering(extract)
+    for chosen in ([0, 1, 1], [1, 0], [2, 0, 5]):
+        assert np.array_equal(space(images[chosen]), images[chosen].reshape(-1, 4))
+    assert asked == [2, 2]
 
 
 def test_pixel_components_equal_scikit_learn():

@@ -1,0 +1,165 @@
+"""Why a pool teaches less than real faces: each suspect is put into real faces alone, as much as the pool shows, and its cost counted.
+
+Points are those of a learner that is handed in: `linear_probe` takes a moment, a network minutes. Suspects overlap (copies also cover
+less), so that their points need not add up to the gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.duplicates import near_groups
+from lib.faces.faceset import CLASSES, FaceSet
+from lib.metrics.blind_spots import covered
+from lib.metrics.harmonise import harmonise
+from lib.metrics.pools import draw_like
+from lib.metrics.statistics import compare
+from lib.study.errors import StudyError
+
+NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 3, 0.02
+Faces = tuple[np.ndarray, np.ndarray]  # images uint8 (N, H, W), labels int64 (N,)
+Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and labels of training faces -> classes int64 (M,) of the test faces
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One suspect: how much of it a pool shows, real faces that have it, and the pool without it where it can be taken away."""
+
+    evidence: str
+    spoiled: Faces
+    mended: Faces | None = None
+
+
+def attribute(
+    real: FaceSet, pool: FaceSet, test: FaceSet, *, learn: Learner, features: Callable, judge: Callable, n: int, seed: int
+) -> pd.DataFrame:
+    """Count what each suspect costs.
+
+    Args:
+        real: real training faces; pool: synthetic ones; test: real faces that the learner is asked about.
+        learn: trains on faces and answers for `test`.
+        features: uint8 (N, H, W) to float (N, D), in which coverage is measured.
+        judge: uint8 (N, H, W) to class probabilities float (N, 7), of a network trained on real faces other than `test`.
+        n: most training faces of either kind; three draws of them are averaged.
+    Returns:
+        One row a cause, "gap" (all of them) first: cause, evidence, lost, low, high (accuracy that real faces lose by the fault, 95 %
+        interval over draws and test images), regained, regained_low, regained_high (what the pool gains without it; missing where it
+        cannot be taken away), main (the fault that costs most, where there is a gap and the cost is beyond doubt), n.
+    """
+    agreed = float((judge(test.images).argmax(1) == test.labels).mean())
+    right, evidence = {}, {}
+    for number in range(DRAWS):
+        own, theirs = _draw(real, pool, n, seed + number)
+        faults = _faults(own, theirs, features, judge, agreed, np.random.default_rng([seed, number]))
+        sets = {"real": _faces(own), "pool": _faces(theirs)} | {name: fault.spoiled for name, fault in faults.items()}
+        sets |= {f"{name}, mended": fault.mended for name, fault in faults.items() if fault.mended}
+        for name, faces in sets.items():
+            right.setdefault(name, []).append(learn(*faces) == test.labels)
+        evidence = {name: fault.evidence for name, fault in faults.items()} if not evidence else evidence
+    clusters = test.table["cluster"].to_numpy() if "cluster" in test.table else np.arange(len(test))
+    scores = {name: np.array(rows, float) for name, rows in right.items()}
+    levels = f"real {scores['real'].mean():.3f}, pool {scores['pool'].mean():.3f}"
+    rows = [{"cause": "gap", "evidence": levels} | _lost(scores, "pool", clusters)]
+    rows += [{"cause": name, "evidence": text} | _lost(scores, name, clusters) for name, text in evidence.items()]
+    table = pd.DataFrame(rows).assign(n=len(own))
+    sure = table[(table["low"] > 0) & (table["cause"] != "gap")]
+    main = sure["lost"].idxmax() if len(sure) and table.loc[0, "low"] > 0 and table.loc[0, "lost"] > LEAST_GAP else -1
+    return table.assign(main=table.index == main)
+
+
+def linear_probe(features: Callable, test: FaceSet) -> Learner:
+    """Learn by linear discriminant analysis on fixed features: quick, and blind to what the features do not hold.
+
+    Source: Ledoit and Wolf 2004 for the shrinkage of covariances.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    asked = features(test.images)
+
+    def learn(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(features(images), labels).predict(asked)
+
+    return learn
+
+
+def causes_of_pools(pools: dict[str, FaceSet], **given) -> pd.DataFrame:
+    """Attribute every pool's gap: the columns of `attribute` and pool; given are its other arguments."""
+    return pd.concat([attribute(pool=pool, **given).assign(pool=name) for name, pool in pools.items()], ignore_index=True)
+
+
+def sentences(causes: pd.DataFrame) -> list[str]:
+    """Say of each pool why it teaches less than as many real faces."""
+    said = []
+    for pool, rows in causes.groupby("pool", sort=False):
+        gap, main = rows.iloc[0], rows[rows["main"]]
+        reach = f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
+        text = f"{pool} teaches {100 * gap['lost']:.1f} points less than as many real faces {reach}"
+        if len(main):
+            row = main.iloc[0]
+            text += f"; most of what can be named costs {row['cause']} ({row['evidence']}): {100 * row['lost']:.1f} points"
+            text += f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+        said.append(text + ("." if len(main) else "; no suspect's cost is beyond doubt."))
+    return said
+
+
+def _draw(real: FaceSet, pool: FaceSet, n: int, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Draw as many real as synthetic faces, with the class shares of the real ones."""
+    chosen = draw_like(pool.labels, real.labels, min(n, len(real), len(pool)), seed)
+    theirs = pool.select(chosen).resized(real.images.shape[1])
+    return real.select(np.random.default_rng(seed).permutation(len(real))[: len(theirs)]), theirs
+
+
+def _faults(real: FaceSet, pool: FaceSet, features: Callable, judge: Callable, agreed: float, rng: np.random.Generator) -> dict[str, Fault]:
+    alike, unlike = harmonise(pool.images, real.images), harmonise(real.images, pool.images)
+    grey = f"mean grey {pool.images.mean():.0f}, real {real.images.mean():.0f}; sharpness and crop beside"
+    return {
+        "wrong labels": _wrong_labels(real, pool, judge(alike), agreed, rng),
+        "domain shift": Fault(grey, (unlike, real.labels), (alike, pool.labels)),
+        "poor coverage": _poor_coverage(real, features(real.images), features(alike), rng),
+        "copies": _copies(real, pool, rng),
+    }
+
+
+def _wrong_labels(real: FaceSet, pool: FaceSet, said: np.ndarray, agreed: float, rng: np.random.Generator) -> Fault:
+    """Give as many real faces another label as the pool has wrong: known of drawn faces, estimated by the judge's agreement elsewhere."""
+    known = "true_class" in pool.table and pool.table["true_class"].notna().all()
+    truth = pool.table["true_class"].map({name: c for c, name in enumerate(CLASSES)}).to_numpy() if known else said.argmax(1)
+    chance = float((np.bincount(pool.labels, minlength=7) * np.bincount(said.argmax(1), minlength=7)).sum() / len(pool) ** 2)
+    right = float((truth == pool.labels).mean())
+    wrong = 1 - right if known else float(np.clip(1 - (right - chance) / max(agreed - chance, 1e-6), 0, 1))
+    labels = real.labels.copy()
+    hit = rng.random(len(labels)) < wrong
+    labels[hit] = (labels[hit] + rng.integers(1, len(CLASSES), hit.sum())) % len(CLASSES)
+    source = "drawn otherwise than labelled" if known else f"by a judge that agrees with {agreed:.0%} of real labels"
+    return Fault(f"{wrong:.0%} of labels, {source}", (real.images, labels), (pool.images, truth))
+
+
+def _poor_coverage(real: FaceSet, own: np.ndarray, theirs: np.ndarray, rng: np.random.Generator) -> Fault:
+    """Keep the real faces that have a synthetic one near them, repeated to the same number."""
+    kept = np.flatnonzero(covered(own, theirs))
+    if not len(kept):
+        raise StudyError("no real face has a synthetic one near it: look at the pool (notebook 30) before asking why it does not help")
+    chosen = kept[np.arange(len(real)) % len(kept)] if len(kept) < len(real) else np.arange(len(real))
+    return Fault(f"{len(kept) / len(real):.0%} of real faces have a synthetic one near", (real.images[chosen], real.labels[chosen]))
+
+
+def _copies(real: FaceSet, pool: FaceSet, rng: np.random.Generator) -> Fault:
+    """Keep as many different real faces as the pool holds, repeated to the same number."""
+    different = len(np.unique(near_groups(pool.images, NEAR_GREY_LEVELS)))
+    chosen = rng.permutation(len(real))[:different][np.arange(len(real)) % different]
+    return Fault(f"{different / len(pool):.0%} of images differ from all others", (real.images[chosen], real.labels[chosen]))
+
+
+def _lost(scores: dict, name: str, clusters: np.ndarray) -> dict[str, float]:
+    effect = compare(scores[name], scores["real"], clusters=clusters)
+    row = {"lost": effect.difference, "low": effect.low, "high": effect.high}
+    if f"{name}, mended" in scores:
+        mended = compare(scores["pool"], scores[f"{name}, mended"], clusters=clusters)
+        row |= {"regained": mended.difference, "regained_low": mended.low, "regained_high": mended.high}
+    return row
+
+
+def _faces(faces: FaceSet) -> Faces:
+    return faces.images, faces.labels
