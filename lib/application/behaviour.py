@@ -41,8 +41,10 @@ def disturb(images: np.ndarray, kind: str, amount: float, *, seed: int = 0) -> n
             y, x = round(v * (height - side)), round(u * (width - side))
             image[y : y + side, x : x + side] = 128
         return out
+    if amount == 1:
+        return images.copy()
     small = (max(2, round(width / amount)), max(2, round(height / amount)))
-    return np.stack([cv2.resize(cv2.resize(i, small, interpolation=cv2.INTER_AREA), (width, height)) for i in images]) if amount > 1 else images.copy()
+    return np.stack([cv2.resize(cv2.resize(i, small, interpolation=cv2.INTER_AREA), (width, height)) for i in images])
 
 
 def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0) -> pd.DataFrame:

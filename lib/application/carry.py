@@ -51,7 +51,7 @@ def read_labelled(path: Path, *, px: int, find_faces: bool = False, margin_share
         images.append(to_square(grey, px) if largest is None else crop(grey, largest, px=px, margin_share=margin_share))
         rows.append((f"{len(rows)}-{file.stem}", kinds[file.parent], "test", path.name, str(file.relative_to(path))))
     if not images:
-        raise StudyError(f"{path}: no pictures in folders named after a class ({', '.join(CLASSES)}, or another name for one, such as anger)")
+        raise StudyError(f"{path}: no pictures in folders named after a class ({', '.join(CLASSES)}, or an alias, such as anger)")
     return FaceSet(np.stack(images), pd.DataFrame(rows, columns=["id", "class", "split", "source", "file"]))
 
 

@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m lib.application", description=what)
     asked = p.add_mutually_exclusive_group(required=True)
     asked.add_argument("--source", help="camera number (0), video, image or folder of images")
-    asked.add_argument("--evaluate", type=Path, help="folder with one folder of pictures a class, zip, CSV or Parquet: accuracy class by class")
+    asked.add_argument("--evaluate", type=Path, help="labelled pictures (a folder a class, zip, CSV, Parquet): accuracy class by class")
     p.add_argument("--find-faces", action="store_true", help="with --evaluate: cut the face out of each picture first")
     p.add_argument("--model", required=True, type=Path, help="ONNX classifier, as notebook 70 writes it")
     p.add_argument("--output", type=Path, default=Path("application-output"), help="folder for the results (default: %(default)s)")

@@ -26,7 +26,7 @@ class Near:
     min_neighbors: int
 
 
-QUICK, THOROUGH = Near(36, 1.15, 1), Near(64, 1.1, 2)  # the second where the first finds nothing
+QUICK, THOROUGH = Near(36, 1.15, 1), Near(64, 1.1, 3)  # the second where the first finds nothing
 
 
 @dataclass(frozen=True)
@@ -121,9 +121,10 @@ def _boxes(found) -> np.ndarray:
 def _haar(search: Search) -> Callable:
     cascade = haar_cascade()
 
-    def look(image: np.ndarray, scale_factor: float, min_neighbors: int, smallest: float, largest: float) -> np.ndarray:
+    def look(image: np.ndarray, scale_factor: float, min_neighbors: int, smallest: float, largest: float) -> list:
         low, high = max(20, int(smallest)), int(largest) + 1 if largest else 0
-        return cascade.detectMultiScale(image, scale_factor, min_neighbors, 0, (low, low), (high, high))
+        found = cascade.detectMultiScale(image, scale_factor, min_neighbors, 0, (low, low), (high, high))
+        return sorted(map(tuple, found))  # OpenCV's threads leave them in any order
 
     return look
 

@@ -82,7 +82,8 @@ def run_video(video: Path, network: Network, folder: Path) -> dict:
     """
     source = open_source(str(video))
     seen = recognise(source.frames(), network)
-    with contextlib.closing(record(seen, network.classes, table=folder / "faces.csv", video=folder / "annotated.avi", fps=source.fps)) as items:
+    recorded = record(seen, network.classes, table=folder / "faces.csv", video=folder / "annotated.avi", fps=source.fps)
+    with contextlib.closing(recorded) as items:
         times = summarise(pd.DataFrame([item.milliseconds for item in items]))
     return {"times": times, "table": pd.read_csv(folder / "faces.csv")}
 

@@ -12,6 +12,7 @@ from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
 SIZE = (640, 480)  # pixels
+COLUMNS = ["frame", "place", "x", "y", "side", "class", "id"]
 
 
 def film(faces: FaceSet, *, frames: int, at_once: int = 1, side: int = 150, hold: int = 15, seed: int = 0):
@@ -40,10 +41,12 @@ def film(faces: FaceSet, *, frames: int, at_once: int = 1, side: int = 150, hold
             x, y = np.round(centre + drift - side / 2).astype(int)
             canvas[y : y + side, x : x + side] = cv2.resize(faces.images[index], (side, side), interpolation=cv2.INTER_CUBIC)
             rows.append((number, place, x, y, side, faces.table["class"].iloc[index], faces.table["id"].iloc[index]))
-        yield Frame(number, cv2.cvtColor(canvas, cv2.COLOR_GRAY2BGR)), pd.DataFrame(rows, columns=["frame", "place", "x", "y", "side", "class", "id"])
+        yield Frame(number, cv2.cvtColor(canvas, cv2.COLOR_GRAY2BGR)), pd.DataFrame(rows, columns=COLUMNS)
 
 
-def make_video(faces: FaceSet, path: Path, *, frames: int, at_once: int = 1, side: int = 150, hold: int = 15, seed: int = 0, fps: float = 25.0) -> pd.DataFrame:
+def make_video(
+    faces: FaceSet, path: Path, *, frames: int, at_once: int = 1, side: int = 150, hold: int = 15, seed: int = 0, fps: float = 25.0
+) -> pd.DataFrame:
     """Write a film to a file that any player and cv2.VideoCapture read.
 
     Returns:

@@ -44,7 +44,8 @@ def open_network(path: Path, *, threads: int = 1) -> Network:
     classes = tuple(facts["classes"].split(",")) if facts.get("classes") else CLASSES
     width = session.run(None, {name: np.zeros((1, 1, image_px, image_px), np.float32)})[0].shape[-1]
     if width != len(classes):
-        raise StudyError(f"{path}: gives {width} numbers for {len(classes)} classes ({', '.join(classes)}); export it with lib.classifiers.export")
+        named = f"{len(classes)} classes ({', '.join(classes)})"
+        raise StudyError(f"{path}: gives {width} numbers for {named}; export it with lib.classifiers.export")
 
     def classify(images: np.ndarray) -> np.ndarray:
         return session.run(None, {name: images[:, None].astype(np.float32) / 255})[0]
@@ -115,7 +116,8 @@ def _input_of(session, path) -> tuple[int, str]:
     shape = given[0].shape if len(given) == 1 else [entry.name for entry in given]
     fits = len(given) == 1 and len(shape) == 4 and shape[1] == 1 and isinstance(shape[2], int) and shape[2] == shape[3]
     if not fits or given[0].type != "tensor(float)":
-        raise StudyError(f"--model {path}: its input is {shape} {given[0].type}, expected (N, 1, px, px) floats: one grey face; export it with notebook 70")
+        found = f"its input is {shape} {given[0].type}"
+        raise StudyError(f"--model {path}: {found}, expected (N, 1, px, px) floats: one grey face; export it with notebook 70")
     if isinstance(shape[0], int):
         raise StudyError(f"--model {path}: takes exactly {shape[0]} faces at a time; export it with a dynamic batch, as notebook 70 does")
     return shape[2], given[0].name

@@ -23,12 +23,14 @@ FLUSHED = 100  # rows after which the CSV is put on disk
 
 def columns(classes: tuple[str, ...]) -> list[str]:
     """Name the columns of the CSV: a frame without a face has one row with empty face columns."""
-    return ["frame", "name", "face", "x", "y", "width", "height", "class", *(f"p_{c}" for c in classes), *(f"{stage}_ms" for stage in STAGES)]
+    face = ["face", "x", "y", "width", "height", "class"]
+    return ["frame", "name", *face, *(f"p_{c}" for c in classes), *(f"{stage}_ms" for stage in STAGES)]
 
 
 def record(
-    seen: Iterable[Seen], classes: tuple[str, ...], *, table: Path, video: Path | None = None, fps: float = 25.0, limit: int = 0, behind: int = 0
-) -> Iterator[Seen]:
+    seen: Iterable[Seen], classes: tuple[str, ...], *, table: Path, video: Path | None = None,
+    fps: float = 25.0, limit: int = 0, behind: int = 0,
+) -> Iterator[Seen]:  # fmt: skip
     """Write every frame's rows and picture and pass it on; a stop at any point leaves what was done.
 
     Args:
@@ -86,7 +88,8 @@ def summarise(times: pd.DataFrame) -> pd.DataFrame:
     if times.empty:
         return pd.DataFrame(columns=["stage", "median_ms", "p95_ms", "p99_ms", "frames"])
     times = times.assign(all=times.sum(axis=1))
-    return times.quantile([0.5, 0.95, 0.99]).T.set_axis(["median_ms", "p95_ms", "p99_ms"], axis=1).rename_axis("stage").reset_index().assign(frames=len(times))
+    found = times.quantile([0.5, 0.95, 0.99]).T.set_axis(["median_ms", "p95_ms", "p99_ms"], axis=1)
+    return found.rename_axis("stage").reset_index().assign(frames=len(times))
 
 
 def _rows(item: Seen, classes: tuple[str, ...]) -> list[list]:
@@ -95,10 +98,11 @@ def _rows(item: Seen, classes: tuple[str, ...]) -> list[list]:
     head = [item.frame.number, item.frame.name]
     if not found:
         return [head + [""] * (6 + len(classes)) + times]
-    return [
-        [*head, f.number, *(f"{v:.1f}" for v in f.box), classes[int(np.argmax(f.probabilities))], *(f"{p:.4f}" for p in f.probabilities), *times]
-        for f in found
-    ]
+    rows = []
+    for face in found:
+        said = classes[int(np.argmax(face.probabilities))]
+        rows.append([*head, face.number, *(f"{v:.1f}" for v in face.box), said, *(f"{p:.4f}" for p in face.probabilities), *times])
+    return rows
 
 
 def _writer(path: Path, image: np.ndarray, fps: float) -> tuple:

@@ -62,7 +62,9 @@ def open_source(text: str, *, live: bool = False) -> Source:
         return _from_files(files)
     if not path.is_file():
         raise StudyError(f"--source {text}: no such file or folder; give a camera number, a video, an image or a folder of images")
-    return _from_files([path]) if path.suffix.lower() in PICTURES else _from_capture(cv2.VideoCapture(str(path)), text, live=live, camera=False)
+    if path.suffix.lower() in PICTURES:
+        return _from_files([path])
+    return _from_capture(cv2.VideoCapture(str(path)), text, live=live, camera=False)
 
 
 def _from_files(files: list[Path]) -> Source:
@@ -96,8 +98,8 @@ def _from_capture(capture, text: str, *, live: bool, camera: bool) -> Source:
     ok, first = capture.read() if capture.isOpened() else (False, None)
     if not ok:
         capture.release()
-        what = "no camera answers under this number; is it plugged in, allowed and not in use?" if camera else "OpenCV reads no frame from it; is it a video?"
-        raise StudyError(f"--source {text}: {what}")
+        no_camera = "no camera answers under this number; is it plugged in, allowed and not in use?"
+        raise StudyError(f"--source {text}: {no_camera if camera else 'OpenCV reads no frame from it; is it a video?'}")
     fps = capture.get(cv2.CAP_PROP_FPS)
     fps = fps if 1 <= fps <= 240 else 25.0
     total, problems, dropped = 0 if camera else int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), [], [0]

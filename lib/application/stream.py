@@ -64,5 +64,9 @@ def _name(faces: list[Face], grey: np.ndarray, network: Network, options: Option
     if not found:
         return faces
     crops = np.stack([crop(grey, face.box, px=network.image_px, margin_share=options.margin_share) for face in found])
-    answers = dict(zip((face.number for face in found), network.classify(crops)))
-    return [replace(f, probabilities=smooth(f.probabilities, answers[f.number], options.smoothing)) if f.number in answers else f for f in faces]
+    answers, named = dict(zip((face.number for face in found), network.classify(crops))), []
+    for face in faces:
+        if face.number in answers:
+            face = replace(face, probabilities=smooth(face.probabilities, answers[face.number], options.smoothing))
+        named.append(face)
+    return named

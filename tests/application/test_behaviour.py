@@ -38,7 +38,8 @@ def test_a_sweep_finds_where_a_model_that_reads_brightness_fails():
 
 
 def test_flips_are_counted_within_a_face_only():
-    table = pd.DataFrame({"frame": [0, 0, 1, 1, 2, 3], "face": [0, 1, 0, 1, 0, np.nan], "class": ["sad", "happy", "happy", "happy", "sad", np.nan]})
+    said = ["sad", "happy", "happy", "happy", "sad", np.nan]
+    table = pd.DataFrame({"frame": [0, 0, 1, 1, 2, 3], "face": [0, 1, 0, 1, 0, np.nan], "class": said})
     found = behaviour.flips(table).set_index("face")
     assert found["flips"].to_dict() == {0: 2, 1: 0} and found.loc[0, "flips_per_100"] == 100
     assert behaviour.time_per_class(table)["happy"] == pytest.approx(0.6)
@@ -53,7 +54,8 @@ def test_agreement_of_a_model_with_itself_and_with_its_opposite():
 def test_difficult_images_are_found_and_a_better_model_is_named():
     labels = np.arange(400) % 7
     right = np.where(np.arange(400) < 100, 0.3, 0.95)
-    runs = {"base": answers(labels, right + 0.3 * (right < 0.5), 0), "same": answers(labels, right + 0.3 * (right < 0.5), 1), "worse": answers(labels, right, 2)}
+    better = right + 0.3 * (right < 0.5)
+    runs = {"base": answers(labels, better, 0), "same": answers(labels, better, 1), "worse": answers(labels, right, 2)}
     assert (behaviour.hardest(runs, labels, most=50) < 100).mean() > 0.9
     effect, word = behaviour.on_difficult(runs, labels, base="base", other="worse")
     assert word == "hurts" and effect.high < 0

@@ -58,7 +58,12 @@ def _onnx(path, shape, width=7):
 
 @pytest.mark.parametrize(
     "shape, width, said",
-    [([None, 3, 48, 48], 7, "one grey face"), ([None, 1, 48, 64], 7, "one grey face"), ([1, 1, 48, 48], 7, "dynamic batch"), ([None, 1, 48, 48], 5, "5 numbers for 7 classes")],
+    [
+        ([None, 3, 48, 48], 7, "one grey face"),
+        ([None, 1, 48, 64], 7, "one grey face"),
+        ([1, 1, 48, 48], 7, "dynamic batch"),
+        ([None, 1, 48, 48], 5, "5 numbers for 7 classes"),
+    ],
 )
 def test_a_network_of_another_shape_is_refused_with_its_shape(tmp_path, shape, width, said):
     with pytest.raises(StudyError, match=said):

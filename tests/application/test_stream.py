@@ -114,7 +114,13 @@ def test_a_video_that_breaks_off_says_so_and_keeps_what_was_done(video, exported
 
 
 @pytest.mark.parametrize(
-    "source, said", [("no-such.mp4", "no such file or folder"), ("93", "no camera answers"), ("text.mp4", "is it a video"), ("empty", "no pictures in this folder")]
+    "source, said",
+    [
+        ("no-such.mp4", "no such file or folder"),
+        ("93", "no camera answers"),
+        ("text.mp4", "is it a video"),
+        ("empty", "no pictures in this folder"),
+    ],
 )
 def test_sources_that_are_none_are_named(tmp_path, monkeypatch, source, said):
     monkeypatch.chdir(tmp_path)
