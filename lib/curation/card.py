@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.curation.bias import strongest_bias
 from lib.curation.summary import class_shift, step_summary
 from lib.faces.faceset import FaceSet
 from lib.study.records import atomic_write
@@ -38,11 +39,13 @@ size_categories: [{size}]
 - Labels are what the generator was asked for; no person has confirmed them unless the table above shows a row `review`.
 - The Haar cascade was trained on frontal faces: turned, tilted, occluded and strongly lit faces are rejected more often, and with them
   the expressions that come with such poses.
+{measured}
 - Synthetic faces carry the biases of the generator's own training images; the images do not show the real distribution of people.
 """
 
 
-def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataFrame, *, name: str, source: str, license: str = "unknown") -> Path:
+def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataFrame, *, name: str, source: str, license: str = "unknown",
+               biases: pd.DataFrame | None = None) -> Path:  # fmt: skip
     """Write README.md beside a curated image folder.
 
     Args:
@@ -53,6 +56,7 @@ def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataF
         name: what the set is called.
         source: generator and settings in a sentence.
         license: identifier as Hugging Face writes it, or "unknown".
+        biases: table of bias_table for the detector; None where none was measured.
 
     Returns:
         The path of the card.
@@ -61,11 +65,22 @@ def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataF
     text = TEXT.format(
         license=license, name=name, source=source, curated=len(curated), generated=len(pool), rejected=len(pool) - len(curated),
         px=curated.images.shape[1], size=size_category(len(curated)), steps=markdown_table(step_summary(pool, verdicts)), classes=markdown_table(shift),
+        measured=measured_biases(biases),
     )  # fmt: skip
     path = Path(folder) / "README.md"
     with atomic_write(path, "w") as file:
         file.write(text)
     return path
+
+
+def measured_biases(biases: pd.DataFrame | None) -> str:
+    """Say as points whom the detector rejected more often in this pool, where the intervals bear it out."""
+    if biases is None or biases.empty:
+        return "- The detector was not in the chain, so nothing was measured about it."
+    rows = strongest_bias(biases)
+    lines = [f"- In this pool the detector rejected {row.most_share:.1%} of {row.attribute} {row.most}, and {row.least_share:.1%} of {row.attribute} {row.least}."
+             for row in rows.itertuples(index=False)]  # fmt: skip
+    return "\n".join(lines) or "- In this pool the detector rejected no group more often than the 95 % intervals allow by chance."
 
 
 def source_of(pool: FaceSet) -> str:

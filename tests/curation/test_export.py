@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from lib.curation.card import size_category, source_of, write_card
+from lib.curation.card import measured_biases, size_category, source_of, write_card
 from lib.curation.chain import curate
 from lib.faces.faceset import CLASSES, FaceSet, save_faces
 from lib.faces.pool import curated_images, save_verdicts
@@ -61,6 +61,16 @@ def test_card_says_what_was_rejected_and_why(exported):
     assert "3 of 21 generated images were rejected" in text
     assert "| blank | 21 | 3 | 0.143 | contrast under 5 grey levels |" in text
     assert "made by synthetic, toy" in text and "Known biases" in text
+
+
+def test_card_names_licence_and_measured_biases(exported):
+    pool, curation, folder = exported
+    biases = pd.DataFrame([("class", "fear", 100, 60, 0.6, 0.5, 0.7), ("class", "sad", 100, 10, 0.1, 0.05, 0.2)],
+                          columns=["attribute", "value", "n", "rejected", "share", "low", "high"])  # fmt: skip
+    text = write_card(folder, pool, curation.faces, curation.verdicts, name="toy", source="", license="cc-by-4.0", biases=biases).read_text()
+    assert yaml.safe_load(text.split("---")[1])["license"] == "cc-by-4.0" and "**Licence**: cc-by-4.0" in text
+    assert "the detector rejected 60.0% of class fear, and 10.0% of class sad" in text
+    assert "no group more often" in measured_biases(biases.iloc[:1]) and "not in the chain" in measured_biases(None)
 
 
 def test_size_categories_are_hugging_face_s():
