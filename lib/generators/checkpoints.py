@@ -1,7 +1,6 @@
 """Weights on disk: safetensors with a JSON of settings, and nothing that could run code when it is read."""
 
 import json
-import shutil
 from pathlib import Path
 
 import torch
@@ -78,20 +77,6 @@ def refuse_pickle(path: Path) -> None:
         head = file.read(4)
     if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or head == b"PK\x03\x04" or Path(path).suffix in (".ckpt", ".pt", ".pth", ".pkl", ".bin"):
         raise StudyError(f"{path}: a pickled checkpoint can run code when it is loaded and is refused; convert it to safetensors first")
-
-
-def take_over(first: Path, folder: Path) -> None:
-    """Copy a training's checkpoint and sheets to another pool, whose training goes on from there if its settings are the same.
-
-    Args:
-        first: folder of the pool whose generator was trained.
-        folder: of the other pool; what it has of its own stays.
-    """
-    if (first / "checkpoint.safetensors").exists() and not (folder / "checkpoint.safetensors").exists():
-        if (first / "sheets").is_dir():
-            shutil.copytree(first / "sheets", folder / "sheets", dirs_exist_ok=True)
-        with atomic_write(folder / "checkpoint.safetensors") as file:
-            file.write((first / "checkpoint.safetensors").read_bytes())
 
 
 def load_into(module: torch.nn.Module, path: Path) -> dict:

@@ -125,6 +125,11 @@ def _stylegan(params: dict):
 NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "stylegan": _stylegan, "diffusion": _diffusion}
 
 
+def training_folder(generator: Generator, faces: FaceSet, trainings: Path, folder: Path) -> Path:
+    """Choose where a generator trains: under `trainings`, shared by all pools and studies that ask for the same training; else the pool's folder."""
+    return generator.home(faces, trainings) if hasattr(generator, "home") else folder
+
+
 def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
     """Choose labels and seeds of a pool; a longer pool begins with the images of a shorter one.
 

@@ -1,13 +1,15 @@
 """The one training loop: exact resume, independence of the batch, stop on NaN, refusal of files that are no checkpoints."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators.checkpoints import load_tensors, save_tensors, take_over
-from lib.generators.contract import NETWORKS, make_generator
+from lib.generators.checkpoints import load_tensors, save_tensors
+from lib.generators.contract import NETWORKS, make_generator, training_folder
 from lib.generators.sampling import mixed_seed, seed_noise
 from lib.generators.training_loop import batch_rows, sheets
 from lib.study.errors import StudyError
@@ -96,16 +98,18 @@ def test_other_data_starts_a_training_anew(tmp_path):
     assert not any("goes on" in line for line in lines)
 
 
-def test_a_later_round_takes_the_training_over_and_draws_with_other_guidance(tmp_path):
+def test_pools_that_draw_otherwise_share_one_training(tmp_path):
     first, later = (small_generator({"generator": "diffusion"}, diffusion_guidance=g) for g in (1.5, 3.0))
-    log = first.fit(noise_faces(), folder=tmp_path / "first")
+    log = first.fit(noise_faces(), folder=training_folder(first, noise_faces(), tmp_path, tmp_path))
     lines = []
-    take_over(tmp_path / "first", tmp_path / "second")
-    again = later.fit(noise_faces(), folder=tmp_path / "second", progress=lines.append)
+    home = training_folder(later, noise_faces(), tmp_path, tmp_path)
+    again = later.fit(noise_faces(), folder=home, progress=lines.append)
     assert lines == [f"diffusion: goes on from step {log['step'].max()} of {log['step'].max()}"]
     pd.testing.assert_frame_equal(again, log)
     assert all(torch.equal(a, b) for a, b in zip(first.network.state_dict().values(), later.network.state_dict().values(), strict=True))
-    assert sorted(sheets(tmp_path / "second", first.px)) == sorted(sheets(tmp_path / "first", first.px))
+    assert home != training_folder(later, noise_faces(29), tmp_path, tmp_path), "other faces, another training"
+    assert home != training_folder(replace(later, steps=1), noise_faces(), tmp_path, tmp_path), "a longer training is left as it is"
+    assert training_folder(make_generator(load_params("quick")), noise_faces(), tmp_path, tmp_path / "pool") == tmp_path / "pool"
 
 
 def test_divergence_stops_with_step_and_loss(tmp_path):
