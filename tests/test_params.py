@@ -96,6 +96,8 @@ def test_lists_are_written_with_or_without_brackets():
     assert load_params("quick", ("scarce_shares=0.1, 0.5",))["scarce_shares"] == [0.1, 0.5]
     assert load_params("quick", ("scarce_shares=[1]",))["scarce_shares"] == [1.0]
     assert load_params("quick", ("controls=",))["controls"] == []
+    assert load_params("quick", ("only_arms=*-0.5, base",))["only_arms"] == ["*-0.5", "base"]
+    assert load_params("quick", ('only_arms=["*-0.5"]',))["only_arms"] == ["*-0.5"]
 
 
 def test_text_is_taken_as_it_stands():
@@ -117,6 +119,8 @@ def test_text_is_taken_as_it_stands():
         ("train_limit=-1", ["'train_limit'", "-1", "0 to"]),
         ("margin=.nan", ["'margin'", "nan"]),
         ("seeds", ["write --set key=value"]),
+        ("seeds=*x.", ["--set seeds=*x.", "cannot be read"]),
+        ("only_arms=[*-a]", ["cannot be read", "quote"]),
         ("study=other", ["named after its file"]),
     ],
 )

@@ -171,10 +171,24 @@ def _parsed(sets: tuple, base: dict) -> dict:
         if isinstance(declared, str):
             values[key] = value
         elif isinstance(declared, list) and not value.strip().startswith("["):
-            values[key] = [yaml.safe_load(part) for part in value.split(",") if part.strip()]
+            words = _element(key, declared) is str
+            values[key] = [part.strip() if words else _read(part, text) for part in value.split(",") if part.strip()]
         else:
-            values[key] = yaml.safe_load(value)
+            values[key] = _read(value, text)
     return values
+
+
+def _read(value: str, text: str):
+    """Read one value as YAML; `text` is the whole setting, for the message."""
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise StudyError(f"--set {text}: {value.strip()!r} cannot be read; quote words with signs such as * in them, or leave the brackets out") from None
+
+
+def _element(key: str, declared: list) -> type | None:
+    """Tell the type of a list's elements; None where nothing says it."""
+    return type(declared[0]) if declared else ELEMENTS.get(key)
 
 
 def _checked(values: dict, base: dict, where: str) -> dict:
@@ -188,8 +202,7 @@ def _checked(values: dict, base: dict, where: str) -> dict:
         if isinstance(declared, list):
             if not isinstance(value, list):
                 raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; write [{value}]")
-            kind = type(declared[0]) if declared else ELEMENTS.get(key)
-            checked[key] = [_typed(key, item, kind or type(item), where) for item in value]
+            checked[key] = [_typed(key, item, _element(key, declared) or type(item), where) for item in value]
         else:
             checked[key] = _typed(key, value, type(declared), where)
     return checked
