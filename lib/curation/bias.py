@@ -38,7 +38,7 @@ def _cut(values: pd.Series, bins: int) -> pd.Series:
     if (values == values.min()).mean() > 1 / bins:
         return pd.Series(pd.Categorical(np.where(values == values.min(), "none", "some"), ["none", "some"]))
     edges = np.quantile(values, np.linspace(0, 1, bins + 1))
-    names = [f"{low:.2g} to {high:.2g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{low:.3g} to {high:.3g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
     return pd.cut(values, edges, labels=names, include_lowest=True)
 
 
