@@ -12,13 +12,15 @@ import pandas as pd
 
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import CLASSES, FaceSet
-from lib.metrics.blind_spots import covered
+from lib.metrics.arms import ArmPredictions
+from lib.metrics.distances import covered
 from lib.metrics.harmonise import harmonise
 from lib.metrics.pools import draw_like
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
 
 NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 3, 0.02
+KINDS = ("synthetic", "replace", "scarce", "supplement")  # of arms, from most to least synthetic
 Faces = tuple[np.ndarray, np.ndarray]  # images uint8 (N, H, W), labels int64 (N,)
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and labels of training faces -> classes int64 (M,) of the test faces
 
@@ -84,9 +86,14 @@ def linear_probe(features: Callable, test: FaceSet) -> Learner:
     return learn
 
 
-def causes_of_pools(pools: dict[str, FaceSet], **given) -> pd.DataFrame:
-    """Attribute every pool's gap: the columns of `attribute` and pool; given are its other arguments."""
-    return pd.concat([attribute(pool=pool, **given).assign(pool=name) for name, pool in pools.items()], ignore_index=True)
+def causes_of_pools(
+    pools: dict[str, FaceSet], real: FaceSet, test: FaceSet, *, features: Callable, judge: Callable, n: int, seed: int
+) -> pd.DataFrame:
+    """Attribute every pool's gap by the linear probe on the same features: the columns of `attribute` and pool."""
+    given = {"learn": linear_probe(features, test), "features": features, "judge": judge, "n": n, "seed": seed}
+    columns = ["pool", "cause", "evidence", "lost", "low", "high", "regained", "regained_low", "regained_high", "main", "n"]
+    tables = [attribute(real, pool, test, **given).assign(pool=name) for name, pool in pools.items()]
+    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
 
 
 def sentences(causes: pd.DataFrame) -> list[str]:
@@ -102,6 +109,31 @@ def sentences(causes: pd.DataFrame) -> list[str]:
             text += f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
         said.append(text + ("." if len(main) else "; no suspect's cost is beyond doubt."))
     return said
+
+
+def blind_spots(found: dict[str, tuple], arms: dict, runs: pd.DataFrame, labels: np.ndarray, clusters: np.ndarray) -> pd.DataFrame:
+    """Ask of each pool whether its classifier fails where the pool has no faces, more than one taught by real faces fails there.
+
+    Args:
+        found: features and labels of one space by name; "real" are the test faces.
+        arms: predictions by (arm, classifier) of the test faces; "base" is read beside each pool's most synthetic arm.
+        runs: of `evidence.recorded_runs`: which arm is of which pool and kind.
+        labels, clusters: int64 (N,) of the test faces.
+    Returns:
+        One row a pool and classifier: pool, arm, classifier, uncovered (share of the test faces), drop_covered, drop_uncovered (accuracy of
+        base minus that of the arm on either), extra (their difference), low, high (95 % interval over seeds and images), n_uncovered.
+    """
+    rows = []
+    for pool, (features, _) in found.items():
+        own = runs[(runs["pool"] == pool) & runs["kind"].isin(KINDS) & (runs["failed"] == "")]
+        if pool == "real" or not len(own):
+            continue
+        order = own.assign(place=own["kind"].map(KINDS.index)).sort_values(["place", "share"], ascending=[True, False])
+        arm, blind = order["arm"].iloc[0], ~covered(found["real"][0], features)
+        for classifier in dict.fromkeys(name for arm_, name in arms if arm_ == arm):
+            fixed = {"pool": pool, "arm": arm, "classifier": classifier, "uncovered": float(blind.mean()), "n_uncovered": int(blind.sum())}
+            rows.append(fixed | _extra_drop(arms["base", classifier], arms[arm, classifier], labels, clusters, blind))
+    return pd.DataFrame(rows)
 
 
 def _draw(real: FaceSet, pool: FaceSet, n: int, seed: int) -> tuple[FaceSet, FaceSet]:
@@ -163,3 +195,20 @@ def _lost(scores: dict, name: str, clusters: np.ndarray) -> dict[str, float]:
 
 def _faces(faces: FaceSet) -> Faces:
     return faces.images, faces.labels
+
+
+def _extra_drop(base: ArmPredictions, arm: ArmPredictions, labels: np.ndarray, clusters: np.ndarray, blind: np.ndarray) -> dict[str, float]:
+    """Contrast the drop where the pool is blind with the drop elsewhere, as one mean over images, so that `compare` gives its interval."""
+    seeds = sorted(set(base.seeds) & set(arm.seeds))
+    right = [np.stack([x.probabilities[x.seeds.index(s)].argmax(1) == labels for s in seeds]).astype(float) for x in (base, arm)]
+    drop = (right[0] - right[1]).mean(0)
+    share = blind.mean()
+    if share in (0, 1):
+        return {"drop_covered": float(drop.mean()), "drop_uncovered": np.nan, "extra": np.nan, "low": np.nan, "high": np.nan}
+    weight = np.where(blind, 1 / share, -1 / (1 - share))  # the mean of weight x drop is the difference of the two means
+    centred = [matrix - matrix[:, blind].mean() * blind - matrix[:, ~blind].mean() * ~blind for matrix in right]
+    noise = compare(weight * centred[1], weight * centred[0], clusters=clusters)
+    extra = float(drop[blind].mean() - drop[~blind].mean())
+    reach = (noise.low, noise.high)
+    return {"drop_covered": float(drop[~blind].mean()), "drop_uncovered": float(drop[blind].mean()), "extra": extra,
+            "low": extra + reach[0], "high": extra + reach[1]}  # fmt: skip

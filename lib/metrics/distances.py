@@ -93,6 +93,18 @@ def neighbourhoods(real: np.ndarray, synth: np.ndarray, *, k_recall: int = 3, k_
     }
 
 
+def covered(real: np.ndarray, synth: np.ndarray, *, k: int = 5) -> np.ndarray:
+    """Find the real images with a synthetic one nearer than their k-th real neighbour: bool (N,), whose mean is coverage.
+
+    Source: Naeem et al. 2020, arXiv 2002.09797, eq. 3.
+    """
+    radius = neighbour_distances(real, real, k + 1)[:, k] ** 2
+    found = np.zeros(len(real), bool)
+    for rows, squared in squared_distances(real, synth):
+        found[rows] = squared.min(1) < radius[rows]
+    return found
+
+
 def vendi(features: np.ndarray) -> float:
     """Count the effectively different images of one set: exp of the entropy of the cosine kernel's eigenvalues, 1 to N.
 

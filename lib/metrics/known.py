@@ -6,8 +6,7 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet
 from lib.metrics.distances import BLOCK, all_distances, draw, kernel_distance, squared_distances
-from lib.metrics.memorised import memorised
-from lib.metrics.pools import real_halves
+from lib.metrics.pools import memorised, real_halves
 from lib.study.errors import StudyError
 
 VOTERS = 5

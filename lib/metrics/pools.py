@@ -1,4 +1,4 @@
-"""Pools measured in feature spaces: distances with intervals, real against real beside them, class by class, and diversity.
+"""Pools measured in feature spaces: distances with intervals, real against real beside them, class by class, diversity, memorisation.
 
 features: float (N, D) of images that the network never trained on; labels: int64 (N,).
 """
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from lib.curation.intervals import wilson
 from lib.faces.faceset import CLASSES
-from lib.metrics.distances import all_distances, draw, kernel_distance, neighbourhoods, vendi
+from lib.metrics.distances import all_distances, draw, kernel_distance, neighbour_distances, neighbourhoods, vendi
 from lib.study.errors import StudyError
 
 GROUPS = 10  # of the delete-a-group jackknife
@@ -156,4 +157,41 @@ def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) 
     for name, features in sets.items():
         sizes = [least * 2**i for i in range(20) if least * 2**i < len(features)] + [len(features)]
         rows += [{"set": name, "n": size, "vendi": vendi(draw(features, size, seed))} for size in sizes]
+    return pd.DataFrame(rows)
+
+
+def memorised(train: np.ndarray, held_out: np.ndarray, synth: np.ndarray, *, quantile: float = 0.01) -> dict[str, float]:
+    """Compare how near generated images lie to their nearest training image with how near unseen real images do.
+
+    Args:
+        train, held_out, synth: float (N, D) features; held_out are real images that no generator saw.
+        quantile: of the real images' distances, under which an image counts as a copy.
+    Returns:
+        share (of synthetic images under the threshold; `quantile` is what unseen real images give), low, high (95 % Wilson interval, of the
+        images of synth; the threshold is taken as known), threshold, median_ratio (median distance of synthetic over real; far under 1 is
+        memorisation), n.
+    """
+    real_gap = neighbour_distances(held_out, train, 1)[:, 0]
+    synth_gap = neighbour_distances(synth, train, 1)[:, 0]
+    threshold = float(np.quantile(real_gap, quantile))
+    share, low, high = wilson(int((synth_gap < threshold).sum()), len(synth_gap))
+    ratio = float(np.median(synth_gap) / max(np.median(real_gap), 1e-12))
+    return {"share": share, "low": low, "high": high, "threshold": threshold, "median_ratio": ratio, "n": len(synth_gap)}
+
+
+def memorised_pools(train: dict[str, np.ndarray], found: dict) -> pd.DataFrame:
+    """Look for memorised training images in every pool and space; the row `real` asks one half of the real images by the other's scale.
+
+    Args:
+        train: features of the real training images by space.
+        found: of `spaces.extract_all`; "real" are held-out real faces.
+    Returns:
+        Columns space, pool, and those of `memorised`.
+    """
+    rows = []
+    for space, sets in found.items():
+        held = sets["real"][0]
+        for name, (features, _) in sets.items():
+            scale, asked = (held[::2], held[1::2]) if name == "real" else (held, features)
+            rows.append({"space": space, "pool": name} | memorised(train[space], scale, asked))
     return pd.DataFrame(rows)

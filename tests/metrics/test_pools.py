@@ -6,9 +6,9 @@ import pytest
 
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.metrics.gates import copies_agreement, flags, label_permutation, require_labels_in_order
-from lib.metrics.known import known_cases, require_seen
-from lib.metrics.memorised import memorised, memorised_pools
-from lib.metrics.pools import class_distances, diversity_curve, draw_like, measure, measure_pools, measure_spaces
+from lib.metrics.pools import (
+    class_distances, diversity_curve, draw_like, measure, measure_pools, measure_spaces, memorised, memorised_pools,
+)  # fmt: skip
 from lib.metrics.spaces import extract_all, pixel_space, remembering
 from lib.study.errors import StudyError
 
