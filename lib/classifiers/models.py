@@ -4,31 +4,33 @@ from torch import nn
 
 from lib.classifiers.networks.base import Classifier
 from lib.classifiers.networks.fast import fast_network
+from lib.classifiers.networks.published import resemotenet, s2_network
 from lib.classifiers.networks.s1 import s1_network
 from lib.classifiers.networks.small import small_network
+from lib.classifiers.networks.torchvision_zoo import ZOO
+from lib.classifiers.networks.wide import wide_network
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
 
-NETWORKS = {"s1": s1_network, "small": small_network, "fast": fast_network}
+NETWORKS = {
+    "s1": s1_network, "small": small_network, "fast": fast_network, "wide": wide_network, "s2": s2_network, "resemotenet": resemotenet, **ZOO
+}  # fmt: skip
 
 
-def build_classifier(name: str, *, image_px: int = 48, pretrained: bool = False, frozen: bool = False) -> Classifier:
-    """Build a network with fresh weights, drawn from torch's current random state.
+def build_classifier(name: str, *, image_px: int = 48, start: bool = True) -> Classifier:
+    """Build a network with fresh weights, drawn from torch's current random state, or with ImageNet's where its name says so.
 
     Args:
         name: a key of NETWORKS.
         image_px: side of the images, pixels.
-        pretrained: start from ImageNet weights, where the network has any.
-        frozen: train the head alone; needs pretrained.
+        start: False where weights are loaded over it anyway: ImageNet's are then not looked for.
 
     Raises:
-        StudyError: no such network, or no such weights.
+        StudyError: no such network; ImageNet weights that cannot be had.
     """
     if name not in NETWORKS:
         raise StudyError(f"classifiers: there is no network {name!r}; there are {', '.join(NETWORKS)}")
-    if pretrained or frozen:
-        raise StudyError(f"classifiers: {name!r} has no ImageNet weights; leave pretrained and frozen off")
-    return NETWORKS[name](image_px)
+    return NETWORKS[name](image_px, start=start) if name in ZOO else NETWORKS[name](image_px)
 
 
 def training_code(classifier: str) -> str:

@@ -31,7 +31,7 @@ def load_model(path: Path) -> nn.Module:
         StudyError: a pickle, a file that is missing or cut off, no classifier of this study, weights of another shape.
     """
     facts = load_facts(path)
-    model = build_classifier(facts["classifier"], image_px=facts["image_px"])
+    model = build_classifier(facts["classifier"], image_px=facts["image_px"], start=False)
     tensors, _ = load_tensors(_file(path), model.state_dict())
     model.load_state_dict({name: tensors[name] for name in model.state_dict()})
     return model.eval().to(memory_format=torch.channels_last)  # as it was trained: the same sums in the same order

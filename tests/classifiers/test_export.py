@@ -10,6 +10,7 @@ import torch
 
 from lib.classifiers.export import check_onnx, export_onnx
 from lib.classifiers.models import build_classifier
+from lib.classifiers.networks.torchvision_zoo import NAMES
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,13 @@ def test_it_says_what_it_is_in_one_file(exported):
 def test_the_network_and_the_loggers_stay_as_they_were(exported):
     assert not exported[0].training
     assert logging.getLogger().level == logging.WARNING
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*NAMES, "s1", "s2", "fast", "wide", "shufflenetv2-224", "resnet18-imagenet-fixed"])
+def test_every_network_can_be_exported(name, tmp_path):
+    torch.manual_seed(0)
+    model = build_classifier(name, start=False).eval()
+    path = export_onnx(model, tmp_path / "model.onnx", image_px=48, metadata={})
+    images = np.random.default_rng(0).integers(0, 256, (5, 48, 48)).astype(np.uint8)
+    assert check_onnx(path, model, images)["largest_difference"] < 1e-4

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib.classifiers import training
-from lib.classifiers.models import NETWORKS, build_classifier, parameter_count
+from lib.classifiers.models import build_classifier, parameter_count
 from lib.classifiers.optimisers import learning_rate
 from lib.classifiers.recipes import RECIPES, recipe_of
 from lib.classifiers.training import predict, train
@@ -37,7 +37,7 @@ def test_s1_has_the_published_size():
     assert parameter_count(build_classifier("s1")) == 11_092_103
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ["s1", "small", "fast"])
 def test_every_network_makes_logits_from_its_features(name):
     model = build_classifier(name, image_px=48).eval()
     x = torch.rand(3, 1, 48, 48)

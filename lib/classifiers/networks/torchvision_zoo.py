@@ -1,0 +1,120 @@
+"""S2's list of networks, from torchvision: on small images with a finer stem, enlarged to 224 pixels, or from ImageNet weights."""
+
+import os
+import urllib.error
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lib.classifiers.networks.base import Classifier
+from lib.study.errors import StudyError
+
+NAMES = {  # torchvision's name, and where its last linear layer is
+    "resnet18": ("resnet18", "fc"),
+    "resnet50": ("resnet50", "fc"),
+    "mobilenetv3": ("mobilenet_v3_large", "classifier.3"),
+    "mobilenetv3-small": ("mobilenet_v3_small", "classifier.3"),
+    "efficientnet-b0": ("efficientnet_b0", "classifier.1"),
+    "shufflenetv2": ("shufflenet_v2_x1_0", "fc"),
+    "densenet121": ("densenet121", "classifier"),
+    "convnext-tiny": ("convnext_tiny", "classifier.2"),
+}
+VARIANTS = ("", "-224", "-imagenet", "-imagenet-frozen", "-imagenet-fixed")
+IMAGENET_PX, IMAGENET_MEAN, IMAGENET_STD = 224, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Enlarge(nn.Module):
+    """Enlarge grey images (N, 1, px, px) to three equal channels of 224 x 224, standardised as ImageNet's."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(x, size=(IMAGENET_PX, IMAGENET_PX), mode="bilinear", align_corners=False)
+        return (x - self.mean) / self.std
+
+
+class Fixed(nn.Module):
+    """A network that stays in evaluation mode: its batch statistics are ImageNet's, whatever it sees."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def train(self, mode: bool = True):
+        super().train(mode)
+        self.network.eval()
+        return self
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x)
+
+
+def zoo_builder(name: str, variant: str):
+    """Return the function that builds one variant of a network.
+
+    Args:
+        name: a key of NAMES.
+        variant: one of VARIANTS. "": grey input, the first convolution's stride halved, random weights. "-224": enlarged to 224 x 224, as S2
+            did, random weights. "-imagenet": the same from ImageNet weights, all of them trained on. "-imagenet-frozen": only the last layer is
+            trained, batch statistics follow the training images, as S2's did. "-imagenet-fixed": batch statistics stay as well.
+    """
+
+    def build(image_px: int, start: bool = True) -> Classifier:
+        import torchvision
+
+        torchvision_name, head = NAMES[name]
+        network = torchvision.models.get_model(torchvision_name, weights=None)
+        if start and "imagenet" in variant:
+            network.load_state_dict(imagenet_weights(torchvision_name))
+        width = network.get_submodule(head).in_features
+        _replace(network, head, nn.Identity())
+        if not variant:
+            _refine_stem(network)
+            return Classifier(network, width)
+        network.requires_grad_(not variant.endswith(("-frozen", "-fixed")))
+        return Classifier(nn.Sequential(Enlarge(), Fixed(network) if variant.endswith("-fixed") else network), width)
+
+    return build
+
+
+def imagenet_weights(torchvision_name: str) -> dict[str, Tensor]:
+    """Read torchvision's default ImageNet weights of a network from torch's cache, downloading them if they are not there.
+
+    Raises:
+        StudyError: they are not there and cannot be had; a file that is no table of tensors.
+    """
+    import torchvision
+
+    url = torchvision.models.get_model_weights(torchvision_name).DEFAULT.url
+    path = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(url)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
+        except (urllib.error.URLError, OSError, RuntimeError) as error:
+            raise StudyError(f"classifiers: ImageNet weights of {torchvision_name} are not here ({error}); download {url} to {path}") from None
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in the file can run
+    except Exception as error:  # torch raises whatever the unpickler meets
+        raise StudyError(f"{path}: not a file of weights ({type(error).__name__}); delete it, and download {url} again") from None
+
+
+def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module in the place of another, by its dotted name."""
+    parent, _, own = name.rpartition(".")
+    setattr(network.get_submodule(parent), own, module)
+
+
+def _refine_stem(network: nn.Module) -> None:
+    """Give the first convolution one grey channel and half its stride: 48 pixels are few."""
+    name, first = next((name, module) for name, module in network.named_modules() if isinstance(module, nn.Conv2d))
+    stride, padding = first.stride[0] // 2, max(first.padding[0], (first.kernel_size[0] - 1) // 2)
+    _replace(network, name, nn.Conv2d(1, first.out_channels, first.kernel_size, stride, padding, bias=first.bias is not None))
+
+
+ZOO = {name + variant: zoo_builder(name, variant) for name in NAMES for variant in VARIANTS}
