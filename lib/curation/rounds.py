@@ -89,13 +89,11 @@ def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
         second: that of the next round.
 
     Returns:
-        Table by class, with the classifier's error and for each of MEASURES the first round, the second and the change.
+        Table by class, with the classifier's error and for each of MEASURES the first round and the second, "coverage 1" and "coverage 2".
     """
     both = first.set_index("class").add_suffix(" 1").join(second.set_index("class").add_suffix(" 2"))
-    for name in MEASURES:
-        both[f"{name} change"] = both[f"{name} 2"] - both[f"{name} 1"]
     both["error"] = both["error 1"]
-    return both[["error", *(f"{name} {part}" for name in MEASURES for part in ("1", "2", "change"))]].reset_index()
+    return both[["error", *(f"{name} {part}" for name in MEASURES for part in (1, 2))]].reset_index()
 
 
 def round_findings(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:

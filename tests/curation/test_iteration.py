@@ -11,6 +11,7 @@ from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import load_verdicts
 from lib.generators.contract import make_generator, make_pool
 from lib.generators.prompts import prompt_of, read_prompts
+from lib.plots.rounds import round_against_round
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 from lib.study.paths import study_paths
@@ -110,7 +111,7 @@ def test_rounds_are_kept_and_set_side_by_side(tmp_path):
     again = load_round(tmp_path / "pools" / "one")
     pd.testing.assert_frame_equal(again, first)
     both = compare_rounds(again, second)
-    assert np.allclose(both["coverage change"][1:], 0.3) and both["error"].tolist() == [0.3] * 7
+    assert np.allclose((both["coverage 2"] - both["coverage 1"])[1:], 0.3) and both["error"].tolist() == [0.3] * 7
     coverage, consistency = round_findings(again, second)
     assert coverage.startswith("real images covered: 40.0% (34.6% to 45.4%) in the first round, 70.0%") and "100.0% (99.0%" in consistency
     with pytest.raises(StudyError, match="two.*run notebook 30"):
@@ -160,7 +161,8 @@ def test_two_rounds_of_drawn_pools_in_one_study(tmp_path):
     assert plan.counts.equals(next_counts(evidence, images=210)) and plan.why.startswith("follows drawn-narrow: from ")
     assert np.abs(second.counts() - plan.counts).max() <= 1
     both = compare_rounds(evidence, load_round(paths.pool("drawn-narrow-round2")))
-    assert both["n change"].sum() == 0 and both["n change"].abs().sum() > 0
+    assert both["n 1"].sum() == both["n 2"].sum() and both["n 1"].nunique() == 1 < both["n 2"].nunique()
+    assert len(round_against_round(both).axes) == 2
 
 
 def test_ready_made_images_cannot_follow(tmp_path):
