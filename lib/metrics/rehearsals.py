@@ -77,10 +77,10 @@ def rates(found: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name, truth in TRUTHS.items():
         right = int((found[name] == truth).sum())
-        low, high = wilson(right, len(found))
+        share, low, high = wilson(right, len(found))
         wrong = int((~found[name].isin([truth, "undecided"])).sum())
         told = ", ".join(f"{word} {count}" for word, count in found[name].value_counts().items())
-        rows.append((name, truth, len(found), right / len(found), low, high, wrong, told))
+        rows.append((name, truth, len(found), share, low, high, wrong, told))
     return pd.DataFrame(rows, columns=["pool", "truth", "studies", "right", "low", "high", "wrong", "told"])
 
 
