@@ -64,11 +64,31 @@ def confusion_matrix(matrix: np.ndarray, names: list[str], ax=None, *, title: st
 
 
 @styled
+def confusion_change(base: np.ndarray, arm: np.ndarray, names: list[str], ax=None, *, title: str = ""):
+    """Draw what an arm takes for what more (red) or less (blue) often than base, in points of each true class.
+
+    Args:
+        base, arm: float (C, C), counts; may be means over seeds.
+    """
+    ax = axis(ax, height=4.6, width=5.2)
+    shares = [100 * np.asarray(m, float) / np.maximum(np.sum(m, axis=1, keepdims=True), 1e-12) for m in (base, arm)]
+    change = shares[1] - shares[0]
+    reach = max(np.abs(change).max(), 1)
+    seaborn.heatmap(change, annot=True, fmt="+.0f", cmap="RdBu_r", vmin=-reach, vmax=reach, cbar=False, square=True, linewidths=1, ax=ax)
+    ax.set_xticklabels(names, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticklabels(names, rotation=0)
+    ax.tick_params(length=0)
+    ax.set(xlabel="predicted, change in points of the true class", ylabel="true", title=title)
+    return ax
+
+
+@styled
 def reliability_diagram(bins: pd.DataFrame, ax=None, *, name: str = "base", title: str = "accuracy against confidence"):
     """Draw how often a classifier is right at each level of confidence; the diagonal is perfect calibration.
 
     Args:
-        bins: one row a bin: confidence (mean, 0-1), accuracy (0-1), n (images); empty bins are left out. Optional column arm: one line each.
+        bins: one row a bin: confidence (mean, 0-1), accuracy (0-1), n (images); empty bins are left out. Optional column arm: one line
+            each.
         name: of the line where there is no column arm.
     """
     need(bins, ("confidence", "accuracy", "n"), "reliability_diagram")
