@@ -12,7 +12,8 @@ from lib.application import filmed
 from lib.application.command import main
 from lib.application.detection import S1, Search
 from lib.application.drawing import crop
-from lib.application.network import Network
+from lib.application.network import Network, open_network
+from lib.application.output import record
 from lib.application.sources import open_source
 from lib.application.stream import Options, recognise
 from lib.application.tracking import overlaps
@@ -44,13 +45,13 @@ def video(faces, tmp_path_factory):
 
 def found_share(faces, search, at_once):
     """Share of shown faces that the pipeline finds with an overlap of 0.4 or more (Haar's box is tighter than the drawing)."""
-    frames, truth = zip(*filmed.film(faces, frames=40, at_once=at_once, side=150))
+    frames, truth = zip(*filmed.film(faces, frames=20, at_once=at_once, hold=5))
     hits = 0
     for seen, rows in zip(recognise(iter(frames), HAPPY, Options(search)), truth):
         shown = rows[["x", "y", "side", "side"]].to_numpy(float)
         boxes = np.array([face.box for face in seen.faces if not face.missed]).reshape(-1, 4)
         hits += int((overlaps(shown, boxes) >= 0.4).any(1).sum())
-    return hits / (40 * at_once)
+    return hits / (20 * at_once)
 
 
 @pytest.mark.parametrize("at_once", [1, 5])
@@ -152,3 +153,37 @@ def test_a_film_repeats_with_its_seed_and_refuses_a_crowd(faces):
     assert np.array_equal(a, b)
     with pytest.raises(StudyError, match="1 to 6 fit"):
         next(filmed.film(faces, frames=1, at_once=9))
+
+
+def test_a_frame_that_does_not_decode_ends_the_film_with_a_message_or_is_passed_over(video, exported, tmp_path, capsys):
+    whole = bytearray(video[0].read_bytes())
+    at = [i for i in range(len(whole) - 1) if whole[i : i + 2] == b"\xff\xd8"][20]  # the start of the 21st picture
+    whole[at : at + 600] = bytes(600)
+    (tmp_path / "bad.avi").write_bytes(whole)
+    status = main(["--source", str(tmp_path / "bad.avi"), "--model", str(exported), "--output", str(tmp_path / "out"), "--no-video"])
+    frames = sorted(set(pd.read_csv(tmp_path / "out" / "faces.csv")["frame"]))
+    assert len(frames) >= 38 or (status == 1 and "broke off" in capsys.readouterr().err)
+    assert frames == list(range(len(frames)))
+
+
+def test_what_was_done_is_kept_when_the_source_fails_midway(faces, exported, tmp_path):
+    network, frames = open_network(exported), [frame for frame, _ in filmed.film(faces, frames=12)]
+
+    def failing():
+        yield from frames
+        raise OSError("the camera was unplugged")
+
+    with pytest.raises(OSError, match="unplugged"):
+        list(record(recognise(failing(), network), network.classes, table=tmp_path / "t.csv", video=tmp_path / "v.avi", behind=4))
+    assert sorted(set(pd.read_csv(tmp_path / "t.csv")["frame"])) == list(range(12))
+    capture, count = cv2.VideoCapture(str(tmp_path / "v.avi")), 0
+    while capture.read()[0]:
+        count += 1
+    assert count == 12
+
+
+@pytest.mark.parametrize("model, said", [("none.onnx", "no such file"), ("text.onnx", "is not an ONNX file")])
+def test_a_model_that_is_none_is_named_before_anything_is_written(video, tmp_path, capsys, model, said):
+    (tmp_path / "text.onnx").write_text("no network")
+    assert main(["--source", str(video[0]), "--model", str(tmp_path / model), "--output", str(tmp_path / "out")]) == 1
+    assert said in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -1,0 +1,73 @@
+"""Models side by side on a film, on answers that are known."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.application import filmed
+from lib.application.live import live_panel, play
+from lib.application.network import Network
+from lib.application.rivals import in_use, rival_arms, shares, watch
+from lib.faces.drawn import draw_faces
+from lib.faces.faceset import CLASSES
+
+
+def always(place):
+    return Network(lambda images: np.tile(np.eye(7, dtype=np.float32)[place], (len(images), 1)), 48, CLASSES, {})
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    """A film of one happy and one sad face in turn, and its truth."""
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    return path, filmed.make_video(draw_faces(np.array([3, 5]), np.array([3, 5]), px=150), path, frames=40, hold=10)
+
+
+def test_models_are_judged_by_the_face_that_is_shown(film):
+    watched = watch({"happy": always(3), "sad": always(5)}, *film)
+    assert set(watched["true"]) == {"happy", "sad"} and (watched["class"] == watched["model"]).all()
+    table = in_use(watched).set_index("model")
+    assert table["accuracy"].sum() == pytest.approx(1) and (table["images"] == 2).all()
+    assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    assert table["agreement"].tolist() == [1, 0] and (table["flips_per_100"] == 0).all()
+    assert shares(watched).set_index("class").loc["happy", ["happy", "sad"]].tolist() == [1, 0]
+
+
+def runs_of(*arms):
+    table = pd.DataFrame(arms, columns=["arm", "kind", "images_by_source"])
+    return table.assign(failed="", classifier="small")
+
+
+def test_supplements_come_first_and_shuffled_copies_never():
+    counts = [{"real": 90, "synthetic": n} for n in (0, 10, 10, 20, 50)]
+    names = ("base", "supplement-0.1-a", "shuffled-0.1-a", "supplement-0.2-a", "replace-0.5-a")
+    kinds = ("base", "supplement", "shuffled", "supplement", "replace")
+    runs = runs_of(*zip(names, kinds, counts))
+    assert rival_arms(runs) == ["base", "supplement-0.2-a", "supplement-0.1-a", "replace-0.5-a"]
+    assert rival_arms(runs, most=1) == ["base", "supplement-0.2-a"]
+
+
+def test_the_panel_names_faces_stops_and_says_what_is_wrong(film, capsys):
+    assert live_panel(always(3), interactive=False) is None
+    assert "a live panel" in capsys.readouterr().out
+    shown, stop = [], threading.Event()
+
+    def show(jpeg, text):
+        shown.append((jpeg[:2], text))
+        stop.set()
+
+    assert play(always(3), str(film[0]), show, stop) == "stopped"
+    assert len(shown) == 1 and shown[0][0] == b"\xff\xd8" and "frame" in shown[0][1]
+    assert "no camera answers" in play(always(3), "93", show, threading.Event())
+
+
+def test_the_panels_switch_starts_and_stops():
+    panel = live_panel(always(3), source="no-such-file.mp4", interactive=True)
+    switch, said = panel.children[0].children[1], panel.children[2]
+    switch.value = True
+    for thread in threading.enumerate():
+        if thread.name.endswith("(work)"):
+            thread.join(5)
+    assert "no such file" in said.value and switch.value is False
