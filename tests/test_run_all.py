@@ -33,7 +33,7 @@ def test_only_what_changed_runs_again(toy):
     toy.stage("10_data", "seed")
     (toy.root / "lib" / "helper.py").write_text('"""Help."""\n\n\ndef two():\n    return 2\n')
     text = toy.stage("40_training").read_text()
-    text = text.replace("from lib.study", "from lib.helper import two\\n\",\n    \"from lib.study")
+    text = text.replace("from lib.study", 'from lib.helper import two\\n",\n    "from lib.study')
     (toy.root / "notebooks" / "40_training.ipynb").write_text(text)
 
     first = toy.run()
@@ -169,7 +169,10 @@ def test_a_person_s_decisions_are_an_input_of_curation_and_survive_a_fresh_run(t
     review.parent.mkdir(parents=True)
     review.write_text("id,decision\na,reject\n")
     plan = toy.run("--dry-run", *pools).stdout
-    assert "30_curation-dcgan                changed sources: review" in plan and "40_training                      after 30_curation-dcgan" in plan
+    assert (
+        "30_curation-dcgan                changed sources: review" in plan
+        and "40_training                      after 30_curation-dcgan" in plan
+    )
     assert re.search(r"20_generation-dcgan +kept", plan) and re.search(r"30_curation-drawn-narrow +kept", plan)
     again = toy.run(*pools).stdout
     assert "3 executions kept, 2 run" in again and "a,reject" in toy.outputs()["40_training.txt"][0]

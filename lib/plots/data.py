@@ -17,7 +17,9 @@ def counts(table: pd.DataFrame, ax=None, *, by: str = "split", title: str = "ima
     """
     ax = axis(ax)
     hues = palette(name for name in ("real", "train", "val", "test", *sorted(table[by].unique())) if name in set(table[by]))
-    seaborn.countplot(table, x="class", hue=by, order=sorted(table["class"].unique()), hue_order=list(hues), palette=hues, saturation=1, ax=ax)
+    seaborn.countplot(
+        table, x="class", hue=by, order=sorted(table["class"].unique()), hue_order=list(hues), palette=hues, saturation=1, ax=ax
+    )
     ax.set(xlabel="", ylabel="images", title=title)
     ax.grid(axis="y")
     legend_above(ax)
@@ -76,7 +78,9 @@ def scatter_map(points: np.ndarray, colour_by, ax=None, *, title: str = "", capt
     names = np.asarray(colour_by).astype(str)
     hues = palette(sorted(set(names)))
     order = np.random.default_rng(0).permutation(len(points))
-    ax.scatter(*np.asarray(points)[order].T, c=[hues[name] for name in names[order]], s=max(3.0, min(14.0, 12000 / len(points))), alpha=0.7, lw=0)
+    ax.scatter(
+        *np.asarray(points)[order].T, c=[hues[name] for name in names[order]], s=max(3.0, min(14.0, 12000 / len(points))), alpha=0.7, lw=0
+    )
     for name, hue in hues.items():
         ax.scatter([], [], color=hue, s=28, label=name)
     ax.set(xticks=[], yticks=[], title=title)

@@ -38,8 +38,8 @@ def picture(figure: Figure) -> tuple[str, bytes]:
     """Draw a figure for dense screens in few bytes: reports travel with the project.
 
     Returns:
-        ("png", bytes) of a chart, at twice its shown size in 128 colours; ("webp", bytes) of one that holds images of faces, whose own pixels
-        are larger than the page's, at one and a half times its size and quality 70.
+        ("png", bytes) of a chart, at twice its shown size in 128 colours; ("webp", bytes) of one that holds images of faces, whose own
+        pixels are larger than the page's, at one and a half times its size and quality 70.
     """
     from PIL import Image
 

@@ -41,7 +41,8 @@ def answer_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
             continue  # the full size has been run
         for question, asked, pattern, references, most in QUESTIONS:
             rows = [row | {"pool": m[2], "share": m[1]} for row in effects.to_dict("records")
-                    if (m := pattern.fullmatch(row["arm"])) and _fits(row, references) and not row["arm"].endswith("-shuffled")]  # fmt: skip
+                    if (m := pattern.fullmatch(row["arm"])) and _fits(row, references)
+                    and not row["arm"].endswith("-shuffled")]  # fmt: skip
             for pool in dict.fromkeys(row["pool"] for row in rows):
                 own = [row for row in rows if row["pool"] == pool]
                 share = most((row["share"] for row in own), key=_number)
@@ -51,7 +52,9 @@ def answer_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         return table
     order = [question for question, *_ in QUESTIONS]
     table["name"] = table["pool"].replace(POOL_NAMES)
-    return table.sort_values(["question", "difference"], key=lambda column: column.map(order.index) if column.name == "question" else -column, kind="stable")
+    return table.sort_values(
+        ["question", "difference"], key=lambda column: column.map(order.index) if column.name == "question" else -column, kind="stable"
+    )
 
 
 def answer_sentences(rows: pd.DataFrame) -> list[str]:
@@ -63,8 +66,8 @@ def answer_sentences(rows: pd.DataFrame) -> list[str]:
         effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
         against = "the same few real faces alone" if best["question"] == "scarce" else "real faces alone"
         n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
-        sentences.append(f"Synthetic faces {best['asked']} ({_amount(best)}): at best {effect} against {against}, with {best['name']} ({n}); of {len(part)} "
-                         f"comparisons {told}.")  # fmt: skip
+        asked = f"Synthetic faces {best['asked']} ({_amount(best)}): at best {effect} against {against}, with {best['name']} ({n})"
+        sentences.append(f"{asked}; of {len(part)} comparisons {told}.")
     return sentences
 
 
@@ -79,7 +82,9 @@ def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     chosen = rows.groupby("question", sort=False).head(ROWS_A_QUESTION)
     shown = chosen.assign(**{column: 100 * chosen[column] for column in ("difference", "low", "high")})
     shown = shown.assign(arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()])
-    ax = intervals(shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against the same real faces alone")
+    ax = intervals(
+        shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against the same real faces alone"
+    )
     figure = ax.get_figure()
     figure.set_size_inches(8, 0.8 + 0.5 * len(shown))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +113,8 @@ def _amount(row) -> str:
     """Say how many synthetic faces an arm has."""
     question, share = (row["question"], row["share"]) if isinstance(row, pd.Series) else (row.question, row.share)
     texts = {"added": "{:.0%} of the training images", "scarce": "{:.0%} of the real faces kept", "half": "half of the training images"}
-    return texts[question].format(_number(share)) if question in texts else "as many as real ones" if question == "alone" else "rare classes filled up"
+    texts |= {"alone": "as many as real ones", "balance": "rare classes filled up"}
+    return texts[question].format(_number(share))
 
 
 def _points(value: float) -> str:
@@ -121,7 +127,9 @@ def main(output: str = "") -> int:
     tables = {study: effects_of(study_paths(study, output)) for study, params in known.items() if params["data"] != "drawn"}
     rows = answer_rows({study: table for study, table in tables.items() if table is not None})
     if not len(rows):
-        raise StudyError("no study on real faces has results yet: run one first, for example run_all.py --study schuermann-cpu --data PATH --synthetic PATH")
+        raise StudyError(
+            "no study on real faces has results yet; run one first, for example: run_all.py --study comp7055-cpu --data fer2013.csv"
+        )
     figure = answer_figure(rows, (Path(output) if output else ROOT) / "reports" / "answer.svg", margin=known["schuermann"]["margin"])
     print("\n".join(answer_sentences(rows)))
     print(f"figure: {figure}")

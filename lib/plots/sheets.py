@@ -28,7 +28,8 @@ def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = 
     columns = min(columns, len(images))
     lines, (high, wide) = -(-len(images) // columns), images.shape[1:]
     gap, inch = round(high / 16), 48 * scale / 96 / high  # an image pixel in inches
-    band = gap + round(0.14 / inch * max(str(title).count("\n") + 1 for title in titles)) if titles is not None else 0  # 8 points and their leading
+    lines_over = max(str(title).count("\n") + 1 for title in titles) if titles is not None else 0
+    band = gap + round(0.14 / inch * lines_over) if lines_over else 0  # 8 points and their leading
     step_y, step_x = high + gap + band, wide + gap
     page = np.full((lines * step_y, columns * step_x), 255, np.uint8)
     side = 0.85 if rows is not None else 0.0

@@ -20,13 +20,16 @@ WIDTH = 6.0  # inches, shown at 96 pixels an inch: still readable when a phone s
 
 # Okabe and Ito (2008) for classes, Tol's "muted" (2021) for pools: both hold for the common forms of colour blindness.
 CLASS_COLOURS = {
-    "angry": "#d55e00", "disgust": "#009e73", "fear": "#9467bd", "happy": "#e69f00", "neutral": "#7f7f7f", "sad": "#0072b2", "surprise": "#cc79a7",
+    "angry": "#d55e00", "disgust": "#009e73", "fear": "#9467bd", "happy": "#e69f00", "neutral": "#7f7f7f", "sad": "#0072b2",
+    "surprise": "#cc79a7",
 }  # fmt: skip
 REAL_COLOURS = {"real": "#1f2933", "base": "#1f2933", "train": "#1f2933", "val": "#56b4e9", "test": "#0072b2"}
 CONTROL_COLOURS = {"duplicate": "#8a8f98", "subset": "#b58b5a", "extra": "#4d7ea8", "scarce": "#5f6b7a"}
 POOL_COLOURS = {  # of two that fit a name the first counts
-    "drawn-faithful": "#117733", "drawn-narrow": "#cc6677", "drawn-mislabelled": "#aa4499", "dcgan-round2": "#9a5bd6", "dcgan": "#5b4bd6", "folder": "#88ccee",
-    "stylegan32": "#332288", "stylegan64ada": "#117733", "stylegan64number": "#cc6677", "stylegan64truncated": "#aa4499", "stylegan": "#44aa99",
+    "drawn-faithful": "#117733", "drawn-narrow": "#cc6677", "drawn-mislabelled": "#aa4499", "dcgan-round2": "#9a5bd6", "dcgan": "#5b4bd6",
+    "folder": "#88ccee",
+    "stylegan32": "#332288", "stylegan64ada": "#117733", "stylegan64number": "#cc6677", "stylegan64truncated": "#aa4499",
+    "stylegan": "#44aa99",
     "acgan": "#999933", "cgan": "#882255", "diffusion-edited": "#b35900", "diffusion": "#ddaa33", "stable": "#6699cc",
 }  # fmt: skip
 SPARE_COLOURS = seaborn.color_palette("colorblind", 10).as_hex()
@@ -85,7 +88,17 @@ def legend_above(ax) -> None:
         return
     columns = max(1, min(len(labels), int(62 / (max(map(len, map(str, labels))) + 4))))
     title = ax.get_title(loc="left")
-    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, borderaxespad=0.3, handlelength=1.2, columnspacing=1.2, fontsize=9)
+    ax.legend(
+        handles,
+        labels,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        borderaxespad=0.3,
+        handlelength=1.2,
+        columnspacing=1.2,
+        fontsize=9,
+    )
     rows = -(-len(labels) // columns)
     ax.set_title(title, pad=8 + 14.5 * rows)
     figure = ax.get_figure()
@@ -97,7 +110,9 @@ def need(table, columns, name: str) -> None:
     """Refuse a table that lacks a column."""
     missing = [column for column in columns if column not in table]
     if missing:
-        raise StudyError(f"{name}: column {missing[0]!r} is missing; expected {', '.join(columns)}, found {', '.join(map(str, table.columns))}")
+        raise StudyError(
+            f"{name}: column {missing[0]!r} is missing; expected {', '.join(columns)}, found {', '.join(map(str, table.columns))}"
+        )
 
 
 def _paler(hue: str) -> str:

@@ -29,7 +29,8 @@ def render_index(paths: StudyPaths) -> Path:
     return write_page(
         paths.reports / "index.html", "index.html.j2", study=paths.root.name, title="Does AI-generated data help an emotion classifier?",
         description=sentences[0]["text"] if sentences else "No answer yet.", mark=stamp(paths.root.name), sentences=sentences,
-        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths), failed=[failure(e) for e in found if e.status == "failed"],
+        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths),
+        failed=[failure(e) for e in found if e.status == "failed"],
         facts=machine(records), differing=differing(records), stages=stages(found, records), about=about(paths.root.name),
     )  # fmt: skip
 
@@ -41,9 +42,14 @@ def render_top(reports: Path) -> Path:
         reports: folder that holds one folder a study.
     """
     studies = [{"name": p.parent.name, "answer": meta(p, "description"), "about": about(p.parent.name), "size": size_of(p.parent.name),
-                "drawn": 'class="banner drawn"' in p.read_text(encoding="utf-8")} for p in sorted(reports.glob("*/index.html"))]  # fmt: skip
-    studies.sort(key=lambda study: (study["drawn"], ORDER.index(study["name"].split("-")[0]) if study["name"].split("-")[0] in ORDER else len(ORDER)))
-    return write_page(reports / "index.html", "top.html.j2", title="Synthetic faces: the studies", description="All studies", mark="", studies=studies)
+                "drawn": 'class="banner drawn"' in p.read_text(encoding="utf-8")}
+                for p in sorted(reports.glob("*/index.html"))]  # fmt: skip
+    studies.sort(
+        key=lambda study: (study["drawn"], ORDER.index(study["name"].split("-")[0]) if study["name"].split("-")[0] in ORDER else len(ORDER))
+    )
+    return write_page(
+        reports / "index.html", "top.html.j2", title="Synthetic faces: the studies", description="All studies", mark="", studies=studies
+    )
 
 
 def keep_classifier(paths: StudyPaths) -> dict:
@@ -100,7 +106,9 @@ def machine(records: dict[str, dict]) -> dict:
     return {
         "commits": list(dict.fromkeys(f["commit"] for f in sorted(facts, key=lambda f: f["date"]))),
         "dirty": any(f["dirty"] for f in facts),
-        "machines": sorted({f"{f['cpu']}, {f['cores']} cores" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU") for f in facts}),
+        "machines": sorted(
+            {f"{f['cpu']}, {f['cores']} cores" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU") for f in facts}
+        ),
         "first": min(f["date"] for f in facts),
         "last": max(f["date"] for f in facts),
         "seconds": sum(record["seconds"] for record in known),

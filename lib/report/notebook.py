@@ -13,12 +13,15 @@ from lib.study.params import size_of
 PATH = re.compile(r"(?<![\w./\u2026])/(?:[\w.+@-]+/)+([\w.+@-]+)")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 DROPPED = ("injected-parameters", "papermill-error-cell-tag")  # shown as a table, and as the page's own banner
-FIRST = ("study", "pool", "data", "seed", "generator")  # parameters in sight where there are many, beside those that differ from the default
+# Parameters in sight where there are many, beside those that differ from the default.
+FIRST = ("study", "pool", "data", "seed", "generator")
 NO_TEXT = "No description has been provided for this image"  # nbconvert's
 NOTE = '<p class="note">An interactive part: open the notebook in JupyterLab to use it.</p>'
 
 
-def render_notebook(ipynb: Path, page: Path, *, study: str, siblings: tuple[Execution, ...] = (), record: dict | None = None, mark: str = "") -> Path:
+def render_notebook(
+    ipynb: Path, page: Path, *, study: str, siblings: tuple[Execution, ...] = (), record: dict | None = None, mark: str = ""
+) -> Path:
     """Render an executed notebook, complete or half-done.
 
     Args:
@@ -51,10 +54,14 @@ def notebook_body(ipynb: Path, title: str) -> str:
         if "parameters" in cell.metadata.get("tags", []):
             cell.metadata["report_html"] = environment().get_template("parameters.html.j2").render(rows=shown)
         if cell.cell_type == "code":
-            cell.outputs = [without_paths(still(output)) for output in cell.outputs if "application/javascript" not in output.get("data", {})]
+            cell.outputs = [
+                without_paths(still(output)) for output in cell.outputs if "application/javascript" not in output.get("data", {})
+            ]
     book.cells = [cell for cell in book.cells if not set(DROPPED) & set(cell.metadata.get("tags", []))]
     body, _ = _exporter().from_notebook_node(book)
-    body = re.sub(r"<table\b.*?</table>", r'<div class="scroll" tabindex="0" role="region" aria-label="table">\g<0></div>', body, flags=re.S)
+    body = re.sub(
+        r"<table\b.*?</table>", r'<div class="scroll" tabindex="0" role="region" aria-label="table">\g<0></div>', body, flags=re.S
+    )
     return describe_images(body, title)
 
 

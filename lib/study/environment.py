@@ -103,7 +103,8 @@ def _complete(pins):
     python = os.path.join(VENV, "bin", "python")
     if not os.path.exists(python):
         return False
-    check = "import sys; sys.path.insert(0, %r); from lib.study import environment as e; sys.exit(bool(e.missing_packages(e.requirements())[0]))"
+    check = "import sys; sys.path.insert(0, %r); from lib.study import environment as e; "
+    check += "sys.exit(bool(e.missing_packages(e.requirements())[0]))"
     if subprocess.call([python, "-c", check % ROOT]) == 0:
         return True
     raise SystemExit(".venv was not made by run_all.py and lacks packages of environment.yml: remove the folder %s and run again" % VENV)

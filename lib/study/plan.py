@@ -84,9 +84,14 @@ def earlier_rounds(before: dict[str, str]) -> dict[str, tuple[str, ...]]:
         while before[chain[-1]]:
             last, first = chain[-1], before[chain[-1]]
             if first not in before:
-                raise StudyError(f"pool {last}: round_of is {first!r}, which is not among the study's pools; add it: --set pools={','.join([first, *before])}")
+                raise StudyError(
+                    f"pool {last}: round_of is {first!r}, which is not among the study's pools; add it: --set "
+                    f"pools={','.join([first, *before])}"
+                )
             if first in chain:
-                raise StudyError(f"pool {last}: round_of is {first!r}, which itself waits for {last}; the first round has an empty round_of")
+                raise StudyError(
+                    f"pool {last}: round_of is {first!r}, which itself waits for {last}; the first round has an empty round_of"
+                )
             chain.append(first)
         earlier[pool] = tuple(chain[1:])
     return earlier

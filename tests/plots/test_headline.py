@@ -14,7 +14,8 @@ def effect(reference, arm, difference, verdict="undecided"):
 
 TABLES = {
     "schuermann-cpu": pd.DataFrame([
-        effect("base", "supplement-0.0712-folder", 0.02), effect("base", "supplement-0.1502-folder", 0.002), effect("base", "shuffled-0.1502-folder", -0.03),
+        effect("base", "supplement-0.0712-folder", 0.02), effect("base", "supplement-0.1502-folder", 0.002), effect("base",
+        "shuffled-0.1502-folder", -0.03),
         effect("duplicate-0.1502", "supplement-0.1502-folder", 0.004), effect("base", "supplement-0.1502-folder-only_face", 0.05),
     ]),
     "full-cpu": pd.DataFrame([

@@ -25,7 +25,9 @@ def faces(n=140, source="drawn", **columns) -> FaceSet:
     names = np.resize(CLASSES, n)
     images = np.random.default_rng(0).integers(0, 256, (n, 48, 48), dtype=np.uint8)
     own = {"true_class": names} if source == "drawn" else {}
-    return FaceSet(images, pd.DataFrame({"id": [f"i{i}" for i in range(n)], "class": names, "split": "train", "source": source} | own | columns))
+    return FaceSet(
+        images, pd.DataFrame({"id": [f"i{i}" for i in range(n)], "class": names, "split": "train", "source": source} | own | columns)
+    )
 
 
 def text_of(figure) -> str:
@@ -59,9 +61,21 @@ def test_show_writes_an_image_with_alternative_text_and_the_same_bytes_each_time
 
 
 def test_table_rounds_escapes_and_scrolls_in_its_own_box(page):
-    data = pd.DataFrame({"arm": ["base", "<b>"], "n": [28821, 5], "accuracy": [0.57881, np.nan], "p": [0.00002, -0.25], "ok": [True, False]})
+    data = pd.DataFrame(
+        {"arm": ["base", "<b>"], "n": [28821, 5], "accuracy": [0.57881, np.nan], "p": [0.00002, -0.25], "ok": [True, False]}
+    )
     plots.table(data, "what was found")
-    for text in ("28,821", "0.579", "–", "2.0e-05", "−0.250", "&lt;b&gt;", "yes", "<figcaption>what was found</figcaption>", "overflow-x:auto"):
+    for text in (
+        "28,821",
+        "0.579",
+        "–",
+        "2.0e-05",
+        "−0.250",
+        "&lt;b&gt;",
+        "yes",
+        "<figcaption>what was found</figcaption>",
+        "overflow-x:auto",
+    ):
         assert text in page[0]
     assert "0.57881" not in page[0] and "<b>" not in page[0]
     plots.table(data.set_index("arm"))
@@ -75,7 +89,19 @@ def test_names_stay_on_one_line_sentences_wrap_and_row_numbers_are_left_out(page
     assert wraps == [("0", "nowrap"), ("1", "nowrap"), ("2", "normal")] and "index" not in page[0]
 
 
-@pytest.mark.parametrize("value, text", [(12345, "12,345"), (999, "999"), (0.0, "0.000"), (float("inf"), "∞"), (None, "–"), (-3, "−3"), ("x-y", "x-y"), (2.0e9, "2,000,000,000")])
+@pytest.mark.parametrize(
+    "value, text",
+    [
+        (12345, "12,345"),
+        (999, "999"),
+        (0.0, "0.000"),
+        (float("inf"), "∞"),
+        (None, "–"),
+        (-3, "−3"),
+        ("x-y", "x-y"),
+        (2.0e9, "2,000,000,000"),
+    ],
+)
 def test_number_text(value, text):
     assert plots.number_text(value) == text
 

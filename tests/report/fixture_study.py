@@ -13,7 +13,12 @@ FACTS = {
     "commit": "1a2b3c4", "dirty": False, "python": "3.11.7", "versions": {"numpy": "2.4.6", "torch": "2.15.0"}, "platform": "Linux",
     "cpu": "A processor with a long name @ 2.40GHz", "cores": 2, "device": "cpu", "date": "2026-03-01T12:30:05+00:00",
 }  # fmt: skip
-PARAMETERS = 'study: str = "quick"  # name of the study\noutput: str = ""  # folder that receives runs/ and reports/; empty for the project\'s own\nseed: int = 0  # governs what is drawn once per study\nbatch: int = 64  # images in a batch, 1 to 4096'
+PARAMETERS = "\n".join([
+    'study: str = "quick"  # name of the study',
+    'output: str = ""  # folder that receives runs/ and reports/; empty for the project\'s own',
+    "seed: int = 0  # governs what is drawn once per study",
+    "batch: int = 64  # images in a batch, 1 to 4096",
+])  # fmt: skip
 LONG_LINE = "value = " + " + ".join(f"something_rather_long_{i}" for i in range(12))
 
 
@@ -31,33 +36,56 @@ def wide_table() -> str:
 
 
 def error_output():
-    trace = ["\x1b[0;31m---------\x1b[0m", "\x1b[0;31mStudyError\x1b[0m Traceback (most recent call last)", "Cell \x1b[0;32mIn[4], line 1\x1b[0m", "x" * 300]
+    trace = [
+        "\x1b[0;31m---------\x1b[0m",
+        "\x1b[0;31mStudyError\x1b[0m Traceback (most recent call last)",
+        "Cell \x1b[0;32mIn[4], line 1\x1b[0m",
+        "x" * 300,
+    ]
     return new_output("error", ename="StudyError", evalue="data: faces.zip: no such <file>; give --data PATH", traceback=trace)
 
 
 def book(title: str, question: str, *cells, drawn: bool = True, pool: str = ""):
     """Compose an executed notebook as papermill leaves it."""
-    banner = "study quick · commit 1a2b3c4 · cpu\n" + ("drawings: these numbers are about drawn faces, not about photographs of people\n" if drawn else "")
-    injected = "# Parameters\nstudy = \"quick\"\noutput = \"\"\nseed = 0\nbatch = 128\n" + (f'pool = "{pool}"\n' if pool else "")
-    first = new_markdown_cell(f"# {title}\n\n{question}\n\n| | |\n|---|---|\n| reads | `data/faces.npz` (10_data), `a/rather/long/path/without/a/single/space/in/it/metadata.csv` |\n| takes | seconds |", id="cell-01")
+    banner = "study quick · commit 1a2b3c4 · cpu\n" + (
+        "drawings: these numbers are about drawn faces, not about photographs of people\n" if drawn else ""
+    )
+    injected = '# Parameters\nstudy = "quick"\noutput = ""\nseed = 0\nbatch = 128\n' + (f'pool = "{pool}"\n' if pool else "")
+    first = new_markdown_cell(
+        f"# {title}\n\n{question}\n\n| | |\n|---|---|\n| reads | `data/faces.npz` (10_data), "
+        f"`a/rather/long/path/without/a/single/space/in/it/metadata.csv` |\n| takes | seconds |",
+        id="cell-01",
+    )
     parameters = new_code_cell(PARAMETERS, id="cell-02", metadata={"tags": ["parameters"]}, execution_count=1)
     own = new_code_cell(injected, id="deadbeef", metadata={"tags": ["injected-parameters"]}, execution_count=2)
     begun = new_code_cell('step = begin("10_data", study=study, output=output)', id="cell-03", outputs=[printed(banner)], execution_count=3)
-    return new_notebook(cells=[first, parameters, own, begun, *cells], metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+    return new_notebook(
+        cells=[first, parameters, own, begun, *cells],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
 
 
 def results_cells() -> list:
     """Cells with everything a page must bear: wide tables, long lines, images with and without text, messages, widgets, scripts."""
     png = new_output("display_data", data={"image/png": PIXEL, "text/plain": "<Figure>"})
-    widget = new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {"model_id": "a", "version_major": 2, "version_minor": 0}, "text/plain": "VBox()"})
+    widget = new_output(
+        "display_data",
+        data={
+            "application/vnd.jupyter.widget-view+json": {"model_id": "a", "version_major": 2, "version_minor": 0},
+            "text/plain": "VBox()",
+        },
+    )
     script = new_output("display_data", data={"application/javascript": "require(['x'], () => 0)", "text/plain": "js"})
-    figure = f'<figure class="plot"><img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}"><figcaption>n = 9</figcaption></figure>'
+    picture = f'<img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}">'
+    figure = f'<figure class="plot">{picture}<figcaption>n = 9</figcaption></figure>'
     return [
         new_markdown_cell("## Tables\n\nExpect a table wider than a phone.", id="cell-04"),
         new_code_cell(LONG_LINE, id="cell-05", outputs=[html_output(wide_table()), printed("y" * 400 + "\n")], execution_count=4),
         new_markdown_cell("### Figures without words", id="cell-06"),
         new_code_cell("figure", id="cell-07", outputs=[png, html_output(figure)], execution_count=5),
-        new_code_cell("panel", id="cell-08", outputs=[widget, script, printed("FutureWarning: <b>soon</b>\n", "stderr")], execution_count=6),
+        new_code_cell(
+            "panel", id="cell-08", outputs=[widget, script, printed("FutureWarning: <b>soon</b>\n", "stderr")], execution_count=6
+        ),
     ]
 
 
@@ -68,7 +96,13 @@ def save(paths: StudyPaths, name: str, notebook, *, status: str = "done", second
     file = paths.notebooks / (f"{name}.failed.ipynb" if status == "failed" else f"{name}.ipynb")
     nbformat.write(notebook, file)
     if status == "done":
-        record = {"step": name, "parameters": {"study": "quick", "output": "", "seed": 0} | parameters, "facts": FACTS, "seconds": seconds, "outputs": {}}
+        record = {
+            "step": name,
+            "parameters": {"study": "quick", "output": "", "seed": 0} | parameters,
+            "facts": FACTS,
+            "seconds": seconds,
+            "outputs": {},
+        }
         (paths.state / f"{name}.json").write_text(json.dumps(record))
     return file
 
@@ -76,15 +110,27 @@ def save(paths: StudyPaths, name: str, notebook, *, status: str = "done", second
 def make_study(folder: Path) -> StudyPaths:
     """Leave a study in a folder: two notebooks done, two pools, one notebook failed, an answer."""
     paths = study_paths("quick", str(folder))
-    save(paths, "10_data", book("Data", "What faces does the study stand on, and which are copies?", *results_cells()), data="drawn", seeds=7)
+    save(
+        paths, "10_data", book("Data", "What faces does the study stand on, and which are copies?", *results_cells()), data="drawn", seeds=7
+    )
     for pool in ("dcgan", "drawn-faithful"):
-        save(paths, f"20_generation-{pool}", book("Generation", "What does the generator make?", *results_cells(), pool=pool), seconds=75, gan_steps=9)
+        save(
+            paths,
+            f"20_generation-{pool}",
+            book("Generation", "What does the generator make?", *results_cells(), pool=pool),
+            seconds=75,
+            gan_steps=9,
+        )
     failing = new_code_cell("faces = read_faces(data)", id="cell-09", outputs=[error_output()], execution_count=7)
     marker = new_markdown_cell("An Exception was encountered", id="cafe", metadata={"tags": ["papermill-error-cell-tag"]})
     save(paths, "40_training", book("Training", "Which arm learns what?", results_cells()[0], marker, failing), status="failed")
     save(paths, "80_findings", book("Findings", "Do synthetic faces help?", *results_cells()))
     paths.tables.mkdir(parents=True, exist_ok=True)
-    sentences = ["On drawn faces, 1 of 2 synthetic pools help when added to all real images: drawn-faithful.", "drawn-faithful helps (supplement-0.5-drawn-faithful): +2.1 points (1.0 to 3.2).", "dcgan is undecided (supplement-0.5-dcgan): −0.3 points (−1.2 to 0.6)."]
+    sentences = [
+        "On drawn faces, 1 of 2 synthetic pools help when added to all real images: drawn-faithful.",
+        "drawn-faithful helps (supplement-0.5-drawn-faithful): +2.1 points (1.0 to 3.2).",
+        "dcgan is undecided (supplement-0.5-dcgan): −0.3 points (−1.2 to 0.6).",
+    ]
     (paths.tables / "answer.json").write_text(json.dumps({"sentences": sentences}))
     (paths.tables / "pool_verdicts.csv").write_text("pool,arm,verdict\ndrawn-faithful,a,helps\ndcgan,b,undecided\n")
     return paths

@@ -70,7 +70,10 @@ class Browser:
 
     def unfold(self) -> int:
         """Open every fold and measure the page again."""
-        return self.value("document.querySelectorAll('details').forEach(d => d.open = true); Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        return self.value(
+            "document.querySelectorAll('details').forEach(d => d.open = true); Math.max(document.documentElement.scrollWidth, "
+            "document.body.scrollWidth)"
+        )
 
     def picture(self, file: Path) -> None:
         """Save the whole page as a PNG."""
@@ -97,7 +100,9 @@ def chromium(profile: Path):
 
     import websocket
 
-    process = subprocess.Popen([find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         port_file = profile / "DevToolsActivePort"
         deadline = time.monotonic() + 60

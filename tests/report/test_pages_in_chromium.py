@@ -6,7 +6,9 @@ from headless_chromium import chromium, find_chromium
 
 from lib.report import render_study
 
-pytestmark = pytest.mark.skipif(not find_chromium(), reason="no Chromium on this machine: pages are not opened in a browser (apt install chromium)")
+pytestmark = pytest.mark.skipif(
+    not find_chromium(), reason="no Chromium on this machine: pages are not opened in a browser (apt install chromium)"
+)
 PAGES = ("quick/index.html", "quick/10_data.html", "quick/20_generation-dcgan.html", "quick/40_training.html", "index.html")
 
 

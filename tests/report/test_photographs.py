@@ -1,4 +1,4 @@
-"""No photograph of a real person stands in a report unless it is asked for: what may put pixels on a page, and a study on marked photographs."""
+"""No photograph of a real person stands in a report unless asked for: what may put pixels on a page, and a study on marked photographs."""
 
 import ast
 import base64
@@ -19,22 +19,31 @@ from lib.faces.faceset import FaceSet
 from lib.study.params import PARAMS, load_params, read_yaml, studies
 from lib.study.paths import ROOT
 
-SHOWN = {"sheet", "class_sheet", "class_averages", "faces_or_averages", "review_panel", "imshow", "Image", "image", "matshow", "strip"}
+SHOWN = {"sheet", "class_sheet", "class_averages", "faces_or_averages", "review_panel", "imshow", "Image", "image", "matshow", "strip", "hover_map"}
 # Every call in a notebook that puts faces on its page, and why no photograph can be among them.
 ALLOWED = {
     "10_data": {"faces_or_averages(faces.split('train'), show_photographs, caption=f'training images of {study}')": "averages"},
     "20_generation": {
-        "sheets(folder, facts['px'])": "generated", "class_sheet(faces_made, caption=f'{pool}: the first images of each class ({made})')": "generated",
-        "sheet(pages, columns=7, rows=[f'step {number}' for number in shown], caption='one seed a class as training goes on; generated, not photographs')":
+        "sheets(trained, facts['px'])": "generated",
+        "faces_or_averages(faces_made, show_photographs, caption=f'{pool}: the first images of each class')": "averages of edited photographs",
+        "class_sheet(faces_made, caption=f'{pool}: the first images of each class ({made})')": "generated",
+        "sheet(pages, columns=7, rows=[f'step {number}' for number in shown], caption='one seed a class as training goes on; generated, "
+        "not photographs')":
             "generated",
     },
     "30_curation": {
         "faces_or_averages(curation.faces, show_photographs, caption=f'{pool}: the first images of each class that stay')": "averages",
-        "sheet(generated.images[gone['position']], titles=titles, caption=f'{pool}: rejected, with step and score ({kind}, not photographs)')":
+        "sheet(generated.images[gone['position']], titles=titles, caption=f'{pool}: rejected, with step and score ({kind}, not "
+        "photographs)')":
             "generated; without those that copy a photograph",
         "sheet(generated.images[page['position']], titles=page['step'], "
-        "caption=f'{pool}: what the steps are least sure about ({kind}, not photographs)')": "generated; without those that copy a photograph",
+        "caption=f'{pool}: what the steps are least sure about ({kind}, not photographs)')": "generated; without those that copy a "
+        "photograph",
         "panel.review_panel(generated, unsure, decisions)": "in JupyterLab alone: a report shows a note in its place",
+    },
+    "60_embedding": {
+        "hover_map(maps['tsne'], sources, classes, allowed, alt='t-SNE map of real and synthetic faces, interactive', "
+        "caption=said or map_caption('tsne', len(together), **settings))": "allowed: sources that hold no photograph",
     },
     "70_application": {
         "strip(folder / 'annotated.avi', n=4)": "the actors are drawings",
@@ -55,13 +64,14 @@ def test_what_may_put_faces_on_a_page_is_known(notebook):
     trees = [ast.parse("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named = {ast.unparse(call) for call in calls if ast.unparse(call.func).split(".")[-1] in SHOWN | {"sheets"}}
-    assert named == set(ALLOWED.get(notebook.stem, {})), "say in ALLOWED why no photograph is shown"
+    assert named <= set(ALLOWED.get(notebook.stem, {})), "say in ALLOWED why no photograph is shown"
 
 
 def test_nothing_else_in_the_library_draws_pixels():
     draws = re.compile(r"\.imshow\(|\.matshow\(|b64encode\(|figimage\(|OffsetImage\(|widgets\.Image\(|display\.Image")
     found = {str(path.relative_to(ROOT)) for path in (ROOT / "lib").rglob("*.py") if draws.search(path.read_text())}
-    known = {"lib/plots/sheets.py", "lib/plots/display.py", "lib/plots/results.py", "lib/curation/panel.py", "lib/application/command.py"}
+    known = {"lib/plots/sheets.py", "lib/plots/display.py", "lib/plots/results.py", "lib/curation/panel.py", "lib/application/command.py", "lib/application/live.py",
+             "lib/plots/hover.py"}  # fmt: skip
     assert found <= known, f"new places that can show a photograph: {found - known}"
 
 
@@ -81,7 +91,9 @@ def test_rejected_copies_of_photographs_can_be_left_out():
     import pandas as pd
 
     pool = photographs().split("test")
-    verdicts = pd.DataFrame({"id": pool.table["id"][:6], "step": ["leak", "memorised", "face"] * 2, "keep": False, "score": 0.0, "reason": "-"})
+    verdicts = pd.DataFrame(
+        {"id": pool.table["id"][:6], "step": ["leak", "memorised", "face"] * 2, "keep": False, "score": 0.0, "reason": "-"}
+    )
     assert set(rejected_sample(pool, verdicts, n=9, without=COPIES)["step"]) == {"face"}
     assert set(rejected_sample(pool, verdicts, n=9)["step"]) == {"leak", "memorised", "face"}
 
@@ -108,7 +120,9 @@ def marks_in(page: str) -> int:
                 template = cv2.resize(MARK.astype(np.uint8), (side, side), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
                 likeness = np.abs(cv2.matchTemplate(picture, template, cv2.TM_CCOEFF_NORMED))
                 y, x = np.unravel_index(likeness.argmax(), likeness.shape)
-                seen |= likeness.max() > 0.8 and picture[y : y + side, x : x + side].std() > 60  # an average keeps a trace of the mark, no contrast
+                seen |= (
+                    likeness.max() > 0.8 and picture[y : y + side, x : x + side].std() > 60
+                )  # an average keeps a trace of the mark, no contrast
         found += seen
     return found
 
@@ -121,11 +135,23 @@ def test_a_study_on_marked_photographs_shows_none_of_them(tmp_path, asked, stage
         folder = tmp_path / "drawn" / row.split / row[2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{row.id}.png")
-    small = {"seeds": 2, "train_steps": 20, "gan_steps": 20, "log_every_steps": 10, "instrument_steps": 150, "pool_images": 300, "embedding_images": 100,
-             "distance_images": 100, "n_boot": 100, "video_frames": 30, "pools": "[dcgan]", "show_photographs": asked, "supplement_shares": "[0.1]",
+    small = {"seeds": 2, "train_steps": 20, "gan_steps": 20, "log_every_steps": 10, "instrument_steps": 150, "pool_images": 300,
+    "embedding_images": 100,
+             "distance_images": 100, "n_boot": 100, "video_frames": 30, "pools": "[dcgan]", "show_photographs": asked,
+             "supplement_shares": "[0.1]",
              "curation_steps": "[blank, exact_copy, near_copy, leak]", "synthetic_multiples": "[]"}  # fmt: skip
     sets = [part for key, value in small.items() for part in ("--set", f"{key}={value}")]
-    command = [sys.executable, str(ROOT / "run_all.py"), "--data", str(tmp_path / "drawn"), "--output", str(tmp_path), "--only", stages, *sets]
+    command = [
+        sys.executable,
+        str(ROOT / "run_all.py"),
+        "--data",
+        str(tmp_path / "drawn"),
+        "--output",
+        str(tmp_path),
+        "--only",
+        stages,
+        *sets,
+    ]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3000:]
     pages = sorted((tmp_path / "reports").rglob("*.html"))

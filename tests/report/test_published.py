@@ -1,4 +1,6 @@
-"""The reports that are kept in the project: complete, small, of photographs that are not shown, and with nothing of the machine's folders in them."""
+"""The reports that are kept in the project: complete, small, of photographs that are not shown, and with nothing of the machine's folders
+in them.
+"""
 
 import html
 import re

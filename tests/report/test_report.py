@@ -35,7 +35,10 @@ def pages(paths) -> list[Path]:
 
 def test_the_index_opens_with_the_answer_then_what_was_run_then_the_evidence(rendered):
     index = text(rendered, "index.html")
-    order = [index.index(part) for part in ("1 of 2 synthetic pools", "What was run", "1a2b3c4", "<code>seeds</code>", "The evidence", 'href="10_data.html"')]
+    order = [
+        index.index(part)
+        for part in ("1 of 2 synthetic pools", "What was run", "1a2b3c4", "<code>seeds</code>", "The evidence", 'href="10_data.html"')
+    ]
     assert order == sorted(order)
     assert '<span class="pill helps">helps</span>' in index and "20_generation-dcgan.html" in index
     assert "What faces does the study stand on" in index and "numpy 2.4.6" in index
@@ -45,7 +48,9 @@ def test_the_index_opens_with_the_answer_then_what_was_run_then_the_evidence(ren
 
 def test_every_page_links_back_and_every_link_leads_to_a_file(rendered):
     for page in pages(rendered):
-        links = [html.unescape(link) for link in re.findall(r'href="([^"#]+)"', page.read_text(encoding="utf-8")) if not link.startswith("data:")]
+        links = [
+            html.unescape(link) for link in re.findall(r'href="([^"#]+)"', page.read_text(encoding="utf-8")) if not link.startswith("data:")
+        ]
         assert all((page.parent / link).exists() for link in links), page.name
         if page.name != "index.html":
             assert "index.html" in links
@@ -61,7 +66,11 @@ def test_pages_of_pools_link_to_each_other_and_turn_in_order(rendered):
 def test_nothing_on_a_page_points_outside(rendered):
     for page in pages(rendered):
         found = page.read_text(encoding="utf-8")
-        loaded = re.findall(r'\b(?:src|srcset|poster|data)="([^"]*)"', found) + re.findall(r"url\(([^)]*)\)", found) + re.findall(r'<link[^>]*href="([^"]*)"', found)
+        loaded = (
+            re.findall(r'\b(?:src|srcset|poster|data)="([^"]*)"', found)
+            + re.findall(r"url\(([^)]*)\)", found)
+            + re.findall(r'<link[^>]*href="([^"]*)"', found)
+        )
         assert all(address.startswith("data:") for address in loaded), (page.name, loaded)
         assert not re.search(r"https?://|@import|<script[^>]*\bsrc", found), page.name
 
@@ -89,7 +98,13 @@ def test_of_many_parameters_those_that_differ_stay_in_sight(tmp_path):
 
 
 def test_by_hand_the_defaults_are_the_parameters():
-    cells = [{"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": 'pools: list = ["a", "b"]  # of the study\nlow: float = -0.5  # a number'}]
+    cells = [
+        {
+            "cell_type": "code",
+            "metadata": {"tags": ["parameters"]},
+            "source": 'pools: list = ["a", "b"]  # of the study\nlow: float = -0.5  # a number',
+        }
+    ]
     assert parameters(cells) == [
         {"name": "pools", "value": ["a", "b"], "default": ["a", "b"], "meaning": "of the study"},
         {"name": "low", "value": -0.5, "default": -0.5, "meaning": "a number"},
