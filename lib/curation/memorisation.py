@@ -7,6 +7,7 @@ import pandas as pd
 
 from lib.curation.nearest import nearest
 from lib.curation.verdicts import verdict_table
+from lib.faces.duplicates import exact_groups
 from lib.faces.faceset import FaceSet
 
 BASELINE_IMAGES = 4000  # real images whose own nearest neighbours set the scale
@@ -39,14 +40,14 @@ def real_distances(real: FaceSet, features: np.ndarray, *, seed: int) -> np.ndar
     """Measure how far real images are from their nearest real neighbour, copies aside.
 
     Args:
-        real: real images, with a column `cluster` where copies are known.
+        real: real images, with a column `cluster` where copies are known; without it identical images alone are taken for copies.
         features: float (N, D) of these images.
         seed: draws the images that are measured when there are many.
 
     Returns:
         float64 (n,).
     """
-    groups = real.table["cluster"].to_numpy() if "cluster" in real.table else np.arange(len(real))
+    groups = real.table["cluster"].to_numpy() if "cluster" in real.table else exact_groups(real.images)
     rows = np.random.default_rng(seed).permutation(len(real))[:BASELINE_IMAGES]
     distance, _ = nearest(features[rows], features, own_groups=(groups[rows], groups))
     return distance[np.isfinite(distance)]

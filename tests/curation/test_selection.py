@@ -57,9 +57,11 @@ def test_memorised_images_are_flagged_with_their_pair(spread):
     assert "real7" in verdicts["reason"][7]
 
 
-def test_copies_among_the_real_images_do_not_set_the_scale(spread):
+@pytest.mark.parametrize("told", [True, False])
+def test_copies_among_the_real_images_do_not_set_the_scale(spread, told):
     real, fake = spread
     doubled = FaceSet(real.images.repeat(2, axis=0), pd.concat([real.table] * 2).sort_index().assign(id=[f"r{k}" for k in range(400)], cluster=np.arange(400) // 2))
+    doubled = doubled if told else FaceSet(doubled.images, doubled.table.drop(columns="cluster"))
     verdicts = reject_memorised(fake, doubled, lambda x: x.reshape(len(x), -1).astype(np.float32), quantile=0.01)
     assert not verdicts["keep"][:10].any() and verdicts["keep"][10:].mean() > 0.95
 
