@@ -13,6 +13,8 @@ def kind_of_images(table: pd.DataFrame) -> str:
     """
     drawn = table["source"].eq("drawn") & table["true_class"].notna() if "true_class" in table else pd.Series(False, table.index)
     generated = table["generator"].fillna("").ne("") if "generator" in table else pd.Series(False, table.index)
+    if "edited_from" in table:  # an edited face still shows who was in the photograph
+        generated &= table["edited_from"].fillna("").eq("")
     if drawn.all():
         return "drawings"
     return "generated" if (drawn | generated).all() else "photographs"

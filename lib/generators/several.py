@@ -27,6 +27,8 @@ def main(words: list[str] | None = None) -> None:
     generator, real = make_generator(params), load_faces(paths.data).split("train")
     if not hasattr(generator, "home"):
         raise StudyError(f"pool {asked.pool}: its generator {generator.name!r} needs no training")
+    if params["gan_source"]:
+        raise StudyError("gan_source: pictures without labels are labelled by the reference classifier; train on them in notebook 20")
     state, home = processes(generator.device), generator.home(real, paths.generators)
     if params["gan_batch"] % state.num_processes:
         raise StudyError(f"gan_batch is {params['gan_batch']}, which {state.num_processes} processes cannot share evenly; set a multiple of it")
