@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from lib.metrics.statistics import POWER, Effect, visible
+from lib.metrics.statistics import POWER, Effect, effect_of, visible
+from lib.study.errors import StudyError
 
 MOST_SEEDS = 500
 
@@ -75,3 +77,36 @@ def advice(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> st
         return f"{found.more_runs} more runs ({found.seeds} seeds{cost})"
     images = images_needed(effect, margin)
     return f"{images:,} test images and more seeds" if images else "more than a million test images"
+
+
+def assumed(seeds: int, images: int, *, seed_sd: float = 0.003, image_variance: float = 0.006, run_variance: float = 0.12) -> Effect:
+    """Stand in for a pilot before there is one, with the spread that runs of a small network on FER2013 showed.
+
+    Args:
+        seeds: runs per arm, 2 or more.
+        images: independent test images, 2 or more.
+        seed_sd: standard deviation over seeds of the difference of two arms that no image explains, in accuracy.
+        image_variance: variance over images of the difference that all seeds share.
+        run_variance: variance of the difference of two single runs on one image: the share of images on which they differ, nearly.
+    Source: the defaults are rounded from Schürmann's arms against base, network `fast`, 7,066 images (params/schuermann-cpu.yaml).
+    """
+    if seeds < 2 or images < 2:
+        raise StudyError(f"a plan needs at least 2 seeds and 2 test images, found {seeds} and {images}")
+    both = run_variance / (seeds * images)
+    return effect_of(0.0, seed_sd**2 / seeds + both, image_variance / images + both, both, seeds, images, n_images=images)
+
+
+def promises(pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_run: float = 0.0) -> pd.DataFrame:
+    """Say for some wanted differences what finding them with 80 % power costs, before it is spent.
+
+    Returns:
+        One row a wanted difference: "difference, points", found (by the pilot's design: yes or no), "seeds an arm" (0: no number suffices on
+        these images), "hours" (of two arms' runs, one after the other; left out where no run has been timed).
+    """
+    rows = []
+    for difference in wanted:
+        found = plan(pilot, difference, seconds_per_run=seconds_per_run)
+        seen = "yes" if smallest_visible(pilot) <= difference else "no"
+        hours = 2 * found.seeds * seconds_per_run / 3600
+        rows.append({"difference, points": 100 * difference, "found": seen, "seeds an arm": found.seeds} | ({"hours": hours} if seconds_per_run else {}))
+    return pd.DataFrame(rows)

@@ -138,3 +138,19 @@ def test_refusals():
         compare(np.zeros((2, 5)), np.zeros((3, 5)))
     with pytest.raises(StudyError, match="at least 2"):
         compare(np.zeros((2, 5)), np.ones((2, 5)), clusters=np.zeros(5, int))
+
+
+def test_an_assumed_pilot_promises_what_simulated_studies_of_that_spread_show():
+    from lib.metrics.planner import assumed, promises, smallest_visible
+
+    pilot = assumed(5, 3000)
+    assert pilot.smallest_visible == pytest.approx(smallest_visible(pilot), rel=0.02)
+    rng, effect, found = np.random.default_rng(0), smallest_visible(pilot), 0
+    for _ in range(300):
+        seeds, images = rng.normal(0, 0.003, (5, 1)), rng.normal(0, 0.006**0.5, 3000)
+        difference = effect + seeds + images + rng.normal(0, 0.12**0.5, (5, 3000))
+        found += compare(np.zeros_like(difference), difference).p < 0.05
+    assert 0.72 < found / 300 < 0.88
+    table = promises(pilot, seconds_per_run=36)
+    assert list(table["seeds an arm"]) == sorted(table["seeds an arm"], reverse=True)
+    assert table["hours"].iloc[0] == pytest.approx(2 * table["seeds an arm"].iloc[0] / 100)
