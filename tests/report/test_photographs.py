@@ -127,6 +127,19 @@ def marks_in(page: str) -> int:
     return found
 
 
+def test_a_mark_is_found_on_a_sheet_and_not_on_averages(monkeypatch):
+    import IPython.display
+
+    from lib import plots
+
+    pages = []
+    monkeypatch.setattr(IPython.display, "display", lambda shown: pages.append(shown.data))
+    faces = marked(photographs())
+    for asked in (True, False):
+        plots.show(plots.faces_or_averages(faces, asked, per_class=3), alt="faces")
+    assert [marks_in(page) for page in pages] == [1, 0]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("asked", "stages"), [("false", "10-80"), ("true", "10-10")])
 def test_a_study_on_marked_photographs_shows_none_of_them(tmp_path, asked, stages):
