@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.curation.intervals import wilson
+from lib.metrics.twosample import two_sample
 from lib.study.errors import StudyError
 
 UMAP_COMPILES = 4096  # points above which UMAP builds an approximate neighbour graph, whose compilation takes most of a minute
@@ -69,6 +70,28 @@ def map_caption(method: str, n: int, *, perplexity: float = 30.0, neighbors: int
     """Say how a map was made, for the line under its figure."""
     how = {"pca": "first two principal axes", "tsne": f"t-SNE, perplexity {perplexity:g}", "umap": f"UMAP, {neighbors} neighbours"}[method]
     return f"{how}, seed {seed}, n = {n:,}, real and synthetic fitted jointly"
+
+
+def maps_by_setting(features: np.ndarray, settings: dict[str, list], *, seeds: int, seed: int = 0) -> tuple[dict, pd.DataFrame]:
+    """Draw the same rows at several settings and seeds, and measure what each map keeps and how far two seeds agree.
+
+    Args:
+        features: float (N, D).
+        settings: perplexities of "tsne", numbers of neighbours of "umap".
+        seeds: maps of each setting, 1 or more, from `seed` on.
+    Returns:
+        Points float32 (N, 2) by (method, setting, seed); a table with method, setting, trustworthiness and kept (mean over the seeds), and
+        alike (share of ten neighbours on the map of one seed that are neighbours on that of the next; missing with one seed).
+    """
+    maps, rows = {}, []
+    for method, setting in ((method, setting) for method, several in settings.items() for setting in several):
+        given = {"perplexity": float(setting)} if method == "tsne" else {"neighbors": int(setting)}
+        own = [map_features(features, method, seed=seed + i, **given) for i in range(seeds)]
+        maps |= {(method, setting, seed + i): points for i, points in enumerate(own)}
+        quality = pd.DataFrame([map_quality(features, points, seed=seed) for points in own]).mean()
+        alike = [map_quality(one, other, seed=seed)["kept"] for one, other in zip(own, own[1:])]
+        rows.append({"method": method, "setting": setting} | dict(quality) | {"alike": float(np.mean(alike)) if alike else np.nan})
+    return maps, pd.DataFrame(rows)
 
 
 def neighbours(points: np.ndarray, queries: np.ndarray, k: int) -> np.ndarray:
@@ -158,7 +181,7 @@ def map_distances(real: np.ndarray, synth: np.ndarray, *, repeats: int = 20, see
     Args:
         real, synth: float (N, 2), (M, 2), of one joint map.
     Returns:
-        js_s2 (natural logarithm, 50 x 50 cells), js_s2_real (its value for real halves), js (base 2, about 10 points a cell), js_real,
+        js_s2 (natural logarithm, 50 x 50 cells), js_s2_real (its value for real halves), js_s2_most (the largest it can be), js (base 2, about 10 points a cell), js_real,
         js_real_high (97.5 % quantile over the halves), n (points a side).
     """
     n = min(len(real) // 2, len(synth))
@@ -171,32 +194,8 @@ def map_distances(real: np.ndarray, synth: np.ndarray, *, repeats: int = 20, see
         rows.append(s2 + [jensen_shannon(half, points, bins=bins) for points in (fake, rest)])
     mean = np.mean(rows, 0)
     high = float(np.quantile([row[3] for row in rows], 0.975))
-    return dict(zip(("js_s2", "js_s2_real", "js", "js_real"), map(float, mean))) | {"js_real_high": high, "n": n}
-
-
-def tell_apart(real: np.ndarray, synth: np.ndarray, *, seed: int = 0, folds: int = 5) -> dict[str, float]:
-    """Train a classifier to tell real from synthetic features; 0.5 means that it cannot.
-
-    Logistic regression on standardised features, cross-validated, on as many real as synthetic rows.
-
-    Returns:
-        accuracy, low, high (95 % Wilson interval over the rows), n (rows in all).
-    Source: Lopez-Paz and Oquab 2017, arXiv 1610.06545.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    n = min(len(real), len(synth))
-    if n < 4 * folds:
-        raise StudyError(f"embedding: {n} images a side are too few to tell real from synthetic by; at least {4 * folds}")
-    rng = np.random.default_rng(seed)
-    x = np.concatenate([real[rng.permutation(len(real))[:n]], synth[rng.permutation(len(synth))[:n]]])
-    y = np.repeat([0, 1], n)
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=500))
-    said = cross_val_predict(model, x, y, cv=StratifiedKFold(folds, shuffle=True, random_state=seed))
-    return dict(zip(("accuracy", "low", "high"), wilson(int((said == y).sum()), 2 * n))) | {"n": 2 * n}
+    found = dict(zip(("js_s2", "js_s2_real", "js", "js_real"), map(float, mean)))
+    return found | {"js_s2_most": float(np.sqrt(np.log(2))), "js_real_high": high, "n": n}
 
 
 def class_separation(features: np.ndarray, labels: np.ndarray, *, most: int = 5000, seed: int = 0) -> float:
@@ -213,7 +212,7 @@ def class_separation(features: np.ndarray, labels: np.ndarray, *, most: int = 50
     return float(silhouette_score(features[rows], labels[rows])) if 2 <= len(kinds) < len(rows) else float("nan")
 
 
-def gather(sets: dict, to_features, *, n: int, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def gather(sets: dict, to_features, *, n: int, seed: int = 0) -> tuple[dict, dict, dict]:
     """Draw at most n images of every source and compute their features.
 
     Args:
@@ -221,11 +220,12 @@ def gather(sets: dict, to_features, *, n: int, seed: int = 0) -> tuple[dict[str,
         to_features: callable, uint8 (N, H, W) to float (N, D).
         n: images per source.
     Returns:
-        Features and labels by source.
+        Features, labels and images by source.
     """
     rng = np.random.default_rng(seed)
     chosen = {name: faces.select(np.sort(rng.permutation(len(faces))[:n])) for name, faces in sets.items()}
-    return {name: to_features(faces.images) for name, faces in chosen.items()}, {name: faces.labels for name, faces in chosen.items()}
+    images = {name: faces.images for name, faces in chosen.items()}
+    return {name: to_features(own) for name, own in images.items()}, {name: faces.labels for name, faces in chosen.items()}, images
 
 
 def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, seed: int = 0) -> pd.DataFrame:
@@ -244,8 +244,10 @@ def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray]
         real, synth = (features["real"][order[:half]], features["real"][order[half:]]) if name == "real" else (features["real"], found)
         n = min(len(real), len(synth))
         joint = reduce_features(np.concatenate([real[:n], synth[:n]]), seed=seed)
-        row = {"source": name, "told_apart": None} | tell_apart(real, synth, seed=seed)
-        row["told_apart"] = row.pop("accuracy")
+        told = two_sample(real, synth, seed=seed)
+        rows_asked = 2 * told["n"]
+        row = dict(zip(("told_apart", "low", "high"), wilson(round(told["accuracy"] * rows_asked), rows_asked)))
+        row = {"source": name} | row | {"n": rows_asked}
         row["mixing"] = mixing(joint, np.repeat([False, True], n))
         rows.append(row | {"separation": class_separation(found, labels[name], seed=seed)})
     return pd.DataFrame(rows)

@@ -19,7 +19,7 @@ from lib.metrics.pools import draw_like
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
 
-NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 3, 0.02
+NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 2, 0.02
 KINDS = ("synthetic", "replace", "scarce", "supplement")  # of arms, from most to least synthetic
 Faces = tuple[np.ndarray, np.ndarray]  # images uint8 (N, H, W), labels int64 (N,)
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and labels of training faces -> classes int64 (M,) of the test faces
@@ -44,7 +44,7 @@ def attribute(
         learn: trains on faces and answers for `test`.
         features: uint8 (N, H, W) to float (N, D), in which coverage is measured.
         judge: uint8 (N, H, W) to class probabilities float (N, 7), of a network trained on real faces other than `test`.
-        n: most training faces of either kind; three draws of them are averaged.
+        n: most training faces of either kind; two draws of them are averaged.
     Returns:
         One row a cause, "gap" (all of them) first: cause, evidence, lost, low, high (accuracy that real faces lose by the fault, 95 %
         interval over draws and test images), regained, regained_low, regained_high (what the pool gains without it; missing where it

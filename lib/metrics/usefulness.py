@@ -63,7 +63,7 @@ def foretell(measures: pd.DataFrame, gains: pd.DataFrame, *, seed: int) -> pd.Da
     return pd.DataFrame(rows, columns=columns).sort_values("rho", ascending=False, kind="stable", ignore_index=True)
 
 
-def told(foretold: pd.DataFrame) -> str:
+def what_foretells(foretold: pd.DataFrame) -> str:
     """Say in a sentence what the correlations allow to conclude."""
     if not len(foretold):
         return "Fewer than three pools were trained on: no measure can be held against usefulness."

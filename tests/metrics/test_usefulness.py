@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from lib.metrics.usefulness import foretell, gains_of_pools, measures_of_pools, told
+from lib.metrics.usefulness import foretell, gains_of_pools, measures_of_pools, what_foretells
 
 
 def study(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -21,7 +21,7 @@ def study(n: int, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_the_measure_that_foretells_is_found_over_many_pools():
     table = foretell(*study(14), seed=0)
     assert list(table["measure"]) == ["good", "noise"] and table.loc[0, "low"] > 0.7 and table.loc[1, "low"] < 0 < table.loc[1, "high"]
-    assert "foretold by good" in told(table) and "noise" not in told(table)
+    assert "foretold by good" in what_foretells(table) and "noise" not in what_foretells(table)
 
 
 def test_rho_is_scipys_averaged_over_settings():
@@ -34,8 +34,8 @@ def test_rho_is_scipys_averaged_over_settings():
 def test_four_pools_allow_no_conclusion():
     table = foretell(*study(4), seed=0)
     assert table.loc[0, "rho"] == 1 and table.loc[0, "p"] == pytest.approx(2 / 24) == table.loc[0, "p_least"] and np.isnan(table.loc[0, "low"])
-    assert "nothing can be concluded" in told(table)
-    assert told(foretell(*study(2), seed=0)).startswith("Fewer than three")
+    assert "nothing can be concluded" in what_foretells(table)
+    assert what_foretells(foretell(*study(2), seed=0)).startswith("Fewer than three")
 
 
 def test_chance_alone_is_rarely_significant():
