@@ -54,7 +54,7 @@ def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0
         models: functions uint8 (N, H, W) -> probabilities float (N, 7), by name.
         labels: int64 (N,).
     Returns:
-        Columns model, disturbance, amount, accuracy, low, high (95 %, over images), ece_15, n.
+        Columns model, disturbance, amount, accuracy, low, high, ece_15, ece_low, ece_high (95 %, over images), n.
     """
     from lib.metrics.scores import scores
 
@@ -66,8 +66,22 @@ def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0
                 found = model(worse)
                 share, low, high = wilson(int((found.argmax(1) == labels).sum()), len(labels))
                 row = {"model": name, "disturbance": kind, "amount": amount, "accuracy": share, "low": low, "high": high}
-                rows.append(row | {"ece_15": scores(found, labels)["ece_15"], "n": len(labels)})
+                error, spread = scores(found, labels)["ece_15"], _calibration_spread(found, labels, seed)
+                calibration = {"ece_15": error, "ece_low": max(0.0, error - 1.96 * spread), "ece_high": error + 1.96 * spread}
+                rows.append(row | calibration | {"n": len(labels)})
     return pd.DataFrame(rows)
+
+
+def _calibration_spread(found: np.ndarray, labels: np.ndarray, seed: int, *, n_boot: int = 200, bins: int = 15) -> float:
+    """Estimate the standard error of the calibration error by a bootstrap over images.
+
+    Its quantiles would not do: resampling adds noise, and noise in a bin can only raise the error.
+    """
+    confidence = found.max(1)
+    gap = (found.argmax(1) == labels) - confidence  # the error is the sum over bins of the absolute sum of these, over n
+    inside = np.eye(bins)[np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)] * gap[:, None]
+    weights = np.random.default_rng(seed).multinomial(len(labels), np.full(len(labels), 1 / len(labels)), n_boot)
+    return float((np.abs(weights @ inside).sum(1) / len(labels)).std())
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:

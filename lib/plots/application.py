@@ -9,12 +9,12 @@ from lib.plots.style import colour, need, panels, styled
 
 @styled
 def sweeps(swept: pd.DataFrame) -> Figure:
-    """Draw how models fare as images get worse: accuracy with its interval above, calibration error below, one column a disturbance.
+    """Draw how models fare as images get worse: accuracy above, calibration error below, with intervals, one column a disturbance.
 
     Args:
-        swept: one row a model, disturbance and amount: accuracy, low, high, ece_15.
+        swept: one row a model, disturbance and amount: accuracy, low, high, ece_15, ece_low, ece_high.
     """
-    need(swept, ("model", "disturbance", "amount", "accuracy", "low", "high", "ece_15"), "sweeps")
+    need(swept, ("model", "disturbance", "amount", "accuracy", "low", "high", "ece_15", "ece_low", "ece_high"), "sweeps")
     kinds = list(dict.fromkeys(swept["disturbance"]))
     figure, axes = panels(2, len(kinds), height=2.0, width=8.0)
     for column, kind in enumerate(kinds):
@@ -23,8 +23,9 @@ def sweeps(swept: pd.DataFrame) -> Figure:
             above.plot(line["amount"], line["accuracy"], color=colour(name), label=name)
             above.fill_between(line["amount"], line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
             below.plot(line["amount"], line["ece_15"], color=colour(name))
+            below.fill_between(line["amount"], line["ece_low"], line["ece_high"], color=colour(name), alpha=0.15, lw=0)
         above.set(ylim=(0, 1), title=kind.replace("_", " "))
-        below.set(ylim=(0, max(0.1, 1.05 * swept["ece_15"].max())), xlabel="amount")
+        below.set(ylim=(0, max(0.1, 1.05 * swept["ece_high"].max())), xlabel="amount")
         for ax in (above, below):
             ax.grid(axis="y")
             if column:

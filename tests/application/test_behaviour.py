@@ -35,6 +35,19 @@ def test_a_sweep_finds_where_a_model_that_reads_brightness_fails():
     dark = table.query("disturbance == 'darkness'").set_index("amount")
     assert dark.loc[0.25, "accuracy"] == 1 and dark.loc[0.5, "accuracy"] == 0
     assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
+    assert dark.loc[0.25, "ece_high"] == 0 and dark.loc[0.5, "ece_15"] == 1  # sure of itself, and right, then wrong
+
+
+def test_the_interval_of_the_calibration_error_is_as_wide_as_it_varies():
+    rng = np.random.default_rng(0)
+    tables = []
+    for _ in range(40):
+        right = rng.random(300) < 0.5  # a model that is 80 % sure and 50 % right: the error is 0.3, its standard error 0.029
+        said = np.where(right, 0, 1)
+        found = np.full((300, 7), 0.2 / 6)
+        found[np.arange(300), said] = 0.8
+        tables.append(behaviour._calibration_spread(found, np.zeros(300, int), 0))
+    assert np.mean(tables) == pytest.approx(0.5 / np.sqrt(300), rel=0.1)
 
 
 def test_flips_are_counted_within_a_face_only():
