@@ -3,7 +3,8 @@
 from lib.study.machine import cores
 
 UPSTREAM = {10: (), 20: (10,), 30: (20,), 40: (30,), 50: (40,), 60: (40,), 70: (40,), 80: (50,)}
-GENERATION, CURATION = PER_POOL = (20, 30)  # executed once for every pool of the study
+CURATION = 30
+PER_POOL = (20, CURATION)  # executed once for every pool of the study
 
 
 def stage_of(notebook: str) -> int:
