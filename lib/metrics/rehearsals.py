@@ -4,7 +4,8 @@ Each study draws its own faces and trains base and three supplements: a pool tha
 (copies of the training images: nothing new at the same number of steps) and one that hurts (most labels wrong). A fourth pool, whose class
 names are permuted, must be stopped before training. Sizes are small, so the margin of equivalence is wide.
 
-    python -m lib.metrics.rehearsals --studies 40 --folder runs/rehearsals     # goes on where it was; writes params/rehearsals.csv at its end
+    python -m lib.metrics.rehearsals --studies 40 --folder runs/rehearsals     # goes on where
+    it was; writes params/rehearsals.csv at its end
 """
 
 import argparse
@@ -21,7 +22,7 @@ from lib.metrics.gates import label_permutation
 from lib.study.paths import ROOT
 from lib.study.records import atomic_write, environment_facts, read_json, write_json
 
-TRAIN, TEST, SEEDS, STEPS, JUDGE_STEPS, SHARE, NOISE, WRONG = 400, 2000, 5, 100, 300, 0.75, 0.1, 0.6
+TRAIN, TEST, SEEDS, STEPS, JUDGE_STEPS, SHARE, NOISE, WRONG = 250, 1500, 5, 80, 300, 0.8, 0.1, 0.6
 MARGIN = 0.03  # smallest effect of interest at these sizes
 TRUTHS = {"helping": "helps", "harmless": "equivalent", "harmful": "hurts", "permuted": "stopped", "in order": "not stopped"}
 RECORD = ROOT / "params" / "rehearsals.csv"
@@ -61,7 +62,11 @@ def pools_of(real: FaceSet, number: int) -> dict[str, FaceSet]:
     labels, seeds = np.arange(n) % len(CLASSES), 5_000_000_000 + number * 1_000_000 + np.arange(n)  # of no other face of any rehearsal
     again = np.arange(n) % len(real)
     copied = FaceSet(real.images[again], real.table.iloc[again].assign(id=[f"copied-{place}" for place in range(n)]))
-    return {"helping": draw_faces(labels, seeds), "harmless": copied, "harmful": draw_faces(labels, seeds + 500_000, mislabelled_share=WRONG)}
+    return {
+        "helping": draw_faces(labels, seeds),
+        "harmless": copied,
+        "harmful": draw_faces(labels, seeds + 500_000, mislabelled_share=WRONG),
+    }
 
 
 def rates(found: pd.DataFrame) -> pd.DataFrame:
