@@ -1,0 +1,41 @@
+"""The answer of a study in sentences."""
+
+import pandas as pd
+
+from lib.metrics.answers import answers, other_answers
+from lib.metrics.findings import pool_verdicts
+
+
+def effects(*rows):
+    fixed = {"low": -0.02, "high": 0.02, "n_seeds": 5, "n_images": 100, "smallest_visible": 0.02, "advice": "9 more runs", "p_holm": 0.5}
+    names = ("reference", "arm", "role", "difference", "verdict")
+    return pd.DataFrame([fixed | dict(zip(names, row)) for row in rows])
+
+
+ALONE = ("base", "synthetic-1x-dcgan", "base", -0.3, "hurts")
+BETTER = ("base", "synthetic-1x-diffusion", "base", -0.2, "hurts")
+SHUFFLED = ("base", "synthetic-1x-dcgan-shuffled", "base", 0.4, "helps")
+
+
+def test_the_best_pool_is_named_and_all_are_counted_but_controls():
+    (sentence,) = other_answers(effects(ALONE, BETTER, SHUFFLED))
+    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("of 2 2 hurts.")
+
+
+def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_filter():
+    table = effects(
+        ("base", "scarce-0.1-a", "base", -0.1, "hurts"), ("scarce-0.1", "scarce-0.1-a", "control", 0.05, "helps"),
+        ("base", "supplement-0.5-a-only_face", "base", 0.01, "undecided"), ("base", "supplement-0.5-a-only_none", "base", 0.01, "undecided"),
+        ("supplement-0.5-a-only_none", "supplement-0.5-a-only_face", "control", 0.0, "equivalent"),
+    )  # fmt: skip
+    scarce, filtered = other_answers(table)
+    assert "a helps, +5.0 points" in scarce
+    assert "a-only_face equivalent" in filtered and "of 1 1 equivalent" in filtered
+
+
+def test_a_study_without_supplements_answers_its_own_question_first():
+    table = effects(ALONE)
+    assert "instead of real ones" in answers(pool_verdicts(table, ["dcgan"]), table, drawn=False)[0]
+    added = effects(("base", "supplement-0.5-dcgan", "base", 0.02, "helps"), ALONE)
+    told = answers(pool_verdicts(added, ["dcgan"]), added, drawn=False)
+    assert "1 of 1 synthetic pools help" in told[0] and "instead of real ones" in told[-1]
