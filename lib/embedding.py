@@ -30,12 +30,13 @@ def reduce_features(features: np.ndarray, *, dimensions: int = 50, seed: int = 0
     from sklearn.decomposition import PCA
 
     if not np.isfinite(features).all():
-        raise StudyError(f"embedding: {int((~np.isfinite(features)).any(1).sum())} of {len(features)} feature rows are not finite; train the instrument again")
+        wrong = int((~np.isfinite(features)).any(1).sum())
+        raise StudyError(f"embedding: {wrong} of {len(features)} feature rows are not finite; train the instrument again")
     dimensions = min(dimensions, *features.shape)
     return PCA(dimensions, random_state=seed).fit_transform(np.asarray(features, np.float64)).astype(np.float32)
 
 
-def map_features(features: np.ndarray, method: str, *, perplexity: float = 30.0, neighbors: int = 15, seed: int = 0, threads: int = 1) -> np.ndarray:
+def map_features(features: np.ndarray, method: str, *, perplexity=30.0, neighbors=15, seed: int = 0, threads: int = 1) -> np.ndarray:
     """Place all rows in two dimensions, jointly.
 
     Args:
@@ -140,7 +141,7 @@ def map_quality(features: np.ndarray, points: np.ndarray, *, k: int = 10, querie
 
 
 def mixing(points: np.ndarray, synthetic: np.ndarray, *, k: int = 10) -> float:
-    """Measure how far synthetic and real neighbourhoods overlap: 1 when neighbours come from both sources as often as chance has it, 0 when never.
+    """Measure how far neighbourhoods overlap: 1 when neighbours come from both sources as often as chance has it, 0 when never.
 
     Args:
         points: float (N, D), a map or features.
@@ -181,8 +182,8 @@ def map_distances(real: np.ndarray, synth: np.ndarray, *, repeats: int = 20, see
     Args:
         real, synth: float (N, 2), (M, 2), of one joint map.
     Returns:
-        js_s2 (natural logarithm, 50 x 50 cells), js_s2_real (its value for real halves), js_s2_most (the largest it can be), js (base 2, about 10 points a cell), js_real,
-        js_real_high (97.5 % quantile over the halves), n (points a side).
+        js_s2 (natural logarithm, 50 x 50 cells), js_s2_real (its value for real halves), js_s2_most (the largest it can be),
+        js (base 2, about 10 points a cell), js_real, js_real_high (97.5 % quantile over the halves), n (points a side).
     """
     n = min(len(real) // 2, len(synth))
     bins, rng = max(3, int(np.sqrt(n / 10))), np.random.default_rng(seed)
@@ -235,7 +236,7 @@ def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray]
         features: float (N, D) by source; "real" is one of them.
         labels: int64 (N,) by source.
     Returns:
-        One row a source ("real" compares two real halves): told_apart, low, high, n, mixing (joint neighbourhoods), separation (silhouette).
+        One row a source ("real" compares two real halves): told_apart, low, high, n, mixing (neighbourhoods), separation (silhouette).
     """
     order = np.random.default_rng(seed).permutation(len(features["real"]))
     half = len(order) // 2

@@ -115,4 +115,7 @@ def test_bad_input_is_named():
 
 
 def test_captions_say_how_a_map_was_made():
-    assert embedding.map_caption("tsne", 12000, perplexity=50, seed=3) == "t-SNE, perplexity 50, seed 3, n = 12,000, real and synthetic fitted jointly"
+    assert (
+        embedding.map_caption("tsne", 12000, perplexity=50, seed=3)
+        == "t-SNE, perplexity 50, seed 3, n = 12,000, real and synthetic fitted jointly"
+    )

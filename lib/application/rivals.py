@@ -28,7 +28,9 @@ def rival_arms(runs: pd.DataFrame, *, most: int = 4) -> list[str]:
     arms = runs[(runs["failed"] == "") & (runs["classifier"] == runs["classifier"].iloc[0])].drop_duplicates("arm").set_index("arm")
     arms = arms[~arms["kind"].isin(WITHOUT_SYNTHETIC) | (arms.index == "base")]
     made = [counts.get("synthetic", 0) for counts in arms["images_by_source"]]
-    order = arms.assign(made=made, supplement=arms["kind"] == "supplement").sort_values(["supplement", "made"], ascending=False, kind="stable")
+    order = arms.assign(made=made, supplement=arms["kind"] == "supplement").sort_values(
+        ["supplement", "made"], ascending=False, kind="stable"
+    )
     return [name for name in ("base",) if name in arms.index] + [name for name in order.index if name != "base"][:most]
 
 

@@ -61,8 +61,8 @@ def fold_of(faces: FaceSet) -> np.ndarray:
 
 
 def yardstick(faces: FaceSet) -> FaceSet:
-    """Take the real images that generators are measured against: validation images, or, where a source has none, the training images that the
-    instrument has not learnt from."""
+    """Take the real images that generators are measured against: validation images, or, where a
+    source has none, the training images that the instrument has not learnt from."""
     held = faces.split("val")
     if len(held):
         return held
@@ -104,7 +104,9 @@ def _known(folder: Path) -> Instrument | None:
 
 @contextlib.contextmanager
 def _one_thread():
-    """Train on one thread: the network is so small that threads wait for each other longer than they work, and bytes repeat on any machine."""
+    """Train on one thread: the network is so small that threads wait for each other longer than
+    they work, and bytes repeat on any machine.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -13,7 +13,8 @@ from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
 
 NETWORKS = {
-    "s1": s1_network, "small": small_network, "fast": fast_network, "wide": wide_network, "s2": s2_network, "resemotenet": resemotenet, **ZOO
+    "s1": s1_network, "small": small_network, "fast": fast_network, "wide": wide_network, "s2": s2_network, "resemotenet": resemotenet,
+    **ZOO
 }  # fmt: skip
 
 

@@ -45,7 +45,8 @@ RECIPES = {
             "quick", optimiser="adamw", lr_peak=0.006, schedule="one_cycle", warmup_share=0.3, weight_decay=0.05, batch_size=64,
             label_smoothing=0.1, flip=True, shift_px=1, curve_points=5,
         ),
-        # S1's accuracy in the least time: one_cycle after Smith and Topin 2017, the rest after cifar10-airbench (Jordan 2024, arXiv 2404.00498).
+        # S1's accuracy in the least time: one_cycle after Smith and Topin 2017, the rest after
+        # cifar10-airbench (Jordan 2024, arXiv 2404.00498).
         # A shift of 2 px rather than 3 or 4 was chosen on images held out of S1's training set.
         Recipe(
             "fast", optimiser="sgd", lr_peak=0.3, schedule="one_cycle", warmup_share=0.25, weight_decay=0.0005, batch_size=256, epochs=8,

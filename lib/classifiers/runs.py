@@ -86,12 +86,18 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     held = [real.split(name).digest() for name in EVALUATED]
     digests = {arm: arm_faces(arm, real, pools, sources.seed).digest() for arm in arms}
     recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
-    options, length, code = options_of(params), (params["train_steps"], params["train_epochs"]), {name: training_code(name) for name in recipes}
+    options, length, code = (
+        options_of(params),
+        (params["train_steps"], params["train_epochs"]),
+        {name: training_code(name) for name in recipes},
+    )
     jobs = []
     for seed in range(params["seeds"]):
         for classifier, recipe in recipes.items():
             for arm in arms:
-                key = content_hash([digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
+                key = content_hash(
+                    [digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)]
+                )
                 jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key, options))
     return jobs
 
@@ -147,7 +153,14 @@ def run_job(prepared: tuple, job: Job) -> None:
     target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}
     held = {name: evaluated for name, evaluated in held.items() if len(evaluated)}
-    settings = {"classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "steps": job.steps, "epochs": job.epochs, "options": job.options}
+    settings = {
+        "classifier": job.classifier,
+        "recipe": job.recipe,
+        "seed": job.seed,
+        "steps": job.steps,
+        "epochs": job.epochs,
+        "options": job.options,
+    }
     record = identity(job) | asdict(job.options) | {"images_by_source": faces.table["source"].value_counts().to_dict()}
     watch = "val" if "val" in held else ""
     try:
@@ -178,7 +191,8 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
     Returns:
         One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, the options (class_weights,
-        sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps, best_step, images, seconds, images_per_second.
+        sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps,
+        best_step, images, seconds, images_per_second.
     """
     rows = []
     for job in jobs:

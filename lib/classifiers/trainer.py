@@ -72,7 +72,11 @@ def make_trainer(
     model = model if groups is None else split_norms(model, int(groups.max()) + 1)
     model = model.to(device, memory_format=torch.channels_last)
     averaged = AveragedModel(model, use_buffers=True) if recipe.average_share else None
-    images, labels, weights = torch.from_numpy(faces.images).to(device), torch.from_numpy(faces.labels).to(device), image_weights(faces, options)
+    images, labels, weights = (
+        torch.from_numpy(faces.images).to(device),
+        torch.from_numpy(faces.labels).to(device),
+        image_weights(faces, options),
+    )
     weights = None if weights is None else torch.from_numpy(weights).to(device)
     precision, optimiser, generator = precision_on(device, recipe.precision), make_optimiser(model, recipe), torch.Generator(device)
     return Trainer(model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision)
@@ -123,7 +127,9 @@ def batch_loss(trainer: Trainer, x: torch.Tensor, rows: torch.Tensor) -> tuple[t
     return torch.stack(losses).sum(), torch.stack(hits).sum()
 
 
-def loss_of(model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_of(
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so.
 
     Returns:

@@ -36,7 +36,8 @@ class TrainingResult:
         history: the learning curve, one row a stretch of steps: step, epoch, loss and accuracy (of the stretch's batches, in training
             mode), accuracy_watched (where a set is watched), seconds (of training so far).
         probabilities: float32 (N, 7) for each evaluated set.
-        facts: parameters, steps, images, epochs, seconds, images_per_second, device, precision, threads, best_step (whose weights the model has).
+        facts: parameters, steps, images, epochs, seconds, images_per_second, device, precision,
+            threads, best_step (whose weights the model has).
     """
 
     model: nn.Module
@@ -47,12 +48,14 @@ class TrainingResult:
 
 def train(
     faces: FaceSet, *, classifier: str, recipe: Recipe | str, seed: int, steps: int = 0, epochs: int = 0,
-    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None, options: Options = Options(),
+    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None,
+    options: Options = Options(),
 ) -> TrainingResult:  # fmt: skip
     """Train a network on a face set.
 
     Args:
-        faces: training images, square. The columns weight, stage_end and norm_group of the table say how each takes part, see lib.faces.mixing.
+        faces: training images, square. The columns weight, stage_end and norm_group of the table
+            say how each takes part, see lib.faces.mixing.
         classifier: name of a network.
         recipe: how to train, or the name of a recipe.
         seed: of initialisation, order, augmentation and dropout.
@@ -72,7 +75,9 @@ def train(
     if not len(present(faces)):
         raise StudyError("there are no training images in this arm")
     if options.early_stopping_patience and watch not in evaluate:
-        raise StudyError("early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0")
+        raise StudyError(
+            "early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0"
+        )
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options)
         key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]

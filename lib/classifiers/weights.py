@@ -41,7 +41,9 @@ def load_facts(path: Path) -> dict:
     """Read what save_model was told about a network: classifier, image_px, classes and its facts."""
     _, facts = load_tensors(_file(path))
     if facts.get("classes") != list(CLASSES) or not {"classifier", "image_px"} <= set(facts):
-        raise StudyError(f"{path}: not a classifier of this study (classes in its header: {facts.get('classes')}); train one in notebook 40")
+        raise StudyError(
+            f"{path}: not a classifier of this study (classes in its header: {facts.get('classes')}); train one in notebook 40"
+        )
     return facts
 
 

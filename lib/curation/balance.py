@@ -21,7 +21,9 @@ def reject_surplus(faces: FaceSet, shares: pd.Series) -> pd.DataFrame:
     labels = faces.table["class"]
     place = labels.groupby(labels).cumcount().to_numpy() + 1
     quota = labels.map(wanted).to_numpy()
-    return verdict_table(faces, place <= quota, place, [f"surplus: {q} of class {name} wanted" for q, name in zip(quota, labels, strict=True)])
+    return verdict_table(
+        faces, place <= quota, place, [f"surplus: {q} of class {name} wanted" for q, name in zip(quota, labels, strict=True)]
+    )
 
 
 def class_quota(counts: pd.Series, shares: pd.Series) -> pd.Series:

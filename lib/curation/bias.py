@@ -6,7 +6,20 @@ import pandas as pd
 from lib.curation.intervals import wilson
 from lib.faces.faceset import FaceSet
 
-ATTRIBUTES = ("class", "age_lines", "glasses", "beard", "hidden", "yaw", "pitch", "roll", "skin", "age", "sex", "ethnicity")  # drawn faces, then prompts
+ATTRIBUTES = (
+    "class",
+    "age_lines",
+    "glasses",
+    "beard",
+    "hidden",
+    "yaw",
+    "pitch",
+    "roll",
+    "skin",
+    "age",
+    "sex",
+    "ethnicity",
+)  # drawn faces, then prompts
 TURNS = ("yaw", "pitch", "roll")  # left or right does not matter, how far does
 FEW = 6  # values that a table shows one by one; more are cut into thirds
 
@@ -57,7 +70,11 @@ def bias_table(faces: FaceSet, keep: np.ndarray) -> pd.DataFrame:
         if column in faces.table and faces.table[column].nunique() > 1:
             many = pd.api.types.is_float_dtype(faces.table[column]) and faces.table[column].nunique() > FEW
             parts.append(rejected_by(faces, keep, column, bins=3 if many else 0))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["attribute", "value", "n", "rejected", "share", "low", "high"])
+    return (
+        pd.concat(parts, ignore_index=True)
+        if parts
+        else pd.DataFrame(columns=["attribute", "value", "n", "rejected", "share", "low", "high"])
+    )
 
 
 def detector_bias(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:

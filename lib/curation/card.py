@@ -20,8 +20,8 @@ size_categories: [{size}]
 {curated} synthetic grey face images, {px} x {px} pixels, 7 expression classes; {rejected} of {generated} generated images were rejected.
 
 - **Source**: {source}
-- **Files**: `<class>/<id>.png` and `metadata.csv` (one row an image, `file_name` first). Loads with `datasets.load_dataset("imagefolder", data_dir=...)`
-  and `torchvision.datasets.ImageFolder`.
+- **Files**: `<class>/<id>.png` and `metadata.csv` (one row an image, `file_name` first). Loads with
+  `datasets.load_dataset("imagefolder", data_dir=...)` and `torchvision.datasets.ImageFolder`.
 - **Licence**: {license}. The generator's terms and those of its training images apply; fill this in before you share the set.
 
 ## What was rejected, and why
@@ -30,7 +30,8 @@ size_categories: [{size}]
 
 ## Class by class
 
-`kept` is the share of a class that curation kept, with its 95 % Wilson interval: where intervals do not overlap, the filter favours a class.
+`kept` is the share of a class that curation kept, with its 95 % Wilson interval: where intervals do not overlap, the filter favours a
+class.
 
 {classes}
 
@@ -64,7 +65,8 @@ def write_card(folder: Path, pool: FaceSet, curated: FaceSet, verdicts: pd.DataF
     shift = class_shift(pool, verdicts)[["class", "n", "before", "after", "kept", "low", "high"]]
     text = TEXT.format(
         license=license, name=name, source=source, curated=len(curated), generated=len(pool), rejected=len(pool) - len(curated),
-        px=curated.images.shape[1], size=size_category(len(curated)), steps=markdown_table(step_summary(pool, verdicts)), classes=markdown_table(shift),
+        px=curated.images.shape[1], size=size_category(len(curated)), steps=markdown_table(step_summary(pool, verdicts)),
+        classes=markdown_table(shift),
         measured=measured_biases(biases),
     )  # fmt: skip
     path = Path(folder) / "README.md"
@@ -78,7 +80,8 @@ def measured_biases(biases: pd.DataFrame | None) -> str:
     if biases is None or biases.empty:
         return "- The detector was not in the chain, so nothing was measured about it."
     rows = strongest_bias(biases)
-    lines = [f"- In this pool the detector rejected {row.most_share:.1%} of {row.attribute} {row.most}, and {row.least_share:.1%} of {row.attribute} {row.least}."
+    lines = [f"- In this pool the detector rejected {row.most_share:.1%} of {row.attribute} {row.most}, and {row.least_share:.1%} of "
+             f"{row.attribute} {row.least}."
              for row in rows.itertuples(index=False)]  # fmt: skip
     return "\n".join(lines) or "- In this pool the detector rejected no group more often than the 95 % intervals allow by chance."
 

@@ -35,16 +35,23 @@ def judge(real: FaceSet, pool: FaceSet, fit_predict: Callable, *, folds: int, se
 
     seen = sorted(set(real.table["split"]) - {"train"})
     if seen:
-        raise StudyError(f"the judge learns from training images only, but was given the splits {', '.join(seen)}; pass faces.split('train')")
+        raise StudyError(
+            f"the judge learns from training images only, but was given the splits {', '.join(seen)}; pass faces.split('train')"
+        )
     groups = real.table["cluster"].to_numpy() if "cluster" in real.table else np.arange(len(real))
     images = pool.resized(real.images.shape[1]).images
     ours, theirs = np.zeros((len(pool), len(CLASSES)), np.float32), np.zeros((len(real), len(CLASSES)), np.float32)
-    for number, (train, held) in enumerate(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(real.images, real.labels, groups), start=1):
+    for number, (train, held) in enumerate(
+        StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(real.images, real.labels, groups), start=1
+    ):
         said = fit_predict(real.select(train), np.concatenate([real.images[held], images]))
         theirs[held] = said[: len(held)]
         ours += said[len(held) :] / folds
         right = (said[: len(held)].argmax(axis=1) == real.labels[held]).mean()
-        print(f"judge {number} of {folds}: {len(train):,} real images learnt, {right:.1%} of {len(held):,} others named as labelled", flush=True)
+        print(
+            f"judge {number} of {folds}: {len(train):,} real images learnt, {right:.1%} of {len(held):,} others named as labelled",
+            flush=True,
+        )
     return ours, theirs
 
 
@@ -117,5 +124,9 @@ def check_label_order(faces: FaceSet, probabilities: np.ndarray) -> None:
     own = np.mean([agreement.loc[name, name] for name in agreement.index])
     other = agreement.to_numpy()[rows, columns].mean()
     if other > 0.35 and own < 0.5 * other:  # mislabelled at random the columns stay equal: no order is better
-        pairs = ", ".join(f"{agreement.index[i]} looks {CLASSES[j]}" for i, j in zip(rows, columns, strict=True) if agreement.index[i] != CLASSES[j])
-        raise StudyError(f"the pool's labels look permuted ({pairs}; agreement {own:.2f}, permuted {other:.2f}): check the class order of its source")
+        pairs = ", ".join(
+            f"{agreement.index[i]} looks {CLASSES[j]}" for i, j in zip(rows, columns, strict=True) if agreement.index[i] != CLASSES[j]
+        )
+        raise StudyError(
+            f"the pool's labels look permuted ({pairs}; agreement {own:.2f}, permuted {other:.2f}): check the class order of its source"
+        )

@@ -29,7 +29,8 @@ def reject_exact_copies(faces: FaceSet) -> pd.DataFrame:
 def reject_near_copies(faces: FaceSet, *, distance: float) -> pd.DataFrame:
     """Reject images that nearly equal an earlier one that is kept.
 
-    Groups of near-copies are chains (a like b, b like c), so within a group each image is held against the kept ones, not against the group.
+    Groups of near-copies are chains (a like b, b like c), so within a group each image is held
+    against the kept ones, not against the group.
 
     Args:
         faces: images to judge, in order of generation.
@@ -50,7 +51,9 @@ def reject_near_copies(faces: FaceSet, *, distance: float) -> pd.DataFrame:
             keep[i] = score[i] > distance
             kept = np.append(kept, i) if keep[i] else kept
     ids = faces.table["id"].to_numpy()
-    return verdict_table(faces, keep, score, [f"near-copy of {ids[j]}, {s:.1f} grey levels apart" for j, s in zip(nearest, score, strict=True)])
+    return verdict_table(
+        faces, keep, score, [f"near-copy of {ids[j]}, {s:.1f} grey levels apart" for j, s in zip(nearest, score, strict=True)]
+    )
 
 
 def reject_leaks(faces: FaceSet, tests: FaceSet, *, distance: float) -> pd.DataFrame:

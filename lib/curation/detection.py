@@ -77,7 +77,9 @@ def yunet_detector(settings: FaceSettings) -> Callable[[np.ndarray], np.ndarray]
         net = cv2.FaceDetectorYN.create(str(path), "", (64, 64))
         net.detect(np.zeros((64, 64, 3), np.uint8))  # a network with other outputs fails here, not at the first real image
     except cv2.error as error:
-        raise StudyError(f"face_model: {path} is not a YuNet ONNX file ({str(error).splitlines()[0][:120]}); leave it empty for Haar") from error
+        raise StudyError(
+            f"face_model: {path} is not a YuNet ONNX file ({str(error).splitlines()[0][:120]}); leave it empty for Haar"
+        ) from error
 
     def detect(image: np.ndarray) -> np.ndarray:
         net.setInputSize(image.shape[1::-1])

@@ -93,12 +93,15 @@ def against_random(real: np.ndarray, synthetic: np.ndarray, chosen: np.ndarray, 
     rng, n = np.random.default_rng(seed), int(chosen.sum())
     by_chance = pd.DataFrame([coverage(real, synthetic[rng.permutation(len(synthetic))[:n]]) for _ in range(draws)])
     rows = [{"choice": "chosen", "images": n, **coverage(real, synthetic[chosen])},
-            {"choice": "random", "images": n, **by_chance.mean(), "low": by_chance["distance_p95"].min(), "high": by_chance["distance_p95"].max()},
+            {"choice": "random", "images": n, **by_chance.mean(), "low": by_chance["distance_p95"].min(),
+            "high": by_chance["distance_p95"].max()},
             {"choice": "all", "images": len(synthetic), **coverage(real, synthetic)}]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def coverage_of_choice(real: FaceSet, pool: FaceSet, verdicts: pd.DataFrame, features: Callable[[np.ndarray], np.ndarray], *, seed: int) -> pd.DataFrame:
+def coverage_of_choice(
+    real: FaceSet, pool: FaceSet, verdicts: pd.DataFrame, features: Callable[[np.ndarray], np.ndarray], *, seed: int
+) -> pd.DataFrame:
     """Set what the step `diverse` chose beside random choices from the images that reached it; empty when the step is not in the chain.
 
     Args:

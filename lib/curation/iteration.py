@@ -27,10 +27,13 @@ def round_evidence(pool: FaceSet, verdicts: pd.DataFrame, held: FaceSet, instrum
     keep = decide(verdicts, pool.table["id"].tolist())["keep"].to_numpy()
     wrong = instrument.probabilities(held.images).argmax(axis=1) != held.labels
     errors = pd.Series(wrong).groupby(held.table["class"].to_numpy()).mean().reindex(CLASSES)
-    return class_evidence(pool, keep, instrument.probabilities(pool.images), instrument.features(pool.images), held, instrument.features(held.images), errors)
+    return class_evidence(
+        pool, keep, instrument.probabilities(pool.images), instrument.features(pool.images), held, instrument.features(held.images), errors
+    )
 
 
-def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.ndarray, features: np.ndarray, real: FaceSet, real_features: np.ndarray,
+def class_evidence(pool: FaceSet, verdicts_keep: np.ndarray, probabilities: np.ndarray, features: np.ndarray, real: FaceSet,
+real_features: np.ndarray,
                    class_errors: pd.Series) -> pd.DataFrame:  # fmt: skip
     """Collect by class what decides the next round.
 
@@ -122,7 +125,10 @@ def next_settings(evidence: pd.DataFrame, params: dict) -> tuple[dict, str]:
         why.append(f"labels hold {holds:.0%} as often as on real images: {guidance} {settings[guidance]:g} instead of {params[guidance]:g}")
     elif guidance and coverage < COVERS:
         settings[guidance] = round(params[guidance] * 0.8, 2)
-        why.append(f"labels hold, but {coverage:.0%} of the real images are covered: {guidance} {settings[guidance]:g} instead of {params[guidance]:g}")
+        why.append(
+            f"labels hold, but {coverage:.0%} of the real images are covered: {guidance} {settings[guidance]:g} instead of "
+            f"{params[guidance]:g}"
+        )
     weak = evidence.loc[evidence["consistency"] < HOLDS * real, "class"].tolist()
     if weak and params["generator"] == "stable":
         settings["sd_emphasised"] = sorted({*params["sd_emphasised"], *weak})

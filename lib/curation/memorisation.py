@@ -13,7 +13,9 @@ from lib.faces.faceset import FaceSet
 BASELINE_IMAGES = 4000  # real images whose own nearest neighbours set the scale
 
 
-def reject_memorised(faces: FaceSet, real: FaceSet, features: Callable[[np.ndarray], np.ndarray], *, quantile: float, seed: int = 0) -> pd.DataFrame:
+def reject_memorised(
+    faces: FaceSet, real: FaceSet, features: Callable[[np.ndarray], np.ndarray], *, quantile: float, seed: int = 0
+) -> pd.DataFrame:
     """Reject images that are as near to a training image as only few real images are to each other.
 
     Args:

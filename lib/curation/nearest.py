@@ -5,7 +5,9 @@ import numpy as np
 from lib.curation.progress import watched
 
 
-def nearest(queries: np.ndarray, targets: np.ndarray, *, own_groups: tuple | None = None, block: int = 512) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    queries: np.ndarray, targets: np.ndarray, *, own_groups: tuple | None = None, block: int = 512
+) -> tuple[np.ndarray, np.ndarray]:
     """Find the nearest target of each query by Euclidean distance.
 
     Args:

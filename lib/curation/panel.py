@@ -94,7 +94,10 @@ def _buttons(act) -> list:
         return made
 
     first = [button("keep", "k", "success"), button("reject", "r", "danger"), button("skip", SKIP), button("undo", UNDO)]
-    return [widgets.HBox(first), widgets.HBox([button(name, str(i + 1)) for i, name in enumerate(CLASSES)], layout=widgets.Layout(flex_flow="row wrap"))]
+    return [
+        widgets.HBox(first),
+        widgets.HBox([button(name, str(i + 1)) for i, name in enumerate(CLASSES)], layout=widgets.Layout(flex_flow="row wrap")),
+    ]
 
 
 def _image(pool: FaceSet, image_id: str):
@@ -115,4 +118,5 @@ def _describe(pool: FaceSet, candidates: pd.DataFrame, at: int, history: list[tu
     label = pool.table.loc[pool.table["id"] == row["id"], "class"].iloc[0]
     said = "kept it" if row["keep"] else f"rejected it: {row['reason']}"
     before = [f"; decided before: {d} {c}" for i, d, c, *_ in history if i == row["id"]][-1:]
-    return f"<b>{at + 1} of {len(candidates)}</b>: image {row['id']}, labelled <b>{label}</b><br>step {row['step']} {said} (score {row['score']:.3g}){''.join(before)}"
+    which = f"<b>{at + 1} of {len(candidates)}</b>: image {row['id']}, labelled <b>{label}</b>"
+    return f"{which}<br>step {row['step']} {said} (score {row['score']:.3g}){''.join(before)}"

@@ -11,7 +11,8 @@ from lib.faces.faceset import CLASSES, FaceSet
 
 # Which faults a step is there to find; other rejections of planted images are neither its merit nor its mistake.
 MEANT_FOR = {
-    "blank": ("blank",), "blur": ("blurred",), "exposure": ("overexposed",), "exact_copy": ("exact copy",), "near_copy": ("exact copy", "near copy"),
+    "blank": ("blank",), "blur": ("blurred",), "exposure": ("overexposed",), "exact_copy": ("exact copy",), "near_copy": ("exact copy",
+    "near copy"),
     "leak": ("leak",), "face": ("non-face", "collage", "blank"), "label": ("wrong label",), "memorised": ("memorised",),
 }  # fmt: skip
 
@@ -100,7 +101,9 @@ def _non_face(images: np.ndarray, i: int, rng: np.random.Generator) -> np.ndarra
         return cv2.resize(small, (wide, high), interpolation=cv2.INTER_CUBIC)
     tiles = [part for row in np.array_split(images[i], 4) for part in np.array_split(row, 4, axis=1)]
     order = rng.permutation(16)
-    return cv2.resize(np.vstack([np.hstack([cv2.resize(tiles[j], (16, 16)) for j in order[k : k + 4]]) for k in range(0, 16, 4)]), (wide, high))
+    return cv2.resize(
+        np.vstack([np.hstack([cv2.resize(tiles[j], (16, 16)) for j in order[k : k + 4]]) for k in range(0, 16, 4)]), (wide, high)
+    )
 
 
 def _collage(images: np.ndarray, i: int, rng: np.random.Generator) -> np.ndarray:
@@ -129,9 +132,12 @@ def step_quality(planted: FaceSet, steps: list[str], params: dict, evidence: Evi
     for step in (name for name in steps if name in MEANT_FOR):
         gone = ~curate(planted, [step], params, evidence).verdicts["keep"].to_numpy()
         wanted = np.isin(kinds, MEANT_FOR[step])
-        rows += [(step, f"recall of {kind}", *wilson(int(gone[kinds == kind].sum()), int((kinds == kind).sum())), int((kinds == kind).sum()))
+        rows += [(step, f"recall of {kind}", *wilson(int(gone[kinds == kind].sum()), int((kinds == kind).sum())),
+                 int((kinds == kind).sum()))
                  for kind in MEANT_FOR[step] if (kinds == kind).any()]  # fmt: skip
         judged = gone & (wanted | (kinds == ""))
         rows.append((step, "precision", *wilson(int((judged & wanted).sum()), int(judged.sum())), int(judged.sum())))
-        rows.append((step, "clean images rejected", *wilson(int(gone[kinds == ""].sum()), int((kinds == "").sum())), int((kinds == "").sum())))
+        rows.append(
+            (step, "clean images rejected", *wilson(int(gone[kinds == ""].sum()), int((kinds == "").sum())), int((kinds == "").sum()))
+        )
     return pd.DataFrame(rows, columns=["step", "measure", "share", "low", "high", "n"])

@@ -52,7 +52,9 @@ def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
         where = f"{path}, line {line}"
         if row.id not in known:
             missing = int((~rows["id"].isin(known)).sum())
-            raise StudyError(f"{where}: no image {row.id!r} in this pool ({missing} of {len(rows)} ids are unknown); is it the review of another pool?")
+            raise StudyError(
+                f"{where}: no image {row.id!r} in this pool ({missing} of {len(rows)} ids are unknown); is it the review of another pool?"
+            )
         if row.decision not in DECISIONS:
             raise StudyError(f"{where}: decision {row.decision!r}; give {', '.join(DECISIONS)}")
         if row.decision == "relabel" and row.label not in CLASSES:
@@ -62,10 +64,15 @@ def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
             continue
         new = (row.decision, row.label if row.decision == "relabel" else "")
         if decided.setdefault(row.id, (new, row.note))[0] != new:
-            raise StudyError(f"{where}: image {row.id!r} is decided twice and differently ({decided[row.id][0][0]}, {row.decision}); keep one of the rows")
+            raise StudyError(
+                f"{where}: image {row.id!r} is decided twice and differently ({decided[row.id][0][0]}, {row.decision}); keep one of the "
+                f"rows"
+            )
     if changed:
         print(f"{path}: {len(changed)} decisions do not count, their images have changed since; review them again (first: {min(changed)})")
-    table = pd.DataFrame([(key, *new, note) for key, (new, note) in decided.items()], columns=["id", "decision", "relabel", "note"], dtype=object)
+    table = pd.DataFrame(
+        [(key, *new, note) for key, (new, note) in decided.items()], columns=["id", "decision", "relabel", "note"], dtype=object
+    )
     table["keep"] = table["decision"] != "reject"
     table["score"] = np.nan
     table["reason"] = np.where(table["keep"], "", "a person rejected it" + table["note"].map(lambda text: f": {text}" if text else ""))

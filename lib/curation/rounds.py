@@ -76,7 +76,9 @@ def load_round(folder: Path) -> pd.DataFrame:
         raise StudyError(f"{path}: no such file; run notebook 30 for the pool {Path(folder).name}, the round before")
     content = read_json(path)
     if not isinstance(content, dict) or "evidence" not in content:
-        raise StudyError(f"{path}: 'evidence' is missing; it is not the record of a round, run notebook 30 for the pool {Path(folder).name} again")
+        raise StudyError(
+            f"{path}: 'evidence' is missing; it is not the record of a round, run notebook 30 for the pool {Path(folder).name} again"
+        )
     table = pd.DataFrame(content["evidence"])
     return table.astype({name: float for name in ("kept", "consistency", "coverage", "error")})
 
@@ -105,7 +107,9 @@ def round_findings(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
     """
     lines = []
     for key, name, of in (("coverage", "real images covered", "n_real"), ("consistency", "labels that the reference classifier sees", "n")):
-        shown = [f"{mean:.1%} ({low:.1%} to {high:.1%})" for part in (first, second) for mean, low, high in [class_mean(part[key], part[of])]]
+        shown = [
+            f"{mean:.1%} ({low:.1%} to {high:.1%})" for part in (first, second) for mean, low, high in [class_mean(part[key], part[of])]
+        ]
         lines.append(f"{name}: {shown[0]} in the first round, {shown[1]} in the second (mean of the classes, 95 % interval)")
     return lines
 
@@ -117,7 +121,8 @@ def class_mean(shares: pd.Series, n: pd.Series) -> tuple[float, float, float]:
         shares: by class; classes without images (NaN) are left out.
         n: images that each share was counted of.
 
-    Source: Agresti and Coull 1998, "Approximate is better than exact", whose two added images a side keep a share of 0 or 1 from being certain.
+    Source: Agresti and Coull 1998, "Approximate is better than exact", whose two added images a
+        side keep a share of 0 or 1 from being certain.
     """
     there = shares.notna() & (n > 0)
     p, n = shares[there], n[there]

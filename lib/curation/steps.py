@@ -66,7 +66,9 @@ def _memorised(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame
 def _label(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
     said = _needed(evidence.probabilities, "label", "the judge's probabilities")
     own = said.loc[faces.table["id"], list(CLASSES)].to_numpy()
-    return reject_inconsistent(faces, own, action=params["label_action"], confidence=params["label_confidence"], doubt=params["label_doubt"])
+    return reject_inconsistent(
+        faces, own, action=params["label_action"], confidence=params["label_confidence"], doubt=params["label_doubt"]
+    )
 
 
 def _balance(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
@@ -92,8 +94,8 @@ def _face(faces: FaceSet, params: dict, evidence: Evidence) -> tuple[pd.DataFram
     return verdicts, FaceSet(images, faces.table)
 
 
-STEPS = {"blank": _blank, "blur": _blur, "exposure": _exposure, "exact_copy": _exact_copy, "near_copy": _near_copy, "leak": _leak, "face": _face,
-         "memorised": _memorised, "label": _label, "balance": _balance, "diverse": _diverse}  # fmt: skip
+STEPS = {"blank": _blank, "blur": _blur, "exposure": _exposure, "exact_copy": _exact_copy, "near_copy": _near_copy, "leak": _leak,
+         "face": _face, "memorised": _memorised, "label": _label, "balance": _balance, "diverse": _diverse}  # fmt: skip
 
 
 def _needed(value, step: str, what: str):

@@ -23,7 +23,15 @@ def step_summary(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for step, part in verdicts.groupby("step", sort=False):
         gone = part[~part["keep"]]
-        rows.append({"step": step, "judged": len(part), "rejected": len(gone), "share": len(gone) / len(part), "reason": _common_reason(gone["reason"])})
+        rows.append(
+            {
+                "step": step,
+                "judged": len(part),
+                "rejected": len(gone),
+                "share": len(gone) / len(part),
+                "reason": _common_reason(gone["reason"]),
+            }
+        )
     decided = decide(verdicts, pool.table["id"].tolist())
     gone = int((~decided["keep"]).sum())
     rows.append({"step": "all", "judged": len(pool), "rejected": gone, "share": gone / max(len(pool), 1), "reason": ""})
@@ -49,7 +57,17 @@ def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
         own = labels == name
         kept, n = int(keep[own].sum()), int(own.sum())
         share, low, high = wilson(kept, n)
-        rows.append({"class": name, "n": n, "before": n / max(len(pool), 1), "after": kept / max(keep.sum(), 1), "kept": share, "low": low, "high": high})
+        rows.append(
+            {
+                "class": name,
+                "n": n,
+                "before": n / max(len(pool), 1),
+                "after": kept / max(keep.sum(), 1),
+                "kept": share,
+                "low": low,
+                "high": high,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -72,7 +90,9 @@ def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int, without: t
     return gone.sort_values(["turn", "position"]).head(n)[["position", "step", "reason", "score"]].reset_index(drop=True)
 
 
-def findings(pool: str, generated: FaceSet, verdicts: pd.DataFrame, shift: pd.DataFrame, biases: pd.DataFrame, quality: pd.DataFrame) -> list[str]:
+def findings(
+    pool: str, generated: FaceSet, verdicts: pd.DataFrame, shift: pd.DataFrame, biases: pd.DataFrame, quality: pd.DataFrame
+) -> list[str]:
     """Say in sentences what curation found.
 
     Args:
@@ -86,24 +106,31 @@ def findings(pool: str, generated: FaceSet, verdicts: pd.DataFrame, shift: pd.Da
     steps = step_summary(generated, verdicts).set_index("step")
     share, low, high = wilson(int(steps.loc["all", "rejected"]), len(generated))
     main = steps.drop("all")["rejected"]
-    lines = [f"{pool}: {steps.loc['all', 'rejected']} of {len(generated)} images rejected, {share:.1%} (95 % interval {low:.1%} to {high:.1%})"]
+    lines = [
+        f"{pool}: {steps.loc['all', 'rejected']} of {len(generated)} images rejected, {share:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    ]
     if main.sum():
         lines.append(f"most of them by the step {main.idxmax()} ({main.max()} images)")
     clean = quality[(quality["step"] == "face") & (quality["measure"] == "clean images rejected")]
     if len(clean) and (biases["attribute"] == "class").any():
         pool_part = biases[biases["attribute"] == "class"]
         row = clean.iloc[0]
-        lines.append(f"the detector finds no face in {pool_part['rejected'].sum() / pool_part['n'].sum():.1%} of the pool, and in {row['share']:.1%} of "
-                     f"clean real images ({row['low']:.1%} to {row['high']:.1%}, n {row['n']})")  # fmt: skip
+        lines.append(f"the detector finds no face in {pool_part['rejected'].sum() / pool_part['n'].sum():.1%} of the pool, and in "
+                     f"{row['share']:.1%} of " f"clean real images ({row['low']:.1%} to {row['high']:.1%}, n {row['n']})")  # fmt: skip
     seen = shift.dropna(subset="kept")
     if len(seen):
         worst, best = seen.loc[seen["kept"].idxmin()], seen.loc[seen["kept"].idxmax()]
         apart = "the filter favours classes" if worst["high"] < best["low"] else "no class is favoured that these numbers could show"
         lines.append(f"kept by class: {worst['class']} {worst['kept']:.1%} to {best['class']} {best['kept']:.1%}; {apart}")
     for row in strongest_bias(biases[biases["attribute"] != "class"]).head(3).itertuples(index=False):
-        lines.append(f"the detector's bias: {row.attribute} {row.most} is rejected in {row.most_share:.1%}, {row.least} in {row.least_share:.1%}")
+        lines.append(
+            f"the detector's bias: {row.attribute} {row.most} is rejected in {row.most_share:.1%}, {row.least} in {row.least_share:.1%}"
+        )
     lowest = quality[quality["measure"].str.startswith("recall")].sort_values("share").head(1)
-    lines += [f"weakest step: {row['step']} has a {row['measure']} of {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%}, n {row['n']})" for _, row in lowest.iterrows()]
+    lines += [
+        f"weakest step: {row['step']} has a {row['measure']} of {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%}, n {row['n']})"
+        for _, row in lowest.iterrows()
+    ]
     return lines
 
 

@@ -8,7 +8,9 @@ import pandas as pd
 from lib.faces.faceset import FaceSet
 
 
-def verdict_table(faces: FaceSet, keep: np.ndarray, score: np.ndarray, reason: str | Sequence[str], relabel: Sequence[str] | None = None) -> pd.DataFrame:
+def verdict_table(
+    faces: FaceSet, keep: np.ndarray, score: np.ndarray, reason: str | Sequence[str], relabel: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Build the table of a step.
 
     Args:

@@ -80,7 +80,9 @@ def _supplements(params: dict, pools: list[str], controls: set) -> list[Arm]:
         for pool in pools:
             arms.append(Arm(f"supplement-{text}-{pool}", "supplement", pool, share))
             arms += [Arm(f"shuffled-{text}-{pool}", "shuffled", pool, share, "supplement")] * ("shuffled" in controls)
-    filtered = [(share, pool, step) for share in params["supplement_shares"] for pool in pools for step in filters_of(params["filter_arms"])]
+    filtered = [
+        (share, pool, step) for share in params["supplement_shares"] for pool in pools for step in filters_of(params["filter_arms"])
+    ]
     return arms + [Arm(f"supplement-{s:.4g}-{filtered_pool(pool, step)}", "filtered", pool, s, only=step) for s, pool, step in filtered]
 
 
@@ -91,7 +93,9 @@ def _variants(params: dict, pools: list[str]) -> list[Arm]:
         found += [Arm(f"{kind}-{share:.4g}-{pool}", kind, pool, share) for share in params[f"{kind}_shares"] for pool in pools]
     weighted = [(share, weight, pool) for share in params["weighted_shares"] for weight in params["synthetic_weights"] for pool in pools]
     found += [Arm(f"weighted-{share:.4g}-at-{weight:g}-{pool}", "weighted", pool, share, weight=weight) for share, weight, pool in weighted]
-    return found + [Arm(f"splitnorm-{share:.4g}-{pool}", "splitnorm", pool, share) for share in params["split_norm_shares"] for pool in pools]
+    return found + [
+        Arm(f"splitnorm-{share:.4g}-{pool}", "splitnorm", pool, share) for share in params["split_norm_shares"] for pool in pools
+    ]
 
 
 def _shuffled(arm: Arm, controls: set) -> list[Arm]:
@@ -113,5 +117,7 @@ def _each_once(arms: list[Arm]) -> list[Arm]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         shares = [arm.share for arm in arms if arm.name == twice[0]]
-        raise StudyError(f"two arms would be called {twice[0]}: shares {shares[0]} and {shares[1]}; names have four digits, so write both the same")
+        raise StudyError(
+            f"two arms would be called {twice[0]}: shares {shares[0]} and {shares[1]}; names have four digits, so write both the same"
+        )
     return arms

@@ -43,7 +43,9 @@ def copies(faces: FaceSet) -> pd.DataFrame:
 
 
 def picture_statistics(faces: FaceSet) -> pd.DataFrame:
-    """Describe brightness (mean grey), contrast (standard deviation) and sharpness (variance of the Laplacian) by split: mean and spread."""
+    """Describe brightness (mean grey), contrast (standard deviation) and sharpness (variance
+    of the Laplacian) by split: mean and spread.
+    """
     import cv2
 
     rows = []

@@ -18,8 +18,14 @@ WRONG_STREAM, NOISE_STREAM = 14, 15
 TOLD = ("identity", "age_lines", "glasses", "beard", "yaw", "pitch", "roll", "skin", "hidden", "intensity")  # columns of the table
 # from back to front, each with the v (down the face) that it can touch: other rows need no work
 PARTS = (
-    (draw_lines, (-1.0, 1.5)), (draw_beard, (0.2, 2.2)), (draw_nose, (-0.9, 1.0)), (draw_mouth, (0.1, 1.7)), (draw_eyes, (-0.8, 0.5)),
-    (draw_brows, (-1.1, 0.4)), (draw_glasses, (-0.7, 0.5)), (draw_front_hair, (-2.2, 1.0)),
+    (draw_lines, (-1.0, 1.5)),
+    (draw_beard, (0.2, 2.2)),
+    (draw_nose, (-0.9, 1.0)),
+    (draw_mouth, (0.1, 1.7)),
+    (draw_eyes, (-0.8, 0.5)),
+    (draw_brows, (-1.1, 0.4)),
+    (draw_glasses, (-0.7, 0.5)),
+    (draw_front_hair, (-2.2, 1.0)),
 )
 CLASS_SHARES = (0.135, 0.035, 0.140, 0.245, 0.170, 0.165, 0.110)  # like FER2013, in the order of CLASSES; disgust 1.5 % there
 
@@ -48,8 +54,16 @@ def draw_faces(labels, seeds, *, px: int = 48, identities: int = 0, mislabelled_
         rows = slice(start, start + BATCH)
         images[rows] = _draw({name: trait[rows] for name, trait in traits.items()}, seeds[rows], px, zoom)
     names = np.array(CLASSES)
-    table = pd.DataFrame({"id": _ids(labels, seeds, identities), "class": names[_stated(labels, seeds, mislabelled_share)], "split": "train",
-                          "source": "drawn", "true_class": names[labels], "seed": seeds})
+    table = pd.DataFrame(
+        {
+            "id": _ids(labels, seeds, identities),
+            "class": names[_stated(labels, seeds, mislabelled_share)],
+            "split": "train",
+            "source": "drawn",
+            "true_class": names[labels],
+            "seed": seeds,
+        }
+    )
     return FaceSet(images, pd.concat([table, people[list(TOLD)]], axis=1))
 
 

@@ -10,7 +10,13 @@ from lib.faces.drawn_people import FACE_STREAM, draws
 from lib.faces.faceset import CLASSES
 
 EMOTION_UNITS = {
-    "angry": (4, 5, 7, 23), "disgust": (9, 15, 16), "fear": (1, 2, 4, 5, 20, 26), "happy": (6, 12), "neutral": (), "sad": (1, 4, 15), "surprise": (1, 2, 5, 26),
+    "angry": (4, 5, 7, 23),
+    "disgust": (9, 15, 16),
+    "fear": (1, 2, 4, 5, 20, 26),
+    "happy": (6, 12),
+    "neutral": (),
+    "sad": (1, 4, 15),
+    "surprise": (1, 2, 5, 26),
 }
 UNITS = (1, 2, 4, 5, 6, 7, 9, 12, 15, 16, 20, 23, 26)
 STRAY = 0.22  # strongest stray unit, share of full intensity: faces at rest are not blank
@@ -50,7 +56,11 @@ def brow_shape(p: dict) -> tuple:
 
 def eye_shape(p: dict) -> tuple:
     """Place the lids: bend through the corners (inner to outer), opening above, opening below."""
-    above = 0.105 * p["eye_height"] * np.clip(1 + 0.75 * p["au5"] - 0.35 * p["au7"] - 0.25 * p["au6"] - 0.35 * p["au9"] - 0.12 * p["au15"], 0.15, 2)
+    above = (
+        0.105
+        * p["eye_height"]
+        * np.clip(1 + 0.75 * p["au5"] - 0.35 * p["au7"] - 0.25 * p["au6"] - 0.35 * p["au9"] - 0.12 * p["au15"], 0.15, 2)
+    )
     below = 0.060 * p["eye_height"] * np.clip(1 + 0.45 * p["au5"] - 0.55 * p["au7"] - 0.95 * p["au6"] - 0.5 * p["au9"], 0.05, 2)
     droop = 0.06 * p["au1"] * (1 - p["au2"])  # grief: the lid's outer corner sinks
     return (0 * above - 0.14, p["eye_slant"] + droop, 0 * above), above, below
@@ -63,7 +73,9 @@ def mouth_shape(p: dict) -> dict:
     pull its corners down; a smile (12) opens downwards from a straight upper lip.
     """
     smile, drop, stretch = p["au12"], p["au26"], p["au20"]
-    width = p["mouth_width"] * (1 + 0.35 * smile + 0.38 * stretch - 0.20 * p["au23"] - 0.36 * drop * (1 - np.minimum(1, 1.3 * stretch + smile)) + 0.06 * p["au9"])
+    width = p["mouth_width"] * (
+        1 + 0.35 * smile + 0.38 * stretch - 0.20 * p["au23"] - 0.36 * drop * (1 - np.minimum(1, 1.3 * stretch + smile)) + 0.06 * p["au9"]
+    )
     lift = 0.23 * smile - 0.20 * p["au15"] - 0.13 * stretch + p["rest_mouth"] - 0.05 * p["au23"]
     square = np.minimum(1, p["au9"] + p["au16"])
     oval = drop * (1 - 0.62 * np.minimum(1, stretch))
@@ -72,5 +84,14 @@ def mouth_shape(p: dict) -> dict:
     centre = p["mouth_y"] + 0.03 * smile - 0.05 * p["au9"] + 0.115 * oval - 0.02 * p["au15"]
     lips = p["lip_thick"] * (1 - 0.62 * np.minimum(1, p["au23"])) * (1 - 0.30 * stretch) * (1 - 0.15 * smile)
     teeth = np.clip(0.95 * p["parted"] * smile + 0.7 * stretch * drop + 0.8 * square * p["parted"], 0, 1)
-    return {"centre": centre, "width": width, "bend": (centre + 0.3 * lift, 0 * lift, -lift), "above": above, "below": below, "lips": lips,
-            "lower_lip": lips * (1 + 0.7 * p["au16"]), "teeth": teeth, "lift": lift}
+    return {
+        "centre": centre,
+        "width": width,
+        "bend": (centre + 0.3 * lift, 0 * lift, -lift),
+        "above": above,
+        "below": below,
+        "lips": lips,
+        "lower_lip": lips * (1 + 0.7 * p["au16"]),
+        "teeth": teeth,
+        "lift": lift,
+    }

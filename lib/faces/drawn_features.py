@@ -88,7 +88,9 @@ def draw_lines(canvas: np.ndarray, at: dict, p: dict) -> None:
     fold = cover(np.maximum(off - 0.014, np.maximum(-t, t - 1) * 0.5), 2 * pixel)
     shade(canvas, fold, np.clip(0.30 * p["au12"] + 0.42 * p["au9"] + 0.30 * p["age_lines"] + 0.08, 0, 0.6))
     shade(canvas, ellipse(s, v, 0.46, 0.18 - 0.04 * p["au6"], 0.20, 0.15, 0.16), -0.10 - 0.12 * p["au6"])
-    shade(canvas, band(s, v, p["eye_x"], 0.20, (0.03, 0, -0.04), 0.016, 1.6 * pixel), np.clip(0.35 * p["au6"] + 0.22 * p["age_lines"], 0, 0.5))
+    shade(
+        canvas, band(s, v, p["eye_x"], 0.20, (0.03, 0, -0.04), 0.016, 1.6 * pixel), np.clip(0.35 * p["au6"] + 0.22 * p["age_lines"], 0, 0.5)
+    )
     raised = np.clip(0.8 * p["au1"] * (0.3 + 0.7 * p["au2"]) + 0.6 * p["age_lines"] - 0.15, 0, 0.8)
     for height in (-0.62, -0.76):
         shade(canvas, band(s, v, 0, 0.55, (height, 0, 0.04), 0.016, 1.5 * pixel), 0.30 * raised)

@@ -12,7 +12,8 @@ def place_head(p: dict, px: int, zoom: float) -> dict:
 
     Returns:
         Arrays (B, px, px): x, y in the picture plane and u, v on the turned surface (units: the head's half-width, centre between
-        the features), z (0 at the rim to 1), rim (below 1 inside the head), picture_x, picture_y (-1 to 1); `pixel` (B, 1, 1) in these units.
+        the features), z (0 at the rim to 1), rim (below 1 inside the head), picture_x,
+        picture_y (-1 to 1); `pixel` (B, 1, 1) in these units.
     """
     axis = ((np.arange(px, dtype=np.float32) + 0.5) * (2 / px) - 1)[None]
     picture_x, picture_y = axis[:, None, :], axis[:, :, None]
@@ -30,8 +31,19 @@ def place_head(p: dict, px: int, zoom: float) -> dict:
     forward = x * np.sin(p["yaw"]) + z * np.cos(p["yaw"])
     v = y * np.cos(p["pitch"]) - forward * np.sin(p["pitch"]) * p["head_aspect"]
     v = v + p["asymmetry"] * u
-    return {"x": x, "y": y, "u": u, "v": v, "a": a, "b": b, "z": z, "rim": np.sqrt(square), "pixel": 2 / px / size,
-            "picture_x": picture_x, "picture_y": picture_y}
+    return {
+        "x": x,
+        "y": y,
+        "u": u,
+        "v": v,
+        "a": a,
+        "b": b,
+        "z": z,
+        "rim": np.sqrt(square),
+        "pixel": 2 / px / size,
+        "picture_x": picture_x,
+        "picture_y": picture_y,
+    }
 
 
 def draw_background(canvas: np.ndarray, at: dict, p: dict) -> None:
@@ -44,7 +56,15 @@ def draw_head(canvas: np.ndarray, at: dict, p: dict) -> None:
     """Draw hair behind the head, neck, ears and the head."""
     x, y, pixel, side = at["x"], at["y"], at["pixel"], np.sin(p["yaw"])
     volume = np.where(p["bald"], 0.8, p["hair_volume"])
-    back = ellipse(x, y, -0.1 * side, -0.16 + 0.5 * (p["hair_length"] > 0.6), volume, p["head_aspect"] * (0.95 + 0.3 * (p["hair_length"] > 0.6)), 3 * pixel)
+    back = ellipse(
+        x,
+        y,
+        -0.1 * side,
+        -0.16 + 0.5 * (p["hair_length"] > 0.6),
+        volume,
+        p["head_aspect"] * (0.95 + 0.3 * (p["hair_length"] > 0.6)),
+        3 * pixel,
+    )
     paint(canvas, back, p["hair_grey"])
     neck = cover(np.maximum(np.abs(x) - 0.55, 0.4 - y), 3 * pixel)
     paint(canvas, neck, 0.72 * p["skin"])

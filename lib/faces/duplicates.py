@@ -65,7 +65,8 @@ def _block_pairs(small: np.ndarray, first: int, stop: int, last: int, threshold:
     for start in range(first, last, BLOCK):
         right = small[start : min(start + BLOCK, last)]
         squared = squares[first:stop, None] + squares[None, start : start + len(right)] - 2 * left @ right.T
-        # mean |d| <= sqrt(mean d^2) <= sqrt(max |d| * mean |d|): a near-copy may have a few large differences, 16 times the mean covers them
+        # mean |d| <= sqrt(mean d^2) <= sqrt(max |d| * mean |d|): a near-copy may have a few
+        # large differences, 16 times the mean covers them
         i, j = np.nonzero(squared < 16 * threshold**2 * small.shape[1])
         i, j = i + first, j + start
         i, j = i[i < j], j[i < j]

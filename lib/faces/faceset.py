@@ -72,7 +72,9 @@ class FaceSet:
         return FaceSet(resize(self.images, px), self.table)
 
     def digest(self) -> str:
-        """Hash images, classes, splits, ids and how images take part in training: sha256 hex, equal exactly where these are, in this order."""
+        """Hash images, classes, splits, ids and how images take part in training: sha256 hex,
+        equal exactly where these are, in this order.
+        """
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
         for column in ("id", "class", "split"):

@@ -1,6 +1,7 @@
 """Training sets: real faces, synthetic faces, and how each image takes part, put together as an arm says.
 
-Where an arm asks for more than a mixture, columns of the table say how an image takes part in training: `weight` in the loss (0: not at all),
+Where an arm asks for more than a mixture, columns of the table say how an image takes part in
+training: `weight` in the loss (0: not at all),
 `stage_end`, the share of the steps after which the run turns to the images of the next stage, and `norm_group`, whose batch statistics
 normalise it (0: those of real images, which stay when the training is over).
 """
@@ -44,7 +45,11 @@ def build_arm(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, 
     kind, pool = arm.control_of if arm.kind == "shuffled" else arm.kind, _pool(arm, pools)
     if kind in ("replace", "scarce"):
         real = real.select(stratified(real.labels, round(arm.share * n), rng))
-    added = pool.select(_fill(real, pool, arm)) if kind == "balance" else _first(pool, _count(kind, arm.share, n, len(real)), arm, f"pool {arm.pool}")
+    added = (
+        pool.select(_fill(real, pool, arm))
+        if kind == "balance"
+        else _first(pool, _count(kind, arm.share, n, len(real)), arm, f"pool {arm.pool}")
+    )
     added = _shuffled(added, rng) if arm.kind == "shuffled" else added
     return added if kind == "synthetic" else _joined(kind, arm, real, added)
 
@@ -121,6 +126,8 @@ def _fill(real: FaceSet, pool: FaceSet, arm: Arm) -> np.ndarray:
     for name in CLASSES:
         of_class = np.flatnonzero(pool.table["class"] == name)
         if len(of_class) < missing[name]:
-            raise StudyError(f"arm {arm.name}: needs {missing[name]} images of {name}, pool {arm.pool} holds {len(of_class)}; raise pool_images")
+            raise StudyError(
+                f"arm {arm.name}: needs {missing[name]} images of {name}, pool {arm.pool} holds {len(of_class)}; raise pool_images"
+            )
         chosen.append(of_class[: missing[name]])
     return np.sort(np.concatenate(chosen))

@@ -8,7 +8,8 @@ from lib.study.errors import StudyError
 # FER2013's own codes, by position (Goodfellow et al. 2013); the CSV and its copies use them.
 FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 ALIASES = {
-    "anger": "angry", "disgusted": "disgust", "disgusting": "disgust", "fearful": "fear", "afraid": "fear", "frightened": "fear", "scared": "fear",
+    "anger": "angry", "disgusted": "disgust", "disgusting": "disgust", "fearful": "fear", "afraid": "fear", "frightened": "fear",
+    "scared": "fear",
     "happiness": "happy", "joy": "happy", "calm": "neutral", "neutrality": "neutral", "sadness": "sad", "surprised": "surprise",
 }  # fmt: skip
 SPLITS = {

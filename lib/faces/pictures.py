@@ -16,8 +16,8 @@ GREYS = ("luma", "bgr")
 def decode_grey(data: bytes, name: str, *, grey: str = "luma") -> np.ndarray:
     """Decode a picture to grey.
 
-    Colour becomes grey by ITU-R 601 luma (0.299 R + 0.587 G + 0.114 B), 16 bit is scaled to 8, transparency is laid on white, EXIF rotation is
-    carried out.
+    Colour becomes grey by ITU-R 601 luma (0.299 R + 0.587 G + 0.114 B), 16 bit is scaled to 8,
+    transparency is laid on white, EXIF rotation is carried out.
 
     Args:
         data: the file's bytes.

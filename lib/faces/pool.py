@@ -126,7 +126,10 @@ def _alone(folder: Path, steps: tuple[str, ...]) -> pd.DataFrame:
     verdicts = load_verdicts(folder, "alone")
     for step in steps:
         if step not in set(verdicts["step"]):
-            raise StudyError(f"pool {folder.name}: the step {step!r} has not judged it alone; set filter_arms to hold it and run notebook 30 for this pool")
+            raise StudyError(
+                f"pool {folder.name}: the step {step!r} has not judged it alone; set filter_arms to hold it and run notebook 30 for this "
+                f"pool"
+            )
     return verdicts[verdicts["step"].isin(steps)]
 
 
@@ -134,7 +137,10 @@ def _with_decisions(folder: Path, faces: FaceSet, verdicts: pd.DataFrame) -> Fac
     """Add what verdicts come to as columns: keep, reason, curated_class."""
     unknown = set(verdicts["id"]) - set(faces.table["id"])
     if unknown:
-        raise StudyError(f"{curation_folder(folder)}: verdicts on {len(unknown)} ids that are not in the pool (first: {min(unknown)}); run notebook 30 again")
+        raise StudyError(
+            f"{curation_folder(folder)}: verdicts on {len(unknown)} ids that are not in the pool (first: {min(unknown)}); run notebook 30 "
+            f"again"
+        )
     decided = decide(verdicts, faces.table["id"].tolist())
     return FaceSet(faces.images, faces.table.assign(**{name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}))
 

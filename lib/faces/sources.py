@@ -29,8 +29,8 @@ def read_faces(path: str | Path, *, px: int = 48, grey: str = "luma") -> FaceSet
         grey: as decode_grey.
 
     Returns:
-        Face set; splits train, val, test. FER2013's own split is taken from file names or Usage; a source with train and one more part reports
-        on that part. Columns file, and row (FER2013's row number) where the names hold it.
+        Face set; splits train, val, test. FER2013's own split is taken from file names or Usage;
+        a source with train and one more part reports on that part. Columns file, and row (FER2013's row number) where the names hold it.
 
     Raises:
         StudyError: nothing there, an unknown class or layout, a file that does not read.
@@ -93,7 +93,9 @@ class _Store:
             StudyError: its part of the zip is damaged.
         """
         if self.zip and self.zip.getinfo(name).file_size > MOST_BYTES:
-            raise StudyError(f"{self.path}: {name} unpacks to {self.zip.getinfo(name).file_size:,} bytes, too large for a picture; remove it")
+            raise StudyError(
+                f"{self.path}: {name} unpacks to {self.zip.getinfo(name).file_size:,} bytes, too large for a picture; remove it"
+            )
         try:
             return self.zip.read(name) if self.zip else (self.path / name).read_bytes()
         except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
@@ -104,7 +106,9 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError):
-        raise StudyError(f"{path}: neither a folder nor a whole zip file; if it is a zip, it was cut off: copy or download it again") from None
+        raise StudyError(
+            f"{path}: neither a folder nor a whole zip file; if it is a zip, it was cut off: copy or download it again"
+        ) from None
 
 
 def _existing(path: str | Path) -> Path:

@@ -13,7 +13,8 @@ from lib.faces.pictures import decode_grey, to_square
 from lib.study.errors import StudyError
 
 PLUS_CLASSES = {  # FER+ names its classes differently; contempt, unknown and "no face" have no counterpart
-    "neutral": "neutral", "happiness": "happy", "surprise": "surprise", "sadness": "sad", "anger": "angry", "disgust": "disgust", "fear": "fear",
+    "neutral": "neutral", "happiness": "happy", "surprise": "surprise", "sadness": "sad", "anger": "angry", "disgust": "disgust",
+    "fear": "fear",
 }  # fmt: skip
 PLUS_OTHERS = ("contempt", "unknown", "NF")
 
@@ -35,14 +36,18 @@ def read_csv_faces(source, name: str) -> FaceSet:
     table.columns = [str(column).strip().lower() for column in table.columns]
     missing = [column for column in ("emotion", "pixels", "usage") if column not in table]
     if missing:
-        raise StudyError(f"{name}: column {missing[0]!r} is missing; found {', '.join(table.columns)}. Take fer2013.csv or icml_face_data.csv")
+        raise StudyError(
+            f"{name}: column {missing[0]!r} is missing; found {', '.join(table.columns)}. Take fer2013.csv or icml_face_data.csv"
+        )
     images = _pixels(table["pixels"], name)
     code = pd.to_numeric(table["emotion"], errors="coerce")
     _refuse(~code.isin(range(len(FER2013_CODES))), table["emotion"], name, "emotion", "0 to 6")
     split = table["usage"].map(split_of)
     _refuse(split.isna(), table["usage"], name, "Usage", "Training, PublicTest or PrivateTest")
     rows = np.arange(len(table))
-    faces = pd.DataFrame({"id": [f"{u.strip()}_{row}" for u, row in zip(table["usage"], rows)], "class": [FER2013_CODES[int(c)] for c in code]})
+    faces = pd.DataFrame(
+        {"id": [f"{u.strip()}_{row}" for u, row in zip(table["usage"], rows)], "class": [FER2013_CODES[int(c)] for c in code]}
+    )
     return FaceSet(images, faces.assign(split=split.to_numpy(), source="fer2013", row=pd.array(rows, "Int64")))
 
 
@@ -113,13 +118,17 @@ def _parquet_part(file: Path, grey: str) -> tuple[list, pd.DataFrame]:
     usage = data[columns["usage"]].to_pylist() if "usage" in columns else [file.stem.split("-")[0]] * len(images)
     splits = [split_of(str(value)) for value in usage]
     if None in splits:
-        raise StudyError(f"{file}: cannot tell the split from {usage[splits.index(None)]!r}; name the file train-..., validation-... or test-...")
+        raise StudyError(
+            f"{file}: cannot tell the split from {usage[splits.index(None)]!r}; name the file train-..., validation-... or test-..."
+        )
     table = pd.DataFrame({"id": [f"{file.stem}-{row}" for row in range(len(images))], "class": _class_names(data, label, file)})
     return images, table.assign(split=splits, source="parquet")
 
 
 def _class_names(data, label: str, file: Path) -> list[str]:
-    """Turn labels into class names: text by name, numbers by the names in the file's metadata, else by FER2013's codes, which is announced."""
+    """Turn labels into class names: text by name, numbers by the names in the file's metadata,
+    else by FER2013's codes, which is announced.
+    """
     values = data[label].to_pylist()
     if None in values:
         raise StudyError(f"{file}, row {values.index(None)}: has no label; remove the row")
@@ -163,7 +172,9 @@ def read_ferplus(faces: FaceSet, path: str, *, beside: str) -> FaceSet:
     votes = pd.read_csv(found[0])
     missing = [name for name in (*PLUS_CLASSES, *PLUS_OTHERS) if name not in votes]
     if missing or len(votes) <= faces.table["row"].max():
-        raise StudyError(f"{found[0]}: not FER+'s fer2013new.csv ({'column ' + missing[0] + ' is missing' if missing else f'{len(votes)} rows'})")
+        raise StudyError(
+            f"{found[0]}: not FER+'s fer2013new.csv ({'column ' + missing[0] + ' is missing' if missing else f'{len(votes)} rows'})"
+        )
     mine = votes.iloc[faces.table["row"].to_numpy(int)].reset_index(drop=True)
     return FaceSet(faces.images, faces.table.assign(**_plurality(mine)))
 

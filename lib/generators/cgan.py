@@ -32,15 +32,21 @@ class CGAN(nn.Module):
         small, large = 8 * width, 16 * width
         self.label = nn.Embedding(len(CLASSES), NOISE)
         self.maker = nn.Sequential(
-            nn.Linear(NOISE, small), nn.LeakyReLU(0.2), nn.BatchNorm1d(small), nn.Linear(small, large), nn.LeakyReLU(0.2), nn.BatchNorm1d(large),
+            nn.Linear(NOISE, small), nn.LeakyReLU(0.2), nn.BatchNorm1d(small), nn.Linear(small, large), nn.LeakyReLU(0.2),
+            nn.BatchNorm1d(large),
             nn.Linear(large, px * px), nn.Tanh())  # fmt: skip
         self.judge_label = nn.Embedding(len(CLASSES), px * px)
-        self.judge = nn.Sequential(nn.Linear(2 * px * px, large), nn.LeakyReLU(0.2), nn.Linear(large, small), nn.LeakyReLU(0.2), nn.Linear(small, 1))
+        self.judge = nn.Sequential(
+            nn.Linear(2 * px * px, large), nn.LeakyReLU(0.2), nn.Linear(large, small), nn.LeakyReLU(0.2), nn.Linear(small, 1)
+        )
 
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Make Adam for each side."""
         makers, judges = [*self.label.parameters(), *self.maker.parameters()], [*self.judge_label.parameters(), *self.judge.parameters()]
-        return {"maker": torch.optim.Adam(makers, self.settings["lr"], BETAS), "judge": torch.optim.Adam(judges, self.settings["lr"], BETAS)}
+        return {
+            "maker": torch.optim.Adam(makers, self.settings["lr"], BETAS),
+            "judge": torch.optim.Adam(judges, self.settings["lr"], BETAS),
+        }
 
     def make(self, noise, labels) -> torch.Tensor:
         """Noise (N, NOISE) and labels (N,) to images (N, 1, px, px) in [-1, 1]."""

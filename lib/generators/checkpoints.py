@@ -75,7 +75,11 @@ def refuse_pickle(path: Path) -> None:
     """
     with open(path, "rb") as file:
         head = file.read(4)
-    if head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05") or head == b"PK\x03\x04" or Path(path).suffix in (".ckpt", ".pt", ".pth", ".pkl", ".bin"):
+    if (
+        head[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+        or head == b"PK\x03\x04"
+        or Path(path).suffix in (".ckpt", ".pt", ".pth", ".pkl", ".bin")
+    ):
         raise StudyError(f"{path}: a pickled checkpoint can run code when it is loaded and is refused; convert it to safetensors first")
 
 

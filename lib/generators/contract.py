@@ -58,7 +58,10 @@ def make_generator(params: dict) -> Generator:
         from lib.generators.prompts import read_prompts
         from lib.generators.stable_diffusion import StableDiffusion
 
-        chosen = {key: params[f"sd_{key}"] for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")}
+        chosen = {
+            key: params[f"sd_{key}"]
+            for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")
+        }
         return StableDiffusion(**chosen, device=device_of(params), words=read_prompts(emphasised=params["sd_emphasised"]))
     if name in NETWORKS:
         return trained_generator(name, params)
@@ -74,7 +77,16 @@ def trained_generator(name: str, params: dict) -> Generator:
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(mixed_seed(params["seed"], zlib.crc32(name.encode())))
         network = NETWORKS[name](params)
-    return Trained(name, network, params["gan_px"], params["gan_steps"], params["gan_batch"], params["seed"], params["log_every_steps"], device_of(params))
+    return Trained(
+        name,
+        network,
+        params["gan_px"],
+        params["gan_steps"],
+        params["gan_batch"],
+        params["seed"],
+        params["log_every_steps"],
+        device_of(params),
+    )
 
 
 def device_of(params: dict) -> str:
@@ -111,7 +123,11 @@ def _acgan(params: dict):
 def _diffusion(params: dict):
     from lib.generators.diffusion import Diffusion
 
-    chosen = {"guidance": params["diffusion_guidance"], "sample_steps": params["diffusion_sample_steps"], "patch": params["diffusion_patch"]}
+    chosen = {
+        "guidance": params["diffusion_guidance"],
+        "sample_steps": params["diffusion_sample_steps"],
+        "patch": params["diffusion_patch"],
+    }
     return Diffusion(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], **chosen)
 
 
@@ -126,7 +142,9 @@ NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "stylegan": _styleg
 
 
 def training_folder(generator: Generator, faces: FaceSet, trainings: Path, folder: Path) -> Path:
-    """Choose where a generator trains: under `trainings`, shared by all pools and studies that ask for the same training; else the pool's folder."""
+    """Choose where a generator trains: under `trainings`, shared by all pools and studies that ask for
+    the same training; else the pool's folder.
+    """
     return generator.home(faces, trainings) if hasattr(generator, "home") else folder
 
 

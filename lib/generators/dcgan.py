@@ -1,7 +1,8 @@
 """S3's DCGAN: dense and transposed convolutions against convolutions with dropout; conditional on the class, or one GAN a class.
 
 Source: Radford et al. 2016, arXiv 1511.06434; S3 (internship report 2024): LeakyReLU in both networks, dense head, Adam.
-Differs: the class enters through an embedding beside the noise, and the discriminator by projection (Miyato and Koyama 2018, arXiv 1802.05637,
+Differs: the class enters through an embedding beside the noise, and the discriminator by
+projection (Miyato and Koyama 2018, arXiv 1802.05637,
 eq. 3): as a channel of its input the class is ignored in short trainings, and the generator's classes come out permuted. The discriminator
 also learns to turn down real images under a wrong class (Reed et al. 2016, arXiv 1605.05396, algorithm 1), or it hardly looks at the class.
 """
@@ -26,7 +27,11 @@ class Maker(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(len(CLASSES), LABEL) if conditional else None
         self.start = (4 * width, px // 8, px // 8)
-        self.dense = nn.Sequential(nn.Linear(NOISE + LABEL * conditional, 4 * width * (px // 8) ** 2, bias=False), nn.BatchNorm1d(4 * width * (px // 8) ** 2), nn.LeakyReLU(0.2))
+        self.dense = nn.Sequential(
+            nn.Linear(NOISE + LABEL * conditional, 4 * width * (px // 8) ** 2, bias=False),
+            nn.BatchNorm1d(4 * width * (px // 8) ** 2),
+            nn.LeakyReLU(0.2),
+        )
         layers = []
         for inner, outer in ((4 * width, 2 * width), (2 * width, width)):
             layers += [nn.ConvTranspose2d(inner, outer, 4, 2, 1, bias=False), nn.BatchNorm2d(outer), nn.LeakyReLU(0.2)]
@@ -112,7 +117,10 @@ class DCGAN(nn.Module):
     def optimisers(self) -> dict[str, torch.optim.Optimizer]:
         """Make Adam for each side."""
         lr = self.settings["lr"]
-        return {"makers": torch.optim.Adam(self.makers.parameters(), lr, BETAS), "judges": torch.optim.Adam(self.judges.parameters(), lr, BETAS)}
+        return {
+            "makers": torch.optim.Adam(self.makers.parameters(), lr, BETAS),
+            "judges": torch.optim.Adam(self.judges.parameters(), lr, BETAS),
+        }
 
     def update(self, images, labels, step: int, optimisers: dict) -> dict[str, torch.Tensor]:
         """Take one step of the judge, then one of the maker; float (N, 1, px, px) in [-1, 1] and int64 (N,)."""

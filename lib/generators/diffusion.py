@@ -91,7 +91,9 @@ class Diffusion(nn.Module):
         """
         px = self.settings["px"]
         if images.shape[1:] != (px, px) or not 0 <= strength <= 1:
-            raise StudyError(f"relabel: images of {images.shape[1:]} and strength {strength}; the model takes {px} x {px} and a strength of 0 to 1")
+            raise StudyError(
+                f"relabel: images of {images.shape[1:]} and strength {strength}; the model takes {px} x {px} and a strength of 0 to 1"
+            )
         rows = torch.from_numpy(images)
         schedule = sampler(self.settings["sample_steps"])
         times = schedule.timesteps[len(schedule.timesteps) - round(strength * len(schedule.timesteps)) :]

@@ -1,7 +1,7 @@
 """Image to image as a pool: real training faces in, the same faces with another expression out (S3 asked for it).
 
-Diffusion noises a face part of the way and denoises it to another class; Stable Diffusion does so with a prompt. The images still show the people
-of the photographs they are made from, so every page treats them as photographs.
+Diffusion noises a face part of the way and denoises it to another class; Stable Diffusion does so
+with a prompt. The images still show the people of the photographs they are made from, so every page treats them as photographs.
 """
 
 from dataclasses import dataclass
@@ -92,6 +92,8 @@ def edit(generator: Generator, images: np.ndarray, labels: np.ndarray, seeds: np
         return generator.edit(images, labels, seeds, strength=strength)
     network = getattr(generator, "network", None)
     if not hasattr(network, "relabel"):
-        raise StudyError(f"edit_strength is {strength}, but {generator.name} makes images from noise alone; choose diffusion or stable, or set it to 0")
+        raise StudyError(
+            f"edit_strength is {strength}, but {generator.name} makes images from noise alone; choose diffusion or stable, or set it to 0"
+        )
     network.to(generator.device).eval()
     return face_set(network.relabel(resize(images, generator.px), labels, seeds, strength=strength), labels, seeds, generator.name)

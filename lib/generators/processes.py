@@ -1,6 +1,8 @@
-"""Several processes, one GPU each, by Hugging Face accelerate: `accelerate launch -m lib.generators.several`. One process goes the same way.
+"""Several processes, one GPU each, by Hugging Face accelerate: `accelerate launch -m
+lib.generators.several`. One process goes the same way.
 
-Each process takes its share of every batch; gradients are averaged before each optimiser step, so that the weights stay the same everywhere.
+Each process takes its share of every batch; gradients are averaged before each optimiser step,
+so that the weights stay the same everywhere.
 """
 
 import contextlib

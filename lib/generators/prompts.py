@@ -51,6 +51,8 @@ def prompt_of(words: dict, label: int, number: int, *, balanced: bool) -> str:
     else:
         chosen = combinations[np.random.default_rng(number).integers(len(combinations))]
     text = words["prompt"]
-    for name, value in zip(("emotion", "helper", *ATTRIBUTES), (words["emotion"][CLASSES[label]], words["helper"][CLASSES[label]], *chosen)):
+    for name, value in zip(
+        ("emotion", "helper", *ATTRIBUTES), (words["emotion"][CLASSES[label]], words["helper"][CLASSES[label]], *chosen)
+    ):
         text = text.replace(f"<{name}>", value)
     return text

@@ -31,7 +31,9 @@ def main(words: list[str] | None = None) -> None:
         raise StudyError("gan_source: pictures without labels are labelled by the reference classifier; train on them in notebook 20")
     state, home = processes(generator.device), generator.home(real, paths.generators)
     if params["gan_batch"] % state.num_processes:
-        raise StudyError(f"gan_batch is {params['gan_batch']}, which {state.num_processes} processes cannot share evenly; set a multiple of it")
+        raise StudyError(
+            f"gan_batch is {params['gan_batch']}, which {state.num_processes} processes cannot share evenly; set a multiple of it"
+        )
     generator.fit(real, folder=home, progress=print)
     if state.is_main_process:
         print(f"{asked.pool}: {generator.steps} steps on {state.num_processes} process(es); weights in {home}")

@@ -1,6 +1,7 @@
 """What a generator learns from: the study's real faces, or a folder of face pictures without labels, of any size (S3: CelebA-HQ).
 
-A pool needs labels, so each picture gets the class that the reference classifier sees in it. Those labels are no truth; how often the pool's own labels
+A pool needs labels, so each picture gets the class that the reference classifier sees in it. Those labels
+are no truth; how often the pool's own labels
 agree with the same classifier therefore says less, and the arms that train on the pool say the rest.
 """
 
@@ -34,7 +35,9 @@ def training_faces(source: str, px: int, real: FaceSet, judge) -> FaceSet:
         return real
     images, files = read_pictures(Path(source).expanduser(), px)
     probabilities = judge(images)
-    table = pd.DataFrame({"id": files, "class": [CLASSES[k] for k in probabilities.argmax(1)], "split": "train", "source": Path(source).name})
+    table = pd.DataFrame(
+        {"id": files, "class": [CLASSES[k] for k in probabilities.argmax(1)], "split": "train", "source": Path(source).name}
+    )
     return FaceSet(images, table.assign(file=files, judged=probabilities.max(1)))
 
 
@@ -50,11 +53,17 @@ def read_pictures(folder: Path, px: int) -> tuple[np.ndarray, list[str]]:
     if not folder.is_dir():
         raise StudyError(f"gan_source: {folder} is no folder; give one that holds face pictures, or leave it empty")
     walk = os.walk(folder, followlinks=True)
-    files = sorted(Path(place, name).relative_to(folder).as_posix() for place, _, names in walk for name in names if name.lower().endswith(PICTURES))
+    files = sorted(
+        Path(place, name).relative_to(folder).as_posix() for place, _, names in walk for name in names if name.lower().endswith(PICTURES)
+    )
     if not files:
         raise StudyError(f"gan_source: {folder} holds no pictures ({', '.join(PICTURES)})")
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:  # each shrunk at once, so that large ones never lie in memory together
-        images = list(threads.map(lambda file: to_square(middle(decode_grey((folder / file).read_bytes(), f"{folder}/{file}")), px), files, chunksize=64))
+        images = list(
+            threads.map(
+                lambda file: to_square(middle(decode_grey((folder / file).read_bytes(), f"{folder}/{file}")), px), files, chunksize=64
+            )
+        )
     return np.stack(images), files
 
 

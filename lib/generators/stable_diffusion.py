@@ -78,7 +78,9 @@ class StableDiffusion:
             raise StudyError(f"strength is {strength}; image-to-image needs one above 0, up to 1")
         sources = torch.from_numpy(resize(images, self.px)).float()[:, None].repeat(1, 3, 1, 1) / 255
         draw = functools.partial(self._edit, labels, seeds, sources, strength)
-        return self._told(face_set(sample_rows(draw, labels, np.arange(len(labels)), batch=self.batch), labels, seeds, self.name), labels, seeds)
+        return self._told(
+            face_set(sample_rows(draw, labels, np.arange(len(labels)), batch=self.batch), labels, seeds, self.name), labels, seeds
+        )
 
     def save(self, folder: Path) -> Path:
         """Write generator.json; the weights stay where they are."""
@@ -98,19 +100,24 @@ class StableDiffusion:
 
     def prompts(self, labels, seeds) -> list[str]:
         """Write the prompt of each (label, seed)."""
-        return [prompt_of(self.words, int(label), int(seed) // self.per_prompt, balanced=self.balanced) for label, seed in zip(labels, seeds)]
+        return [
+            prompt_of(self.words, int(label), int(seed) // self.per_prompt, balanced=self.balanced) for label, seed in zip(labels, seeds)
+        ]
 
     def _draw(self, labels, seeds) -> torch.Tensor:
         pipeline = load_pipeline(self.model, self.device, self.compiled)
-        latents = seed_noise(seeds, (pipeline.unet.config.in_channels, self.px // pipeline.vae_scale_factor, self.px // pipeline.vae_scale_factor))
-        made = pipeline(**self._words_of(pipeline, labels, seeds), latents=latents.to(self.device, pipeline.unet.dtype), height=self.px, width=self.px,
-                        num_inference_steps=self.steps, guidance_scale=self.guidance, output_type="pt").images  # fmt: skip
+        latents = seed_noise(
+            seeds, (pipeline.unet.config.in_channels, self.px // pipeline.vae_scale_factor, self.px // pipeline.vae_scale_factor)
+        )
+        made = pipeline(**self._words_of(pipeline, labels, seeds), latents=latents.to(self.device, pipeline.unet.dtype), height=self.px,
+                        width=self.px, num_inference_steps=self.steps, guidance_scale=self.guidance, output_type="pt").images  # fmt: skip
         return self._grey(made)
 
     def _edit(self, labels, seeds, sources, strength, _, rows) -> torch.Tensor:
         pipeline = load_pipeline(self.model, self.device, self.compiled, editing=True)
         noise = [torch.Generator().manual_seed(int(seed)) for seed in seeds[rows]]
-        made = pipeline(**self._words_of(pipeline, labels[rows], seeds[rows]), image=sources[rows].to(self.device, pipeline.unet.dtype), strength=strength,
+        made = pipeline(**self._words_of(pipeline, labels[rows], seeds[rows]), image=sources[rows].to(self.device, pipeline.unet.dtype),
+                        strength=strength,
                         generator=noise, num_inference_steps=self.steps, guidance_scale=self.guidance, output_type="pt").images  # fmt: skip
         return self._grey(made)
 
@@ -127,7 +134,9 @@ class StableDiffusion:
 
     def _told(self, faces: FaceSet, labels, seeds) -> FaceSet:
         """Put prompt and settings into the table."""
-        return FaceSet(faces.images, faces.table.assign(prompt=self.prompts(labels, seeds), steps=self.steps, guidance=self.guidance, model=self.model))
+        return FaceSet(
+            faces.images, faces.table.assign(prompt=self.prompts(labels, seeds), steps=self.steps, guidance=self.guidance, model=self.model)
+        )
 
 
 def encode(pipeline, text: str, device: str) -> torch.Tensor:
@@ -147,7 +156,11 @@ def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool
     if not model:
         raise StudyError("sd_model is empty; name a folder, a hub model or a .safetensors file of Stable Diffusion")
     path, kind = Path(model).expanduser(), StableDiffusionImg2ImgPipeline if editing else StableDiffusionPipeline
-    settings = {"torch_dtype": torch.bfloat16 if device == "cuda" else torch.float32, "safety_checker": None, "requires_safety_checker": False}
+    settings = {
+        "torch_dtype": torch.bfloat16 if device == "cuda" else torch.float32,
+        "safety_checker": None,
+        "requires_safety_checker": False,
+    }
     try:
         if path.is_file():
             refuse_pickle(path)
@@ -159,7 +172,9 @@ def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool
         raise
     except Exception as error:  # diffusers, transformers and the hub each raise kinds of their own
         message = " ".join(str(error).split())[:300]
-        raise StudyError(f"sd_model {model!r} cannot be loaded ({message}); it must be a folder, hub name or file with safetensors weights") from None
+        raise StudyError(
+            f"sd_model {model!r} cannot be loaded ({message}); it must be a folder, hub name or file with safetensors weights"
+        ) from None
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)

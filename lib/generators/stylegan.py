@@ -42,10 +42,22 @@ class StyleGAN(nn.Module):
 
     def __init__(self, *, px: int, width: int, lr: float, condition: str, augment: str, share: float, r1: float, truncation: float):
         super().__init__()
-        for key, value, known in (("gan_condition", condition, ("one-hot", "number")), ("gan_augment", augment, ("adaptive", "fixed", "none"))):
+        for key, value, known in (
+            ("gan_condition", condition, ("one-hot", "number")),
+            ("gan_augment", augment, ("adaptive", "fixed", "none")),
+        ):
             if value not in known:
                 raise StudyError(f"{key} is {value!r}; choices: {', '.join(known)}")
-        self.settings = {"px": px, "width": width, "lr": lr, "condition": condition, "augment": augment, "share": share, "r1": r1, "truncation": truncation}
+        self.settings = {
+            "px": px,
+            "width": width,
+            "lr": lr,
+            "condition": condition,
+            "augment": augment,
+            "share": share,
+            "r1": r1,
+            "truncation": truncation,
+        }
         conditions, size = len(CLASSES) if condition == "one-hot" else 1, 8 * width
         self.maker, self.judge = Generator(px, width, conditions, size), Discriminator(px, width, conditions, size)
         self.average = copy.deepcopy(self.maker).requires_grad_(False)

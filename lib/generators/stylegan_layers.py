@@ -1,7 +1,8 @@
 """Layers of StyleGAN2 in plain PyTorch: equalised learning rates, modulated convolutions, FIR resampling.
 
 Source: Karras et al. 2020, arXiv 1912.04958 (modulation and demodulation, eq. 1 to 3, section 2.2; skip and residual networks, section 4).
-Differs: the weights stay shared by the batch and the activations are scaled instead, which is the same by linearity and needs no grouped convolution.
+Differs: the weights stay shared by the batch and the activations are scaled instead, which is the same
+by linearity and needs no grouped convolution.
 """
 
 import math

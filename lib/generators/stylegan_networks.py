@@ -1,6 +1,7 @@
 """The networks of StyleGAN2-ADA at small sizes: mapping, skip generator, residual discriminator; grey, conditional on the class.
 
-Source: Karras et al. 2020, arXiv 1912.04958; Karras et al. 2020b, arXiv 2006.06676 (class embedding in the mapping, projection in the judge).
+Source: Karras et al. 2020, arXiv 1912.04958; Karras et al. 2020b, arXiv 2006.06676 (class
+embedding in the mapping, projection in the judge).
 """
 
 import math
@@ -113,8 +114,12 @@ class Discriminator(nn.Module):
         wide = [channels(side, px, width) for side in sides]
         self.start = Conv(1, wide[0], 1)
         self.blocks = nn.Sequential(*(Residual(inner, outer) for inner, outer in zip(wide, wide[1:])))
-        self.end = nn.Sequential(Conv(wide[-1] + 1, wide[-1], 3), nn.Flatten(), Dense(wide[-1] * sides[-1] ** 2, wide[-1], active=True), Dense(wide[-1], size))
-        self.embed = nn.Sequential(Dense(conditions, size), Dense(size, size, lr=0.01, active=True), Dense(size, size, lr=0.01, active=True))
+        self.end = nn.Sequential(
+            Conv(wide[-1] + 1, wide[-1], 3), nn.Flatten(), Dense(wide[-1] * sides[-1] ** 2, wide[-1], active=True), Dense(wide[-1], size)
+        )
+        self.embed = nn.Sequential(
+            Dense(conditions, size), Dense(size, size, lr=0.01, active=True), Dense(size, size, lr=0.01, active=True)
+        )
 
     def forward(self, images: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
         kind = self.start.weight.dtype  # full precision for what is compared

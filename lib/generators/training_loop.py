@@ -94,21 +94,31 @@ class Trained:
         """Read the weights that save wrote; the settings must be the same ones."""
         facts = load_into(self.network, Path(folder) / "generator.safetensors")
         if facts.get("settings") != self.facts()["settings"]:
-            raise StudyError(f"{folder}/generator.safetensors: trained with {facts.get('settings')}, not with {self.facts()['settings']}; train again")
+            raise StudyError(
+                f"{folder}/generator.safetensors: trained with {facts.get('settings')}, not with {self.facts()['settings']}; train again"
+            )
         return self
 
     def facts(self) -> dict:
         """What the model card says."""
         parameters = {name: sum(p.numel() for p in part.parameters()) for name, part in self.network.named_children()}
         training = {"steps": self.steps, "batch": self.batch, "seed": self.seed}
-        return {"generator": self.name, "px": self.px, "settings": dict(self.network.settings), "training": training, "parameters": parameters}
+        return {
+            "generator": self.name,
+            "px": self.px,
+            "settings": dict(self.network.settings),
+            "training": training,
+            "parameters": parameters,
+        }
 
 
 def face_set(images: np.ndarray, labels, seeds, name: str) -> FaceSet:
     """Put generated images (uint8 (N, px, px)) into a face set that says who made them, of which seed."""
     names = [CLASSES[label] for label in labels]
     ids = [f"{name}-{kind}-{seed}" for kind, seed in zip(names, seeds)]
-    table = pd.DataFrame({"id": ids, "class": names, "split": "train", "source": "synthetic", "generator": name, "seed": np.asarray(seeds, np.int64)})
+    table = pd.DataFrame(
+        {"id": ids, "class": names, "split": "train", "source": "synthetic", "generator": name, "seed": np.asarray(seeds, np.int64)}
+    )
     return FaceSet(images, table)
 
 
@@ -126,7 +136,9 @@ def train(plan: Trained, faces: FaceSet, folder: Path, progress, distance) -> pd
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         while step < plan.steps:
             torch.manual_seed(mixed_seed(plan.seed, step, *([state.process_index] if state.process_index else [])))
-            rows = batch_rows(step, small.labels, plan, getattr(network, "classes_in_turn", False))[state.process_index :: state.num_processes]
+            rows = batch_rows(step, small.labels, plan, getattr(network, "classes_in_turn", False))[
+                state.process_index :: state.num_processes
+            ]
             network.train()
             losses = network.update(from_grey(images[rows]), labels[rows], step, optimisers)
             step += 1
@@ -191,7 +203,9 @@ def finite(losses: dict, plan: Trained, step: int, folder: Path) -> dict[str, fl
     for name, value in values.items():
         if not math.isfinite(value):
             kept = f"; the checkpoint before it is kept in {folder}" if (folder / "checkpoint.safetensors").exists() else ""
-            raise StudyError(f"generator {plan.name}: {name} is {value} at step {step} of {plan.steps}: training diverged; lower its learning rate{kept}")
+            raise StudyError(
+                f"generator {plan.name}: {name} is {value} at step {step} of {plan.steps}: training diverged; lower its learning rate{kept}"
+            )
     return values
 
 

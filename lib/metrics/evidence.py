@@ -39,7 +39,9 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
 
 def arms_shown(runs: pd.DataFrame) -> list[str]:
     """Choose the arms of detailed figures: base and each pool's largest supplement."""
-    supplements = runs[(runs["kind"] == "supplement") & (runs["failed"] == "")].sort_values("share").groupby("pool", sort=False)["arm"].last()
+    supplements = (
+        runs[(runs["kind"] == "supplement") & (runs["failed"] == "")].sort_values("share").groupby("pool", sort=False)["arm"].last()
+    )
     return ["base", *supplements]
 
 

@@ -1,4 +1,6 @@
-"""From tables to words: the verdict on each pool, the answer in sentences, the reported numbers beside ours, the known truth of drawings."""
+"""From tables to words: the verdict on each pool, the answer in sentences, the reported
+numbers beside ours, the known truth of drawings.
+"""
 
 import re
 from pathlib import Path
@@ -26,7 +28,8 @@ def points(value: float) -> str:
 
 def effect_text(row: dict) -> str:
     """Write an effect with its interval, n and, where it is undecided, what would decide it."""
-    text = f"{points(row['difference'])} points (95 % interval {points(row['low'])} to {points(row['high'])}; {row['n_seeds']} seeds, {row['n_images']:,} images)"
+    interval = f"95 % interval {points(row['low'])} to {points(row['high'])}"
+    text = f"{points(row['difference'])} points ({interval}; {row['n_seeds']} seeds, {row['n_images']:,} images)"
     if row["verdict"] != "undecided":
         return text
     return f"{text}; this design sees {100 * row['smallest_visible']:.1f} points; to see the margin takes {row['advice']}"
@@ -68,7 +71,9 @@ def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
         controls = against[against["role"] == "control"].to_dict("records")
         beyond = "yes" if controls and all(row["verdict"] == "helps" for row in controls) else "no" if controls else "no control was run"
         told = "; ".join(f"{row['reference']}: {row['verdict']} {points(row['difference'])}" for row in controls)
-        rows.append({"pool": pool, "arm": arm, "verdict": base["verdict"], "effect": effect_text(base), "beyond_controls": beyond, "controls": told})
+        rows.append(
+            {"pool": pool, "arm": arm, "verdict": base["verdict"], "effect": effect_text(base), "beyond_controls": beyond, "controls": told}
+        )
     return pd.DataFrame(rows, columns=["pool", "arm", "verdict", "effect", "beyond_controls", "controls"])
 
 
@@ -78,12 +83,19 @@ def answer(verdicts: pd.DataFrame, *, drawn: bool) -> list[str]:
     if not len(verdicts):
         return [f"No supplement was trained on {about}: this study does not say whether synthetic faces help."]
     helped = verdicts[verdicts["verdict"] == "helps"]["pool"].tolist()
-    sentences = [f"On {about}, {len(helped)} of {len(verdicts)} synthetic pools help when added to all real images" + (f": {', '.join(helped)}." if helped else ".")]
+    sentences = [
+        f"On {about}, {len(helped)} of {len(verdicts)} synthetic pools help when added to all real images"
+        + (f": {', '.join(helped)}." if helped else ".")
+    ]
     words = {"helps": "helps", "hurts": "hurts", "equivalent": "makes no difference that matters", "undecided": "is undecided"}
     for row in verdicts.to_dict("records"):
         extra = ""
         if row["verdict"] == "helps":
-            extra = " It beats every control of its size." if row["beyond_controls"] == "yes" else " It does not beat every control of its size."
+            extra = (
+                " It beats every control of its size."
+                if row["beyond_controls"] == "yes"
+                else " It does not beat every control of its size."
+            )
         sentences.append(f"{row['pool']} {words[row['verdict']]} ({row['arm']}): {row['effect']}.{extra}")
     return sentences
 
@@ -114,11 +126,16 @@ def sentences_printed(truth: pd.DataFrame) -> list[str]:
         return []
     count = truth["right"].value_counts()
     right, missed, wrong = (int(count.get(word, 0)) for word in ("yes", "not seen", "no"))
-    return [f"Of {len(truth)} known truths about the drawn pools the study found {right}, was too small to see {missed}, and told {wrong} wrongly."]
+    return [
+        f"Of {len(truth)} known truths about the drawn pools the study found {right}, was too small to see {missed}, and told {wrong} "
+        f"wrongly."
+    ]
 
 
 def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFrame:
-    """Read the numbers that the three studies reported: study, report, arm, ours, classifier, metric, value and, where given, of, true, predicted."""
+    """Read the numbers that the three studies reported: study, report, arm, ours, classifier, metric,
+    value and, where given, of, true, predicted.
+    """
     return pd.DataFrame(yaml.safe_load(Path(path).read_text(encoding="utf-8"))["numbers"])
 
 
@@ -137,9 +154,18 @@ def reported_beside_ours(reported: pd.DataFrame, results: pd.DataFrame, *, split
     for number in reported[reported["value"].notna() & reported["metric"].isin(own["metric"])].to_dict("records"):
         pattern = re.escape(number["ours"]).replace(r"\*", ".+")
         fits = own[own["arm"].map(lambda arm: bool(pattern and re.fullmatch(pattern, arm))) & (own["metric"] == number["metric"])]
-        fixed = {"study": number["study"], "arm": number["arm"], "classifier": number["classifier"], "metric": number["metric"], "reported": number["value"]}
+        fixed = {
+            "study": number["study"],
+            "arm": number["arm"],
+            "classifier": number["classifier"],
+            "metric": number["metric"],
+            "reported": number["value"],
+        }
         groups = list(fits.groupby(["arm", "classifier"])["value"])
-        rows += [fixed | {"our_arm": a, "our_classifier": c, "ours": v.mean(), "low": v.min(), "high": v.max(), "n_seeds": len(v)} for (a, c), v in groups]
+        rows += [
+            fixed | {"our_arm": a, "our_classifier": c, "ours": v.mean(), "low": v.min(), "high": v.max(), "n_seeds": len(v)}
+            for (a, c), v in groups
+        ]
         rows += [] if groups else [fixed]
     columns = ["study", "arm", "classifier", "metric", "reported", "our_arm", "our_classifier", "ours", "low", "high", "n_seeds"]
     return pd.DataFrame(rows, columns=columns)

@@ -8,7 +8,9 @@ from scipy.stats import binomtest
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
-PERMUTATION_GAIN = 0.07  # swapping two of seven classes costs a judge of 50 % about 0.13 of balanced agreement; confusion alone less than 0.05
+PERMUTATION_GAIN = (
+    0.07  # swapping two of seven classes costs a judge of 50 % about 0.13 of balanced agreement; confusion alone less than 0.05
+)
 PERMUTATION_P = 0.001 / 5040  # the best of 7! permutations was looked for
 
 

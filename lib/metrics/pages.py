@@ -63,7 +63,9 @@ def bootstrap_beside(arms: dict, judged: pd.DataFrame, labels: np.ndarray, clust
         common = sorted(set(pair[0].seeds) & set(pair[1].seeds))
         matrices = [image_scores(x, labels)[[x.seeds.index(s) for s in common]] for x in pair]
         low, high = np.quantile(two_way_bootstrap(*matrices, weights=weights, seed=seed), [0.025, 0.975])
-        rows.append({key: row[key] for key in ("arm", "classifier", "difference", "low", "high")} | {"bootstrap_low": low, "bootstrap_high": high})
+        rows.append(
+            {key: row[key] for key in ("arm", "classifier", "difference", "low", "high")} | {"bootstrap_low": low, "bootstrap_high": high}
+        )
     return pd.DataFrame(rows)
 
 

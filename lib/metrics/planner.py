@@ -100,7 +100,8 @@ def promises(pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_
     """Say for some wanted differences what finding them with 80 % power costs, before it is spent.
 
     Returns:
-        One row a wanted difference: "difference, points", found (by the pilot's design: yes or no), "seeds an arm" (0: no number suffices on
+        One row a wanted difference: "difference, points", found (by the pilot's design: yes or
+            no), "seeds an arm" (0: no number suffices on
         these images), "hours" (of two arms' runs, one after the other; left out where no run has been timed).
     """
     rows = []
@@ -108,5 +109,8 @@ def promises(pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_
         found = plan(pilot, difference, seconds_per_run=seconds_per_run)
         seen = "yes" if smallest_visible(pilot) <= difference else "no"
         hours = 2 * found.seeds * seconds_per_run / 3600
-        rows.append({"difference, points": 100 * difference, "found": seen, "seeds an arm": found.seeds} | ({"hours": hours} if seconds_per_run else {}))
+        rows.append(
+            {"difference, points": 100 * difference, "found": seen, "seeds an arm": found.seeds}
+            | ({"hours": hours} if seconds_per_run else {})
+        )
     return pd.DataFrame(rows)

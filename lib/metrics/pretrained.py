@@ -39,7 +39,8 @@ def pretrained_space(path: str) -> tuple[str, Callable[[np.ndarray], np.ndarray]
         return "inception", _inception(place)
     raise StudyError(
         f"feature_weights: {path}: neither a folder with config.json and model.safetensors (DINOv2, CLIP) nor a .safetensors file "
-        f"(Inception of torch-fidelity). Leave it empty for the study's own encoder; a .pth file is a pickle, write it as safetensors once: {CONVERT}"
+        f"(Inception of torch-fidelity). Leave it empty for the study's own encoder; a .pth file is a pickle, write it as safetensors "
+        f"once: {CONVERT}"
     )
 
 

@@ -197,4 +197,6 @@ def _standard_error(v_seed: float, v_image: float, v_both: float, n_seeds: int, 
 
 def _check_pair(a: np.ndarray, b: np.ndarray) -> None:
     if np.ndim(a) != 2 or np.shape(a) != np.shape(b):
-        raise StudyError(f"arms are compared as (seeds, images) matrices of one shape, found {np.shape(a)} and {np.shape(b)}: use seeds both have")
+        raise StudyError(
+            f"arms are compared as (seeds, images) matrices of one shape, found {np.shape(a)} and {np.shape(b)}: use seeds both have"
+        )

@@ -11,6 +11,7 @@ from lib.plots.style import colour, palette, panels
 from lib.plots.training import curves, training_trace
 
 __all__ = [
-    "bars", "class_averages", "class_sheet", "colour", "confusion_change", "confusion_matrix", "counts", "curves", "faces_or_averages", "intervals", "kind_of_images",
+    "bars", "class_averages", "class_sheet", "colour", "confusion_change", "confusion_matrix", "counts", "curves", "faces_or_averages",
+    "intervals", "kind_of_images",
     "number_text", "palette", "panels", "points_by_class", "reliability_diagram", "scatter_map", "sheet", "show", "table", "training_trace",
 ]  # fmt: skip

@@ -69,8 +69,9 @@ PAGE = """<figure class="plot"><div id="%ID%" style="position:relative;max-width
 </div><figcaption>%CAPTION%</figcaption></figure><script>%SCRIPT%</script>"""
 
 
-def hover_map(points: np.ndarray, sources, classes, images: dict[str, np.ndarray], *, alt: str, caption: str,
-most_images: int = 2000) -> str:
+def hover_map(
+    points: np.ndarray, sources, classes, images: dict[str, np.ndarray], *, alt: str, caption: str, most_images: int = 2000
+) -> str:
     """Write an interactive map as self-contained HTML.
 
     Args:

@@ -1,4 +1,5 @@
-"""What curation costs and how good it is: seconds and memory of each step, recall and precision on planted faults, whom the detector rejects.
+"""What curation costs and how good it is: seconds and memory of each step, recall and precision
+on planted faults, whom the detector rejects.
 
     python tests/bench/bench_curation.py                                   # drawn faces
     python tests/bench/bench_curation.py --data fer2013 --steps 1500       # real faces: folder, zip, csv or parquet
@@ -40,7 +41,10 @@ def whom_the_detector_rejects(faces: FaceSet) -> None:
     for name, settings, least in (("S1's settings", FaceSettings(), 0.0), ("ours", face_settings(PARAMS), PARAMS["face_least_share"])):
         began = time.process_time()
         keep = reject_faceless(faces, detect_faces(faces.images, settings), least_share=least)["keep"].to_numpy()
-        print(f"\n{name}: {(~keep).sum():,} of {len(keep):,} rejected, {1e3 * (time.process_time() - began) / len(keep):.2f} ms of processor an image")
+        print(
+            f"\n{name}: {(~keep).sum():,} of {len(keep):,} rejected, {1e3 * (time.process_time() - began) / len(keep):.2f} ms of "
+            f"processor an image"
+        )
         print(bias_table(faces, keep).to_string(index=False))
 
 
@@ -53,7 +57,10 @@ def how_good_each_step_is(faces: FaceSet, steps: int, seed: int) -> None:
     faulty = planted.plant_failures(base, share=0.04, seed=seed, train=train, held_out=others)
     said = consistency.probability_table(faulty, instrument.probabilities(faulty.images))
     evidence = Evidence(train, others, instrument.features, said)
-    print(f"\njudge right on {(instrument.probabilities(base.images).argmax(1) == base.labels).mean():.1%} of {len(base):,} images; {len(train):,} to train on")
+    print(
+        f"\njudge right on {(instrument.probabilities(base.images).argmax(1) == base.labels).mean():.1%} of {len(base):,} images; "
+        f"{len(train):,} to train on"
+    )
     print(planted.step_quality(faulty, list(planted.MEANT_FOR), PARAMS, evidence).to_string(index=False))
     for doubt in (0.02, 0.05, 0.1):
         quality = planted.step_quality(faulty, ["label"], PARAMS | {"label_doubt": doubt}, evidence)
@@ -61,7 +68,9 @@ def how_good_each_step_is(faces: FaceSet, steps: int, seed: int) -> None:
 
 
 def seconds_and_memory(faces: FaceSet, sizes: list[int]) -> None:
-    """Print processor time and the peak of memory of the steps that compare images, over growing pools (mirrored and darkened copies fill them)."""
+    """Print processor time and the peak of memory of the steps that compare images, over growing
+    pools (mirrored and darkened copies fill them).
+    """
     train, held = faces.split("train"), faces.select((faces.table["split"] != "train").to_numpy())
     more = np.concatenate([faces.images, faces.images[:, :, ::-1], (faces.images * 0.8).astype(np.uint8)])
     while len(more) < max(sizes):

@@ -17,7 +17,9 @@ from lib.classifiers.networks.torchvision_zoo import NAMES
 def exported(tmp_path_factory):
     torch.manual_seed(0)
     model = build_classifier("small").to(memory_format=torch.channels_last).eval()
-    path = export_onnx(model, tmp_path_factory.mktemp("onnx") / "model.onnx", image_px=48, metadata={"study": "quick", "arm": "base", "seed": 1})
+    path = export_onnx(
+        model, tmp_path_factory.mktemp("onnx") / "model.onnx", image_px=48, metadata={"study": "quick", "arm": "base", "seed": 1}
+    )
     return model, path
 
 

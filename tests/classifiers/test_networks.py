@@ -35,7 +35,9 @@ def test_a_network_of_torchvision_has_its_published_size_but_for_the_head(name):
     assert parameter_count(enlarged) == PUBLISHED[name] - (width + 1) * 1000 + (width + 1) * 7
 
 
-@pytest.mark.parametrize(("name", "millions"), [("s2", 3.6), ("resemotenet", 80), ("wide", 4.8), ("fast", 0.30), ("small", 0.10), ("s1", 11.09)])
+@pytest.mark.parametrize(
+    ("name", "millions"), [("s2", 3.6), ("resemotenet", 80), ("wide", 4.8), ("fast", 0.30), ("small", 0.10), ("s1", 11.09)]
+)
 def test_the_other_networks_have_the_size_that_they_claim(name, millions):
     assert parameter_count(on_meta(name)) / 1e6 == pytest.approx(millions, rel=0.02)
 

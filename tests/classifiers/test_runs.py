@@ -15,15 +15,17 @@ from lib.faces.pool import save_alone
 from lib.faces.arms import Arm
 from lib.study.errors import StudyError
 
-PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1, "device": "cpu",
-          "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0}  # fmt: skip
+PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1,
+          "device": "cpu", "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0}  # fmt: skip
 ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
 
 
 def made(n: int, seed: int, splits: dict | None = None) -> FaceSet:
     images = np.random.default_rng(seed).integers(0, 256, (n, 16, 16)).astype(np.uint8)
     split = np.repeat(list(splits), list(splits.values())) if splits else "train"
-    table = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": split, "source": "made"})
+    table = pd.DataFrame(
+        {"id": [f"{seed}-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": split, "source": "made"}
+    )
     return FaceSet(images, table)
 
 
@@ -84,7 +86,13 @@ def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
     assert len(known) == 4
     assert known == keys(keep_weights=0)
     options = ({"class_weights": "inverse"}, {"sampling": "balanced"}, {"early_stopping_patience": 3})
-    for changes in (*options, {"recipes": ["schuermann"]}, {"train_steps": 3}, {"train_steps": 0, "train_epochs": 1}, {"classifiers": ["s1"]}):
+    for changes in (
+        *options,
+        {"recipes": ["schuermann"]},
+        {"train_steps": 3},
+        {"train_steps": 0, "train_epochs": 1},
+        {"classifiers": ["s1"]},
+    ):
         assert known.isdisjoint(keys(**changes)), changes
     save_faces(made(41, 1), tmp_path / "a")
     longer = keys(Sources(sources.data, {"a": tmp_path / "a"}, True, 0))
@@ -109,7 +117,10 @@ def test_filter_arms_are_made_from_what_one_step_keeps(sources, tmp_path):
     pool = made(40, 1)
     save_faces(pool, tmp_path / "pools" / "a")
     ids = pool.table["id"]
-    save_alone(tmp_path / "pools" / "a", pd.DataFrame({"id": ids, "step": "blur", "keep": np.arange(40) >= 10, "score": 0.0, "reason": "", "relabel": ""}))
+    save_alone(
+        tmp_path / "pools" / "a",
+        pd.DataFrame({"id": ids, "step": "blur", "keep": np.arange(40) >= 10, "score": 0.0, "reason": "", "relabel": ""}),
+    )
     arms = [Arm(f"supplement-0.5-a-only_{step}", "filtered", "a", 0.5, only=step) for step in ("none", "blur")]
     jobs = plan_jobs(arms, Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur",)), PARAMS | {"seeds": 1})
     plain = plan_jobs(ARMS[1:], sources, PARAMS | {"seeds": 1})
@@ -159,15 +170,25 @@ def test_the_code_of_a_run_is_its_own_network_and_the_training_alone():
 
     seen = []
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("lib.classifiers.models.code_digest", lambda *names, without: seen.append(fingerprints.imported_modules(*names, without=without)))
+        patched.setattr(
+            "lib.classifiers.models.code_digest",
+            lambda *names, without: seen.append(fingerprints.imported_modules(*names, without=without)),
+        )
         training_code("small")
     assert {"lib.classifiers.trainer", "lib.classifiers.augmentation", "lib.classifiers.networks.small"} <= seen[0]
     assert not seen[0] & {"lib.classifiers.networks.s1", "lib.classifiers.recipes", "lib.faces.sources", "lib.study.records"}
 
 
 def test_each_classifier_has_its_recipe():
-    assert {name: recipe.name for name, recipe in recipes_of(["s1", "fast"], ["schuermann", "fast"]).items()} == {"s1": "schuermann", "fast": "fast"}
+    assert {name: recipe.name for name, recipe in recipes_of(["s1", "fast"], ["schuermann", "fast"]).items()} == {
+        "s1": "schuermann",
+        "fast": "fast",
+    }
     assert {recipe.name for recipe in recipes_of(["s1", "fast"], ["quick"]).values()} == {"quick"}
-    for classifiers, names, said in ((["s1"], ["quick", "fast"], "2 for 1"), (["s1", "s1"], ["quick"], "once"), (["s1"], ["none"], "no recipe")):
+    for classifiers, names, said in (
+        (["s1"], ["quick", "fast"], "2 for 1"),
+        (["s1", "s1"], ["quick"], "once"),
+        (["s1"], ["none"], "no recipe"),
+    ):
         with pytest.raises(StudyError, match=said):
             recipes_of(classifiers, names)

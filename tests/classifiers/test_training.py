@@ -25,7 +25,9 @@ def stripes(n: int, seed: int = 0) -> FaceSet:
     images = rng.integers(0, 60, (n, 48, 48))
     for i, label in enumerate(labels):
         images[i, 6 * label + 3 : 6 * label + 6] += 150
-    table = pd.DataFrame({"id": [f"s{seed}-{i}" for i in range(n)], "class": [CLASSES[k] for k in labels], "split": "train", "source": "made"})
+    table = pd.DataFrame(
+        {"id": [f"s{seed}-{i}" for i in range(n)], "class": [CLASSES[k] for k in labels], "split": "train", "source": "made"}
+    )
     return FaceSet(images.astype(np.uint8), table)
 
 
@@ -90,7 +92,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, changes):
         train(faces, classifier="small", recipe=recipe, seed=1, steps=8, folder=tmp_path, progress=killed)
     assert (tmp_path / "checkpoint.safetensors").exists()
     seen = []
-    resumed = train(faces, classifier="small", recipe=recipe, seed=1, steps=8, folder=tmp_path, progress=lambda row: seen.append(row["step"]))
+    resumed = train(
+        faces, classifier="small", recipe=recipe, seed=1, steps=8, folder=tmp_path, progress=lambda row: seen.append(row["step"])
+    )
     assert seen == [6, 8]
     assert weights_of(resumed) == weights_of(whole)
     timeless = [r.history.drop(columns="seconds") for r in (resumed, whole)]
@@ -146,7 +150,9 @@ def test_weights_of_images_count():
     faces = stripes(40)
     lone = FaceSet(faces.images, faces.table.assign(weight=np.where(np.arange(40) < 20, 1.0, 1e-9)))
     plain = replace(QUICK, flip=False, shift_px=0, batch_size=40)
-    half = train(faces.select(np.arange(20)), classifier="s1", recipe=replace(plain, batch_size=20, epochs=1, curve_points=1), seed=0, steps=1)
+    half = train(
+        faces.select(np.arange(20)), classifier="s1", recipe=replace(plain, batch_size=20, epochs=1, curve_points=1), seed=0, steps=1
+    )
     weighed = train(lone, classifier="s1", recipe=replace(plain, curve_points=1), seed=0, steps=1)
     assert weighed.history["loss"][0] == pytest.approx(half.history["loss"][0], abs=0.02)  # dropout differs between the two batches
 

@@ -24,7 +24,9 @@ QUICK = replace(RECIPES["quick"], batch_size=8, curve_points=4)
 
 def noise(n: int, source: str, seed: int, px: int = 16) -> FaceSet:
     images = np.random.default_rng(seed).integers(0, 256, (n, px, px)).astype(np.uint8)
-    table = pd.DataFrame({"id": [f"{source}{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": source})
+    table = pd.DataFrame(
+        {"id": [f"{source}{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": source}
+    )
     return FaceSet(images, table)
 
 
@@ -51,7 +53,9 @@ def test_a_weight_of_one_is_the_plain_supplement_and_of_nought_the_real_images_a
 
 
 def test_a_weight_is_part_of_what_a_training_set_is():
-    digests = {arm_of("weighted", weight=w).digest() for w in (0.25, 0.5)} | {arm_of(k).digest() for k in ("supplement", "staged", "reversed", "splitnorm")}
+    digests = {arm_of("weighted", weight=w).digest() for w in (0.25, 0.5)} | {
+        arm_of(k).digest() for k in ("supplement", "staged", "reversed", "splitnorm")
+    }
     assert len(digests) == 6
 
 
@@ -93,7 +97,9 @@ def test_split_norms_on_one_source_are_the_plain_network():
         x = torch.rand(8, 1, 16, 16)
         assert torch.equal(plain.train()(x), split.train()(x)) and torch.equal(plain.eval()(x), split.eval()(x))
         joined = join_norms(split).state_dict()
-        assert joined.keys() == plain.state_dict().keys() and all(torch.equal(joined[name], tensor) for name, tensor in plain.state_dict().items())
+        assert joined.keys() == plain.state_dict().keys() and all(
+            torch.equal(joined[name], tensor) for name, tensor in plain.state_dict().items()
+        )
 
 
 def as_group_0(plain) -> dict:
@@ -134,7 +140,9 @@ def test_class_weights_of_balanced_data_are_one_and_else_favour_the_rare():
     assert inverse[2] == 0 and np.mean(inverse[skewed]) == pytest.approx(1)
     many = np.repeat([0, 1], [10**6, 10**5])
     ratios = {kind: np.divide(*class_weights(many, kind)[[1, 0]]) for kind in ("none", "inverse", "effective")}
-    assert ratios["none"] == 1 < ratios["effective"] < 1.001 and ratios["inverse"] == pytest.approx(10)  # beyond 1 / (1 - beta) all is covered
+    assert ratios["none"] == 1 < ratios["effective"] < 1.001 and ratios["inverse"] == pytest.approx(
+        10
+    )  # beyond 1 / (1 - beta) all is covered
     with pytest.raises(StudyError, match="class_weights.*'sqrt'.*effective"):
         class_weights(skewed, "sqrt")
 
@@ -176,7 +184,9 @@ LOOKS = [0.2, 0.5, 0.4, 0.5, 0.3, 0.9, 0.9, 0.9]
 
 @pytest.fixture
 def looks(monkeypatch):
-    """Have the looks at the watched set give the accuracies of LOOKS, with a checkpoint after each step; returns the weights at each look."""
+    """Have the looks at the watched set give the accuracies of LOOKS, with a checkpoint after
+    each step; returns the weights at each look.
+    """
     seen, row_of = [], training.curve_row
 
     def row(trainer, state, watched):
@@ -223,7 +233,10 @@ def test_early_stopping_needs_something_to_watch():
 @pytest.mark.parametrize("kind", ["staged", "splitnorm", "weighted"])
 def test_a_killed_variant_goes_on_to_the_same_bytes(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0.0)
-    faces, settings = arm_of(kind, weight=0.3), {"recipe": replace(QUICK, average_share=0.5), "steps": 8, "options": Options("inverse", "balanced")}
+    faces, settings = (
+        arm_of(kind, weight=0.3),
+        {"recipe": replace(QUICK, average_share=0.5), "steps": 8, "options": Options("inverse", "balanced")},
+    )
     whole = trained(faces, **settings)
 
     def killed(row):

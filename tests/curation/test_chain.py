@@ -48,7 +48,9 @@ def test_each_step_judges_what_the_former_kept(pool):
 
 
 def test_a_person_overrules_both_ways_and_relabels(pool):
-    review = pd.DataFrame({"id": ["p0", "p1", "p2"], "keep": [True, False, True], "score": np.nan, "reason": ["", "odd", ""], "relabel": ["", "", "fear"]})
+    review = pd.DataFrame(
+        {"id": ["p0", "p1", "p2"], "keep": [True, False, True], "score": np.nan, "reason": ["", "odd", ""], "relabel": ["", "", "fear"]}
+    )
     curation = curate(pool, ["blank"], PARAMS, review=review)
     kept = curation.faces.table.set_index("id")["class"]
     assert "p0" in kept.index and "p1" not in kept.index and "p5" not in kept.index
@@ -123,8 +125,10 @@ def test_every_step_can_be_asked_for_and_no_other():
     assert tuple(steps_module.STEPS) == CHOICES["curation_steps"] == CHOICES["filter_arms"]
 
 
-@pytest.mark.parametrize(("text", "message"), [("label_action=delete", "choices: drop, relabel"), ("balance_to=even", "choices: equal, real"),
-                                               ("judge_folds=1", "must lie in 2 to"), ("curation_steps=blur,haar", "'haar'.*choices: blank")])  # fmt: skip
+@pytest.mark.parametrize(("text", "message"), [("label_action=delete", "choices: drop, relabel"), ("balance_to=even",
+"choices: equal, real"),
+                                               ("judge_folds=1", "must lie in 2 to"), ("curation_steps=blur,haar",
+                                               "'haar'.*choices: blank")])  # fmt: skip
 def test_parameters_are_checked_before_a_notebook_starts(text, message):
     with pytest.raises(StudyError, match=message):
         load_params("quick", (text,))
@@ -147,7 +151,8 @@ def test_ready_made_pictures_of_any_kind_go_through_the_chain(tmp_path):
     exif[0x0112] = 6  # to be turned by a quarter
     alpha = Image.merge("LA", (Image.fromarray(drawing), Image.new("L", (48, 48), 255)))
     kinds = {"1.png": Image.fromarray(drawing), "2.png": Image.fromarray(drawing.astype(np.uint16) * 257), "3.png": alpha.convert("RGBA"),
-             "4.png": Image.fromarray(np.rot90(drawing).copy()), "5.png": Image.merge("RGB", [Image.fromarray(drawing)] * 3).resize((96, 96))}  # fmt: skip
+             "4.png": Image.fromarray(np.rot90(drawing).copy()), "5.png": Image.merge("RGB", [Image.fromarray(drawing)] * 3).resize((96,
+             96))}  # fmt: skip
     for name, picture in kinds.items():
         picture.save(tmp_path / "happy" / name, **({"exif": exif} if name == "4.png" else {}))
     pool = read_folder(str(tmp_path)).faces

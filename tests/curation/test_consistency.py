@@ -14,7 +14,13 @@ def faces_of(labels, split="train", name="i", **columns):
     images = np.zeros((len(labels), 14, 14), np.uint8)
     for image, label in zip(images, labels, strict=True):
         image[2 * label : 2 * label + 2] = 200
-    table = {"id": [f"{name}{k}" for k in range(len(labels))], "class": [CLASSES[i] for i in labels], "split": split, "source": "test", **columns}
+    table = {
+        "id": [f"{name}{k}" for k in range(len(labels))],
+        "class": [CLASSES[i] for i in labels],
+        "split": split,
+        "source": "test",
+        **columns,
+    }
     return FaceSet(images, pd.DataFrame(table))
 
 

@@ -24,7 +24,9 @@ def drawings():
 @pytest.fixture(scope="module")
 def textures():
     rng = np.random.default_rng(0)
-    return np.stack([cv2.resize(rng.integers(0, 255, (k, k), dtype=np.uint8), (48, 48), interpolation=cv2.INTER_CUBIC) for k in range(3, 43)])
+    return np.stack(
+        [cv2.resize(rng.integers(0, 255, (k, k), dtype=np.uint8), (48, 48), interpolation=cv2.INTER_CUBIC) for k in range(3, 43)]
+    )
 
 
 def test_most_drawn_faces_are_found_and_textures_are_not(drawings, textures):
@@ -126,7 +128,8 @@ def yunet_like(path, x, y, width, height):
     """Write a network with YuNet's outputs that sees one face at this place in any 64 x 64 image."""
     onnx = pytest.importorskip("onnx")
     helper, numpy_helper, real = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
-    nodes = [helper.make_node("GlobalAveragePool", ["input"], ["mean"]), helper.make_node("ReduceMean", ["mean"], ["one"], axes=[1], keepdims=1),
+    nodes = [helper.make_node("GlobalAveragePool", ["input"], ["mean"]), helper.make_node("ReduceMean", ["mean"], ["one"], axes=[1],
+             keepdims=1),
              helper.make_node("Reshape", ["one", "shape"], ["flat"]), helper.make_node("Mul", ["flat", "zero"], ["nothing"])]  # fmt: skip
     constants = {"shape": np.array([1, 1, 1]), "zero": np.zeros((1, 1, 1), np.float32)}
     outputs = []
@@ -134,7 +137,12 @@ def yunet_like(path, x, y, width, height):
         for stride in (8, 16, 32):
             values = np.zeros((1, (64 // stride) ** 2, channels), np.float32)
             if stride == 8:  # cell 0 alone is sure; its box is decoded relative to the cell
-                values[0, 0] = {"cls": 1.0, "obj": 1.0, "bbox": [(x + width / 2) / 8, (y + height / 2) / 8, np.log(width / 8), np.log(height / 8)], "kps": 0.0}[kind]
+                values[0, 0] = {
+                    "cls": 1.0,
+                    "obj": 1.0,
+                    "bbox": [(x + width / 2) / 8, (y + height / 2) / 8, np.log(width / 8), np.log(height / 8)],
+                    "kps": 0.0,
+                }[kind]
             constants[f"c_{kind}_{stride}"] = values
             nodes.append(helper.make_node("Add", ["nothing", f"c_{kind}_{stride}"], [f"{kind}_{stride}"]))
             outputs.append(helper.make_tensor_value_info(f"{kind}_{stride}", real, list(values.shape)))

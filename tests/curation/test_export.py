@@ -21,7 +21,15 @@ def exported(tmp_path):
     """A pool of 21 textures, three of them blank, one relabelled by a person; curated and saved."""
     images = np.random.default_rng(0).integers(20, 230, (21, 48, 48), dtype=np.uint8)
     images[:3] = 99
-    table = pd.DataFrame({"id": [f"p{k}" for k in range(21)], "class": np.array(CLASSES)[np.arange(21) % 7], "split": "train", "source": "synthetic", "generator": "toy"})
+    table = pd.DataFrame(
+        {
+            "id": [f"p{k}" for k in range(21)],
+            "class": np.array(CLASSES)[np.arange(21) % 7],
+            "split": "train",
+            "source": "synthetic",
+            "generator": "toy",
+        }
+    )
     pool = FaceSet(images, table)
     person = pd.DataFrame({"id": ["p3"], "keep": [True], "score": np.nan, "reason": "", "relabel": ["sad"]})
     curation = curate(pool, ["blank"], PARAMS, review=person)
@@ -67,7 +75,9 @@ def test_card_names_licence_and_measured_biases(exported):
     pool, curation, folder = exported
     biases = pd.DataFrame([("class", "fear", 100, 60, 0.6, 0.5, 0.7), ("class", "sad", 100, 10, 0.1, 0.05, 0.2)],
                           columns=["attribute", "value", "n", "rejected", "share", "low", "high"])  # fmt: skip
-    text = write_card(folder, pool, curation.faces, curation.verdicts, name="toy", source="", license="cc-by-4.0", biases=biases).read_text()
+    text = write_card(
+        folder, pool, curation.faces, curation.verdicts, name="toy", source="", license="cc-by-4.0", biases=biases
+    ).read_text()
     assert yaml.safe_load(text.split("---")[1])["license"] == "cc-by-4.0" and "**Licence**: cc-by-4.0" in text
     assert "the detector rejected 60.0% of class fear, and 10.0% of class sad" in text
     assert "no group more often" in measured_biases(biases.iloc[:1]) and "not in the chain" in measured_biases(None)

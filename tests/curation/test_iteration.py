@@ -69,7 +69,9 @@ def points(labels, spread, rng):
 
 
 def faces_of(labels, name):
-    table = pd.DataFrame({"id": [f"{name}{k}" for k in range(len(labels))], "class": np.array(CLASSES)[labels], "split": "train", "source": "test"})
+    table = pd.DataFrame(
+        {"id": [f"{name}{k}" for k in range(len(labels))], "class": np.array(CLASSES)[labels], "split": "train", "source": "test"}
+    )
     return FaceSet(np.zeros((len(labels), 8, 8), np.uint8), table)
 
 
@@ -83,7 +85,9 @@ def test_two_rounds_cover_more_of_the_class_that_was_narrow():
     def make_round(counts):
         labels = np.repeat(np.arange(7), counts)
         probabilities = np.eye(7)[labels]
-        return class_evidence(faces_of(labels, "p"), np.ones(len(labels), bool), probabilities, points(labels, 1.0, rng), real, real_features, errors)
+        return class_evidence(
+            faces_of(labels, "p"), np.ones(len(labels), bool), probabilities, points(labels, 1.0, rng), real, real_features, errors
+        )
 
     first = make_round([20] * 7)
     counts = next_counts(first, images=140)
@@ -99,7 +103,15 @@ def test_evidence_counts_by_class():
     rng = np.random.default_rng(0)
     real_labels = np.repeat([0, 1], 10)
     real_features = points(real_labels, 1.0, rng)
-    table = class_evidence(faces_of(labels, "p"), keep, said, points(labels, 0.1, rng), faces_of(real_labels, "r"), real_features, pd.Series(0.5, index=CLASSES))
+    table = class_evidence(
+        faces_of(labels, "p"),
+        keep,
+        said,
+        points(labels, 0.1, rng),
+        faces_of(real_labels, "r"),
+        real_features,
+        pd.Series(0.5, index=CLASSES),
+    )
     angry = table.set_index("class").loc["angry"]
     assert (angry["n"], angry["kept"], angry["consistency"]) == (2, 0.5, 0.5) and 0 < angry["coverage"] <= 1
     assert np.isnan(table.set_index("class").loc["sad", "coverage"])
@@ -128,7 +140,9 @@ def test_mean_of_classes_and_its_error():
 
 
 class Pixels:
-    """Stands in for the reference classifier: thumbnails as features; each image is of the class whose mean training image it is nearest to."""
+    """Stands in for the reference classifier: thumbnails as features; each image is of the class
+    whose mean training image it is nearest to.
+    """
 
     def __init__(self, faces):
         self.means = np.stack([self.features(faces.images[faces.labels == label]).mean(axis=0) for label in range(7)])

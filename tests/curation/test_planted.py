@@ -15,7 +15,9 @@ PARAMS = load_params("quick")
 def textures(n, seed, name):
     rng = np.random.default_rng(seed)
     images = rng.integers(20, 230, (n, 12, 12), dtype=np.uint8).repeat(4, axis=1).repeat(4, axis=2)
-    table = pd.DataFrame({"id": [f"{name}{k}" for k in range(n)], "class": np.array(CLASSES)[rng.integers(0, 7, n)], "split": "train", "source": "test"})
+    table = pd.DataFrame(
+        {"id": [f"{name}{k}" for k in range(n)], "class": np.array(CLASSES)[rng.integers(0, 7, n)], "split": "train", "source": "test"}
+    )
     return FaceSet(images, table)
 
 

@@ -17,7 +17,10 @@ def pool():
 
 
 def test_decisions_come_back_as_verdicts(tmp_path, pool):
-    write_review(tmp_path / "review.csv", [("a", "reject", "", "no face", ""), ("b", "relabel", "fear", "", ""), ("c", "reject", "", "", ""), ("c", "keep", "", "", "")])
+    write_review(
+        tmp_path / "review.csv",
+        [("a", "reject", "", "no face", ""), ("b", "relabel", "fear", "", ""), ("c", "reject", "", "", ""), ("c", "keep", "", "", "")],
+    )
     verdicts = read_review(tmp_path / "review.csv", pool).set_index("id")
     assert verdicts["keep"].to_dict() == {"a": False, "b": True, "c": True}
     assert verdicts["relabel"].to_dict() == {"a": "", "b": "fear", "c": ""}
@@ -61,7 +64,9 @@ def test_a_decision_does_not_fall_on_another_image_of_the_same_name(tmp_path, po
 def test_least_sure_are_the_scores_at_the_border():
     low_is_bad = pd.DataFrame({"id": [f"i{k}" for k in range(10)], "step": "blank", "score": np.arange(10.0), "reason": "", "relabel": ""})
     low_is_bad["keep"] = low_is_bad["score"] >= 4
-    faces = FaceSet(np.zeros((10, 8, 8), np.uint8), pd.DataFrame({"id": low_is_bad["id"], "class": "sad", "split": "train", "source": "test"}))
+    faces = FaceSet(
+        np.zeros((10, 8, 8), np.uint8), pd.DataFrame({"id": low_is_bad["id"], "class": "sad", "split": "train", "source": "test"})
+    )
     assert set(least_sure(faces, low_is_bad, n=2)["id"]) == {"i3", "i4"}
     high_is_bad = low_is_bad.assign(step="exposure", keep=low_is_bad["score"] <= 7)
     assert set(least_sure(faces, high_is_bad, n=2)["position"]) == {7, 8}
@@ -76,7 +81,9 @@ def widgets_of(panel):
 
 def test_panel_decides_by_click_and_key_and_undoes(tmp_path, pool):
     path = tmp_path / "review.csv"
-    candidates = pd.DataFrame({"id": ["c", "a", "b"], "step": "face", "keep": [True, False, True], "score": [1.0, 0.0, 2.0], "reason": ["", "none", ""]})
+    candidates = pd.DataFrame(
+        {"id": ["c", "a", "b"], "step": "face", "keep": [True, False, True], "score": [1.0, 0.0, 2.0], "reason": ["", "none", ""]}
+    )
     progress, text, buttons, keys = widgets_of(review_panel(pool, candidates, path, interactive=True))
     assert "1 of 3" in text.value and "fear" in text.value
     buttons["reject"].click()

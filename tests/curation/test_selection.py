@@ -15,7 +15,12 @@ from lib.faces.faceset import CLASSES, FaceSet
 def faces_of(n, labels=None, name="i", images=None, **columns):
     labels = np.zeros(n, int) if labels is None else np.asarray(labels)
     images = np.zeros((n, 8, 8), np.uint8) if images is None else images
-    return FaceSet(images, pd.DataFrame({"id": [f"{name}{k}" for k in range(n)], "class": np.array(CLASSES)[labels], "split": "train", "source": "t", **columns}))
+    return FaceSet(
+        images,
+        pd.DataFrame(
+            {"id": [f"{name}{k}" for k in range(n)], "class": np.array(CLASSES)[labels], "split": "train", "source": "t", **columns}
+        ),
+    )
 
 
 def test_blocks_find_what_all_pairs_find():
@@ -60,7 +65,10 @@ def test_memorised_images_are_flagged_with_their_pair(spread):
 @pytest.mark.parametrize("told", [True, False])
 def test_copies_among_the_real_images_do_not_set_the_scale(spread, told):
     real, fake = spread
-    doubled = FaceSet(real.images.repeat(2, axis=0), pd.concat([real.table] * 2).sort_index().assign(id=[f"r{k}" for k in range(400)], cluster=np.arange(400) // 2))
+    doubled = FaceSet(
+        real.images.repeat(2, axis=0),
+        pd.concat([real.table] * 2).sort_index().assign(id=[f"r{k}" for k in range(400)], cluster=np.arange(400) // 2),
+    )
     doubled = doubled if told else FaceSet(doubled.images, doubled.table.drop(columns="cluster"))
     verdicts = reject_memorised(fake, doubled, lambda x: x.reshape(len(x), -1).astype(np.float32), quantile=0.01)
     assert not verdicts["keep"][:10].any() and verdicts["keep"][10:].mean() > 0.95
@@ -95,7 +103,9 @@ def test_a_choice_stands_beside_chance():
     chosen = np.isin(np.arange(300), choose_covering(real, pool, 30))
     table = against_random(real, pool, chosen, seed=0).set_index("choice")
     assert table["images"].to_dict() == {"chosen": 30, "random": 30, "all": 300}
-    assert table.loc["all", "distance_p95"] < table.loc["chosen", "distance_p95"] < table.loc["random", "low"] <= table.loc["random", "high"]
+    assert (
+        table.loc["all", "distance_p95"] < table.loc["chosen", "distance_p95"] < table.loc["random", "low"] <= table.loc["random", "high"]
+    )
 
 
 def test_redundant_images_go_class_by_class():

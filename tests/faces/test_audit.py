@@ -19,7 +19,9 @@ def noise(n):
 
 
 def test_class_counts_have_every_class_and_a_total():
-    counts = audit.class_counts(faces_of(noise(4), ["happy", "happy", "sad", "happy"], ["train", "test", "train", "train"])).set_index("class")
+    counts = audit.class_counts(faces_of(noise(4), ["happy", "happy", "sad", "happy"], ["train", "test", "train", "train"])).set_index(
+        "class"
+    )
     assert list(counts.index) == [*CLASSES, "all"] and list(counts.columns) == ["train", "test"]
     assert counts.loc["happy"].tolist() == [2, 1] and counts.loc["angry"].tolist() == [0, 0] and counts.loc["all"].tolist() == [3, 1]
 
@@ -56,7 +58,9 @@ def test_agreement_counts_pluralities_alone():
 
 
 def test_label_noise_by_split():
-    faces = faces_of(noise(4), ["happy", "sad", "sad", "fear"], ["train", "train", "test", "test"], true_class=["happy", "fear", "sad", "fear"])
+    faces = faces_of(
+        noise(4), ["happy", "sad", "sad", "fear"], ["train", "train", "test", "test"], true_class=["happy", "fear", "sad", "fear"]
+    )
     table = audit.label_noise(faces).set_index("split")
     assert table.loc["train"].tolist() == [2, 0.5] and table.loc["test"].tolist() == [2, 0.0]
 

@@ -54,8 +54,12 @@ def test_packed_copy_comes_back_equal(tmp_path):
 
 def test_digest_sees_images_labels_split_and_order():
     faces = small_set()
-    others = [faces.select([1, 0, 2, 3, 4, 5]), FaceSet(255 - faces.images, faces.table), FaceSet(faces.images, faces.table.assign(split="val")),
-              FaceSet(faces.images, faces.table.assign(**{"class": "sad"}))]
+    others = [
+        faces.select([1, 0, 2, 3, 4, 5]),
+        FaceSet(255 - faces.images, faces.table),
+        FaceSet(faces.images, faces.table.assign(split="val")),
+        FaceSet(faces.images, faces.table.assign(**{"class": "sad"})),
+    ]
     assert len({one.digest() for one in [faces, *others]}) == 5
 
 

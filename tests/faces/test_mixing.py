@@ -10,8 +10,10 @@ from lib.faces.mixing import build_arm, stratified, synthetic_count
 from lib.study.errors import StudyError
 
 PARAMS = {
-    "pools": ["a", "b"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2, 0.15025],
-    "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True, "staged_shares": [], "reversed_shares": [],
+    "pools": ["a", "b"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"],
+    "supplement_shares": [0.2, 0.15025],
+    "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True, "staged_shares": [],
+    "reversed_shares": [],
     "weighted_shares": [], "synthetic_weights": [0.5], "split_norm_shares": [], "filter_arms": [],
 }  # fmt: skip
 
@@ -19,7 +21,9 @@ PARAMS = {
 def faces(n: int, source: str, *, seed: int = 0) -> FaceSet:
     """Images whose first pixel is their number; classes in turn."""
     images = np.random.default_rng(seed).integers(0, 256, (n, 8, 8)).astype(np.uint8)
-    table = pd.DataFrame({"id": [f"{source}{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": source})
+    table = pd.DataFrame(
+        {"id": [f"{source}{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": source}
+    )
     return FaceSet(images, table)
 
 
@@ -143,7 +147,9 @@ def test_a_pool_too_small_or_missing_is_said_with_both_numbers():
 
 
 def test_shares_of_variants_bring_their_plain_supplements_and_controls():
-    arms = plan_arms(PARAMS | {"supplement_shares": [0.2], "staged_shares": [0.5, 0.2], "weighted_shares": [0.5], "synthetic_weights": [0.25, 1.0]})
+    arms = plan_arms(
+        PARAMS | {"supplement_shares": [0.2], "staged_shares": [0.5, 0.2], "weighted_shares": [0.5], "synthetic_weights": [0.25, 1.0]}
+    )
     names = [arm.name for arm in arms]
     assert len(set(names)) == len(names)
     for name in ("supplement-0.5-a", "duplicate-0.5", "shuffled-0.5-b", "staged-0.2-a", "staged-0.5-b-shuffled", "weighted-0.5-at-0.25-a",
@@ -197,7 +203,9 @@ def test_balance_has_controls_of_its_size():
     assert set(arms) == {"duplicate-balance", "balance-a", "balance-a-shuffled", "balance-b", "balance-b-shuffled"}
     assert {len(faces) for faces in arms.values()} == {70}
     oversampled = arms["duplicate-balance"]
-    assert set(oversampled.counts()) == {10} and {image.tobytes() for image in oversampled.images} == {image.tobytes() for image in real.images}
+    assert set(oversampled.counts()) == {10} and {image.tobytes() for image in oversampled.images} == {
+        image.tobytes() for image in real.images
+    }
 
 
 def test_shares_whose_names_would_clash_are_refused():

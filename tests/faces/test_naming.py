@@ -17,7 +17,9 @@ def test_names_aliases_and_case():
     assert set(ALIASES.values()) <= set(CLASSES)
 
 
-@pytest.mark.parametrize("name, hint", [("hapy", "did you mean 'happy'"), ("surprize", "did you mean 'surprise'"), ("qqq", "unknown class 'qqq'. Classes are")])
+@pytest.mark.parametrize(
+    "name, hint", [("hapy", "did you mean 'happy'"), ("surprize", "did you mean 'surprise'"), ("qqq", "unknown class 'qqq'. Classes are")]
+)
 def test_unknown_class_names_place_and_nearest(name, hint):
     with pytest.raises(StudyError, match=f"there/{name}") as error:
         class_of(name, f"there/{name}")

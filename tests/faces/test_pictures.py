@@ -35,8 +35,16 @@ def test_fast_way_for_grey_jpegs_equals_the_general_one(quality):
 def test_only_small_whole_grey_baseline_jpegs_take_the_fast_way():
     exif = Image.Exif()
     exif[0x0112] = 6
-    others = [packed(RAMP), packed(RAMP, "JPEG")[:-40], packed(np.dstack([RAMP] * 3), "JPEG"), packed(RAMP, "JPEG", progressive=True),
-              packed(RAMP, "JPEG", exif=exif), packed(np.zeros((1200, 1200), np.uint8), "JPEG"), b"\xff\xd8\xff\xd9", b""]
+    others = [
+        packed(RAMP),
+        packed(RAMP, "JPEG")[:-40],
+        packed(np.dstack([RAMP] * 3), "JPEG"),
+        packed(RAMP, "JPEG", progressive=True),
+        packed(RAMP, "JPEG", exif=exif),
+        packed(np.zeros((1200, 1200), np.uint8), "JPEG"),
+        b"\xff\xd8\xff\xd9",
+        b"",
+    ]
     assert not any(_plain_jpeg(data) for data in others)
 
 
@@ -69,7 +77,9 @@ def test_luma_and_exchanged_channels():
         decode_grey(red, "a", grey="mean")
 
 
-@pytest.mark.parametrize("data, message", [(b"no picture", "not a picture"), (b"", "not a picture"), (packed(NOISE)[:-200], "damaged or cut off")])
+@pytest.mark.parametrize(
+    "data, message", [(b"no picture", "not a picture"), (b"", "not a picture"), (packed(NOISE)[:-200], "damaged or cut off")]
+)
 def test_bad_files_are_named(data, message):
     with pytest.raises(StudyError, match=f"face.png: .*{message}"):
         decode_grey(data, "face.png")

@@ -20,7 +20,10 @@ def verdict(id, step, keep, reason="why", relabel=""):
 
 
 def test_first_rejection_gives_the_reason():
-    decided = decide(pd.DataFrame([verdict("a", "blank", False, "flat"), verdict("b", "blank", True), verdict("b", "face", False, "none")]), ["a", "b", "c"])
+    decided = decide(
+        pd.DataFrame([verdict("a", "blank", False, "flat"), verdict("b", "blank", True), verdict("b", "face", False, "none")]),
+        ["a", "b", "c"],
+    )
     assert decided["keep"].tolist() == [False, False, True]
     assert decided["reason"].tolist() == ["blank: flat", "face: none", ""]
 
@@ -33,7 +36,11 @@ def test_a_person_wins_over_every_step_both_ways():
 
 
 def test_last_relabelling_holds():
-    rows = [verdict("a", "label", True, relabel="sad"), verdict("a", "review", True, relabel="fear"), verdict("b", "label", True, relabel="happy")]
+    rows = [
+        verdict("a", "label", True, relabel="sad"),
+        verdict("a", "review", True, relabel="fear"),
+        verdict("b", "label", True, relabel="happy"),
+    ]
     assert decide(pd.DataFrame(rows), ["a", "b", "c"])["curated_class"].tolist() == ["fear", "happy", ""]
 
 
@@ -85,7 +92,9 @@ def test_missing_pool_and_foreign_verdicts_are_explained(tmp_path):
 def test_one_step_alone_keeps_its_own_images_in_order_and_nobody_else_s_verdict_counts(tmp_path):
     save_faces(pool_of(), tmp_path)
     save_verdicts(tmp_path, pd.DataFrame([verdict("p0", "blank", False), verdict("p1", "face", False), verdict("p1", "review", True)]))
-    alone = [verdict(f"p{i}", "face", i not in (1, 4)) for i in range(6)] + [verdict(f"p{i}", "label", i > 1, relabel="fear" if i == 2 else "") for i in range(6)]
+    alone = [verdict(f"p{i}", "face", i not in (1, 4)) for i in range(6)] + [
+        verdict(f"p{i}", "label", i > 1, relabel="fear" if i == 2 else "") for i in range(6)
+    ]
     save_alone(tmp_path, pd.DataFrame(alone))
     assert load_pool(tmp_path, steps=("face",)).table["id"].tolist() == ["p0", "p2", "p3", "p5"]
     label = load_pool(tmp_path, steps=("label",)).table

@@ -24,7 +24,9 @@ def image(number):
 
 
 def frame(n=7, usage="Training"):
-    return pd.DataFrame({"emotion": [i % 7 for i in range(n)], "pixels": [" ".join(map(str, image(i).ravel())) for i in range(n)], "Usage": usage})
+    return pd.DataFrame(
+        {"emotion": [i % 7 for i in range(n)], "pixels": [" ".join(map(str, image(i).ravel())) for i in range(n)], "Usage": usage}
+    )
 
 
 def read(table):
@@ -135,7 +137,15 @@ def votes(*rows):
 
 @pytest.fixture
 def voted(tmp_path):
-    lines = [{"happiness": 8, "neutral": 2}, {"sadness": 5, "fear": 5}, {"anger": 4, "NF": 4}, {"NF": 10}, {"anger": 4, "contempt": 3}, {}, {"unknown": 6, "fear": 3}]
+    lines = [
+        {"happiness": 8, "neutral": 2},
+        {"sadness": 5, "fear": 5},
+        {"anger": 4, "NF": 4},
+        {"NF": 10},
+        {"anger": 4, "contempt": 3},
+        {},
+        {"unknown": 6, "fear": 3},
+    ]
     votes(*lines).to_csv(tmp_path / "fer2013new.csv", index=False)
     return tmp_path
 

@@ -32,7 +32,10 @@ def test_strength_zero_gives_the_face_back_and_strength_one_forgets_it():
     model, labels, seeds = small(), np.arange(5), np.arange(5)
     assert np.array_equal(model.relabel(faces(), labels, seeds, strength=0.0), faces())
     other = 255 - faces()
-    whole, half = (np.abs(model.relabel(faces(), labels, seeds, strength=s).astype(float) - model.relabel(other, labels, seeds, strength=s)).mean() for s in (1.0, 0.5))
+    whole, half = (
+        np.abs(model.relabel(faces(), labels, seeds, strength=s).astype(float) - model.relabel(other, labels, seeds, strength=s)).mean()
+        for s in (1.0, 0.5)
+    )
     assert whole < 0.1 * half
 
 

@@ -10,7 +10,6 @@ from lib.study.errors import StudyError
 from lib.study.params import load_params
 
 
-
 def pool_of(name, n=350):
     from lib.generators.contract import make_generator, plan_pool
 
@@ -40,7 +39,9 @@ def test_a_drawn_image_depends_on_its_label_and_seed_alone():
 @pytest.fixture
 def ready_made():
     names = ["fear/10.png", "happy/9.png", "sad/new.png", "fear/img_2.png"]
-    table = pd.DataFrame({"id": names, "class": [name.split("/")[0] for name in names], "split": "train", "source": "synthetic", "file": names})
+    table = pd.DataFrame(
+        {"id": names, "class": [name.split("/")[0] for name in names], "split": "train", "source": "synthetic", "file": names}
+    )
     images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
     return FaceSet(images, table)
 

@@ -13,7 +13,15 @@ from lib.generators.source import read_pictures, training_faces
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
-SMALL = {"generator": "diffusion", "pool": "diffusion-edited", "pool_images": 14, "gan_px": 16, "gan_width": 8, "diffusion_sample_steps": 4, "device": "cpu"}
+SMALL = {
+    "generator": "diffusion",
+    "pool": "diffusion-edited",
+    "pool_images": 14,
+    "gan_px": 16,
+    "gan_width": 8,
+    "diffusion_sample_steps": 4,
+    "device": "cpu",
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +78,9 @@ def test_pictures_of_any_size_are_labelled_by_the_judge(real, tmp_path):
     assert np.abs(faces.images.astype(int) - np.array([50, 100, 150])[:, None, None]).max() <= 1, "the middle square alone"
     assert faces.table["class"].tolist() == [CLASSES[1], CLASSES[3], CLASSES[5]] and set(faces.table["split"]) == {"train"}
     assert training_faces("", 32, real, judge) is real
-    log = make_generator(load_params("quick") | SMALL | {"generator": "dcgan", "gan_steps": 2, "gan_batch": 4}).fit(faces, folder=tmp_path / "training")
+    log = make_generator(load_params("quick") | SMALL | {"generator": "dcgan", "gan_steps": 2, "gan_batch": 4}).fit(
+        faces, folder=tmp_path / "training"
+    )
     assert log["step"].tolist() == [2]
 
 

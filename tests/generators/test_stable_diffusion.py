@@ -2,10 +2,12 @@
 
 import collections
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
+from single_file import write_single_file
 
 from lib.faces.faceset import CLASSES, load_faces
 from lib.generators.contract import make_generator, make_pool, plan_pool
@@ -37,11 +39,14 @@ def model(tmp_path_factory):
     words, count = tokenizer(folder / "words")
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        unet = UNet2DConditionModel(sample_size=4, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1, norm_num_groups=4, cross_attention_dim=16,
-            attention_head_dim=4, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"))  # fmt: skip
+        unet = UNet2DConditionModel(sample_size=4, in_channels=4, out_channels=4, block_out_channels=(8, 16), layers_per_block=1,
+            norm_num_groups=4, cross_attention_dim=16,
+            attention_head_dim=4, down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D",
+            "CrossAttnUpBlock2D"))  # fmt: skip
         kinds = {"down_block_types": ("DownEncoderBlock2D",) * 2, "up_block_types": ("UpDecoderBlock2D",) * 2}
         vae = AutoencoderKL(in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(8, 16), norm_num_groups=4, **kinds)
-        text = CLIPTextModel(CLIPTextConfig(vocab_size=count, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        text = CLIPTextModel(CLIPTextConfig(vocab_size=count, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
+                                            num_attention_heads=2,
                                             bos_token_id=count - 2, eos_token_id=count - 1, pad_token_id=count - 1))  # fmt: skip
     parts = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     pipeline = StableDiffusionPipeline(vae=vae, text_encoder=text, tokenizer=words, unet=unet, scheduler=DDIMScheduler(), **parts)
@@ -66,7 +71,9 @@ def test_an_image_is_the_same_whatever_its_batch(model):
 def test_prompts_are_s1s_to_the_letter():
     words = read_prompts()
     text = prompt_of(words, CLASSES.index("disgust"), 3, balanced=False)
-    assert text.startswith("disgusted ") and text.endswith(", natural hair, sickend, nauseous feeling, grossed out look") and "<" not in text
+    assert (
+        text.startswith("disgusted ") and text.endswith(", natural hair, sickend, nauseous feeling, grossed out look") and "<" not in text
+    )
     assert {len(words[name]) for name in ("age", "ethnicity", "sex")} == {8, 10, 2}
     assert text == prompt_of(words, CLASSES.index("disgust"), 3, balanced=False)
 
@@ -86,7 +93,9 @@ def test_a_pool_keeps_eight_images_a_prompt_and_says_so(model, tmp_path):
     make_pool(make_generator(params), params, tmp_path)
     table = load_faces(tmp_path).table
     assert table["prompt"].value_counts().tolist() == [8, 8, 4]
-    assert {"seed", "steps", "guidance", "model", "generator"} <= set(table) and "prompt" in (tmp_path / "metadata.csv").read_text().splitlines()[0]
+    assert {"seed", "steps", "guidance", "model", "generator"} <= set(table) and "prompt" in (
+        tmp_path / "metadata.csv"
+    ).read_text().splitlines()[0]
 
 
 def test_image_to_image_follows_the_face_more_the_less_strength_it_has(model):
@@ -98,7 +107,9 @@ def test_image_to_image_follows_the_face_more_the_less_strength_it_has(model):
         return np.abs(next(pairs) - next(pairs)).mean()
 
     assert kept(0.2) > kept(1.0)
-    assert np.array_equal(generator.edit(faces[1:], labels[1:], seeds[1:], strength=0.5).images, generator.edit(faces, labels, seeds, strength=0.5).images[1:])
+    assert np.array_equal(
+        generator.edit(faces[1:], labels[1:], seeds[1:], strength=0.5).images, generator.edit(faces, labels, seeds, strength=0.5).images[1:]
+    )
     with pytest.raises(StudyError, match="strength is 0"):
         generator.edit(faces, labels, seeds, strength=0)
 
@@ -107,6 +118,15 @@ def test_red_and_blue_exchanged_darken_skin():
     skin = torch.tensor([0.8, 0.6, 0.5]).view(1, 3, 1, 1)
     right, swapped = StableDiffusion("")._grey(skin), StableDiffusion("", swapped=True)._grey(skin)
     assert 0.07 < 1 - ((swapped + 1) / (right + 1)).item() < 0.15
+
+
+def test_one_file_in_the_original_layout_makes_the_same_images_as_the_folder(model, tmp_path):
+    path = write_single_file(load_pipeline(model, "cpu"), tmp_path / "tiny.safetensors")
+    shutil.copytree(model, tmp_path / "tiny")  # the configuration, beside the file and of its name
+    for weights in (tmp_path / "tiny").rglob("*.safetensors"):
+        weights.unlink()
+    labels, seeds = np.arange(4), np.arange(4)
+    assert np.array_equal(tiny(str(path)).sample(labels, seeds).images, tiny(model).sample(labels, seeds).images)
 
 
 def test_what_cannot_be_loaded_is_named(model, tmp_path):

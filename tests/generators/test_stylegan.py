@@ -70,7 +70,9 @@ def test_geometry_is_what_it_says():
     images = torch.rand(1, 1, 8, 8)
 
     def warped(matrix):
-        return grid_sample(images, affine_grid(matrix[:, :2], [1, 1, 8, 8], align_corners=False), align_corners=False, padding_mode="reflection")
+        return grid_sample(
+            images, affine_grid(matrix[:, :2], [1, 1, 8, 8], align_corners=False), align_corners=False, padding_mode="reflection"
+        )
 
     one = torch.ones(1)
     assert torch.allclose(warped(scaling(-one, one)), images.flip(3), atol=1e-5)

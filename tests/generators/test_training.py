@@ -34,7 +34,9 @@ def lively(generator):
 
 def noise_faces(n=30, px=16):
     images = np.random.default_rng(0).integers(0, 256, (n, px, px)).astype(np.uint8)
-    table = pd.DataFrame({"id": [f"face-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": "test"})
+    table = pd.DataFrame(
+        {"id": [f"face-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": "test"}
+    )
     return FaceSet(images, table)
 
 

@@ -1,4 +1,6 @@
-"""Any metric spread over images averages back to itself and carries the metric's own sampling variance; contrasts find the right controls."""
+"""Any metric spread over images averages back to itself and carries the metric's own sampling
+variance; contrasts find the right controls.
+"""
 
 import numpy as np
 import pandas as pd
@@ -71,15 +73,33 @@ def test_contrasts_read_each_arm_against_controls_of_its_own_size():
 
 
 def test_the_family_is_one_question_asked_of_all_pools():
-    arms = ["supplement-0.5-drawn-narrow", "replace-0.5-dcgan", "synthetic-1x-dcgan-shuffled", "duplicate-0.5", "base", "scarce-0.25", "balance-dcgan"]
-    assert [design(arm) for arm in arms] == ["supplement-0.5", "replace-0.5", "synthetic-1x-shuffled", "duplicate-0.5", "base", "scarce-0.25", "balance"]
+    arms = [
+        "supplement-0.5-drawn-narrow",
+        "replace-0.5-dcgan",
+        "synthetic-1x-dcgan-shuffled",
+        "duplicate-0.5",
+        "base",
+        "scarce-0.25",
+        "balance-dcgan",
+    ]
+    assert [design(arm) for arm in arms] == [
+        "supplement-0.5",
+        "replace-0.5",
+        "synthetic-1x-shuffled",
+        "duplicate-0.5",
+        "base",
+        "scarce-0.25",
+        "balance",
+    ]
 
 
 def test_every_planned_control_is_read_and_every_variant_against_its_plain_supplement():
     from lib.faces.arms import plan_arms
 
-    params = {"pools": ["a", "b-c"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"], "supplement_shares": [0.2],
-              "replace_shares": [0.5], "synthetic_multiples": [1.0, 2.0], "scarce_shares": [0.25, 1.0], "balance": True, "staged_shares": [0.5],
+    params = {"pools": ["a", "b-c"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"],
+              "supplement_shares": [0.2],
+              "replace_shares": [0.5], "synthetic_multiples": [1.0, 2.0], "scarce_shares": [0.25, 1.0], "balance": True,
+              "staged_shares": [0.5],
               "reversed_shares": [0.5], "weighted_shares": [0.2], "synthetic_weights": [0.25, 0.5], "split_norm_shares": [0.2],
               "filter_arms": ["near_copy", "blur"]}  # fmt: skip
     arms = plan_arms(params)
@@ -93,13 +113,16 @@ def test_every_planned_control_is_read_and_every_variant_against_its_plain_suppl
         if arm.kind == "filtered":
             assert references == ({f"supplement-{text}-only_none"} if arm.only != "none" else set())
     families = {design(arm.name) for arm in arms if arm.pool}
-    assert families == {design(arm.name.replace("b-c", "a")) for arm in arms if arm.pool} and not any("b-c" in family for family in families)
+    assert families == {design(arm.name.replace("b-c", "a")) for arm in arms if arm.pool} and not any(
+        "b-c" in family for family in families
+    )
     assert {"weighted-0.2-at-0.25-shuffled", "supplement-0.2-only_near_copy", "splitnorm-0.2", "balance-shuffled"} <= families
 
 
-
 def test_gather_and_judge(labels):
-    runs = pd.DataFrame([(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"])
+    runs = pd.DataFrame(
+        [(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"]
+    )
     good, poor = predicted(labels, 3, 2.5, 1), predicted(labels, 3, 1.0, 1)
     arms = gather_arms(runs, [x.probabilities[s] for x in (poor, good) for s in (2, 0, 1)])
     assert arms["base", "small"].seeds == (0, 1, 2) and (arms["base", "small"].probabilities == poor.probabilities).all()
@@ -115,7 +138,9 @@ def test_gather_and_judge(labels):
 
 
 def test_scorings_and_rows():
-    table = pd.DataFrame({"class": ["angry", "fear", "sad", "happy"], "leaked": [True, False, False, True], "plus_class": ["sad", "fear", None, "happy"]})
+    table = pd.DataFrame(
+        {"class": ["angry", "fear", "sad", "happy"], "leaked": [True, False, False, True], "plus_class": ["sad", "fear", None, "happy"]}
+    )
     found = scorings(table)
     assert list(found) == ["test", "test-plus", "test-leakfree", "test-leakfree-plus"]
     mask, truth = found["test-leakfree-plus"]

@@ -23,7 +23,14 @@ def world(tmp_path_factory):
     train, test = faces.split("train"), faces.split("test")
     features = remembering(fit_encoder(faces, tmp_path_factory.mktemp("encoder")).features)
     judge = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(features(train.images[N:]), train.labels[N:])
-    given = {"real": train.select(np.arange(N)), "test": test, "learn": linear_probe(features, test), "features": features, "n": 400, "seed": 0}
+    given = {
+        "real": train.select(np.arange(N)),
+        "test": test,
+        "learn": linear_probe(features, test),
+        "features": features,
+        "n": 400,
+        "seed": 0,
+    }
     return given | {"judge": lambda images: judge.predict_proba(features(images))}
 
 
@@ -32,8 +39,8 @@ def pool_of(kind: str) -> FaceSet:
     given = {"wrong labels": {"mislabelled_share": 0.6}, "poor coverage": {"identities": 3}}.get(kind, {})
     pool = draw_faces(labels, np.arange(900) + 40_000_000, **given)
     if kind == "copies":
-        return FaceSet(pool.images[np.arange(900) % 60], pool.table.assign(**{"class": pool.table["class"].to_numpy()[np.arange(900) % 60],
-                                                                              "true_class": pool.table["class"].to_numpy()[np.arange(900) % 60]}))  # fmt: skip
+        repeated = pool.table["class"].to_numpy()[np.arange(900) % 60]
+        return FaceSet(pool.images[np.arange(900) % 60], pool.table.assign(**{"class": repeated, "true_class": repeated}))
     if kind == "domain shift":
         return FaceSet(np.stack([cv2.GaussianBlur(image, (0, 0), 2.0) // 2 for image in pool.images]), pool.table)
     return pool
@@ -95,7 +102,9 @@ def test_a_blind_spot_is_found_and_none_is_invented():
     rng = np.random.default_rng(1)
     real = rng.normal(size=(1000, 4)).astype(np.float32)
     labels, pool = rng.integers(7, size=1000), real[real[:, 0] > 0] + 0.01
-    runs = pd.DataFrame({"pool": ["pool", "pool"], "kind": ["supplement", "synthetic"], "arm": ["s", "only"], "share": [0.5, 1.0], "failed": ""})
+    runs = pd.DataFrame(
+        {"pool": ["pool", "pool"], "kind": ["supplement", "synthetic"], "arm": ["s", "only"], "share": [0.5, 1.0], "failed": ""}
+    )
 
     def says(right):  # predictions of 3 seeds that are right with the given chance, image by image
         wrong = (labels + 1) % 7

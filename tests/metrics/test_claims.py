@@ -23,8 +23,14 @@ def arm_of(accuracy: float, seed: int) -> ArmPredictions:
 
 
 def pools_table() -> pd.DataFrame:
-    rows = [("folder", "vendi", 5.0, 0.3, 300, 9.0, 0.3), ("dcgan", "coverage", 0.93, 0.01, 300, 0.95, 0.01), ("dcgan", "recall", 0.2, 0.02, 300, 0.8, 0.02)]
-    return pd.DataFrame(rows, columns=["pool", "metric", "value", "se", "n", "baseline", "baseline_se"]).assign(space=["pixels", "classifier", "classifier"])
+    rows = [
+        ("folder", "vendi", 5.0, 0.3, 300, 9.0, 0.3),
+        ("dcgan", "coverage", 0.93, 0.01, 300, 0.95, 0.01),
+        ("dcgan", "recall", 0.2, 0.02, 300, 0.8, 0.02),
+    ]
+    return pd.DataFrame(rows, columns=["pool", "metric", "value", "se", "n", "baseline", "baseline_se"]).assign(
+        space=["pixels", "classifier", "classifier"]
+    )
 
 
 def study(accuracies: dict[str, float]) -> Evidence:
@@ -38,10 +44,13 @@ def verdict_of(table: pd.DataFrame, name: str) -> str:
 
 def test_claims_are_decided():
     equal = {f"supplement-{share}-folder": 0.6 for share in ("0.0712", "0.1178", "0.1502")}
-    table = decide_claims(load_claims(), study({"base": 0.6} | equal | {"synthetic-1x-dcgan": 0.3, "synthetic-2x-dcgan": 0.4, "supplement-0.5-dcgan": 0.7}))
+    table = decide_claims(
+        load_claims(), study({"base": 0.6} | equal | {"synthetic-1x-dcgan": 0.3, "synthetic-2x-dcgan": 0.4, "supplement-0.5-dcgan": 0.7})
+    )
     expected = {
         "S1a": "supported", "S1b": "not decidable from this study", "S1c": "undecided", "S1d": "supported", "S2a": "supported",
-        "S2b": "not decidable from this study", "S2c": "contradicted", "S2d": "contradicted", "S2e": "supported", "S3a": "supported", "S3b": "supported",
+        "S2b": "not decidable from this study", "S2c": "contradicted", "S2d": "contradicted", "S2e": "supported", "S3a": "supported",
+        "S3b": "supported",
     }  # fmt: skip
     assert {name: verdict_of(table, name) for name in expected} == expected
     assert "by hand" in table.set_index("id").loc["S1e", "said"]
@@ -84,7 +93,11 @@ def test_reported_numbers_are_those_of_the_studies():
     s1 = table.query("study == 'S1' and metric == 'accuracy'")["value"]
     assert s1.tolist() == [0.5788, 0.5856, 0.5712, 0.5754] and s1.std() == pytest.approx(0.0061, abs=5e-5)
     assert len(table.query("report == 'proposal'")) == 30
-    assert table.query("report == 'final report' and metric == 'f1_macro'")["value"].describe()[["count", "min", "max"]].tolist() == [21, 0.1746, 0.2533]
+    assert table.query("report == 'final report' and metric == 'f1_macro'")["value"].describe()[["count", "min", "max"]].tolist() == [
+        21,
+        0.1746,
+        0.2533,
+    ]
 
 
 def supplements(faithful: float, narrow: float, mislabelled: float) -> dict:
@@ -104,7 +117,9 @@ def test_truth_table_says_whether_the_study_found_it():
 def test_answer_is_printed_from_the_tables():
     labels, clusters = np.arange(N) % 7, np.arange(N)
     arms = supplements(0.7, 0.6, 0.5)
-    verdicts = pool_verdicts(effects(arms, labels, clusters, margin=0.005), ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan"])
+    verdicts = pool_verdicts(
+        effects(arms, labels, clusters, margin=0.005), ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan"]
+    )
     assert verdicts["verdict"].tolist() == ["helps", "equivalent", "hurts"]
     assert verdicts["beyond_controls"].tolist() == ["yes", "no", "no"]
     sentences = answer(verdicts, drawn=True)
@@ -115,10 +130,22 @@ def test_answer_is_printed_from_the_tables():
 
 def test_reported_stands_beside_ours():
     arms = study({"base": 0.6, "supplement-0.0712-folder": 0.62}).arms
-    rows = pd.DataFrame(result_rows(arms, scorings(pd.DataFrame({"class": ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"] * (N // 7) + ["angry", "disgust"]})), study="x"))
+    rows = pd.DataFrame(
+        result_rows(
+            arms,
+            scorings(
+                pd.DataFrame(
+                    {"class": ["angry", "disgust", "fear", "happy", "neutral", "sad", "surprise"] * (N // 7) + ["angry", "disgust"]}
+                )
+            ),
+            study="x",
+        )
+    )
     table = reported_beside_ours(load_reported(), rows).query("study == 'S1'").set_index(["arm", "metric"])
     assert table.loc[("+ 2,209", "accuracy"), "our_arm"] == "supplement-0.0712-folder"
-    assert table.loc[("+ 2,209", "accuracy"), "ours"] == pytest.approx(0.62, abs=0.03) and table.loc[("+ 2,209", "accuracy"), "n_seeds"] == 5
+    assert (
+        table.loc[("+ 2,209", "accuracy"), "ours"] == pytest.approx(0.62, abs=0.03) and table.loc[("+ 2,209", "accuracy"), "n_seeds"] == 5
+    )
     assert pd.isna(table.loc[("+ 5,096", "accuracy"), "ours"])
 
 

@@ -22,7 +22,9 @@ def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0
     folder = paths.runs / f"{name}-small-seed{seed}-{suffix}"
     pool = "dcgan" if name.endswith("dcgan") else ""
     arm = {"name": name, "kind": name.split("-")[0], "pool": pool, "share": share, "control_of": ""}
-    write_json(folder / "result.json", {"arm": arm, "classifier": "small", "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0})
+    write_json(
+        folder / "result.json", {"arm": arm, "classifier": "small", "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0}
+    )
     if not failed:
         said = np.where(rng.random(N) < skill, LABELS, (LABELS + 1) % 7)
         np.savez(folder / "predictions.npz", test=np.eye(7, dtype=np.float32)[said] * 0.9 + 0.1 / 7)
@@ -33,7 +35,8 @@ def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0
 def paths(tmp_path):
     paths = study_paths("quick", str(tmp_path))
     names = [add_run(paths, name, seed, share=share, skill=skill) for name, share, skill in
-             (("supplement-0.1-dcgan", 0.1, 0.5), ("supplement-0.5-dcgan", 0.5, 0.8), ("base", 0.0, 0.5)) for seed in (1, 0, 2)]  # fmt: skip
+             (("supplement-0.1-dcgan", 0.1, 0.5), ("supplement-0.5-dcgan", 0.5, 0.8), ("base", 0.0, 0.5)) for seed in (1, 0,
+             2)]  # fmt: skip
     names.append(add_run(paths, "supplement-0.5-dcgan", 3, share=0.5, failed="diverged at step 7"))
     add_run(paths, "base", 0, suffix="stale")
     write_json(paths.state / "40_training.json", {"step": "40_training", "outputs": {name: {} for name in [*names, "tables/runs.csv"]}})
@@ -80,7 +83,9 @@ def test_tables_of_the_pages(paths):
 
 
 def test_distances_become_results():
-    rows = distance_rows(pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300, "space": "classifier"}]), study="quick", seed=1)
+    rows = distance_rows(
+        pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300, "space": "classifier"}]), study="quick", seed=1
+    )
     assert rows[0]["metric"] == "fd_classifier_n300" and rows[0]["arm"] == "dcgan"
 
 

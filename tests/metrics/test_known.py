@@ -38,7 +38,9 @@ def test_cases_are_what_they_are_called(faces):
     train, test = faces.split("train"), faces.split("test")
     made = case_images(train, test, seed=0)
     assert len(np.unique(made["collapsed"][0].reshape(500, -1), axis=0)) == 10
-    assert np.array_equal(np.bincount(made["mislabelled"][1]), np.bincount(test.labels)) and np.array_equal(made["mislabelled"][0], test.images)
+    assert np.array_equal(np.bincount(made["mislabelled"][1]), np.bincount(test.labels)) and np.array_equal(
+        made["mislabelled"][0], test.images
+    )
     assert np.abs(made["memorised"][0].astype(int)[:, None, ::8, ::8] - train.images[None, :, ::8, ::8]).mean((2, 3)).min(1).max() < 3
 
 

@@ -46,6 +46,8 @@ def test_runs_of_one_arm_among_themselves_come_first_and_equal_models_are_never_
     rng = np.random.default_rng(0)
     same = predictions(rng.random(200) < 0.6)
     worse = predictions(np.zeros(200, bool))
-    found = single_models({("base", "s"): same, ("worse", "s"): worse}, ["base", "worse"], np.full(200, CLASSES.index("sad"))).set_index("arm")
+    found = single_models({("base", "s"): same, ("worse", "s"): worse}, ["base", "worse"], np.full(200, CLASSES.index("sad"))).set_index(
+        "arm"
+    )
     assert list(found.index) == ["base, other seed", "worse"] and list(found["pairs"]) == [3, 9]
     assert found.loc["base, other seed", "called_different"] == 0 and found.loc["worse", "called_different"] == 1

@@ -21,7 +21,9 @@ def world():
     def sample(n, seed, narrow=False):
         own = np.random.default_rng(seed)
         labels = own.choice(7, n, p=[0.2, 0.05, 0.15, 0.25, 0.15, 0.1, 0.1])
-        spread = own.normal(size=(n, 12)) if not narrow else own.normal(size=(4, 12))[own.integers(4, size=n)] + 0.05 * own.normal(size=(n, 12))
+        spread = (
+            own.normal(size=(n, 12)) if not narrow else own.normal(size=(4, 12))[own.integers(4, size=n)] + 0.05 * own.normal(size=(n, 12))
+        )
         return (centres[labels] + spread).astype(np.float32), labels
 
     return sample
@@ -35,12 +37,17 @@ def test_pools_are_told_apart(world):
         faithful, narrow = table.loc["faithful", metric], table.loc["narrow", metric]
         assert abs(faithful["value"] - faithful["baseline"]) < abs(narrow["value"] - narrow["baseline"]), metric
     assert (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
-    assert table.loc["narrow", "differs"].sum() >= 5 and table.loc["faithful", "differs"].sum() <= 2 and table.loc["real", "differs"].sum() <= 1
+    assert (
+        table.loc["narrow", "differs"].sum() >= 5
+        and table.loc["faithful", "differs"].sum() <= 2
+        and table.loc["real", "differs"].sum() <= 1
+    )
     assert table.loc["narrow", "recall"]["high"] < table.loc["narrow", "recall"]["baseline"]
 
 
 def test_jackknife_interval_covers_a_known_distance():
-    # 60 pairs of samples with a known shift of 1: kd's interval must cover the value of a large sample in 95 % of them, less 3 standard errors
+    # 60 pairs of samples with a known shift of 1: kd's interval must cover the value of a large
+    # sample in 95 % of them, less 3 standard errors
     def pair(n, seed):
         rng = np.random.default_rng(seed)
         return rng.normal(size=(n, 6)), rng.normal(size=(n, 6)) + 1
@@ -126,7 +133,9 @@ def blobs(n: int, seed: int, people: int = 0) -> FaceSet:
     grid = np.arange(48)
     spot = np.exp(-((grid[None, :, None] - place[:, :1, None]) ** 2 + (grid[None, None] - place[:, 1:, None]) ** 2) / 60)
     images = (200 * spot + rng.uniform(0, 20, size=(n, 1, 1))).astype(np.uint8)
-    table = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "class": np.array(CLASSES)[np.arange(n) % 7], "split": "test", "source": "drawn"})
+    table = pd.DataFrame(
+        {"id": [f"{seed}-{i}" for i in range(n)], "class": np.array(CLASSES)[np.arange(n) % 7], "split": "test", "source": "drawn"}
+    )
     return FaceSet(images, table)
 
 

@@ -15,7 +15,9 @@ IMAGES = np.random.default_rng(0).integers(0, 255, (3, 48, 48), dtype=np.uint8)
 def test_dinov2_from_a_folder(tmp_path):
     from transformers import Dinov2Config, Dinov2Model
 
-    Dinov2Model(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14)).save_pretrained(tmp_path)
+    Dinov2Model(Dinov2Config(hidden_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=14)).save_pretrained(
+        tmp_path
+    )
     name, extract = pretrained_space(str(tmp_path))
     features = extract(IMAGES)
     assert name == "dinov2" and features.shape == (3, 32) and np.isfinite(features).all()
@@ -25,7 +27,9 @@ def test_dinov2_from_a_folder(tmp_path):
 def test_clip_from_a_folder(tmp_path):
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
-    config = CLIPVisionConfig(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16)
+    config = CLIPVisionConfig(
+        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=16
+    )
     CLIPVisionModel(config).save_pretrained(tmp_path)
     name, extract = pretrained_space(str(tmp_path))
     assert name == "clip" and extract(IMAGES).shape == (3, 32)

@@ -48,7 +48,9 @@ def test_bootstrap_agrees_with_scipy_on_one_seed():
     theirs = stats.bootstrap((b[0] * 1.0 - a[0],), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(2))
     # a quantile of 4,000 draws is known to about a twentieth of a standard error
     tolerance = 0.12 * theirs.standard_error
-    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx([theirs.confidence_interval.low, theirs.confidence_interval.high], abs=tolerance)
+    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx(
+        [theirs.confidence_interval.low, theirs.confidence_interval.high], abs=tolerance
+    )
     assert compare(a, b).se == pytest.approx(theirs.standard_error, rel=0.06)
 
 

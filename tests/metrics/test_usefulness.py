@@ -33,7 +33,9 @@ def test_rho_is_scipys_averaged_over_settings():
 
 def test_four_pools_allow_no_conclusion():
     table = foretell(*study(4), seed=0)
-    assert table.loc[0, "rho"] == 1 and table.loc[0, "p"] == pytest.approx(2 / 24) == table.loc[0, "p_least"] and np.isnan(table.loc[0, "low"])
+    assert (
+        table.loc[0, "rho"] == 1 and table.loc[0, "p"] == pytest.approx(2 / 24) == table.loc[0, "p_least"] and np.isnan(table.loc[0, "low"])
+    )
     assert "nothing can be concluded" in what_foretells(table)
     assert what_foretells(foretell(*study(2), seed=0)).startswith("Fewer than three")
 

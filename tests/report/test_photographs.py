@@ -19,13 +19,26 @@ from lib.faces.faceset import FaceSet
 from lib.study.params import PARAMS, load_params, read_yaml, studies
 from lib.study.paths import ROOT
 
-SHOWN = {"sheet", "class_sheet", "class_averages", "faces_or_averages", "review_panel", "imshow", "Image", "image", "matshow", "strip", "hover_map"}
+SHOWN = {
+    "sheet",
+    "class_sheet",
+    "class_averages",
+    "faces_or_averages",
+    "review_panel",
+    "imshow",
+    "Image",
+    "image",
+    "matshow",
+    "strip",
+    "hover_map",
+}
 # Every call in a notebook that puts faces on its page, and why no photograph can be among them.
 ALLOWED = {
     "10_data": {"faces_or_averages(faces.split('train'), show_photographs, caption=f'training images of {study}')": "averages"},
     "20_generation": {
         "sheets(trained, facts['px'])": "generated",
-        "faces_or_averages(faces_made, show_photographs, caption=f'{pool}: the first images of each class')": "averages of edited photographs",
+        "faces_or_averages(faces_made, show_photographs, caption=f'{pool}: the first images of each class')": "averages of edited "
+        "photographs",
         "class_sheet(faces_made, caption=f'{pool}: the first images of each class ({made})')": "generated",
         "sheet(pages, columns=7, rows=[f'step {number}' for number in shown], caption='one seed a class as training goes on; generated, "
         "not photographs')":
@@ -70,8 +83,8 @@ def test_what_may_put_faces_on_a_page_is_known(notebook):
 def test_nothing_else_in_the_library_draws_pixels():
     draws = re.compile(r"\.imshow\(|\.matshow\(|b64encode\(|figimage\(|OffsetImage\(|widgets\.Image\(|display\.Image")
     found = {str(path.relative_to(ROOT)) for path in (ROOT / "lib").rglob("*.py") if draws.search(path.read_text())}
-    known = {"lib/plots/sheets.py", "lib/plots/display.py", "lib/plots/results.py", "lib/curation/panel.py", "lib/application/command.py", "lib/application/live.py",
-             "lib/plots/hover.py"}  # fmt: skip
+    known = {"lib/plots/sheets.py", "lib/plots/display.py", "lib/plots/results.py", "lib/curation/panel.py", "lib/application/command.py",
+             "lib/application/live.py", "lib/plots/hover.py"}  # fmt: skip
     assert found <= known, f"new places that can show a photograph: {found - known}"
 
 

@@ -69,8 +69,10 @@ def test_data_is_identified_by_path_size_and_time(tmp_path):
     assert source_identity("drawn") == ["drawn"]
 
 
-@pytest.mark.parametrize(("notebook", "cores", "workers", "threads"), [("40_training", 4, 0, 4), ("20_generation", 4, 0, 1), ("20_generation", 16, 0, 4),
-                                                                       ("20_generation", 4, 2, 2), ("50_metrics", 2, 0, 1), ("50_metrics", 12, 0, 4)])  # fmt: skip
+@pytest.mark.parametrize(("notebook", "cores", "workers", "threads"), [("40_training", 4, 0, 4), ("20_generation", 4, 0, 1),
+("20_generation", 16, 0, 4),
+                                                                       ("20_generation", 4, 2, 2), ("50_metrics", 2, 0, 1), ("50_metrics",
+                                                                       12, 0, 4)])  # fmt: skip
 def test_cores_are_shared_among_the_notebooks_side_by_side(monkeypatch, notebook, cores, workers, threads):
     monkeypatch.setattr(stages, "cores", lambda: cores)
     assert default_threads(notebook, load_params("quick") | {"workers": workers}) == threads
@@ -87,8 +89,14 @@ def two_rounds(toy):
 
 
 def test_a_second_round_waits_for_the_curation_of_the_first(two_rounds):
-    assert upstream(two_rounds, "20_generation-drawn-narrow-round2") == {"10_data", "20_generation-drawn-narrow", "30_curation-drawn-narrow"}
-    assert upstream(two_rounds, "30_curation-drawn-narrow-round2") - {"20_generation-drawn-narrow-round2"} == upstream(two_rounds, "20_generation-drawn-narrow-round2")
+    assert upstream(two_rounds, "20_generation-drawn-narrow-round2") == {
+        "10_data",
+        "20_generation-drawn-narrow",
+        "30_curation-drawn-narrow",
+    }
+    assert upstream(two_rounds, "30_curation-drawn-narrow-round2") - {"20_generation-drawn-narrow-round2"} == upstream(
+        two_rounds, "20_generation-drawn-narrow-round2"
+    )
     assert upstream(two_rounds, "30_curation-drawn-narrow") == {"10_data", "20_generation-drawn-narrow"}
     assert len(upstream(two_rounds, "40_training")) == 7
 

@@ -1,4 +1,6 @@
-"""The shape that all networks share: grey images float (N, 1, px, px) in [0, 1] in, logits (N, 7) out, the penultimate layer as .features(x)."""
+"""The shape that all networks share: grey images float (N, 1, px, px) in [0, 1] in, logits (N, 7)
+out, the penultimate layer as .features(x).
+"""
 
 from torch import Tensor, nn
 

@@ -59,8 +59,10 @@ def zoo_builder(name: str, variant: str):
 
     Args:
         name: a key of NAMES.
-        variant: one of VARIANTS. "": grey input, the first convolution's stride halved, random weights. "-224": enlarged to 224 x 224, as S2
-            did, random weights. "-imagenet": the same from ImageNet weights, all of them trained on. "-imagenet-frozen": only the last layer is
+        variant: one of VARIANTS. "": grey input, the first convolution's stride halved, random
+            weights. "-224": enlarged to 224 x 224, as S2
+            did, random weights. "-imagenet": the same from ImageNet weights, all of them trained
+            on. "-imagenet-frozen": only the last layer is
             trained, batch statistics follow the training images, as S2's did. "-imagenet-fixed": batch statistics stay as well.
     """
 
@@ -97,7 +99,9 @@ def imagenet_weights(torchvision_name: str) -> dict[str, Tensor]:
         try:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=path.stem.rsplit("-", 1)[-1], progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
-            raise StudyError(f"classifiers: ImageNet weights of {torchvision_name} are not here ({error}); download {url} to {path}") from None
+            raise StudyError(
+                f"classifiers: ImageNet weights of {torchvision_name} are not here ({error}); download {url} to {path}"
+            ) from None
     try:
         return torch.load(path, map_location="cpu", weights_only=True)  # tensors alone: nothing in the file can run
     except Exception as error:  # torch raises whatever the unpickler meets
