@@ -1,7 +1,8 @@
 """Parameters: load, compose in one order, check by name, type and range before any kernel starts.
 
-base.yaml declares every key with its type; a study's files, a pool's files and key=value strings only override. A study of reduced size lies
-over the full one: schuermann-cpu.yaml over schuermann.yaml; a pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
+base.yaml declares every key with its type; a study's files, a pool's files and key=value strings only override. A study of reduced size
+lies over the full one: schuermann-cpu.yaml over schuermann.yaml; a pool's sizes for it stand in pools/<pool>-cpu.yaml, over
+pools/<pool>.yaml.
 """
 
 import ast
@@ -183,7 +184,9 @@ def _read(value: str, text: str):
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
-        raise StudyError(f"--set {text}: {value.strip()!r} cannot be read; quote words with signs such as * in them, or leave the brackets out") from None
+        raise StudyError(
+            f"--set {text}: {value.strip()!r} cannot be read; quote words with signs such as * in them, or leave the brackets out"
+        ) from None
 
 
 def _element(key: str, declared: list) -> type | None:
