@@ -10,7 +10,11 @@ from lib.metrics.findings import answer, effect_text
 QUESTIONS = (
     ("Synthetic faces instead of real ones ({0} times as many)", r"synthetic-([\d.]+)x-(.+)(?<!-shuffled)", "base"),
     ("Synthetic faces in place of real ones (a real share of {0})", r"replace-([\d.]+)-(.+)", "base"),
-    ("Synthetic faces in place of real ones, against the real ones left alone (a real share of {0})", r"replace-([\d.]+)-(.+)", "subset-{0}"),
+    (
+        "Synthetic faces in place of real ones, against the real ones left alone (a real share of {0})",
+        r"replace-([\d.]+)-(.+)",
+        "subset-{0}",
+    ),
     ("Synthetic faces where a share of {0} of the real ones is left", r"scarce-([\d.]+)-(.+)", "scarce-{0}"),
     ("Synthetic faces that make all classes equally large", r"(balance)-(.+)(?<!-shuffled)", "base"),
     ("One step of curation before adding (a synthetic share of {0})", r"supplement-([\d.]+)-(.+-only_(?!none$).+)", None),
@@ -35,10 +39,13 @@ def other_answers(effects: pd.DataFrame) -> list[str]:
     for asked, pattern, reference in QUESTIONS:
         fits = effects["arm"].map(lambda arm, pattern=pattern: re.fullmatch(pattern, arm))
         own = effects[fits.notna()].assign(share=[m[1] for m in fits.dropna()], what=[m[2] for m in fits.dropna()])
-        own = own[own["role"] == "control"] if reference is None else own[own["reference"] == [reference.format(share) for share in own["share"]]]
+        wanted = own["role"] == "control" if reference is None else own["reference"] == [reference.format(share) for share in own["share"]]
+        own = own[wanted]
         for share, part in own.groupby("share", sort=True):
             best = part.loc[part["difference"].idxmax()].to_dict()
             counts = part["verdict"].value_counts()
             words = ", ".join(f"{counts[word]} {word}" for word in ("helps", "equivalent", "undecided", "hurts") if word in counts)
-            sentences.append(f"{asked.format(share)}: at best {best['what']} {best['verdict']}, {effect_text(best)}; of {len(part)} {words}.")
+            sentences.append(
+                f"{asked.format(share)}: at best {best['what']} {best['verdict']}, {effect_text(best)}; of {len(part)} {words}."
+            )
     return sentences

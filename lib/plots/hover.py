@@ -16,7 +16,8 @@ PLACES = 1000  # positions are rounded to a thousandth of the map's width
 
 SCRIPT = """
 (() => {
-  const box = document.getElementById("%ID%"), canvas = box.querySelector("canvas"), tip = box.querySelector(".tip"), pen = canvas.getContext("2d");
+  const box = document.getElementById("%ID%"), canvas = box.querySelector("canvas"), tip = box.querySelector(".tip");
+  const pen = canvas.getContext("2d");
   const data = %DATA%, side = canvas.width, margin = 8, scale = (side - 2 * margin) / %PLACES%, image = box.querySelector("img");
   let by = 0, hidden = new Set();
   const draw = () => {
@@ -32,7 +33,8 @@ SCRIPT = """
     list.replaceChildren(...data.names[by].map((name, i) => {
       const item = document.createElement("button");
       item.type = "button"; item.textContent = "\\u25cf " + name; item.setAttribute("aria-pressed", !hidden.has(i));
-      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;color:" + data.colours[by][i] + (hidden.has(i) ? ";opacity:.35" : "");
+      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;color:" + data.colours[by][i];
+      if (hidden.has(i)) item.style.opacity = .35;
       item.onclick = () => { hidden.has(i) ? hidden.delete(i) : hidden.add(i); legend(); draw(); };
       return item;
     }));
@@ -64,7 +66,8 @@ PAGE = """<figure class="plot"><div id="%ID%" style="position:relative;max-width
 <label style="font-size:13px">colour by <select><option value="0">source</option><option value="1">class</option></select></label>
 <div class="names" style="font-size:13px"></div>
 <canvas width="640" height="640" role="img" aria-label="%ALT%" style="width:100%;height:auto;touch-action:none"></canvas>
-<div class="tip" hidden style="position:absolute;pointer-events:none;background:#fff;color:#1f2933;border:1px solid %MUTED%;padding:4px;font-size:12px;width:118px">
+<div class="tip" hidden style="position:absolute;pointer-events:none;background:#fff;color:#1f2933;
+border:1px solid %MUTED%;padding:4px;font-size:12px;width:118px">
 <img hidden alt="" src="%SHEET%" style="width:64px;height:64px;object-fit:none;image-rendering:pixelated"><div><span></span></div></div>
 </div><figcaption>%CAPTION%</figcaption></figure><script>%SCRIPT%</script>"""
 

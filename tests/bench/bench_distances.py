@@ -58,7 +58,9 @@ def measure(name: str, images: int, dimensions: int, threads: int, answers) -> N
     before, start, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter(), time.process_time()
     found = call(*pair)
     rose = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    answers.put((time.perf_counter() - start, time.process_time() - spent, rose, {key: round(float(value), 4) for key, value in found.items()}))
+    answers.put(
+        (time.perf_counter() - start, time.process_time() - spent, rose, {key: round(float(value), 4) for key, value in found.items()})
+    )
 
 
 def main() -> None:

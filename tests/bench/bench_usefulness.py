@@ -43,7 +43,10 @@ def pools() -> dict[str, FaceSet]:
 
 def measures(space: str, real: tuple, synth: tuple) -> dict[str, float]:
     """Measure one pool in one space, oriented so that more promises more use."""
-    row = all_distances(real[0], synth[0]) | {"kd_class": class_kernel_distance(real, synth, seed=0), "labels": label_agreement(real, synth)}
+    row = all_distances(real[0], synth[0]) | {
+        "kd_class": class_kernel_distance(real, synth, seed=0),
+        "labels": label_agreement(real, synth),
+    }
     row["not told apart"] = -two_sample(real[0], synth[0])["accuracy"]
     return {f"{name} ({space})": -value if name in NEGATIVE else value for name, value in row.items()}
 

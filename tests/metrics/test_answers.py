@@ -25,7 +25,8 @@ def test_the_best_pool_is_named_and_all_are_counted_but_controls():
 def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_filter():
     table = effects(
         ("base", "scarce-0.1-a", "base", -0.1, "hurts"), ("scarce-0.1", "scarce-0.1-a", "control", 0.05, "helps"),
-        ("base", "supplement-0.5-a-only_face", "base", 0.01, "undecided"), ("base", "supplement-0.5-a-only_none", "base", 0.01, "undecided"),
+        ("base", "supplement-0.5-a-only_face", "base", 0.01, "undecided"),
+        ("base", "supplement-0.5-a-only_none", "base", 0.01, "undecided"),
         ("supplement-0.5-a-only_none", "supplement-0.5-a-only_face", "control", 0.0, "equivalent"),
     )  # fmt: skip
     scarce, filtered = other_answers(table)
