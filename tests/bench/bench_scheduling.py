@@ -55,11 +55,19 @@ def measure(options, folder: Path) -> None:
     inside = [float(line.split()[1]) for file in folder.glob("times-*") for line in file.read_text().splitlines()]
     starting = [float(line) for file in folder.glob("prepared-*") for line in file.read_text().splitlines()]
     assert len(inside) == options.runs
-    print(f"wall {wall:.1f} s; a run {statistics.median(inside) * 1000:.0f} ms (median), {1000 * wall * options.workers / options.runs:.0f} ms of a worker")
+    print(
+        f"wall {wall:.1f} s; a run {statistics.median(inside) * 1000:.0f} ms (median), {1000 * wall * options.workers / options.runs:.0f} "
+        f"ms of a worker"
+    )
     print(f"overhead, start of the workers and all: {1 - sum(inside) / (wall * options.workers):.1%} of the workers' time")
-    print(f"overhead once they run: {1 - sum(inside) / sum(spans(folder)):.1%}; the first run ended after {first:.1f} s, reading the faces {max(starting):.2f} s")
+    print(
+        f"overhead once they run: {1 - sum(inside) / sum(spans(folder)):.1%}; the first run ended after {first:.1f} s, reading the faces "
+        f"{max(starting):.2f} s"
+    )
     quarter = len(memory) // 4
-    print(f"driver's memory: {memory[quarter]:.0f} MiB after a quarter of the runs, {memory[-1]:.0f} MiB after all, peak {peak_mib():.0f} MiB")
+    print(
+        f"driver's memory: {memory[quarter]:.0f} MiB after a quarter of the runs, {memory[-1]:.0f} MiB after all, peak {peak_mib():.0f} MiB"
+    )
 
 
 def planned(options, folder: Path) -> tuple[Sources, list]:

@@ -86,7 +86,15 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     table = pd.DataFrame({"id": [f"i{i}" for i in range(50)], "class": [CLASSES[i % 7] for i in range(50)], "source": "made"})
     save_faces(FaceSet(images, table.assign(split=["train"] * 30 + ["test"] * 20)), tmp_path / "real")
     sources = Sources(tmp_path / "real", {}, True, 0)
-    params = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 5, "train_epochs": 0, "seeds": 4, "keep_weights": 0, "device": "cpu"}
+    params = {
+        "classifiers": ["small"],
+        "recipes": ["quick"],
+        "train_steps": 5,
+        "train_epochs": 0,
+        "seeds": 4,
+        "keep_weights": 0,
+        "device": "cpu",
+    }
     jobs = plan_jobs([Arm("base", "base")], sources, params | asdict(Options()))
     with LocalCluster(2, threads_per_worker=2, dashboard_address=None) as cluster:
         there = run_jobs(jobs, sources, tmp_path / "there", cluster=cluster.scheduler_address, progress=lambda text: None)
@@ -94,7 +102,9 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     measured = ["seconds", "images_per_second"]
     pd.testing.assert_frame_equal(there.drop(columns=measured), here.drop(columns=measured))
     for folder in here["folder"]:
-        assert (tmp_path / "there" / folder / "predictions.npz").read_bytes() == (tmp_path / "here" / folder / "predictions.npz").read_bytes()
+        assert (tmp_path / "there" / folder / "predictions.npz").read_bytes() == (
+            tmp_path / "here" / folder / "predictions.npz"
+        ).read_bytes()
 
 
 @pytest.mark.slow
