@@ -74,6 +74,12 @@ def test_a_module_has_a_purpose_and_a_readable_length(path):
     assert len(text.splitlines()) <= 260
 
 
+def test_lines_are_short_enough_to_read():
+    files = [path for folder in ("lib", "tests") for path in (ROOT / folder).rglob("*.py")] + [ROOT / "run_all.py"]
+    lines = [(path, number, line) for path in files for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]
+    assert [f"{path.relative_to(ROOT)}:{number}" for path, number, line in lines if len(line) > 140] == []
+
+
 def test_run_all_stays_thin():
     assert len((ROOT / "run_all.py").read_text().splitlines()) <= 200
 
