@@ -1,6 +1,7 @@
 """What a wanted effect costs, from a pilot's spread: seeds, images and hours, before they are spent."""
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,7 @@ def smallest_visible(pilot: Effect, *, seeds: int = 0, clusters: int = 0, power:
     if variance == 0:
         return 0.0
     parts = along_seeds**2 / (seeds - 1) + along_images**2 / (clusters - 1)
-    return float(visible(np.sqrt(variance), max(variance**2 / parts, 1.0), power))
+    return float(visible(np.sqrt(variance), max(variance**2 / parts, 1.0), power, pilot_df=pilot.df))
 
 
 def plan(pilot: Effect, wanted: float, *, clusters: int = 0, power: float = POWER, seconds_per_run: float = 0.0) -> Plan:
@@ -49,8 +50,9 @@ def plan(pilot: Effect, wanted: float, *, clusters: int = 0, power: float = POWE
         seconds_per_run: of one training run, for the hours.
     """
     clusters = clusters or pilot.n_clusters
-    enough = (seeds for seeds in range(2, MOST_SEEDS + 1) if smallest_visible(pilot, seeds=seeds, clusters=clusters, power=power) <= wanted)
-    seeds = next(enough, 0)
+    counts = range(2, MOST_SEEDS + 1)
+    place = bisect_left(counts, -wanted, key=lambda seeds: -smallest_visible(pilot, seeds=seeds, clusters=clusters, power=power))
+    seeds = counts[place] if place < len(counts) else 0
     more = 2 * max(seeds - pilot.n_seeds, 0)
     return Plan(wanted, power, seeds, clusters, more, more * seconds_per_run / 3600)
 
@@ -93,16 +95,16 @@ def assumed(seeds: int, images: int, *, seed_sd: float = 0.003, image_variance: 
     if seeds < 2 or images < 2:
         raise StudyError(f"a plan needs at least 2 seeds and 2 test images, found {seeds} and {images}")
     both = run_variance / (seeds * images)
-    return effect_of(0.0, seed_sd**2 / seeds + both, image_variance / images + both, both, seeds, images, n_images=images)
+    effect = effect_of(0.0, seed_sd**2 / seeds + both, image_variance / images + both, both, seeds, images, n_images=images)
+    return replace(effect, df=np.inf)  # the spread is stated, not estimated
 
 
 def promises(pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_run: float = 0.0) -> pd.DataFrame:
     """Say for some wanted differences what finding them with 80 % power costs, before it is spent.
 
     Returns:
-        One row a wanted difference: "difference, points", found (by the pilot's design: yes or
-            no), "seeds an arm" (0: no number suffices on
-        these images), "hours" (of two arms' runs, one after the other; left out where no run has been timed).
+        One row a wanted difference: "difference, points", found (by the pilot's design: yes or no), "seeds an arm" (0: no number suffices
+        on these images), "hours" (of two arms' runs, one after the other; left out where no run has been timed).
     """
     rows = []
     for difference in wanted:
