@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet
 from lib.metrics.distances import BLOCK, all_distances, draw, kernel_distance, squared_distances
-from lib.metrics.pools import memorised, real_halves
+from lib.metrics.pools import clean_rows, memorised, real_halves
 from lib.study.errors import StudyError
 
 VOTERS = 5
@@ -23,13 +23,14 @@ def known_cases(spaces: dict, train: FaceSet, held: FaceSet, *, n: int, seed: in
 
     Args:
         spaces: by name, a function of uint8 (N, H, W) images to features.
-        train: real training faces; held: real faces that no network of the study has seen.
+        train: real training faces; held: real faces that no network of the study has seen; those with a copy in training are left out.
         n: images a side.
     Returns:
         One row a space and case: fd, kd, precision, recall, density, coverage, vendi, kd_class (mean kernel distance by class), labels
         (share of images whose nearest real faces carry their label), memorised (share nearer to a training face than 1 % of real ones are),
         seen_by (the measure that must see the case) and seen.
     """
+    held = held.select(clean_rows(held.table))
     reference, other = real_halves(len(held), n, seed)
     cases = case_images(train, held.select(other), seed=seed)
     rows = []

@@ -160,6 +160,11 @@ def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) 
     return pd.DataFrame(rows)
 
 
+def clean_rows(table: pd.DataFrame) -> np.ndarray:
+    """Find the held-out images without a copy in training, bool (N,); all where copies were not looked for."""
+    return ~table["leaked"].to_numpy(bool) if "leaked" in table else np.ones(len(table), bool)
+
+
 def memorised(train: np.ndarray, held_out: np.ndarray, synth: np.ndarray, *, quantile: float = 0.01) -> dict[str, float]:
     """Compare how near generated images lie to their nearest training image with how near unseen real images do.
 
@@ -179,19 +184,20 @@ def memorised(train: np.ndarray, held_out: np.ndarray, synth: np.ndarray, *, qua
     return {"share": share, "low": low, "high": high, "threshold": threshold, "median_ratio": ratio, "n": len(synth_gap)}
 
 
-def memorised_pools(train: dict[str, np.ndarray], found: dict) -> pd.DataFrame:
+def memorised_pools(train: dict[str, np.ndarray], found: dict, held: pd.DataFrame) -> pd.DataFrame:
     """Look for memorised training images in every pool and space; the row `real` asks one half of the real images by the other's scale.
 
     Args:
         train: features of the real training images by space.
         found: of `spaces.extract_all`; "real" are held-out real faces.
+        held: table of these; where it has a column leaked, images with a copy in training are left out: they would make copies look usual.
     Returns:
         Columns space, pool, and those of `memorised`.
     """
     rows = []
     for space, sets in found.items():
-        held = sets["real"][0]
+        real = sets["real"][0][clean_rows(held)]
         for name, (features, _) in sets.items():
-            scale, asked = (held[::2], held[1::2]) if name == "real" else (held, features)
+            scale, asked = (real[::2], real[1::2]) if name == "real" else (real, features)
             rows.append({"space": space, "pool": name} | memorised(train[space], scale, asked))
     return pd.DataFrame(rows)
