@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from lib.report.executions import Execution, executions, first_error, heading, is_drawn, parameters, read_cells, step_record, study_beside
+from lib.report.pictures import smaller_pictures
 from lib.report.shell import TEMPLATES, environment, write_page
 from lib.study.params import size_of
 
@@ -62,7 +63,7 @@ def notebook_body(ipynb: Path, title: str) -> str:
     body = re.sub(
         r"<table\b.*?</table>", r'<div class="scroll" tabindex="0" role="region" aria-label="table">\g<0></div>', body, flags=re.S
     )
-    return describe_images(body, title)
+    return smaller_pictures(describe_images(body, title))
 
 
 def short_paths(text: str) -> str:
