@@ -56,7 +56,7 @@ def compare(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | None = None)
     """
     _check_pair(a, b)
     delta = np.asarray(b, np.float64) - np.asarray(a, np.float64)
-    return effect_of(delta.mean(), *_mean_squares(delta, clusters), n_images=delta.shape[1])
+    return effect_of(delta.mean(), *mean_squares(delta, clusters), n_images=delta.shape[1])
 
 
 def effect_of(difference: float, v_seed: float, v_image: float, v_both: float, n_seeds: int, n_clusters: int, *, n_images: int) -> Effect:
@@ -160,6 +160,32 @@ def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
     return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
+def mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float, float, int, int]:
+    """Estimate the variances of the grand mean along seeds, image clusters and both; deviations of clusters are a ratio estimator's.
+
+    Args:
+        delta: float (S, N); clusters: int64 (N,), or None where no image has a copy.
+    Returns:
+        The first arguments of `effect_of`: v_seed (NaN for one seed), v_image, v_both, n_seeds, n_clusters.
+    """
+    n_seeds, n_images = delta.shape
+    index = np.arange(n_images) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    sizes = np.bincount(index)
+    sums = np.stack([np.bincount(index, weights=row) for row in delta])
+    n_clusters = len(sizes)
+    if n_clusters < 2:
+        raise StudyError(f"a difference needs at least 2 independent test images, found {n_clusters}: use a larger test set")
+    means = delta.mean(1)
+    deviation = (sums - sizes * means[:, None]) / n_images
+    along_images = deviation.mean(0)
+    correction = n_clusters / (n_clusters - 1)
+    v_image = correction * (along_images**2).sum()
+    if n_seeds == 1:
+        return np.nan, v_image, 0.0, 1, n_clusters
+    v_both = correction * ((deviation - along_images) ** 2).sum() / (n_seeds * (n_seeds - 1))
+    return means.var(ddof=1) / n_seeds, v_image, v_both, n_seeds, n_clusters
+
+
 def cluster_weights(clusters: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
     """Draw clusters of images with replacement, float32 (n_boot, N): how often each image is in each draw."""
     rng = np.random.default_rng(seed)
@@ -180,26 +206,6 @@ def two_way_bootstrap(a: np.ndarray, b: np.ndarray, *, weights: np.ndarray, seed
     per_seed = (weights @ delta.T / weights.sum(1, keepdims=True)).astype(np.float64)
     picked = np.random.default_rng(seed + 1).integers(len(delta), size=per_seed.shape)
     return np.take_along_axis(per_seed, picked, axis=1).mean(1)
-
-
-def _mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float, float, int, int]:
-    """Variances of the grand mean along seeds, image clusters and both; deviations of clusters are those of a ratio estimator."""
-    n_seeds, n_images = delta.shape
-    index = np.arange(n_images) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    sizes = np.bincount(index)
-    sums = np.stack([np.bincount(index, weights=row) for row in delta])
-    n_clusters = len(sizes)
-    if n_clusters < 2:
-        raise StudyError(f"a difference needs at least 2 independent test images, found {n_clusters}: use a larger test set")
-    means = delta.mean(1)
-    deviation = (sums - sizes * means[:, None]) / n_images
-    along_images = deviation.mean(0)
-    correction = n_clusters / (n_clusters - 1)
-    v_image = correction * (along_images**2).sum()
-    if n_seeds == 1:
-        return np.nan, v_image, 0.0, 1, n_clusters
-    v_both = correction * ((deviation - along_images) ** 2).sum() / (n_seeds * (n_seeds - 1))
-    return means.var(ddof=1) / n_seeds, v_image, v_both, n_seeds, n_clusters
 
 
 def _standard_error(v_seed: float, v_image: float, v_both: float, n_seeds: int, n_clusters: int) -> tuple[float, float]:

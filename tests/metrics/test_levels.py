@@ -1,0 +1,74 @@
+"""Generations as a level of their own, and test sets of several folds: intervals cover, copies stay together, wrong shapes are refused."""
+
+import numpy as np
+import pytest
+
+from lib.metrics.arms import ArmPredictions
+from lib.metrics.levels import compare_generations, fold_of, generation_effects, pool_folds
+from lib.metrics.simulation import simulated_study
+from lib.metrics.statistics import compare
+from lib.study.errors import StudyError
+
+
+def generations(rng, *, n: int, n_seeds: int, n_images: int, sd: float, seed_sd: float, effect: float = 0.0):
+    """Arms of which each generation is better or worse as a whole, and which see the same seeds and images."""
+    base = rng.normal(0, seed_sd, (n_seeds, 1)) + rng.normal(0, 0.3, n_images) + rng.normal(0, 0.3, (n_seeds, n_images))
+    own = rng.normal(effect, sd, (n, 1, 1)) + rng.normal(0, seed_sd, (n, n_seeds, 1)) + rng.normal(0, 0.05, n_images)
+    return base, own + rng.normal(0, 0.3, (n, n_seeds, n_images))
+
+
+@pytest.mark.parametrize(("sd", "seed_sd"), [(0.04, 0.01), (0.0, 0.01), (0.0, 0.0)])
+def test_intervals_over_generations_cover(sd, seed_sd):
+    rng, inside, blind = np.random.default_rng(4), 0, 0
+    for _ in range(200):
+        a, b = generations(rng, n=4, n_seeds=5, n_images=100, sd=sd, seed_sd=seed_sd)
+        found, one = compare_generations(a, b), compare(a, b[0])
+        inside += found.low <= 0 <= found.high
+        blind += one.low <= 0 <= one.high
+    assert inside / 200 > 0.91  # 95 % less 2.6 standard errors; wider where a level is noise alone
+    if sd:
+        assert blind / 200 < 0.85  # one generation knows nothing of another
+
+
+def test_table_names_the_generator_and_its_range():
+    rng, labels = np.random.default_rng(0), np.arange(700) % 7
+
+    def arm(accuracy):
+        right = rng.random((3, 700)) < accuracy
+        return ArmPredictions((0, 1, 2), np.eye(7, dtype=np.float32)[np.where(right, labels, (labels + 1) % 7)])
+
+    named = {"base": 0.5, "supplement-0.5-dcgan": 0.7, "supplement-0.5-dcgan-generation2": 0.6, "supplement-0.5-acgan": 0.6}
+    table = generation_effects({(name, "small"): arm(value) for name, value in named.items()}, labels, np.arange(700), margin=0.005)
+    row = table.iloc[0]
+    assert len(table) == 1 and (row["arm"], row["generations"], row["n_seeds"]) == ("supplement-0.5-dcgan", 2, 3)
+    assert row["lowest"] == pytest.approx(0.1, abs=0.05) and row["highest"] == pytest.approx(0.2, abs=0.05)
+    assert row["lowest"] < row["difference"] < row["highest"] and row["verdict"] == "undecided"
+
+
+def test_copies_lie_in_one_fold_and_folds_are_of_one_size():
+    clusters = np.repeat(np.arange(400), 1 + np.arange(400) % 3)
+    fold = fold_of(clusters, 5, seed=0)
+    assert all(len(set(fold[clusters == name])) == 1 for name in range(400))
+    assert np.ptp(np.bincount(fold)) <= 1
+    assert (fold == fold_of(clusters, 5, seed=0)).all() and (fold != fold_of(clusters, 5, seed=1)).any()
+
+
+def test_folds_together_see_smaller_differences_and_cover():
+    rng, inside, narrower = np.random.default_rng(2), 0, 0
+    fold = fold_of(np.arange(1500), 3, seed=0)
+    for _ in range(300):
+        parts = [simulated_study(rng, n_seeds=5, n_clusters=500, effect=0.0, seed_sd=0.01, copies=0.0)[:2] for _ in range(3)]
+        a, b = (pool_folds([part[side] for part in parts], fold) for side in (0, 1))
+        found, one = compare(a, b), compare(*parts[0])
+        inside += found.low <= 0 <= found.high
+        narrower += found.se < one.se
+    assert 0.91 < inside / 300 < 0.99 and narrower > 270
+
+
+def test_refusals():
+    with pytest.raises(StudyError, match="2 or more"):
+        compare_generations(np.zeros((3, 9)), np.zeros((1, 3, 9)))
+    with pytest.raises(StudyError, match="cannot be shared out"):
+        fold_of(np.zeros(5, int), 2, seed=0)
+    with pytest.raises(StudyError, match="do not fit"):
+        pool_folds([np.zeros((2, 3)), np.zeros((2, 3))], np.array([0, 0, 0, 1]))
