@@ -12,6 +12,7 @@ from lib.plots.style import MUTED, palette
 from lib.study.errors import StudyError
 
 THUMBNAIL_PX, SHEET_COLUMNS, JPEG_QUALITY = 32, 50, 70
+EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one transparent pixel
 PLACES = 1000  # positions are rounded to a thousandth of the map's width
 
 SCRIPT = """
@@ -126,7 +127,7 @@ def _sheet(sources: np.ndarray, images: dict[str, np.ndarray], most: int) -> tup
         cells[rows[chosen]] = len(tiles) + np.arange(len(chosen))
         tiles += [cv2.resize(cv2.resize(own[i], (THUMBNAIL_PX,) * 2, interpolation=cv2.INTER_AREA), (64, 64)) for i in chosen]
     if not tiles:
-        return cells, "data:,"
+        return cells, EMPTY
     page = np.full((-(-len(tiles) // SHEET_COLUMNS) * 64, SHEET_COLUMNS * 64), 255, np.uint8)
     for i, tile in enumerate(tiles):
         y, x = divmod(i, SHEET_COLUMNS)
