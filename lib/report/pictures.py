@@ -11,7 +11,7 @@ PICTURE = re.compile(r"data:image/(?:png|webp);base64,([A-Za-z0-9+/=]+)")
 
 
 def smaller_pictures(body: str) -> str:
-    """Encode every embedded PNG or WebP of more than LARGEST bytes anew, as WebP at three quarters of its size; its place on the page stays.
+    """Encode each embedded PNG or WebP of more than LARGEST bytes anew, as WebP at three quarters of its size; its place stays.
 
     Args:
         body: HTML.
