@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--min-px", type=int, default=60, help="smallest face, pixels of the frame (default: %(default)s)")
     p.add_argument("--yunet", default="", help="YuNet ONNX file to detect with instead of the Haar cascade")
     p.add_argument("--smoothing", type=float, default=0.6, help="weight of a face's earlier probabilities, 0 to 1 (default: %(default)s)")
-    p.add_argument("--memory", type=int, default=10, help="frames that a face may be missing and keep its number (default: %(default)s)")
+    p.add_argument("--memory", type=int, default=30, help="frames that a face may be missing and keep its number (default: %(default)s)")
     p.add_argument("--margin", type=float, default=0.0, help="widening of a face's box on each side, share (default: %(default)s)")
     p.add_argument("--threads", type=int, default=2, help="threads of detector and classifier (default: %(default)s)")
     return p

@@ -21,7 +21,7 @@ class Options:
     """How faces are followed and read."""
 
     search: Search = Search()
-    memory: int = 10  # frames that a face may be missing
+    memory: int = 30  # frames that a face may be missing and is still looked for where it was
     steadiness: float = 0.3  # weight of the old box, 0 to 1
     smoothing: float = 0.6  # weight of the earlier probabilities, 0 to 1
     margin_share: float = 0.0  # widening of the box before it is read, on each side
