@@ -74,7 +74,9 @@ def test_memorisation_is_calibrated_by_real_images(world):
     assert memorised(train, held_out, fresh)["share"] < 0.05
     copied = memorised(train, held_out, train[:200] + 1e-3)
     assert copied["share"] == 1 and copied["median_ratio"] < 0.1 and copied["low"] > 0.95
-    table = memorised_pools({"space": train}, {"space": {"real": (held_out, None), "copies": (train[:200] + 1e-3, None)}}, pd.DataFrame(index=range(400)))
+    table = memorised_pools(
+        {"space": train}, {"space": {"real": (held_out, None), "copies": (train[:200] + 1e-3, None)}}, pd.DataFrame(index=range(400))
+    )
     share = table.set_index("pool")["share"]
     assert share["real"] < 0.05 and share["copies"] == 1
     # copies among the held-out images must not make copies look usual
