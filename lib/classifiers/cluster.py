@@ -5,13 +5,16 @@ this project in the same version. Dask's messages can run code: use schedulers o
 """
 
 import contextlib
+import functools
 import logging
-import pickle
+import platform
 import threading
 import traceback
+import uuid
 
 from lib.classifiers.workers import ATTEMPTS
 from lib.study.errors import StudyError
+from lib.study.fingerprints import code_digest
 from lib.study.machine import cores, thread_environment
 
 LOCAL = "local"
@@ -39,14 +42,17 @@ def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, clust
     with connected(cluster, workers) as client:
         from distributed import KilledWorker, as_completed
 
-        futures = {client.submit(do_task, prepare, work, arguments, task, pure=False): task for task in tasks}
+        duties = prepare, work, arguments, uuid.uuid4().hex, code()
+        futures = {client.submit(do_task, *duties, task, pure=False): task for task in tasks}
         for future in as_completed(list(futures), loop=client.loop):
             task = futures.pop(future)
             if future.status == "finished":
                 if trouble := future.result():
                     raise RuntimeError(trouble)
                 yield task, ""
-            elif future.status == "error" and isinstance(future.exception(), KilledWorker):
+            elif future.status == "error":
+                if not isinstance(future.exception(), KilledWorker):
+                    raise RuntimeError(f"cluster: {cluster!r} could not do {task}: {future.exception()!r}")
                 yield task, "its workers died again and again; is there enough memory?"
             else:
                 raise StudyError(f"cluster: {cluster!r} was lost ({future.status}); finished runs are kept, give the same command again")
@@ -80,7 +86,7 @@ def started(cluster: str, workers: int):
         from distributed import LocalCluster
 
         dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
-        quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+        quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
         return LocalCluster(workers or cores(), threads_per_worker=1, env=thread_environment(1), **quiet)
     if cluster not in BATCH_SYSTEMS:
         known = ", ".join([LOCAL, *BATCH_SYSTEMS])
@@ -92,19 +98,32 @@ def started(cluster: str, workers: int):
     return batch
 
 
-def do_task(prepare, work, arguments: tuple, task) -> str:
-    """Do one task in a worker, which prepares once for all tasks of one kind and does one at a time, since torch's random state is one.
+@functools.cache
+def code() -> str:
+    """Hash the code that runs go through, as it is when this process first asks."""
+    return code_digest("lib.classifiers.runs")
+
+
+def do_task(prepare, work, arguments: tuple, batch: str, asked: str, task) -> str:
+    """Do one task in a worker, which prepares once a batch, and does one task at a time, since torch's random state is one.
+
+    Args:
+        batch: name of the call of `on_cluster`: what an earlier one prepared may have changed on disk.
+        asked: the code that the caller has; a worker that lives long may have loaded another.
 
     Returns:
         "", or the traceback of what was raised.
     """
+    if asked != code():
+        return (
+            f"the worker on {platform.node()} has this project in another version: start the cluster's workers anew, from the same folder"
+        )
     with _turn:
         try:
-            kind = pickle.dumps((prepare, arguments))
-            if kind not in _prepared:
+            if batch not in _prepared:
                 _prepared.clear()
-                _prepared[kind] = prepare(*arguments)
-            work(_prepared[kind], task)
+                _prepared[batch] = prepare(*arguments)
+            work(_prepared[batch], task)
         except Exception:
             return traceback.format_exc()
     return ""

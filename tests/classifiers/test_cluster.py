@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.classifiers.cluster import do_task, on_cluster
+from lib.classifiers.cluster import code, do_task, on_cluster
 from lib.classifiers.options import Options
 from lib.classifiers.runs import Sources, plan_jobs, run_jobs
 from lib.faces.arms import Arm
@@ -44,26 +44,22 @@ def test_without_dask_it_says_what_to_install(monkeypatch, duties):
         list(on_cluster(["a"], duties.prepare, duties.work, ("",), 1, "local"))
 
 
-def test_a_worker_prepares_once(tmp_path, duties, monkeypatch):
-    calls = []
-    monkeypatch.setattr(duties, "prepare", CountingPrepare(calls))
-    assert [do_task(duties.prepare, duties.work, (str(tmp_path),), task) for task in ("a", "b")] == ["", ""]
-    assert "a fault in the code" in do_task(duties.prepare, duties.work, (str(tmp_path),), "raises")
-    assert {path.stem for path in tmp_path.glob("*.done")} == {"a", "b"}
-    assert len(CountingPrepare.calls) == 1
-
-
-class CountingPrepare:
-    """Prepares, and counts how often."""
-
+def test_a_worker_prepares_once_a_batch_and_wants_the_code_of_the_caller(tmp_path, duties, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     calls = []
 
-    def __init__(self, calls: list):
-        CountingPrepare.calls = calls
-
-    def __call__(self, folder: str) -> Path:
-        CountingPrepare.calls.append(folder)
+    def prepare(folder: str) -> Path:
+        calls.append(folder)
         return Path(folder)
+
+    def do(task: str, batch: str = "first", asked: str = code()) -> str:
+        return do_task(prepare, duties.work, (str(tmp_path),), batch, asked, task)
+
+    assert [do("a"), do("b")] == ["", ""] and len(calls) == 1
+    assert "a fault in the code" in do("raises")
+    assert do("c", batch="second") == "" and len(calls) == 2
+    assert "another version" in do("d", asked="other")
+    assert {path.stem for path in tmp_path.glob("*.done")} == {"a", "b", "c"}
 
 
 @pytest.mark.slow
