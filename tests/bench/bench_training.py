@@ -91,7 +91,7 @@ def check_agreement(files, faces: FaceSet, steps: int) -> None:
         batch = torch.utils.data.default_collate([files[row] for row in rows])
         torch.manual_seed(step_seed(trainer.schedule.seed, step))  # dropout
         pairs.append((float(ours[0] / ours[2]), loop_steps(model, optimiser, iter([batch]), 1)[0]))
-    far = max(abs(a - b) for a, b in pairs)
+    far = max((abs(a - b) for a, b in pairs), default=0.0)
     losses = ", ".join(f"{a:.5f}/{b:.5f}" for a, b in pairs)
     print(f"same weights and batches: losses {losses} (engine/loop); farthest {far:.1e}", flush=True)
 
