@@ -84,12 +84,17 @@ def _effects(claim: dict, evidence: Evidence) -> list[tuple[str, Effect]]:
         table = evidence.pools
         rows = table[(table["metric"] == claim["metric"]) & (table["space"] == claim["space"]) & table["pool"].isin(claim["pools"])]
         return [(row["pool"], _pool_effect(row)) for row in rows.to_dict("records")]
-    classifier = next((own for _, own in evidence.arms), "")
+    pairs = claim_pairs(claim, evidence.arms)
+    return [(f"{arm[0]} against {reference[0]}", _arm_effect(claim, reference, arm, evidence)) for reference, arm in pairs]
+
+
+def claim_pairs(claim: dict, arms: dict) -> list[tuple[tuple, tuple]]:
+    """List the pairs ((reference, classifier), (arm, classifier)) of a claim that a study has, of the pools for which it has all."""
+    classifier = next((own for _, own in arms), "")
     found = []
     for pool in claim["pools"] or [""]:
         pairs = [tuple((name.replace("*", pool), classifier) for name in pair) for pair in claim["pairs"]]
-        if all(key in evidence.arms for pair in pairs for key in pair):
-            found += [(f"{arm[0]} against {reference[0]}", _arm_effect(claim, reference, arm, evidence)) for reference, arm in pairs]
+        found += pairs if all(key in arms for pair in pairs for key in pair) else []
     return found
 
 
