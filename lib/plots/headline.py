@@ -1,4 +1,4 @@
-"""The answer over all studies on real faces, for the first screen of the README: `python -m lib.plots.headline` draws it and prints it.
+"""The answer over all studies on real faces: `python -m lib.plots.headline` draws it, prints it, and puts it on the README's first screen.
 
 Nothing here is typed in: a study without results has no row and no sentence.
 """
@@ -13,6 +13,7 @@ from lib.plots.results import intervals
 from lib.study.errors import StudyError
 from lib.study.params import load_params, studies
 from lib.study.paths import ROOT, StudyPaths, study_paths
+from lib.study.records import atomic_write
 
 # What is asked, which arms answer it, against what. {} is a share or a multiple, read off the arm's name; the first group of a pattern.
 QUESTIONS = (
@@ -92,6 +93,23 @@ def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     return path
 
 
+def write_answer(readme: Path, sentences: list[str], studies_run: list[str]) -> None:
+    """Put figure, sentences and the studies that they come from between the README's marks.
+
+    Raises:
+        StudyError: the marks are not there.
+    """
+    text = readme.read_text(encoding="utf-8")
+    place = re.search(r"(<!-- answer:[^\n]*-->\n).*?(<!-- /answer -->)", text, re.S)
+    if place is None:
+        raise StudyError(f"{readme.name}: no '<!-- answer: ... -->' and '<!-- /answer -->' to write between")
+    origin = f"From {', '.join(f'[{study}](reports/{study}/index.html)' for study in studies_run)}; all reports: [overview](reports/index.html)."
+    alt = "Differences in accuracy with 95 % intervals, synthetic faces against the same real faces alone"
+    body = "\n".join(["", f"![{alt}](reports/answer.svg)", "", *(f"- {sentence}" for sentence in sentences), "", origin, "", ""])
+    with atomic_write(readme, "w") as file:
+        file.write(text[: place.end(1)] + body + text[place.start(2) :])
+
+
 def effects_of(paths: StudyPaths) -> pd.DataFrame | None:
     """Read a study's effects on accuracy, None where it has none."""
     file = paths.tables / "effects.csv"
@@ -122,7 +140,11 @@ def _points(value: float) -> str:
 
 
 def main(output: str = "") -> int:
-    """Write reports/answer.svg from the results of all studies on real faces and print the sentences."""
+    """Write reports/answer.svg and the README's answer from the results of all studies on real faces, and print the sentences.
+
+    Args:
+        output: folder that holds runs/ and receives reports/, and README.md where it has one; empty for the project's own.
+    """
     known = {study: load_params(study) for study in studies()}
     tables = {study: effects_of(study_paths(study, output)) for study, params in known.items() if params["data"] != "drawn"}
     rows = answer_rows({study: table for study, table in tables.items() if table is not None})
@@ -131,8 +153,10 @@ def main(output: str = "") -> int:
             "no study on real faces has results yet; run one first, for example: run_all.py --study comp7055-cpu --data fer2013.csv"
         )
     figure = answer_figure(rows, (Path(output) if output else ROOT) / "reports" / "answer.svg", margin=known["schuermann"]["margin"])
-    print("\n".join(answer_sentences(rows)))
-    print(f"figure: {figure}")
+    sentences, readme = answer_sentences(rows), (Path(output) if output else ROOT) / "README.md"
+    if readme.exists():
+        write_answer(readme, sentences, list(dict.fromkeys(rows["study"])))
+    print("\n".join([*sentences, f"figure: {figure}"]))
     return 0
 
 

@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from lib.plots.headline import answer_figure, answer_rows, answer_sentences, main
+from lib.plots.headline import answer_figure, answer_rows, answer_sentences, main, write_answer
 from lib.study.errors import StudyError
+from lib.study.paths import ROOT
 
 
 def effect(reference, arm, difference, verdict="undecided"):
@@ -53,3 +54,20 @@ def test_the_figure_is_drawn_and_nothing_is_said_without_results(tmp_path):
     assert answer_sentences(answer_rows({})) == []
     with pytest.raises(StudyError, match="no study on real faces has results yet"):
         main(str(tmp_path))
+
+
+def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("# Title\n\n<!-- answer: by a command -->\n<!-- /answer -->\n\nThe rest.\n")
+    for sentence in ("Old.", "New."):
+        write_answer(readme, [sentence], ["schuermann-cpu"])
+    text = readme.read_text()
+    assert text.count("New.") == 1 and "Old." not in text and text.startswith("# Title") and text.endswith("The rest.\n")
+    assert "(reports/answer.svg)" in text and "(reports/schuermann-cpu/index.html)" in text
+    readme.write_text("# Title\n")
+    with pytest.raises(StudyError, match="README.md: no '<!-- answer"):
+        write_answer(readme, ["New."], [])
+
+
+def test_the_readme_has_a_place_for_the_answer():
+    assert "<!-- answer: written by python -m lib.plots.headline -->" in (ROOT / "README.md").read_text()
