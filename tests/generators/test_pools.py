@@ -5,7 +5,7 @@ import pytest
 
 from lib.faces.faceset import CLASSES, load_faces
 from lib.generators import contract
-from lib.generators.contract import make_generator, make_pool, plan_pool
+from lib.generators.contract import NETWORKS, make_generator, make_pool, plan_pool
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
@@ -37,10 +37,11 @@ def test_pools_do_not_share_seeds():
     assert not set(plan_pool(params | {"pool": "a"})[1]) & set(plan_pool(params | {"pool": "b"})[1])
 
 
-def test_a_killed_pool_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["drawn", *NETWORKS])
+def test_a_killed_pool_goes_on(name, tmp_path, monkeypatch):
     monkeypatch.setattr(contract, "SHARD", 8)
-    generator = make_generator(load_params("quick") | SMALL)
-    params = load_params("quick") | SMALL
+    params = load_params("quick") | SMALL | {"generator": name, "gan_width": 8, "diffusion_sample_steps": 2}
+    generator = make_generator(params)
     whole = make_pool(generator, params, tmp_path / "whole")
     asked = []
 
