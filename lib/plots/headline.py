@@ -103,7 +103,8 @@ def write_answer(readme: Path, sentences: list[str], studies_run: list[str]) -> 
     place = re.search(r"(<!-- answer:[^\n]*-->\n).*?(<!-- /answer -->)", text, re.S)
     if place is None:
         raise StudyError(f"{readme.name}: no '<!-- answer: ... -->' and '<!-- /answer -->' to write between")
-    origin = f"From {', '.join(f'[{study}](reports/{study}/index.html)' for study in studies_run)}; all reports: [overview](reports/index.html)."
+    links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in studies_run)
+    origin = f"From {links}; all reports: [overview](reports/index.html)."
     alt = "Differences in accuracy with 95 % intervals, synthetic faces against the same real faces alone"
     body = "\n".join(["", f"![{alt}](reports/answer.svg)", "", *(f"- {sentence}" for sentence in sentences), "", origin, "", ""])
     with atomic_write(readme, "w") as file:
