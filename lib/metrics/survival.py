@@ -28,8 +28,9 @@ def what_survives(claims: list[dict], evidence: Evidence, leaked: np.ndarray | N
         evidence: its arms may be of several classifiers; each tells every claim of its own.
         leaked: bool (N,), test images with a copy in training; None where there are none.
     Returns:
-        Columns id, sentence, classifier, runs, "one run", "two models", "batch means", "names permuted" (share of the single runs that tell the
-        sentence in that way; empty where the way does not apply), "copies kept" and "copies left out" (verdicts over all seeds), survives.
+        Columns id, sentence, classifier, runs, "one run", "two models", "batch means", "names permuted" (share of single runs that tell
+        the sentence in that way; empty where the way does not apply), "copies kept" and "copies left out" (verdicts of
+        all seeds), survives.
         Claims whose arms are not there are left out.
     """
     rows = []
