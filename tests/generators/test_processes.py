@@ -32,8 +32,9 @@ def test_two_processes_train_one_generator(tmp_path):
     paths = study_paths("quick", str(tmp_path))
     save_faces(drawn_study(60, 7, 7, 0.0, 0), paths.data)
     small = {"generator": "stylegan", "gan_px": 16, "gan_width": 8, "gan_batch": 8, "gan_steps": 4, "log_every_steps": 2, "device": "cpu"}
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29617", "-m", "lib.generators.several", "quick",
-             "dcgan", "--output", str(tmp_path), *(word for key, value in small.items() for word in ("--set", f"{key}={value}"))]  # fmt: skip
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29617"]
+    sets = [word for key, value in small.items() for word in ("--set", f"{key}={value}")]
+    words = [*launch, "-m", "lib.generators.several", "quick", "dcgan", "--output", str(tmp_path), *sets]
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert "4 steps on 2 process(es)" in run.stdout, run.stderr[-2000:]
     (checkpoint,) = paths.generators.glob("*/checkpoint.safetensors")
