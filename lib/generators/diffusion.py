@@ -33,7 +33,7 @@ class Diffusion(nn.Module):
         lr: AdamW's learning rate.
         guidance: weight of the conditional prediction, 1: no guidance.
         sample_steps: network evaluations per image.
-        patch: side of the squares whose pixels become channels, 1: none; 2 makes a step about four times as fast.
+        patch: side of the squares whose pixels become channels, 1: none; 2 makes a step about twice as fast.
     """
 
     classes_in_turn = False
