@@ -162,4 +162,7 @@ def main(output: str = "") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except StudyError as error:
+        sys.exit(f"error: {error}")
