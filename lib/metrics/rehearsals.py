@@ -90,8 +90,8 @@ def rates(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def recorded(path: Path = RECORD) -> pd.DataFrame:
-    """Read the rates that were measured last, with the sizes, date and versions of that time in every row."""
-    return pd.read_csv(path)
+    """Read the rates that were measured last, with the sizes, date and versions of that time in every row; no rows where none were."""
+    return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=["pool", "sizes", "date", "torch"])
 
 
 def prepare(folder: Path) -> Path:
