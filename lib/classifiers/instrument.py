@@ -13,7 +13,7 @@ from torch import nn
 
 from lib.classifiers.models import training_code
 from lib.classifiers.recipes import recipe_of
-from lib.classifiers.training import predict, train
+from lib.classifiers.training import TrainingResult, predict, train
 from lib.classifiers.weights import load_facts, load_model, save_model
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
@@ -85,13 +85,18 @@ def fit_instrument(faces: FaceSet, folder: Path, *, steps: int, seed: int = 0) -
     real = faces.split("train")
     mine = real.select(fold_of(real) != FOLDS - 1)
     held = {name: faces.split(name) for name in ("val", "test")}
-    with _one_thread():
-        result = train(mine, classifier=NETWORK, recipe=recipe_of(RECIPE), seed=seed, steps=steps, evaluate=held)
+    result = train_reference(mine, steps=steps, seed=seed, evaluate=held)
     facts = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items() if len(s)}
     facts |= {"images": len(mine), "steps": steps, "digest": digest}
     px = faces.images.shape[1]
     save_model(result.model, folder / FILE, classifier=NETWORK, image_px=px, facts=facts)
     return Instrument(result.model, px, facts)
+
+
+def train_reference(faces: FaceSet, *, steps: int, seed: int = 0, evaluate: dict | None = None) -> TrainingResult:
+    """Train the reference network on some faces, on one thread; see `training.train`."""
+    with _one_thread():
+        return train(faces, classifier=NETWORK, recipe=recipe_of(RECIPE), seed=seed, steps=steps, evaluate=evaluate)
 
 
 def _known(folder: Path) -> Instrument | None:
