@@ -10,10 +10,10 @@ from pathlib import Path
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest, imported_modules, notebook_modules
 from lib.study.machine import package_versions
-from lib.study.params import check_notebook, load_params, read_yaml
+from lib.study.params import PARAMS, check_notebook, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import content_hash, file_digest, output_unchanged, read_json
-from lib.study.stages import CURATION, PER_POOL, UPSTREAM, stage_of
+from lib.study.stages import CURATION, FINDINGS, PER_POOL, UPSTREAM, stage_of
 
 SOURCES = ("data", "ferplus", "synthetic", "review_csv", "face_model")  # parameters that name files of the user
 NOT_IN_KEY = ("output", "workers", "cluster")  # where and how fast, not what
@@ -130,11 +130,17 @@ def key_parts(task: Task) -> dict:
     return {
         "notebook": content_hash(sources),
         "parameters": values,
-        "sources": {key: source_identity(values[key]) for key in SOURCES if values.get(key)} | review_identity(task),
+        "sources": {key: source_identity(values[key]) for key in SOURCES if values.get(key)} | review_identity(task) | stated(task),
         "code": {name: code_digest(name) for name in sorted(imported_modules(*modules))},
         "packages": package_versions(),
         "upstream": {name: upstream_digest(task.paths, name) for name in task.upstream},
     }
+
+
+def stated(task: Task) -> dict:
+    """Hash what the findings read beside the parameters: the claims, the reported numbers, the rehearsals; nothing for other tasks."""
+    files = sorted(PARAMS.glob("*.csv")) + [PARAMS / "claims.yaml", PARAMS / "reported.yaml"] if task.stage == FINDINGS else []
+    return {file.name: file_digest(file) for file in files}
 
 
 def why_to_run(task: Task, parts: dict) -> str:

@@ -3,7 +3,7 @@
 from lib.study.machine import cores
 
 UPSTREAM = {10: (), 20: (10,), 30: (20,), 40: (30,), 50: (40,), 60: (40,), 70: (40,), 80: (50,)}
-CURATION = 30
+CURATION, FINDINGS = 30, 80
 PER_POOL = (20, CURATION)  # executed once for every pool of the study
 
 

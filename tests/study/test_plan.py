@@ -7,7 +7,7 @@ import pytest
 from lib.study import stages
 from lib.study.errors import StudyError
 from lib.study.params import load_params
-from lib.study.plan import earlier_rounds, plan_tasks, select, source_identity
+from lib.study.plan import earlier_rounds, plan_tasks, select, source_identity, stated
 from lib.study.stages import default_threads
 
 
@@ -112,3 +112,14 @@ def test_rounds_are_chained_and_mistakes_explained():
         earlier_rounds({"b": "a"})
     with pytest.raises(StudyError, match="pool b: round_of is 'a', which itself waits for b"):
         earlier_rounds({"a": "b", "b": "a"})
+
+
+def test_the_findings_alone_depend_on_the_claims_as_they_are_stated(tasks, monkeypatch, tmp_path):
+    for name in ("claims.yaml", "reported.yaml", "rehearsals.csv"):
+        (tmp_path / name).write_text("first")
+    monkeypatch.setattr("lib.study.plan.PARAMS", tmp_path)
+    before = {task.name: stated(task) for task in tasks}
+    assert set(before["80_findings"]) == {"claims.yaml", "reported.yaml", "rehearsals.csv"}
+    assert not any(files for name, files in before.items() if name != "80_findings")
+    (tmp_path / "claims.yaml").write_text("second")
+    assert stated(next(task for task in tasks if task.name == "80_findings")) != before["80_findings"]
