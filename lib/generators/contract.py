@@ -1,18 +1,14 @@
-"""What every generator does, how one is made from parameters, and how a pool is made with it."""
+"""What every generator does, and how one is made from parameters."""
 
-import shutil
 import zlib
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from lib.faces.faceset import CLASSES, FaceSet, concat, load_faces, save_faces
+from lib.faces.faceset import FaceSet
 from lib.generators.sampling import mixed_seed
 from lib.study.errors import StudyError
-from lib.study.records import content_hash, file_digest
-
-SHARD = 512  # images that a kill can cost
 
 
 class Generator(Protocol):
@@ -146,94 +142,3 @@ def training_folder(generator: Generator, faces: FaceSet, trainings: Path, folde
     the same training; else the pool's folder.
     """
     return generator.home(faces, trainings) if hasattr(generator, "home") else folder
-
-
-def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
-    """Choose labels and seeds of a pool; a longer pool begins with the images of a shorter one.
-
-    Args:
-        params: pool, pool_images, pool_class_counts, round_of, seed.
-        counts: images by class whose shares are taken: those of the real training set for pool_class_counts "real", in a later round
-            those which the round before asks for.
-
-    Returns:
-        labels, seeds: int64 (N,) in order of generation; balanced labels come in shuffled rounds of one image a class,
-            others so that every beginning has the wanted shares.
-    """
-    n, key = params["pool_images"], [params["seed"], zlib.crc32(params["pool"].encode())]
-    if n < 1:
-        raise StudyError(f"pool_images is {n}; the pool {params['pool']!r} is generated and needs a number (0 means all ready-made images)")
-    rng = np.random.default_rng(key)
-    if params["pool_class_counts"] == "real" or params["round_of"]:
-        if counts is None:
-            raise StudyError("pool_class_counts is 'real', but no real counts are at hand; pass them, or set balanced")
-        shares = np.asarray(counts, np.float64) / np.sum(counts)
-        labels = labels_by_share(shares, n)
-    else:
-        labels = np.concatenate([rng.permutation(len(CLASSES)) for _ in range(-(-n // len(CLASSES)))])[:n]
-    group = params["sd_per_prompt"] if params["generator"] == "stable" else 1  # images of one prompt stand together and share a label
-    first = mixed_seed(*key) // 2
-    return np.repeat(labels, group)[:n].astype(np.int64), first - first % group + np.arange(n, dtype=np.int64)
-
-
-def labels_by_share(shares: np.ndarray, n: int) -> np.ndarray:
-    """Give each class its share of every beginning of the list, as nearly as whole numbers can: the class furthest behind is next.
-
-    Args:
-        shares: float (7,) of sum 1.
-        n: how many labels.
-    """
-    given, labels = np.zeros(len(shares)), np.empty(n, np.int64)
-    for i in range(n):
-        labels[i] = np.argmax(shares * (i + 1) - given)
-        given[labels[i]] += 1
-    return labels
-
-
-def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:
-    """Sample a pool and save it; a killed call goes on after its last whole shard.
-
-    Args:
-        generator: trained.
-        params: see plan_pool; for ready-made images pool_images 0 means all.
-        folder: of the pool.
-        counts: see plan_pool.
-
-    Returns:
-        The pool, ids `<pool>-<number>` in order of generation.
-    """
-    if params["generator"] == "folder":
-        n = params["pool_images"] or len(generator.faces)
-        seeds = np.arange(n)
-        labels = generator.faces.labels[:n] if n <= len(generator.faces) else np.zeros(n, np.int64)
-    else:
-        labels, seeds = plan_pool(params, counts)
-    shards = Path(folder) / f"shards-{shard_key(generator, folder, labels, seeds)}"
-    size = getattr(generator, "shard", SHARD)
-    pieces = [slice(start, start + size) for start in range(0, len(labels), size)]
-    pool = concat([_shard(generator, shards / f"{piece.start:07d}", labels[piece], seeds[piece]) for piece in pieces])
-    pool = FaceSet(pool.images, pool.table.assign(id=[f"{params['pool']}-{i:06d}" for i in range(len(pool))]))
-    save_faces(pool, folder, pictures=True)
-    shutil.rmtree(shards, ignore_errors=True)
-    return pool
-
-
-def pool_files(folder: Path) -> list[Path]:
-    """List the files that stand for a pool in the record of its notebook: pictures and checkpoints follow from them."""
-    names = ("faces.npz", "faces.parquet", "metadata.csv", "generator.json", "generator.safetensors")
-    return [Path(folder) / name for name in names if (Path(folder) / name).exists()]
-
-
-def shard_key(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> str:
-    """Hash what decides a pool's images, so that shards of another set-up are never taken for these."""
-    weights = Path(folder) / "generator.safetensors"
-    return content_hash([generator.facts(), file_digest(weights) if weights.exists() else "", labels, seeds])[:16]
-
-
-def _shard(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-    """Sample one piece of a pool, or read it from an earlier, unfinished call."""
-    if (folder / "faces.parquet").exists():  # written last
-        return load_faces(folder)
-    faces = generator.sample(labels, seeds)
-    save_faces(faces, folder)
-    return faces

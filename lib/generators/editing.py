@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lib.faces.faceset import FaceSet, resize
-from lib.generators.contract import SHARD, Generator
+from lib.generators.contract import Generator
+from lib.generators.pools import SHARD
 from lib.generators.sampling import mixed_seed
 from lib.generators.training_loop import face_set
 from lib.study.errors import StudyError
@@ -80,6 +82,14 @@ class Editor:
 def edited(generator: Generator, faces: FaceSet, strength: float) -> Generator:
     """Let a generator start from real faces, or leave it as it is where strength is 0."""
     return Editor(generator, faces, strength) if strength else generator
+
+
+def before(pool: FaceSet, faces: FaceSet) -> FaceSet:
+    """Find the real faces that an edited pool was made from: row i is what image i started from, at the pool's size."""
+    rows = pd.Index(faces.table["id"]).get_indexer(pool.table["edited_from"])
+    if (rows < 0).any():
+        raise StudyError(f"{(rows < 0).sum()} edited images name a face that is not among the real ones; make the pool again (notebook 20)")
+    return FaceSet(resize(faces.images[rows], pool.images.shape[1]), faces.table.iloc[rows].assign(id=pool.table["id"].to_numpy()))
 
 
 def edit(generator: Generator, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, strength: float) -> FaceSet:

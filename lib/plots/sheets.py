@@ -94,3 +94,29 @@ def class_averages(faces, *, caption: str = "", least: int = AVERAGED) -> Figure
     titles = [f"{name}\n{len(group):,}" for name, group in zip(names, groups)]
     how = f"average of each class with its number of photographs; a class with fewer than {least} stays blank"
     return sheet(np.uint8(averages), titles=titles, columns=7, caption=f"{caption} ({how})" if caption else how, scale=1.5)
+
+
+def before_and_after(before, after, show_photographs: bool, *, caption: str = "", least: int = AVERAGED) -> Figure:
+    """Show what giving faces another expression did: by wanted class the face before, the face after, and what changed.
+
+    One pair a class where the faces are drawings or photographs are asked for; else averages over all pairs of a class: who was
+    photographed averages out, the expression that all of them were given stays.
+
+    Args:
+        before, after: FaceSets of the same number of images and the same side; row i of `after` was made from row i of `before`.
+        show_photographs: the parameter of this name.
+        caption: what the faces are; how they are shown is added.
+        least: pairs behind an average; a class with fewer stays grey.
+    """
+    kinds, names = after.table["class"].to_numpy(), sorted(set(after.table["class"]))
+    kind = kind_of_images(before.table)
+    pairs = kind == "drawings" or show_photographs
+    used = [np.flatnonzero(kinds == name)[: 1 if pairs else None] for name in names]
+    grey = np.full(after.images.shape[1:], 225.0)
+    rows = [[faces.images[own].mean(0) if pairs or len(own) >= least else grey for own in used] for faces in (before, after)]
+    changed = [np.clip(128 + (2 if pairs else 4) * (now - then), 0, 255) if now is not grey else grey for then, now in zip(*rows)]
+    how = f"one pair a class ({kind})" if pairs else f"averages of all pairs of a class; one with fewer than {least} stays blank"
+    titles = [f"{name}\n{(kinds == name).sum():,}" for name in names] + [""] * 2 * len(names)
+    said = f"{how}; last row: the difference, times {2 if pairs else 4}"
+    text, words = f"{caption}: {said}" if caption else said, ["before", "after", "difference"]
+    return sheet(np.uint8([*rows[0], *rows[1], *changed]), titles=titles, columns=len(names), caption=text, scale=1.5, rows=words)

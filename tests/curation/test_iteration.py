@@ -9,7 +9,8 @@ from lib.curation.rounds import class_mean, compare_rounds, load_round, next_rou
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.faces.pool import load_verdicts
-from lib.generators.contract import make_generator, make_pool
+from lib.generators.contract import make_generator
+from lib.generators.pools import make_pool
 from lib.generators.prompts import prompt_of, read_prompts
 from lib.plots.rounds import round_against_round
 from lib.study.errors import StudyError

@@ -11,7 +11,8 @@ from lib.study.params import load_params
 
 
 def pool_of(name, n=350):
-    from lib.generators.contract import make_generator, plan_pool
+    from lib.generators.contract import make_generator
+    from lib.generators.pools import plan_pool
 
     params = load_params("quick", pool=name) | {"pool_images": n}
     return make_generator(params).sample(*plan_pool(params))
@@ -52,7 +53,7 @@ def test_ready_made_images_come_in_order_of_generation(ready_made):
 
 
 def test_ready_made_images_keep_their_labels(ready_made, tmp_path):
-    from lib.generators.contract import make_pool
+    from lib.generators.pools import make_pool
 
     faces = ready_made
     generator = folder.Folder(FaceSet(faces.images, faces.table.assign(seed=np.arange(4))), "there")

@@ -7,8 +7,9 @@ import pytest
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import CLASSES, load_faces
 from lib.faces.kinds import kind_of_images
-from lib.generators.contract import make_generator, make_pool
-from lib.generators.editing import edited
+from lib.generators.contract import make_generator
+from lib.generators.editing import before, edited
+from lib.generators.pools import make_pool
 from lib.generators.source import read_pictures, training_faces
 from lib.study.errors import StudyError
 from lib.study.params import load_params
@@ -38,6 +39,10 @@ def test_an_edited_pool_starts_from_real_faces_of_other_classes(real, tmp_path):
     assert (pool.table["edited_class"] != pool.table["class"]).all() and pool.table["edited_from"].nunique() > 7
     labels, seeds = pool.labels, pool.table["seed"].to_numpy()
     assert np.array_equal(editor.sample(labels[5:7], seeds[5:7]).images, pool.images[5:7])
+    faces = before(pool, real)
+    assert faces.images.shape == pool.images.shape and np.array_equal(faces.images, real.resized(16).images[editor.starts(labels, seeds)])
+    with pytest.raises(StudyError, match="name a face that is not among the real ones"):
+        before(pool, real.select(np.arange(3)))
     assert kind_of_images(load_faces(tmp_path).table) == "photographs", "an edited photograph is shown as one"
 
 

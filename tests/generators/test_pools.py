@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lib.faces.faceset import CLASSES, load_faces
-from lib.generators import contract
-from lib.generators.contract import NETWORKS, make_generator, make_pool, plan_pool
+from lib.generators import pools
+from lib.generators.contract import NETWORKS, make_generator
+from lib.generators.pools import make_pool, plan_pool
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
@@ -39,7 +40,7 @@ def test_pools_do_not_share_seeds():
 
 @pytest.mark.parametrize("name", ["drawn", *NETWORKS])
 def test_a_killed_pool_goes_on(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(contract, "SHARD", 8)
+    monkeypatch.setattr(pools, "SHARD", 8)
     params = load_params("quick") | SMALL | {"generator": name, "gan_width": 8, "diffusion_sample_steps": 2}
     generator = make_generator(params)
     whole = make_pool(generator, params, tmp_path / "whole")
@@ -61,6 +62,19 @@ def test_a_killed_pool_goes_on(name, tmp_path, monkeypatch):
     assert load_faces(tmp_path / "broken").digest() == whole.digest()
     assert not list((tmp_path / "broken").glob("shards*"))
     assert sorted(p.name for p in (tmp_path / "whole").iterdir() if p.is_dir()) == list(CLASSES)
+
+
+def test_a_finished_pool_is_kept_until_its_images_would_be_others(tmp_path, monkeypatch):
+    params = load_params("quick") | SMALL
+    generator, asked = make_generator(params), []
+    first = make_pool(generator, params, tmp_path)
+    (tmp_path / "shards-of-another-set-up").mkdir()
+    monkeypatch.setattr(pools, "sample_pool", lambda *words: asked.append(words) or first)
+    assert make_pool(generator, params, tmp_path).digest() == first.digest() and not asked
+    assert not list(tmp_path.glob("shards*"))
+    for other in ({"seed": 1}, {"pool_images": 21}, {"gan_width": 8}):  # other weights and seeds, another number, another network
+        make_pool(make_generator(params | other), params | other, tmp_path)
+    assert len(asked) == 3
 
 
 def test_an_unknown_generator_and_an_empty_pool_are_named():

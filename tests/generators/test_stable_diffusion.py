@@ -10,7 +10,8 @@ import torch
 from single_file import write_single_file
 
 from lib.faces.faceset import CLASSES, load_faces
-from lib.generators.contract import make_generator, make_pool, plan_pool
+from lib.generators.contract import make_generator
+from lib.generators.pools import make_pool, plan_pool
 from lib.generators.prompts import prompt_of, read_prompts
 from lib.generators.stable_diffusion import StableDiffusion, load_pipeline
 from lib.study.errors import StudyError

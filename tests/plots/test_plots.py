@@ -129,6 +129,20 @@ def test_photographs_are_averaged_unless_asked_for():
     assert np.array_equal(asked.axes[0].images[0].get_array()[:48, :48], real.images[0]) and "photographs" in text_of(asked)
 
 
+def test_before_and_after_shows_averages_of_photographs_and_pairs_of_drawings():
+    real, made = faces(7 * 60, source="fer2013"), faces(7 * 60, source="synthetic")
+    made = FaceSet(np.minimum(real.images, 200) + np.uint8(20), made.table)
+    shown = plots.before_and_after(real, made, False).axes[0].images[0].get_array()
+    assert shown[shown < 255].std() < 30  # means of 60 noise images, and their difference; a single one has 74
+    few = plots.before_and_after(real.select(np.arange(7 * 49)), made.select(np.arange(7 * 49)), False).axes[0].images[0].get_array()
+    assert set(np.unique(few)) == {225, 255}
+    for pair in (plots.before_and_after(real, made, True), plots.before_and_after(faces(7 * 60), made, False)):
+        page = pair.axes[0].images[0].get_array()
+        first = np.argwhere((page == real.images[0][0, 0]) & (page != 255))  # the top line of the first face before
+        assert any(np.array_equal(page[y : y + 48, x : x + 48], real.images[0]) for y, x in first if x == 0)
+        assert any(np.array_equal(page[y : y + 48, 0:48], made.images[0]) for y in range(len(page) - 47)), "and after"
+
+
 def test_the_caption_of_a_sheet_goes_with_it_to_the_page(page):
     plots.show(plots.faces_or_averages(faces(), False, caption="the first ones"), alt="faces")
     assert "<figcaption>the first ones (drawings, not photographs)</figcaption>" in page[0]
