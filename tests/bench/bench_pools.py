@@ -58,7 +58,8 @@ def main() -> None:
                 if not any(job.items() <= row.items() for row in known):
                     known += keep(asked.results, [job | alone(load_faces(folder) if folder else shuffled(real), held, job)])
     facts = environment_facts()
-    print(f"{facts['cpu']}, {asked.threads} thread(s), torch {torch.__version__}; {len(real):,} real training images, {len(held):,} held out")
+    where = f"{facts['cpu']}, {asked.threads} thread(s), torch {torch.__version__}"
+    print(f"{where}; {len(real):,} real training images, {len(held):,} held out")
     print(overview(known).to_string(index=False))
 
 
