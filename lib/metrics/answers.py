@@ -19,6 +19,9 @@ QUESTIONS = (
     ("Synthetic faces that make all classes equally large", r"(balance)-(.+)(?<!-shuffled)", "base"),
     ("One step of curation before adding (a synthetic share of {0})", r"supplement-([\d.]+)-(.+-only_(?!none$).+)", None),
 )
+# a verdict as a verb: of one, of several
+VERDICTS = {"helps": ("helps", "help"), "equivalent": ("is equivalent", "are equivalent"), "undecided": ("is undecided", "are undecided"),
+            "hurts": ("hurts", "hurt")}  # fmt: skip
 
 
 def answers(verdicts: pd.DataFrame, effects: pd.DataFrame, *, drawn: bool) -> list[str]:
@@ -30,7 +33,7 @@ def answers(verdicts: pd.DataFrame, effects: pd.DataFrame, *, drawn: bool) -> li
         drawn: the faces are drawings.
     """
     told = other_answers(effects)
-    return told if told and not len(verdicts) else answer(verdicts, drawn=drawn) + told
+    return [tally_of_all(effects), *told] if told and not len(verdicts) else answer(verdicts, drawn=drawn) + told
 
 
 def other_answers(effects: pd.DataFrame) -> list[str]:
@@ -43,9 +46,22 @@ def other_answers(effects: pd.DataFrame) -> list[str]:
         own = own[wanted]
         for share, part in own.groupby("share", sort=True):
             best = part.loc[part["difference"].idxmax()].to_dict()
-            counts = part["verdict"].value_counts()
-            words = ", ".join(f"{counts[word]} {word}" for word in ("helps", "equivalent", "undecided", "hurts") if word in counts)
-            sentences.append(
-                f"{asked.format(share)}: at best {best['what']} {best['verdict']}, {effect_text(best)}; of {len(part)} {words}."
-            )
+            first = f"{'at best ' * (len(part) > 1)}{best['what']} {VERDICTS[best['verdict']][0]}, {effect_text(best)}"
+            sentences.append(f"{asked.format(share)}: {'; '.join([first, *[tally(part['verdict'])] * (len(part) > 1)])}.")
     return sentences
+
+
+def tally_of_all(effects: pd.DataFrame) -> str:
+    """Say first how every arm with synthetic faces does against the real faces alone, where none is a plain supplement."""
+    found = pd.concat([effects[effects["arm"].map(lambda arm, p=p: bool(re.fullmatch(p, arm))) & effects["reference"].eq("base")]
+                       for _, p, reference in QUESTIONS if reference == "base"]).drop_duplicates("arm")  # fmt: skip
+    return f"Against all real faces alone, of the arms with synthetic faces {tally(found['verdict'])}."
+
+
+def tally(verdicts: pd.Series) -> str:
+    """Count verdicts in words: `all 3 hurt`, or `1 of 3 helps, 2 are undecided`."""
+    counts = verdicts.value_counts()
+    if len(counts) == 1 and len(verdicts) > 1:
+        return f"all {len(verdicts)} {VERDICTS[counts.index[0]][1]}"
+    words = [f"{counts[word]} {VERDICTS[word][int(counts[word] > 1)]}" for word in VERDICTS if word in counts]
+    return ", ".join([words[0].replace(" ", f" of {len(verdicts)} ", 1), *words[1:]])

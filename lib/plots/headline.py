@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.metrics.answers import tally
 from lib.plots.results import intervals
 from lib.study.errors import StudyError
 from lib.study.params import load_params, studies
@@ -62,14 +63,14 @@ def answer_sentences(rows: pd.DataFrame) -> list[str]:
     """Say the answer, one sentence a question, from the rows alone: the best pool with its interval and n, and how many do likewise."""
     sentences = []
     for _, part in rows.groupby("question", sort=False) if len(rows) else ():
-        best, counts = part.iloc[0], part["verdict"].value_counts()
-        told = ", ".join(f"{counts[word]} {word}" for word in ("helps", "equivalent", "undecided", "hurts") if word in counts)
+        best = part.iloc[0]
         effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
         against = "the same few real faces alone" if best["question"] == "scarce" else "real faces alone"
         n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
-        asked = f"Synthetic faces {best['asked']} ({_amount(best)}): at best {effect} against {against}, with {best['name']} ({n})"
-        sentences.append(f"{asked}; of {len(part)} comparisons {told}.")
-    return sentences
+        told = f"; {tally(part['verdict'])}" if len(part) > 1 else f": {part['verdict'].iloc[0]}"
+        asked = f"Synthetic faces {best['asked']} ({_amount(best)}): {'at best ' * (len(part) > 1)}{effect} against {against}"
+        sentences.append(f"{asked}, with {best['name']} ({n}){told}.")
+    return ([f"**Comparisons with real faces alone, over all studies: {tally(rows['verdict'])}.**"] if len(rows) > 1 else []) + sentences
 
 
 def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:

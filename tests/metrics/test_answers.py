@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from lib.metrics.answers import answers, other_answers
+from lib.metrics.answers import answers, other_answers, tally
 from lib.metrics.findings import pool_verdicts
 
 
@@ -19,7 +19,7 @@ SHUFFLED = ("base", "synthetic-1x-dcgan-shuffled", "base", 0.4, "helps")
 
 def test_the_best_pool_is_named_and_all_are_counted_but_controls():
     (sentence,) = other_answers(effects(ALONE, BETTER, SHUFFLED))
-    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("of 2 2 hurts.")
+    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("; all 2 hurt.")
 
 
 def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_filter():
@@ -31,12 +31,19 @@ def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_f
     )  # fmt: skip
     scarce, filtered = other_answers(table)
     assert "a helps, +5.0 points" in scarce
-    assert "a-only_face equivalent" in filtered and "of 1 1 equivalent" in filtered
+    assert "a-only_face is equivalent" in filtered and "at best" not in filtered
+
+
+def test_verdicts_are_counted_in_plain_words():
+    assert tally(pd.Series(["hurts"] * 3)) == "all 3 hurt"
+    assert tally(pd.Series(["undecided", "helps", "undecided"])) == "1 of 3 helps, 2 are undecided"
+    assert tally(pd.Series(["equivalent"])) == "1 of 1 is equivalent"
 
 
 def test_a_study_without_supplements_answers_its_own_question_first():
     table = effects(ALONE)
-    assert "instead of real ones" in answers(pool_verdicts(table, ["dcgan"]), table, drawn=False)[0]
+    first, second = answers(pool_verdicts(table, ["dcgan"]), table, drawn=False)
+    assert first.endswith("1 of 1 hurts.") and "instead of real ones" in second
     added = effects(("base", "supplement-0.5-dcgan", "base", 0.02, "helps"), ALONE)
     told = answers(pool_verdicts(added, ["dcgan"]), added, drawn=False)
     assert "1 of 1 synthetic pools help" in told[0] and "instead of real ones" in told[-1]
