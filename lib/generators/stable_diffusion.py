@@ -20,6 +20,7 @@ from lib.study.errors import StudyError
 from lib.study.records import write_json
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
+LOST = 64  # images that a kill can cost, about
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,11 @@ class StableDiffusion:
     compiled: bool = False
     words: dict = field(default_factory=read_prompts)
     name: str = "stable"
-    shard: int = 64  # images that a kill can cost
+
+    @property
+    def shard(self) -> int:
+        """Images that a kill can cost: whole batches, so that none goes out half empty."""
+        return self.batch * -(-LOST // self.batch)
 
     def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
         """Learn nothing: it comes pretrained; the log is empty."""
@@ -139,8 +144,9 @@ class StableDiffusion:
         )
 
 
+@functools.lru_cache(64)
 def encode(pipeline, text: str, device: str) -> torch.Tensor:
-    """Encode one prompt: (1, tokens, size)."""
+    """Encode one prompt: (1, tokens, size); kept for the batches that follow, which share most prompts and the negative one."""
     return pipeline.encode_prompt(text, device, 1, False)[0]
 
 

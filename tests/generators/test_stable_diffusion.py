@@ -99,6 +99,30 @@ def test_a_pool_keeps_eight_images_a_prompt_and_says_so(model, tmp_path):
     ).read_text().splitlines()[0]
 
 
+def test_a_killed_pool_goes_on_in_full_batches_of_mixed_prompts(model, tmp_path, monkeypatch):
+    chosen = {"generator": "stable", "pool": "stable", "pool_images": 160, "sd_model": model, "sd_px": 16, "sd_steps": 1, "sd_batch": 12,
+              "sd_per_prompt": 8, "device": "cpu"}  # fmt: skip
+    params = load_params("quick") | chosen
+    generator = make_generator(params)
+    whole, batches, draw = make_pool(generator, params, tmp_path / "whole"), [], StableDiffusion._draw
+
+    def dying(self, labels, seeds):
+        batches.append(len(set(zip(labels, seeds))))
+        if len(batches) == 9:
+            raise KeyboardInterrupt
+        return draw(self, labels, seeds)
+
+    monkeypatch.setattr(StableDiffusion, "_draw", dying)
+    with pytest.raises(KeyboardInterrupt):
+        make_pool(generator, params, tmp_path / "broken")
+    resumed = make_pool(generator, params, tmp_path / "broken")
+    assert resumed.table["seed"].is_unique and resumed.digest() == whole.digest()
+    assert resumed.table["prompt"].tolist() == whole.table["prompt"].tolist()
+    # 6 batches were kept, the 2 after them are made again; every batch is full of different images, but the last, where 4 were left
+    assert batches == [12] * 16 + [4] and generator.shard == 72
+    assert make_pool(generator, params, tmp_path / "broken").digest() == whole.digest() and len(batches) == 17 + 3, "three batches of probes"
+
+
 def test_image_to_image_follows_the_face_more_the_less_strength_it_has(model):
     faces = np.random.default_rng(0).integers(0, 256, (2, 16, 16)).astype(np.uint8)
     generator, labels, seeds = tiny(model, steps=10), np.array([1, 3]), np.array([5, 6])
