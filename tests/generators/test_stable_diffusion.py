@@ -118,7 +118,7 @@ def test_a_killed_pool_goes_on_in_full_batches_of_mixed_prompts(model, tmp_path,
     resumed = make_pool(generator, params, tmp_path / "broken")
     assert resumed.table["seed"].is_unique and resumed.digest() == whole.digest()
     assert resumed.table["prompt"].tolist() == whole.table["prompt"].tolist()
-    # 6 batches were kept, the 2 after them are made again; every batch is full of different images, but the last, where 4 were left
+    # 6 batches were kept, the 2 after them are made again; all are full of different images but the last, where 4 are left
     assert batches == [12] * 16 + [4] and generator.shard == 72
     assert make_pool(generator, params, tmp_path / "broken").digest() == whole.digest() and len(batches) == 17 + 3, "three batches of probes"
 
