@@ -3,17 +3,17 @@
 from torch import nn
 
 from lib.classifiers.networks.base import Classifier
+from lib.classifiers.networks.deep import deep_network
 from lib.classifiers.networks.fast import fast_network
 from lib.classifiers.networks.published import resemotenet, s2_network
 from lib.classifiers.networks.s1 import s1_network
 from lib.classifiers.networks.small import small_network
 from lib.classifiers.networks.torchvision_zoo import ZOO
-from lib.classifiers.networks.wide import wide_network
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
 
 NETWORKS = {
-    "s1": s1_network, "small": small_network, "fast": fast_network, "wide": wide_network, "s2": s2_network, "resemotenet": resemotenet,
+    "s1": s1_network, "small": small_network, "fast": fast_network, "deep": deep_network, "s2": s2_network, "resemotenet": resemotenet,
     **ZOO
 }  # fmt: skip
 

@@ -51,7 +51,7 @@ def test_the_network_and_the_loggers_stay_as_they_were(exported):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*NAMES, "s1", "s2", "fast", "wide", "shufflenetv2-224", "resnet18-imagenet-fixed"])
+@pytest.mark.parametrize("name", [*NAMES, "s1", "s2", "fast", "deep", "shufflenetv2-224", "resnet18-imagenet-fixed"])
 def test_every_network_can_be_exported(name, tmp_path):
     torch.manual_seed(0)
     model = build_classifier(name, start=False).eval()
