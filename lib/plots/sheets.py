@@ -114,9 +114,9 @@ def before_and_after(before, after, show_photographs: bool, *, caption: str = ""
     used = [np.flatnonzero(kinds == name)[: 1 if pairs else None] for name in names]
     grey = np.full(after.images.shape[1:], 225.0)
     rows = [[faces.images[own].mean(0) if pairs or len(own) >= least else grey for own in used] for faces in (before, after)]
-    changed = [np.clip(128 + (2 if pairs else 4) * (now - then), 0, 255) if now is not grey else grey for then, now in zip(*rows)]
+    changed = [np.clip(128 + (2 if pairs else 8) * (now - then), 0, 255) if now is not grey else grey for then, now in zip(*rows)]
     how = f"one pair a class ({kind})" if pairs else f"averages of all pairs of a class; one with fewer than {least} stays blank"
     titles = [f"{name}\n{(kinds == name).sum():,}" for name in names] + [""] * 2 * len(names)
-    said = f"{how}; last row: the difference, times {2 if pairs else 4}"
-    text, words = f"{caption}: {said}" if caption else said, ["before", "after", "difference"]
+    said = f"{how}; last row: the change, times {2 if pairs else 8}"
+    text, words = f"{caption}: {said}" if caption else said, ["before", "after", "change"]
     return sheet(np.uint8([*rows[0], *rows[1], *changed]), titles=titles, columns=len(names), caption=text, scale=1.5, rows=words)

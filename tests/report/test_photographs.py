@@ -40,7 +40,7 @@ ALLOWED = {
         "sheets(trained, facts['px'])": "generated",
         "faces_or_averages(faces_made, show_photographs, caption=f'{pool}: the first images of each class')": "averages of edited "
         "photographs",
-        "before_and_after(before(faces_made, real), faces_made, show_photographs, caption=f'{pool}, {edit_strength:.0%} done anew')":
+        "before_and_after(start, faces_made, show_photographs, caption=f'{pool}, {edit_strength:.0%} done anew')":
             "averages of photographs",
         "class_sheet(faces_made, caption=f'{pool}: the first images of each class ({made})')": "generated",
         "sheet(pages, columns=7, rows=[f'step {number}' for number in shown], caption='one seed a class as training goes on; generated, "
