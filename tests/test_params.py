@@ -53,6 +53,18 @@ def test_a_file_of_sizes_belongs_to_a_pool_and_a_study(name):
     assert "pool" not in read_yaml(PARAMS / "pools" / f"{name}.yaml")
 
 
+def test_generations_are_pools_of_their_own_from_other_seeds():
+    sets = ("pools=drawn-faithful,folder,dcgan-round2,dcgan", "generations=2", "seed=7", "gan_steps=9")
+    pools = load_params("quick", sets)["pools"]
+    assert pools == [
+        "drawn-faithful", "drawn-faithful-generation2", "folder", "dcgan-round2", "dcgan-round2-generation2", "dcgan", "dcgan-generation2",
+    ]  # fmt: skip
+    first, second = (load_params("quick", sets, pool) for pool in ("dcgan-round2", "dcgan-round2-generation2"))
+    differs = {key: second[key] for key in first if first[key] != second[key]}
+    assert differs == {"pool": "dcgan-round2-generation2", "seed": 8, "round_of": "dcgan-generation2"}
+    assert "ready-made" in message(pool="folder-generation2")
+
+
 def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
     (folder / "big.yaml").write_text("study: big\nseeds: 17\ngan_steps: 1\n")
     (folder / "big-cpu.yaml").write_text("study: big-cpu\nseeds: 6\n")
@@ -164,4 +176,4 @@ def test_every_key_is_used():
     if len(notebooks) < 8:
         pytest.skip("not all notebooks are there yet")
     declared = {key for path in notebooks for key in declared_parameters(path)}
-    assert set(BASE) - declared - {"workers", "pools"} == set()
+    assert set(BASE) - declared - {"workers", "pools", "generations"} == set()

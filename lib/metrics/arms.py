@@ -10,7 +10,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from lib.faces.faceset import CLASSES
-from lib.metrics.statistics import Effect, compare
+from lib.metrics.levels import compare_generations
+from lib.metrics.statistics import Effect
 from lib.study.errors import StudyError
 
 
@@ -21,14 +22,21 @@ class ArmPredictions:
     Args:
         seeds: one per run, ascending.
         probabilities: float32 (S, N, 7).
+        again: the same of further generations of the arm's pool, each float32 (S, N, 7); empty where the pool was made once.
     """
 
     seeds: tuple[int, ...]
     probabilities: np.ndarray
+    again: tuple[np.ndarray, ...] = ()
 
     def images(self, mask: np.ndarray) -> "ArmPredictions":
         """Keep some images: bool (N,)."""
-        return ArmPredictions(self.seeds, self.probabilities[:, mask])
+        return ArmPredictions(self.seeds, self.probabilities[:, mask], tuple(own[:, mask] for own in self.again))
+
+    def of_seeds(self, seeds: list[int]) -> "ArmPredictions":
+        """Keep some seeds, in this order."""
+        rows = [self.seeds.index(seed) for seed in seeds]
+        return ArmPredictions(tuple(seeds), self.probabilities[rows], tuple(own[rows] for own in self.again))
 
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro", "auroc_macro", "recall", "f1", "auroc")  # the last three want a class
@@ -56,24 +64,26 @@ def compare_arms(
     reference: ArmPredictions, arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy",
     class_name: str = "",
 ) -> Effect:
-    """Estimate arm minus reference on the seeds that both have."""
+    """Estimate arm minus reference on the seeds that both have; where a pool was made several times, over its generations too."""
     seeds = sorted(set(reference.seeds) & set(arm.seeds))
     if not seeds:
         raise StudyError(f"the two arms share no seed ({reference.seeds} and {arm.seeds}): train both with the same seeds")
-    matrices = [image_scores(_seeds(x, seeds), labels, metric, class_name) for x in (reference, arm)]
-    return compare(*matrices, clusters=clusters)
+    pair = [_by_generation(own.of_seeds(seeds), labels, metric, class_name) for own in (reference, arm)]
+    return compare_generations(*pair, clusters=clusters)
 
 
 def level(
     arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy", class_name: str = "", above: float = 0.0
 ) -> Effect:
     """Estimate an arm's own metric minus a fixed value, as an Effect over seeds and images."""
-    matrix = image_scores(arm, labels, metric, class_name)
-    return compare(np.full_like(matrix, above), matrix, clusters=clusters)
+    found = _by_generation(arm, labels, metric, class_name)
+    return compare_generations(np.full_like(found, above), found, clusters=clusters)
 
 
-def _seeds(arm: ArmPredictions, seeds: list[int]) -> ArmPredictions:
-    return ArmPredictions(tuple(seeds), arm.probabilities[[arm.seeds.index(s) for s in seeds]])
+def _by_generation(arm: ArmPredictions, labels: np.ndarray, metric: str, class_name: str) -> np.ndarray:
+    """Scores of all generations, float64 (G, S, N)."""
+    every = (ArmPredictions(arm.seeds, own) for own in (arm.probabilities, *arm.again))
+    return np.stack([image_scores(own, labels, metric, class_name) for own in every])
 
 
 def _one_run(probabilities: np.ndarray, labels: np.ndarray, metric: str, wanted) -> np.ndarray:

@@ -11,6 +11,7 @@ from lib.metrics.planner import advice
 from lib.metrics.scores import class_scores, scores
 from lib.metrics.statistics import holm, verdict
 from lib.study.errors import StudyError
+from lib.study.generations import first_generation, generation_number
 
 # an arm's name -> the arms of its size that it is read against, by the first pattern that fits; {} are the groups of the pattern
 CONTROLS = (
@@ -72,6 +73,23 @@ def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> dict[tuple
     return arms
 
 
+def over_generations(arms: dict[tuple[str, str], ArmPredictions]) -> dict[tuple[str, str], ArmPredictions]:
+    """Join the arms of all generations of a pool into one arm, on the seeds that all have, under the name of the first.
+
+    Args:
+        arms: by (arm, classifier), those of later generations under names of their own (`lib.study.generations`).
+    """
+    groups = {}
+    for arm, classifier in sorted(arms, key=lambda key: generation_number(key[0])):
+        groups.setdefault((first_generation(arm), classifier), []).append(arms[arm, classifier])
+    joined = {}
+    for key in dict.fromkeys((first_generation(arm), classifier) for arm, classifier in arms):  # in the order of the arms
+        seeds = sorted(set.intersection(*(set(found.seeds) for found in groups[key])))
+        first, *others = (found.of_seeds(seeds) for found in groups[key])
+        joined[key] = ArmPredictions(first.seeds, first.probabilities, tuple(other.probabilities for other in others))
+    return joined
+
+
 def scorings(table: pd.DataFrame, split: str = "test") -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name the ways to score one split: all images or those without a copy in training; the set's own label or FER+'s.
 
@@ -121,14 +139,15 @@ def effects(
     """Judge every contrast of a study on one metric.
 
     Args:
-        arms: of `gather_arms`, restricted to the images of labels and clusters.
+        arms: of `gather_arms`, restricted to the images of labels and clusters; of `over_generations`, where the interval is to hold for
+            other generations of a pool too.
         labels: int64 (N,).
         clusters: int64 (N,), equal for copies.
         margin: smallest effect of interest.
     Returns:
         Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
-        smallest_visible, advice. Holm's family is one question asked of all pools: contrasts whose arms and references differ in the pool
-        alone, of one classifier.
+        generations, smallest_visible, advice. Holm's family is one question asked of all pools: contrasts whose arms and references
+        differ in the pool alone, of one classifier.
     """
     rows = []
     for classifier in dict.fromkeys(name for _, name in arms):
@@ -141,8 +160,28 @@ def effects(
     return _judged(table, margin, seconds_per_run)
 
 
+def generation_range(arms: dict, joined: dict, judged: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
+    """Set beside each effect over generations how far single generations lie apart.
+
+    Args:
+        arms: of `gather_arms`; joined: the same by `over_generations`.
+        judged: of `effects` on the joined arms.
+    Returns:
+        Columns arm, classifier, generations, n_seeds, difference, low, high, verdict (against base), lowest, highest (difference of a
+        single generation); without rows where every pool was made once.
+    """
+    rows = judged[(judged["role"] == "base") & (judged["generations"] > 1)].drop(columns=["metric", "class"])
+    single = []
+    for arm, classifier in zip(rows["arm"], rows["classifier"]):
+        own, base = joined[arm, classifier], arms["base", classifier].of_seeds(list(joined[arm, classifier].seeds))
+        right = [(said.argmax(2) == labels).mean() for said in (own.probabilities, *own.again)]
+        single.append(np.array(right) - (base.probabilities.argmax(2) == labels).mean())
+    told = ["arm", "classifier", "generations", "n_seeds", "difference", "low", "high", "verdict"]
+    return rows[told].assign(lowest=[own.min() for own in single], highest=[own.max() for own in single]).reset_index(drop=True)
+
+
 def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float) -> pd.DataFrame:
-    kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "smallest_visible")
+    kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "generations", "smallest_visible")
     for name in kept:
         table[name] = [getattr(effect, name) for effect in table["effect"]]
     family = [table[column].map(design) for column in ("reference", "arm")] + [table["classifier"]]

@@ -10,6 +10,7 @@ from lib.faces.faceset import FaceSet
 from lib.faces.pool import load_pool
 from lib.metrics.contrasts import gather_arms
 from lib.study.errors import StudyError
+from lib.study.generations import generation_number
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
 
@@ -38,9 +39,10 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
 
 
 def arms_shown(runs: pd.DataFrame) -> list[str]:
-    """Choose the arms of detailed figures: base and each pool's largest supplement."""
+    """Choose the arms of detailed figures: base and each pool's largest supplement, of its first generation."""
+    first = runs["pool"].map(generation_number) == 1
     supplements = (
-        runs[(runs["kind"] == "supplement") & (runs["failed"] == "")].sort_values("share").groupby("pool", sort=False)["arm"].last()
+        runs[(runs["kind"] == "supplement") & (runs["failed"] == "") & first].sort_values("share").groupby("pool", sort=False)["arm"].last()
     )
     return ["base", *supplements]
 

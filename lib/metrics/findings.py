@@ -29,7 +29,8 @@ def points(value: float) -> str:
 def effect_text(row: dict) -> str:
     """Write an effect with its interval, n and, where it is undecided, what would decide it."""
     interval = f"95 % interval {points(row['low'])} to {points(row['high'])}"
-    text = f"{points(row['difference'])} points ({interval}; {row['n_seeds']} seeds, {row['n_images']:,} images)"
+    again = f"{row['generations']} generations, " if row.get("generations", 1) > 1 else ""
+    text = f"{points(row['difference'])} points ({interval}; {again}{row['n_seeds']} seeds, {row['n_images']:,} images)"
     if row["verdict"] != "undecided":
         return text
     return f"{text}; this design sees {100 * row['smallest_visible']:.1f} points; to see the margin takes {row['advice']}"

@@ -1,97 +1,50 @@
 """Designs with one level more than seeds and images: several generations of a pool, and test sets wider than one split.
 
-Synthetic data is itself a random draw. Where a generator was trained and sampled several times, each generation is a pool of its own,
-`<pool>-generation2` and on, whose file sets another `seed`; what is told then holds for the generator, not for one lucky set of images.
+Synthetic data is itself a random draw. Where a generator was trained and sampled several times (`lib.study.generations`), what is told
+holds for the generator, not for one lucky set of images.
 """
 
-import re
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
-from lib.metrics.arms import image_scores
-from lib.metrics.contrasts import contrasts
-from lib.metrics.statistics import ALPHA, Effect, effect_of, mean_squares, verdict, visible
+from lib.metrics.statistics import ALPHA, Effect, compare, effect_of, mean_squares, visible
 from lib.study.errors import StudyError
-
-AGAIN = re.compile(r"-generation\d+(?=$|-shuffled$|-only_\w+$)")
 
 
 def compare_generations(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | None = None) -> Effect:
     """Estimate the mean of b - a over generations, seeds and images, with an interval that holds for new ones of each.
 
     Args:
-        a: float (S, N), the reference, which has no synthetic images or one set of them.
-        b: float (G, S, N), the arm on G independent generations, 2 or more; the same seeds and images.
+        a, b: float (G, S, N), the reference and the arm on G generations of their pools, the same seeds and images; G is 1 where there are
+            no synthetic images, or one set of them. Generation g is paired with generation g; surplus ones of either are left out.
         clusters: int64 (N,), images that are copies of each other share a number.
     Returns:
-        The effect; its var_seed is that of one generation, which limits the design, n_seeds the number of generations.
+        The effect: that of `compare` where both have one generation; else its components are those of generations, which limit the design.
     Raises:
-        StudyError: where shapes differ or there is one generation.
+        StudyError: where shapes differ.
     Source: crossed random effects as in `statistics.compare`; degrees of freedom, Satterthwaite 1946.
+    Differs: over 1,000 simulated studies the intervals cover 93 to 97 % with 3 to 8 generations that differ; where neither generations nor
+        seeds differ they are wider than need be. With 2 generations they are very wide.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if b.ndim != 3 or b.shape[1:] != a.shape or len(b) < 2:
-        raise StudyError(f"generations are compared as (seeds, images) and (2 or more, seeds, images), found {a.shape} and {b.shape}")
-    delta = b - a
+    if a.ndim != 3 or b.ndim != 3 or a.shape[1:] != b.shape[1:]:
+        raise StudyError(f"arms are compared as (generations, seeds, images) of the same seeds and images, found {a.shape} and {b.shape}")
+    if len(a) == 1 and len(b) == 1:
+        return compare(a[0], b[0], clusters=clusters)
+    several = min(len(own) for own in (a, b) if len(own) > 1)
+    delta = b[:several] - a[:several]
     # generations take the place of seeds; what the seeds, shared by all generations, add beyond their share in it comes on top
     v_generation, v_image, v_both, n, n_clusters = mean_squares(delta.mean(1), clusters)
-    extra, n_seeds = _seeds_beyond(delta.mean(2)), a.shape[0]
-    whole = effect_of(delta.mean(), v_generation, v_image, v_both, n, n_clusters, n_images=a.shape[1])
+    extra, n_seeds = _seeds_beyond(delta.mean(2)), delta.shape[1]
+    whole = effect_of(delta.mean(), v_generation, v_image, v_both, n, n_clusters, n_images=delta.shape[2])
+    whole = replace(whole, n_seeds=n_seeds, generations=n)
     if not extra:
         return whole
     variance = whole.se**2 + extra
     df = variance**2 / (whole.se**4 / whole.df + extra**2 / (n_seeds - 1))
     return _widened(whole, np.sqrt(variance), df)
-
-
-def generation_effects(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin: float, metric: str = "accuracy") -> pd.DataFrame:
-    """Judge every arm of which there are several generations against base, the generation a level of the interval.
-
-    Returns:
-        Columns arm (of the first generation), classifier, generations, n_seeds, difference, low, high, verdict, and the smallest and
-        largest difference of a single generation; without rows where no pool was made twice.
-    """
-    rows = []
-    for classifier in dict.fromkeys(own for _, own in arms):
-        names = [arm for arm, own in arms if own == classifier]
-        groups = {}
-        for reference, arm, _ in (found for found in contrasts(names) if found[2] == "base"):
-            groups.setdefault((reference, AGAIN.sub("", arm)), []).append(arm)
-        for (reference, arm), several in groups.items():
-            if len(several) < 2:
-                continue
-            all_of = [arms[name, classifier] for name in (reference, *several)]
-            seeds = sorted(set.intersection(*(set(found.seeds) for found in all_of)))
-            matrices = [image_scores(found, labels, metric)[[found.seeds.index(s) for s in seeds]] for found in all_of]
-            effect = compare_generations(matrices[0], np.stack(matrices[1:]), clusters=clusters)
-            single = [one.mean() - matrices[0].mean() for one in matrices[1:]]
-            told = (len(several), len(seeds), effect.difference, effect.low, effect.high, verdict(effect, margin), min(single), max(single))
-            rows.append((arm, classifier, *told))
-    columns = ["arm", "classifier", "generations", "n_seeds", "difference", "low", "high", "verdict", "lowest", "highest"]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def fold_of(clusters: np.ndarray, folds: int, *, seed: int) -> np.ndarray:
-    """Share images out over folds of nearly one size, copies together, int64 (N,): the held-out fold of each image.
-
-    Args:
-        clusters: int64 (N,), of all images of the data, whatever their split.
-    Raises:
-        StudyError: where there are fewer clusters than folds, or fewer than 2 folds.
-    """
-    names, index, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
-    if not 2 <= folds <= len(names):
-        raise StudyError(f"{len(names)} groups of copies cannot be shared out over {folds} folds: take 2 folds, or at most one a group")
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-sizes[order], kind="stable")]  # the largest first, so that the folds end equal
-    filled, fold = np.zeros(folds, int), np.empty(len(names), np.int64)
-    for name in order:
-        fold[name] = filled.argmin()
-        filled[fold[name]] += sizes[name]
-    return fold[index]
 
 
 def pool_folds(parts: list[np.ndarray], fold: np.ndarray) -> np.ndarray:

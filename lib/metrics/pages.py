@@ -52,13 +52,14 @@ def calibration(arms: dict, names: list[str], labels: np.ndarray) -> pd.DataFram
 
 
 def bootstrap_beside(arms: dict, judged: pd.DataFrame, labels: np.ndarray, clusters: np.ndarray, *, n_boot: int, seed: int) -> pd.DataFrame:
-    """Put the percentile interval of a two-way bootstrap beside the interval that decides, for every comparison with base.
+    """Put the percentile interval of a two-way bootstrap beside the interval that decides, for every comparison with base in
+    which each pool was made once: it knows no generations.
 
     Returns:
         Columns arm, classifier, difference, low, high, bootstrap_low, bootstrap_high.
     """
     rows, weights = [], cluster_weights(clusters, n_boot, seed)
-    for row in judged[judged["role"] == "base"].to_dict("records"):
+    for row in judged[(judged["role"] == "base") & (judged["generations"] == 1)].to_dict("records"):
         pair = [arms[row[side], row["classifier"]] for side in ("reference", "arm")]
         common = sorted(set(pair[0].seeds) & set(pair[1].seeds))
         matrices = [image_scores(x, labels)[[x.seeds.index(s) for s in common]] for x in pair]

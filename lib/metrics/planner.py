@@ -70,9 +70,15 @@ def images_needed(pilot: Effect, wanted: float, *, seeds: int = MOST_SEEDS, powe
 
 
 def advice(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> str:
-    """Say in a few words what would show an effect of the size of the margin: "34 more runs (22 seeds)", or more test images."""
+    """Say in a few words what would show an effect of the size of the margin: "34 more runs (22 seeds)", or more test images.
+
+    Where pools were made several times, their generations limit the design, and it takes more of those.
+    """
     if effect.n_seeds < 2:
         return "5 seeds at least"
+    if effect.generations > 1:
+        found = plan(replace(effect, n_seeds=effect.generations, generations=1), margin)
+        return f"{found.seeds} generations of the pools" if found.seeds else "more test images and more generations"
     found = plan(effect, margin, seconds_per_run=seconds_per_run)
     if found.seeds:
         cost = f", {found.hours:.1f} h" if found.hours >= 0.1 else ""

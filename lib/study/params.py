@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from lib.study.errors import StudyError
+from lib.study.generations import all_generations, first_generation, of_generation
 from lib.study.paths import ROOT
 
 PARAMS = ROOT / "params"
@@ -22,7 +23,7 @@ NOT_STUDIES = ("base", "claims", "reported")
 
 # Numbers are 0 or more, shares 0 to 1; what differs stands here.
 RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "diffusion_patch": (1, 8),
-          "edit_strength": (0, 1), "seeds": (1, 1000), "judge_folds": (2, 100), "n_boot": (100, 10**6),
+          "edit_strength": (0, 1), "seeds": (1, 1000), "generations": (1, 100), "judge_folds": (2, 100), "n_boot": (100, 10**6),
           "face_scale_factor": (1.01, 2.0), "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200), "map_seeds": (1, 20)}  # fmt: skip
 ARM_SHARES = ("scarce_shares", "staged_shares", "reversed_shares", "weighted_shares", "split_norm_shares")
 STEPS = ("blank", "blur", "exposure", "exact_copy", "near_copy", "leak", "face", "memorised", "label", "balance", "diverse")
@@ -104,24 +105,27 @@ def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder
     Args:
         study: name of params/<study>.yaml.
         sets: strings "key=value" that override everything else; lists as "a,b" or "[a, b]".
-        pool: name of params/pools/<pool>.yaml, composed after the study's file.
+        pool: name of params/pools/<pool>.yaml, composed after the study's file; <pool>-generation2 is the same from another seed.
         folder: where the files lie.
 
     Returns:
-        All keys of base.yaml with their resolved values.
+        All keys of base.yaml with their resolved values; the pools in all their generations.
 
     Raises:
         StudyError: unknown study, pool or key, wrong type, value out of range; names file, key, value and the nearest valid one.
     """
     values = read_yaml(folder / "base.yaml")
     base = dict(values)
-    for path in layers(study, pool, folder):
+    for path in layers(study, pool and first_generation(pool), folder):
         values.update(_checked(read_yaml(path), base, _shown(path)))
     values.update(_checked(_parsed(sets, base), base, "--set"))
     if values["study"] != study:
         found = f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
         raise StudyError(f"{found}, but a study is named after its file: write study: {study}")
-    return values
+    ready_made = tuple(name for name in known_pools(folder) if read_yaml(folder / "pools" / f"{name}.yaml").get("generator") == "folder")
+    for key in ("pools", "arm_pools"):
+        values[key] = all_generations(values[key], values["generations"], ready_made)
+    return of_generation(values, pool or "")
 
 
 def declared_parameters(notebook_path: Path) -> dict:

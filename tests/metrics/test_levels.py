@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from lib.metrics.arms import ArmPredictions
-from lib.metrics.levels import compare_generations, fold_of, generation_effects, pool_folds
+from lib.faces.folds import fold_of
+from lib.metrics.arms import ArmPredictions, level
+from lib.metrics.contrasts import effects, generation_range, over_generations
+from lib.metrics.levels import compare_generations, pool_folds
 from lib.metrics.simulation import simulated_study
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
@@ -22,7 +24,7 @@ def test_intervals_over_generations_cover(sd, seed_sd):
     rng, inside, blind = np.random.default_rng(4), 0, 0
     for _ in range(200):
         a, b = generations(rng, n=4, n_seeds=5, n_images=100, sd=sd, seed_sd=seed_sd)
-        found, one = compare_generations(a, b), compare(a, b[0])
+        found, one = compare_generations(a[None], b), compare(a, b[0])
         inside += found.low <= 0 <= found.high
         blind += one.low <= 0 <= one.high
     assert inside / 200 > 0.91  # 95 % less 2.6 standard errors; wider where a level is noise alone
@@ -30,19 +32,48 @@ def test_intervals_over_generations_cover(sd, seed_sd):
         assert blind / 200 < 0.85  # one generation knows nothing of another
 
 
-def test_table_names_the_generator_and_its_range():
-    rng, labels = np.random.default_rng(0), np.arange(700) % 7
+LABELS = np.arange(700) % 7
 
-    def arm(accuracy):
-        right = rng.random((3, 700)) < accuracy
-        return ArmPredictions((0, 1, 2), np.eye(7, dtype=np.float32)[np.where(right, labels, (labels + 1) % 7)])
 
-    named = {"base": 0.5, "supplement-0.5-dcgan": 0.7, "supplement-0.5-dcgan-generation2": 0.6, "supplement-0.5-acgan": 0.6}
-    table = generation_effects({(name, "small"): arm(value) for name, value in named.items()}, labels, np.arange(700), margin=0.005)
-    row = table.iloc[0]
-    assert len(table) == 1 and (row["arm"], row["generations"], row["n_seeds"]) == ("supplement-0.5-dcgan", 2, 3)
+def arm(rng, accuracy: float, seeds=(0, 1, 2)) -> ArmPredictions:
+    right = rng.random((len(seeds), 700)) < accuracy
+    return ArmPredictions(seeds, np.eye(7, dtype=np.float32)[np.where(right, LABELS, (LABELS + 1) % 7)])
+
+
+def test_generations_of_a_pool_are_one_arm():
+    rng = np.random.default_rng(0)
+    named = {"base": 0.5, "supplement-0.5-dcgan": 0.7, "supplement-0.5-dcgan-generation2": 0.6, "supplement-0.5-acgan": 0.6,
+             "shuffled-0.5-dcgan": 0.4, "shuffled-0.5-dcgan-generation2": 0.4}  # fmt: skip
+    arms = {(name, "small"): arm(rng, value) for name, value in named.items()}
+    joined = over_generations(arms)
+    assert list(joined) == [(name, "small") for name in named if "generation" not in name]
+    judged = effects(joined, LABELS, np.arange(700), margin=0.005)
+    rows = generation_range(arms, joined, judged, LABELS)
+    assert rows["arm"].tolist() == ["supplement-0.5-dcgan", "shuffled-0.5-dcgan"]
+    row = rows.iloc[0]
+    assert (row["generations"], row["n_seeds"]) == (2, 3) and row["lowest"] < row["difference"] < row["highest"]
     assert row["lowest"] == pytest.approx(0.1, abs=0.05) and row["highest"] == pytest.approx(0.2, abs=0.05)
-    assert row["lowest"] < row["difference"] < row["highest"] and row["verdict"] == "undecided"
+    assert row["verdict"] == "undecided"  # two generations that lie this far apart
+    assert "generations" in judged.query("reference == 'base' and arm == 'supplement-0.5-dcgan'")["advice"].item()
+    control = judged.query("reference == 'shuffled-0.5-dcgan'")
+    assert len(control) == 1 and control["generations"].item() == 2  # each generation against its own shuffled copy
+    assert judged.query("arm == 'supplement-0.5-acgan'")["generations"].tolist() == [1]
+
+
+def test_an_arm_that_was_made_once_stays_what_it_was():
+    rng = np.random.default_rng(1)
+    arms = {("base", "small"): arm(rng, 0.5), ("supplement-0.5-dcgan", "small"): arm(rng, 0.6)}
+    for key, found in over_generations(arms).items():
+        assert found.again == () and found.probabilities is not None and (found.probabilities == arms[key].probabilities).all()
+
+
+def test_generations_take_the_seeds_that_all_have_and_masks_reach_all():
+    rng = np.random.default_rng(2)
+    arms = {("synthetic-1x-a-shuffled", "small"): arm(rng, 0.5), ("synthetic-1x-a-generation2-shuffled", "small"): arm(rng, 0.5, (1, 2, 3))}
+    found = over_generations(arms)["synthetic-1x-a-shuffled", "small"]
+    assert found.seeds == (1, 2) and len(found.again) == 1
+    assert found.images(LABELS < 3).again[0].shape == (2, 300, 7)
+    assert level(found, LABELS, clusters=np.arange(700)).generations == 2
 
 
 def test_copies_lie_in_one_fold_and_folds_are_of_one_size():
@@ -66,7 +97,7 @@ def test_folds_together_see_smaller_differences_and_cover():
 
 
 def test_refusals():
-    with pytest.raises(StudyError, match="2 or more"):
+    with pytest.raises(StudyError, match="generations, seeds, images"):
         compare_generations(np.zeros((3, 9)), np.zeros((1, 3, 9)))
     with pytest.raises(StudyError, match="cannot be shared out"):
         fold_of(np.zeros(5, int), 2, seed=0)
