@@ -18,7 +18,7 @@ from lib.study.records import atomic_write
 
 COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
-HIGH_IS_BAD = ("exposure", "exact_copy")  # steps that reject high scores; the others reject low ones
+HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")  # steps that reject high scores; the others reject low ones
 
 
 def review_path(folder: Path, review_csv: str = "") -> Path:

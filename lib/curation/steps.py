@@ -49,12 +49,12 @@ def _exact_copy(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFram
 
 
 def _near_copy(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
-    return reject_near_copies(faces, distance=params["near_copy_distance"])
+    return reject_near_copies(faces, like=params["near_copy_likeness"])
 
 
 def _leak(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
     held_out = _needed(evidence.held_out, "leak", "the real validation and test images")
-    return reject_leaks(faces, held_out, distance=params["near_copy_distance"])
+    return reject_leaks(faces, held_out, like=params["near_copy_likeness"])
 
 
 def _memorised(faces: FaceSet, params: dict, evidence: Evidence) -> pd.DataFrame:
