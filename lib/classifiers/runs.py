@@ -4,6 +4,7 @@ A run's folder holds predictions.npz (float32 class probabilities of every evalu
 and result.json, written last: a folder without it is unfinished. An unfinished run that took minutes goes on from its checkpoint.
 """
 
+import itertools
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from lib.classifiers.recipes import recipes_of
 from lib.classifiers.workers import side_by_side
 from lib.faces.arms import UNCURATED, Arm, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
+from lib.faces.folds import in_fold, require_independent, without_copies
 from lib.faces.mixing import build_arm
 from lib.faces.pool import load_pool
 from lib.study.errors import StudyError
@@ -42,10 +44,13 @@ class Job:
     device: str = "cpu"
     key: str = ""
     options: Options = Options()
+    folds: int = 0  # that share out the real faces; 0: their own train and test
+    fold: int = 0  # the one that this run does not see and is asked about, 1 to folds
 
     @property
     def folder(self) -> str:
-        return f"{self.arm.name}-{self.classifier}-{self.recipe}-seed{self.seed}-{self.key[:8]}"
+        fold = f"-fold{self.fold}" if self.fold else ""
+        return f"{self.arm.name}-{self.classifier}-{self.recipe}-seed{self.seed}{fold}-{self.key[:8]}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Sources:
     curated: bool  # True: only what curation kept
     seed: int  # of subsets, duplicates and shuffles
     filter_arms: tuple = ()  # curation steps whose verdict alone filters the pools of some arms
+    folds: int = 0  # that share out the real faces, see lib.faces.folds; 0: their own train and test
+    near_copy_distance: float = 6.0  # with folds: pools are rid of copies of real faces
 
     def read(self) -> tuple[FaceSet, dict]:
         """Read the real faces and the pools, resized to the real faces' size; pools filtered by one step under names of their own."""
@@ -65,7 +72,15 @@ class Sources:
         for name, folder in self.pools.items():
             for step in filters_of(list(self.filter_arms)):
                 pools[filtered_pool(name, step)] = load_pool(folder, steps=() if step == UNCURATED else (step,))
+        if self.folds:
+            for name, folder in self.pools.items():
+                require_independent(name, folder, pools[name])
+            pools = {name: without_copies(pool, real, self.near_copy_distance) for name, pool in pools.items()}
         return real, {name: pool.resized(real.images.shape[1]) for name, pool in pools.items()}
+
+    def parts(self, real: FaceSet) -> dict[int, FaceSet]:
+        """The real faces as each fold splits them, by its number; as they are under 0 without folds."""
+        return {number: in_fold(real, self.folds, number, seed=self.seed) for number in range(1, self.folds + 1) or (0,)}
 
 
 def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
@@ -75,7 +90,7 @@ def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
 
 
 def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
-    """List every run of a study with its key: seeds outside, arms inside, so that a half-done study has whole seeds.
+    """List every run of a study with its key: seeds outside, then folds, arms inside, so that a half-done study has whole seeds.
 
     Args:
         params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights, device, and the options (lib.classifiers.options).
@@ -83,8 +98,9 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     from lib.classifiers.hardware import resolve_device
 
     real, pools = sources.read()
-    held = [real.split(name).digest() for name in EVALUATED]
-    digests = {arm: arm_faces(arm, real, pools, sources.seed).digest() for arm in arms}
+    parts = sources.parts(real)
+    held = {fold: [part.split(name).digest() for name in EVALUATED] for fold, part in parts.items()}
+    digests = {(fold, arm): arm_faces(arm, part, pools, sources.seed).digest() for fold, part in parts.items() for arm in arms}
     recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
     options, length, code = (
         options_of(params),
@@ -93,12 +109,11 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     )
     jobs = []
     for seed in range(params["seeds"]):
-        for classifier, recipe in recipes.items():
-            for arm in arms:
-                key = content_hash(
-                    [digests[arm], held, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)]
-                )
-                jobs.append(Job(arm, classifier, recipe.name, seed, *length, seed < params["keep_weights"], device, key, options))
+        for classifier, fold, arm in itertools.product(recipes, parts, arms):
+            recipe, data = recipes[classifier], [digests[fold, arm], held[fold]]
+            key = content_hash([*data, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
+            keep = seed < params["keep_weights"] and fold < 2
+            jobs.append(Job(arm, classifier, recipe.name, seed, *length, keep, device, key, options, sources.folds, fold))
     return jobs
 
 
@@ -134,7 +149,8 @@ def finished(folder: Path, job: Job) -> bool:
 
 def identity(job: Job) -> dict:
     """Say which run a result is of."""
-    return {"arm": asdict(job.arm), "classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "key": job.key}
+    fold = {"fold": job.fold} if job.fold else {}
+    return {"arm": asdict(job.arm), "classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "key": job.key} | fold
 
 
 def prepare(sources: Sources, folder: Path) -> tuple:
@@ -150,6 +166,7 @@ def run_job(prepared: tuple, job: Job) -> None:
     from lib.classifiers.training import train
 
     real, pools, seed, folder = prepared
+    real = in_fold(real, job.folds, job.fold, seed=seed)
     target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}
     held = {name: evaluated for name, evaluated in held.items() if len(evaluated)}
@@ -190,8 +207,8 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
     """Read the finished runs among these jobs, in their order.
 
     Returns:
-        One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, the options (class_weights,
-        sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps,
+        One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, fold (with folds),
+        the options (class_weights, sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps,
         best_step, images, seconds, images_per_second.
     """
     rows = []

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.runs import load_predictions
-from lib.faces.faceset import FaceSet
+from lib.faces.faceset import FaceSet, load_faces
+from lib.faces.folds import in_fold, judged_faces
 from lib.faces.pool import load_pool
 from lib.metrics.contrasts import gather_arms
+from lib.metrics.levels import over_folds
 from lib.study.errors import StudyError
 from lib.study.generations import generation_number
 from lib.study.paths import StudyPaths
@@ -19,7 +21,7 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     """List the runs that 40_training recorded in its latest execution: older ones may lie beside them and do not count.
 
     Returns:
-        One row a run: folder (absolute), arm, classifier, recipe, seed, seconds, failed, and the run's other facts.
+        One row a run: folder (absolute), arm, classifier, recipe, seed, fold (0 without folds), seconds, failed, and the run's other facts.
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
     """
@@ -35,7 +37,19 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if not len(table) or not (table["failed"] == "").any():
         raise StudyError(f"{state}: names no run that succeeded; look at notebook 40 and run it again")
-    return table.sort_values(["seed", "arm"]).reset_index(drop=True)
+    table["fold"] = table["fold"].fillna(0).astype(int) if "fold" in table else 0
+    return table.sort_values(["seed", "fold", "arm"], kind="stable").reset_index(drop=True)
+
+
+def load_judged(paths: StudyPaths, folds: int, seed: int) -> tuple[FaceSet, FaceSet, np.ndarray]:
+    """Read the real faces, those on which arms are judged, and which fold holds out each of these (`lib.faces.folds.judged_faces`)."""
+    faces = load_faces(paths.data)
+    return faces, *judged_faces(faces, folds, seed)
+
+
+def faces_of_run(paths: StudyPaths, run: dict, folds: int, seed: int) -> FaceSet:
+    """Read the real faces as they were split for a run, a row of `recorded_runs`."""
+    return in_fold(load_faces(paths.data), folds, run["fold"], seed=seed)
 
 
 def arms_shown(runs: pd.DataFrame) -> list[str]:
@@ -47,11 +61,17 @@ def arms_shown(runs: pd.DataFrame) -> list[str]:
     return ["base", *supplements]
 
 
-def load_arms(runs: pd.DataFrame, split: str = "test") -> dict:
-    """Read the predictions of every run that succeeded, stacked by (arm, classifier), base first."""
+def load_arms(runs: pd.DataFrame, split: str = "test", fold: np.ndarray | None = None) -> dict:
+    """Read the predictions of every run that succeeded, stacked by (arm, classifier), base first.
+
+    Args:
+        fold: of `judged_faces`: which fold holds out each image; the predictions of the runs of all folds are put together, where a seed
+            has all of them.
+    """
     good = runs[runs["failed"] == ""].sort_values(["classifier", "arm", "seed"])
     good = good.sort_values("arm", key=lambda arm: arm != "base", kind="stable")
-    return gather_arms(good, [load_predictions(Path(folder))[split] for folder in good["folder"]])
+    predictions = [load_predictions(Path(folder))[split] for folder in good["folder"]]
+    return gather_arms(*(over_folds(good, predictions, fold) if fold is not None and fold.any() else (good, predictions)))
 
 
 def clusters_of(faces: FaceSet) -> np.ndarray:

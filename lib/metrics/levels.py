@@ -7,6 +7,7 @@ holds for the generator, not for one lucky set of images.
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from lib.metrics.statistics import ALPHA, Effect, compare, effect_of, mean_squares, visible
@@ -47,23 +48,33 @@ def compare_generations(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | 
     return _widened(whole, np.sqrt(variance), df)
 
 
-def pool_folds(parts: list[np.ndarray], fold: np.ndarray) -> np.ndarray:
-    """Put the held-out scores of all folds together, float (S, N), for `statistics.compare` on the whole data.
+def over_folds(runs: pd.DataFrame, predictions: list[np.ndarray], fold: np.ndarray) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Put the held-out predictions of all folds together: one row an arm, classifier and seed, as wide as the data.
 
-    Row s holds the runs of seed s of every fold. A run is one of S times as many as there are folds, yet only S are counted, so the
-    interval is on the safe side; that any two training sets share most images makes the estimate that of this amount of data.
+    A row holds the runs of one seed on every fold, and rows are what `statistics.compare` takes for runs: what a run is better or worse by
+    shows in them less, as it should, for their mean is over as many runs. That any two training sets share most images makes the
+    estimate that of this amount of data.
 
     Args:
-        parts: of each fold float (S, N_fold), the scores of its held-out images in the data's order.
-        fold: int64 (N,), of `fold_of`.
+        runs: columns arm, classifier, seed, fold; one row a run.
+        predictions: float32 (N_fold, 7) per row of runs, of the images of its fold, in the data's order.
+        fold: int64 (N,), which fold holds out each image, from 1 on.
+    Raises:
+        StudyError: where a run answers for another number of images than its fold has.
     """
-    if [part.shape[1] for part in parts] != np.bincount(fold).tolist() or len({len(part) for part in parts}) > 1:
-        shapes = [part.shape for part in parts]
-        raise StudyError(f"folds of {np.bincount(fold).tolist()} images and the same seeds do not fit scores of {shapes}")
-    whole = np.empty((len(parts[0]), len(fold)))
-    for number, part in enumerate(parts):
-        whole[:, fold == number] = part
-    return whole
+    kept, whole, wanted = [], [], np.unique(fold)
+    for _, own in runs.reset_index(drop=True).groupby(["arm", "classifier", "seed"], sort=False):
+        if set(own["fold"]) != set(wanted):
+            continue  # a run of it failed
+        said = np.empty((len(fold), predictions[own.index[0]].shape[1]), np.float32)
+        for row, number in zip(own.index, own["fold"]):
+            has, answered = (fold == number).sum(), len(predictions[row])
+            if answered != has:
+                raise StudyError(f"a run of fold {number} answers for {answered} images, the fold has {has}: execute 40_training again")
+            said[fold == number] = predictions[row]
+        kept.append(own.iloc[0])
+        whole.append(said)
+    return pd.DataFrame(kept, columns=runs.columns), whole
 
 
 def _seeds_beyond(means: np.ndarray) -> float:

@@ -23,7 +23,8 @@ NOT_STUDIES = ("base", "claims", "reported")
 
 # Numbers are 0 or more, shares 0 to 1; what differs stands here.
 RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "diffusion_patch": (1, 8),
-          "edit_strength": (0, 1), "seeds": (1, 1000), "generations": (1, 100), "judge_folds": (2, 100), "n_boot": (100, 10**6),
+          "edit_strength": (0, 1), "seeds": (1, 1000), "generations": (1, 100), "folds": (0, 100),
+          "judge_folds": (2, 100), "n_boot": (100, 10**6),
           "near_copy_likeness": (0.5, 1), "face_scale_factor": (1.01, 2.0),
           "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200), "map_seeds": (1, 20)}  # fmt: skip
 ARM_SHARES = ("scarce_shares", "staged_shares", "reversed_shares", "weighted_shares", "split_norm_shares")

@@ -1,12 +1,13 @@
 """Generations as a level of their own, and test sets of several folds: intervals cover, copies stay together, wrong shapes are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.faces.folds import fold_of
 from lib.metrics.arms import ArmPredictions, level
 from lib.metrics.contrasts import effects, generation_range, over_generations
-from lib.metrics.levels import compare_generations, pool_folds
+from lib.metrics.levels import compare_generations, over_folds
 from lib.metrics.simulation import simulated_study
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
@@ -89,11 +90,25 @@ def test_folds_together_see_smaller_differences_and_cover():
     fold = fold_of(np.arange(1500), 3, seed=0)
     for _ in range(300):
         parts = [simulated_study(rng, n_seeds=5, n_clusters=500, effect=0.0, seed_sd=0.01, copies=0.0)[:2] for _ in range(3)]
-        a, b = (pool_folds([part[side] for part in parts], fold) for side in (0, 1))
+        a, b = np.empty((2, 5, 1500))
+        for number, part in enumerate(parts):
+            a[:, fold == number], b[:, fold == number] = part
         found, one = compare(a, b), compare(*parts[0])
         inside += found.low <= 0 <= found.high
         narrower += found.se < one.se
     assert 0.91 < inside / 300 < 0.99 and narrower > 270
+
+
+def test_held_out_predictions_of_all_folds_become_one_run():
+    fold = np.array([1, 2, 2, 1, 3])
+    runs = pd.DataFrame([{"arm": "base", "classifier": "small", "seed": s, "fold": f} for s in (0, 1) for f in (1, 2, 3)])
+    said = [np.full(((fold == f).sum(), 7), 10 * s + f, np.float32) for s, f in zip(runs["seed"], runs["fold"])]
+    whole, predictions = over_folds(runs, said, fold)
+    assert whole["seed"].tolist() == [0, 1]
+    assert predictions[1][:, 0].tolist() == [11, 12, 12, 11, 13]
+    assert over_folds(runs.iloc[:5], said, fold)[0]["seed"].tolist() == [0]  # seed 1 lacks a fold
+    with pytest.raises(StudyError, match="fold 1 answers for 5"):
+        over_folds(runs, [np.zeros((5, 7), np.float32)] * 6, fold)
 
 
 def test_refusals():
@@ -101,5 +116,3 @@ def test_refusals():
         compare_generations(np.zeros((3, 9)), np.zeros((1, 3, 9)))
     with pytest.raises(StudyError, match="cannot be shared out"):
         fold_of(np.zeros(5, int), 2, seed=0)
-    with pytest.raises(StudyError, match="do not fit"):
-        pool_folds([np.zeros((2, 3)), np.zeros((2, 3))], np.array([0, 0, 0, 1]))
