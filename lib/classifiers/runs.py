@@ -21,7 +21,7 @@ from lib.faces.arms import UNCURATED, Arm, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import in_fold, require_independent, without_copies
 from lib.faces.mixing import build_arm
-from lib.faces.pool import load_pool
+from lib.faces.pool import judged_alone, load_pool
 from lib.study.errors import StudyError
 from lib.study.machine import cores
 from lib.study.records import atomic_write, content_hash, read_json, write_json
@@ -70,7 +70,7 @@ class Sources:
         real = load_faces(self.data)
         pools = {name: load_pool(folder, curated=self.curated) for name, folder in self.pools.items()}
         for name, folder in self.pools.items():
-            for step in filters_of(list(self.filter_arms)):
+            for step in filters_of([step for step in self.filter_arms if step in judged_alone(folder)]):
                 pools[filtered_pool(name, step)] = load_pool(folder, steps=() if step == UNCURATED else (step,))
         if self.folds:
             for name, folder in self.pools.items():

@@ -85,6 +85,8 @@ def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
 
 def _pool(arm: Arm, pools: dict[str, FaceSet]) -> FaceSet:
     name = filtered_pool(arm.pool, arm.only) if arm.only else arm.pool
+    if arm.only and name not in pools:
+        raise StudyError(f"arm {arm.name}: no step {arm.only!r} judged pool {arm.pool} alone; set filter_arms for it and run notebook 30")
     if name not in pools:
         raise StudyError(f"arm {arm.name}: pool {name!r} is not there; there are {', '.join(pools) or 'none'}. Run notebook 20 for it")
     pool = pools[name]

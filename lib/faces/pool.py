@@ -77,6 +77,11 @@ def save_alone(folder: Path, verdicts: pd.DataFrame) -> Path:
     return path
 
 
+def judged_alone(folder: Path) -> set[str]:
+    """List the steps that judged the whole pool without the others."""
+    return set(load_verdicts(folder, "alone")["step"])
+
+
 def load_verdicts(folder: Path, name: str = "verdicts") -> pd.DataFrame:
     """Load the verdicts of a pool, or what steps say `alone`; an empty table when it was never curated."""
     path = curation_folder(folder) / f"{name}.parquet"

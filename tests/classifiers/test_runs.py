@@ -125,6 +125,9 @@ def test_filter_arms_are_made_from_what_one_step_keeps(sources, tmp_path):
     jobs = plan_jobs(arms, Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur",)), PARAMS | {"seeds": 1})
     plain = plan_jobs(ARMS[1:], sources, PARAMS | {"seeds": 1})
     assert jobs[0].key == plain[0].key != jobs[1].key  # nothing curated the pool of `sources`
+    other = Arm("supplement-0.5-a-only_face", "filtered", "a", 0.5, only="face")
+    with pytest.raises(StudyError, match="no step 'face' judged pool a alone"):
+        plan_jobs([other], Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur", "face")), PARAMS)
 
 
 def test_a_recipe_changed_in_place_makes_its_runs_stale(sources, monkeypatch):
