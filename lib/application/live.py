@@ -7,7 +7,7 @@ from lib.application.drawing import annotate
 from lib.application.network import Network
 from lib.application.sources import open_source
 from lib.application.stream import Options, recognise
-from lib.curation.panel import someone_is_there
+from lib.curation.progress import someone_is_there
 from lib.study.errors import StudyError
 
 

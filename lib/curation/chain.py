@@ -50,6 +50,7 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
                 images[i] = image
         keep = verdicts["keep"].to_numpy()
         left, position = judged if keep.all() else judged.select(keep), position[keep]
+        del result, judged  # else the next step would work beside a copy of the pool that nobody needs
         tables.append(verdicts.assign(step=name))
         seconds[name] = time.perf_counter() - began
         if progress:
@@ -57,7 +58,9 @@ def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = E
     if review is not None:
         tables.append(review.assign(step=REVIEW))
     verdicts = pd.concat(tables, ignore_index=True)[list(VERDICT_COLUMNS)].astype({"keep": bool, "score": float})
-    return Curation(verdicts, _kept(pool, images, left.images.shape[1:], verdicts), seconds)
+    shape = left.images.shape[1:]
+    del left  # the kept images are collected anew
+    return Curation(verdicts, _kept(pool, images, shape, verdicts), seconds)
 
 
 def judge_alone(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence()) -> pd.DataFrame:

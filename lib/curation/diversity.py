@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.curation.nearest import nearest
+from lib.curation.progress import watched
 from lib.curation.verdicts import verdict_table
 from lib.faces.faceset import FaceSet
 
@@ -31,7 +32,7 @@ def choose_covering(real: np.ndarray, synthetic: np.ndarray, n: int) -> np.ndarr
     free = np.zeros(len(synthetic), np.float32)  # infinite once taken
     uncovered = ((real - real.mean(axis=0)) ** 2).sum(axis=1)  # as if the mean were chosen: the first pick is for an outlying image
     chosen = np.empty(min(n, len(synthetic)), np.int64)
-    for k in range(len(chosen)):
+    for (k,) in watched(([k] for k in range(len(chosen))), len(chosen), "choosing images that cover the real ones"):
         worst = real[uncovered.argmax()]
         pick = int((norms - 2 * synthetic @ worst + free).argmin())
         chosen[k], free[pick] = pick, np.inf

@@ -4,19 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.curation.progress import someone_is_there
 from lib.curation.review import picture_hash, png_bytes, review_history, write_review
 from lib.faces.faceset import CLASSES, FaceSet
 
 KEYS = {"k": ("keep", ""), "r": ("reject", "")} | {str(i + 1): ("relabel", name) for i, name in enumerate(CLASSES)}
 UNDO, SKIP = "u", "s"
 HELP = "k keep · r reject · 1–7 new class · s skip · u undo"
-
-
-def someone_is_there() -> bool:
-    """Tell whether a person runs the notebook; papermill and nbconvert allow no input, JupyterLab does."""
-    from IPython import get_ipython
-
-    return bool(getattr(getattr(get_ipython(), "kernel", None), "_allow_stdin", False))
 
 
 def review_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path, *, interactive: bool | None = None):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lib.curation import progress
 from lib.curation import steps as steps_module
 from lib.curation.chain import curate, judge_alone
 from lib.curation.intervals import wilson
@@ -142,6 +143,14 @@ def test_a_line_is_shown_after_each_step_and_in_long_ones(pool, capsys):
     assert list(watched(parts, 5, "faces", every_s=0)) == parts
     assert capsys.readouterr().out == "faces: 2 of 5 images, 0 s left\nfaces: 3 of 5 images, 0 s left\n"
     assert list(watched(parts, 5, "faces")) == parts and capsys.readouterr().out == ""
+
+
+def test_where_a_person_looks_on_a_bar_moves_and_goes(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "LIVE_EVERY_S", 0)
+    assert list(watched([[1, 2], [3], [4, 5]], 5, "faces", live=True)) == [[1, 2], [3], [4, 5]]
+    first, second, wiped, end = capsys.readouterr().out.split("\r")
+    assert first == "faces [#########...............] 2 of 5 images, 0 s left" and second.count("#") == 14
+    assert wiped == " " * len(second) and end == ""
 
 
 def test_ready_made_pictures_of_any_kind_go_through_the_chain(tmp_path):
