@@ -1,5 +1,6 @@
 """Several processes: one step of two is the step of one that has seen the whole batch; a launched training leaves one checkpoint."""
 
+import os
 import subprocess
 import sys
 
@@ -25,6 +26,29 @@ def test_a_gradient_longer_than_allowed_is_clipped():
     assert torch.equal(weight.detach(), torch.tensor([-3.0, -4.0]))
     descend(optimiser, (weight * torch.tensor([3.0, 4.0])).sum(), longest=1.0)
     assert torch.allclose(weight.detach(), torch.tensor([-3.6, -4.8]), atol=1e-4)
+
+
+STEP = """
+import sys, torch
+from lib.generators.processes import descend, processes
+state = processes("cpu")
+weight = torch.nn.Parameter(torch.zeros(2))
+rows = torch.tensor([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0], [-2.0, 1.0]])[state.process_index :: state.num_processes]
+descend(torch.optim.SGD([weight], 1.0), ((rows @ (weight + 1)) ** 2).mean())
+open(f"{sys.argv[1]}-{state.process_index}", "w").write(repr(weight.tolist()))
+"""
+
+
+@pytest.mark.slow
+def test_a_step_of_two_processes_is_the_step_of_one_that_saw_the_whole_batch(tmp_path):
+    (tmp_path / "step.py").write_text(STEP)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29618"]
+    for words, name in (([sys.executable], "one"), (launch, "two")):
+        command = [*words, str(tmp_path / "step.py"), str(tmp_path / name)]
+        run = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300)
+        assert run.returncode == 0, run.stderr[-2000:]
+    one, *two = ((tmp_path / name).read_text() for name in ("one-0", "two-0", "two-1"))
+    assert one == two[0] == two[1] and one != "[0.0, 0.0]"
 
 
 @pytest.mark.slow
