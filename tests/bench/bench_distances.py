@@ -1,4 +1,4 @@
-"""Time and memory of all distances between two sets of features, beside torch-fidelity and prdc. Not a test: run it by hand.
+"""Time and memory of all distances between two sets of features, beside torch-fidelity, prdc and vendi-score. Not a test: run it by hand.
 
 python tests/bench/bench_distances.py --images 28821 --dimensions 256
 
@@ -48,11 +48,17 @@ def prdc(real, synth) -> dict:
     return compute_prdc(real, synth, nearest_k=5)
 
 
+def vendi(real, synth) -> dict:
+    from vendi_score import vendi as published
+
+    return {"vendi": published.score_dual(synth, normalize=True)}
+
+
 def measure(name: str, images: int, dimensions: int, threads: int, answers) -> None:
     """Run one of them in this process and tell wall time, processor time, and how far memory rose above that of the features."""
     os.environ.update({key: str(threads) for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
     pair = features(images, dimensions)
-    call = {"ours": ours, "torch-fidelity": fidelity, "prdc": prdc}[name]
+    call = {"ours": ours, "torch-fidelity": fidelity, "prdc": prdc, "vendi-score": vendi}[name]
     small = [own[:200] for own in pair]
     call(*small) if name != "torch-fidelity" else None  # imports are not timed
     before, start, spent = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter(), time.process_time()
@@ -69,7 +75,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=28821, help="of each set")
     parser.add_argument("--dimensions", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", default="ours,torch-fidelity,prdc", help="some of ours, torch-fidelity, prdc")
+    parser.add_argument("--only", default="ours,torch-fidelity,prdc,vendi-score", help="some of these four")
     given = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     for name in given.only.split(","):

@@ -5,7 +5,7 @@ import pytest
 
 from lib.metrics.planner import plan
 from lib.metrics.simulation import simulated_study
-from lib.metrics.statistics import compare, verdict
+from lib.metrics.statistics import compare, effect_of, verdict
 
 
 def coverage(studies: int, **design) -> float:
@@ -23,11 +23,24 @@ def test_intervals_cover_on_a_small_scale():
     assert 0.912 < coverage(300, n_seeds=5, n_clusters=500, seed_sd=0.01) < 0.988
 
 
+@pytest.mark.parametrize("n_seeds", [2, 3])
+def test_few_seeds_do_not_pass_for_no_spread(n_seeds):
+    # without the floor of their spread 300 studies of this kind cover 90 (2 seeds) and 92 % (3 seeds)
+    assert coverage(300, n_seeds=n_seeds, n_clusters=500, seed_sd=0.0) > 0.94
+
+
+def test_the_floor_of_the_spread_is_for_few_seeds_alone():
+    parts = {"v_seed": 1e-9, "v_image": 2e-5, "v_both": 1e-5, "n_clusters": 900, "n_images": 900}
+    three, four = (effect_of(0.0, n_seeds=n, **parts) for n in (3, 4))
+    assert three.se**2 == pytest.approx(2e-5) and four.se**2 == pytest.approx(1e-5 + 1e-9)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("n_seeds", [5, 10, 17])
+@pytest.mark.parametrize("n_seeds", [3, 4, 5, 10, 17])
 @pytest.mark.parametrize("seed_sd", [0.0, 0.005, 0.02])
 def test_intervals_cover_93_to_97_percent(n_seeds, seed_sd):
-    assert 0.93 <= coverage(1000, n_seeds=n_seeds, n_clusters=2000, seed_sd=seed_sd) <= 0.97
+    most = 0.97 if n_seeds > 3 else 0.98  # three seeds that do not differ are treated with more caution than they need
+    assert 0.93 <= coverage(1000, n_seeds=n_seeds, n_clusters=2000, seed_sd=seed_sd) <= most
 
 
 def found_share(studies: int, n_seeds: int, n_clusters: int, effect: float, seed: int = 11) -> float:
@@ -41,7 +54,7 @@ def found_share(studies: int, n_seeds: int, n_clusters: int, effect: float, seed
 
 
 def pilot(n_clusters: int):
-    # many seeds: the planner's promise is about known components; a pilot of five keeps it on average (79 % of 900 studies)
+    # many seeds: the components are known
     a, b, clusters = simulated_study(np.random.default_rng(3), n_seeds=400, n_clusters=n_clusters, effect=0.0, seed_sd=0.005)
     return compare(a, b, clusters=clusters)
 
@@ -58,6 +71,20 @@ def test_the_planner_keeps_its_promise(wanted):
     design = plan(pilot(4000), wanted, clusters=4000)
     # 1,500 studies: 80 % less three standard errors (0.010); more where whole seeds are rounded up
     assert 0.77 < found_share(1500, design.seeds, 4000, wanted) < 0.93
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("wanted", "n_clusters"), [(0.015, 4000), (0.02, 2000)])
+def test_pilots_of_five_seeds_keep_the_promise(wanted, n_clusters):
+    rng, found = np.random.default_rng(13), []
+    for _ in range(200):
+        a, b, clusters = simulated_study(rng, n_seeds=5, n_clusters=n_clusters, effect=0.0, seed_sd=0.005)
+        design = plan(compare(a, b, clusters=clusters), wanted)
+        a, b, clusters = simulated_study(rng, n_seeds=design.seeds, n_clusters=n_clusters, effect=wanted, seed_sd=0.005)
+        effect = compare(a, b, clusters=clusters)
+        found.append(effect.p < 0.05 and effect.difference > 0)
+    # each pilot plans for itself; 83 to 96 % of 500 such studies found it, for a pilot of five cannot rule out a larger spread
+    assert np.mean(found) > 0.8
 
 
 @pytest.mark.slow
