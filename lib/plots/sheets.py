@@ -28,6 +28,7 @@ def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = 
     columns = min(columns, len(images))
     lines, (high, wide) = -(-len(images) // columns), images.shape[1:]
     gap, inch = round(high / 16), 48 * scale / 96 / high  # an image pixel in inches
+    titles = None if titles is None else list(titles)  # a column of a table counts by its own labels
     lines_over = max(str(title).count("\n") + 1 for title in titles) if titles is not None else 0
     band = gap + round(0.14 / inch * lines_over) if lines_over else 0  # 8 points and their leading
     step_y, step_x = high + gap + band, wide + gap
