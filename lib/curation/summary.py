@@ -71,6 +71,16 @@ def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def hidden(kind: str, steps: list[str]) -> tuple[str, ...]:
+    """List the steps whose images a report beside photographs does not show: copies of photographs, and all of an edited photograph.
+
+    Args:
+        kind: what the pool's images are; "photographs" where they were made from some.
+        steps: of the chain.
+    """
+    return tuple(steps) if kind == "photographs" else COPIES
+
+
 def rejected_sample(pool: FaceSet, verdicts: pd.DataFrame, *, n: int, without: tuple[str, ...] = ()) -> pd.DataFrame:
     """Pick rejected images for a sheet, spread over the reasons in turn.
 

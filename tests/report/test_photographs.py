@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lib.application.evaluation import actors_of
-from lib.curation.summary import COPIES, rejected_sample
+from lib.curation.summary import COPIES, hidden, rejected_sample
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import FaceSet
 from lib.study.params import PARAMS, load_params, read_yaml, studies
@@ -49,12 +49,10 @@ ALLOWED = {
     },
     "30_curation": {
         "faces_or_averages(curation.faces, show_photographs, caption=f'{pool}: the first images of each class that stay')": "averages",
-        "sheet(generated.images[gone['position']], titles=titles, caption=f'{pool}: rejected, with step and score ({kind}, not "
-        "photographs)')":
-            "generated; without those that copy a photograph",
+        "sheet(generated.images[gone['position']], titles=titles, caption=f'{pool}: rejected, with step and score ({kind})')":
+            "generated; without those that copy a photograph, and without edited photographs",
         "sheet(generated.images[page['position']], titles=page['step'], "
-        "caption=f'{pool}: what the steps are least sure about ({kind}, not photographs)')": "generated; without those that copy a "
-        "photograph",
+        "caption=f'{pool}: what the steps are least sure about ({kind})')": "generated; without copies, without edited photographs",
         "panel.review_panel(generated, unsure, decisions)": "in JupyterLab alone: a report shows a note in its place",
     },
     "60_embedding": {
@@ -112,6 +110,8 @@ def test_rejected_copies_of_photographs_can_be_left_out():
     )
     assert set(rejected_sample(pool, verdicts, n=9, without=COPIES)["step"]) == {"face"}
     assert set(rejected_sample(pool, verdicts, n=9)["step"]) == {"leak", "memorised", "face"}
+    assert not len(rejected_sample(pool, verdicts, n=9, without=hidden("photographs", ["leak", "face", "memorised"])))
+    assert hidden("generated", ["face"]) == COPIES
 
 
 MARK = np.kron(np.indices((6, 6)).sum(0) % 2, np.ones((4, 4))) * 255  # a chessboard of 24 pixels, in the middle of each photograph
