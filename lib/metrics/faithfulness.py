@@ -1,0 +1,112 @@
+"""Which images show the emotion that they were asked for, and how alike they are: by class, and by every attribute that is known of them.
+
+Of generated faces the prompt is known (age, ethnicity, sex), of drawn ones how they were drawn. Whether an image shows its emotion says a
+judge trained on real faces, or a person who does not see the label (`lib.metrics.spotcheck`).
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from lib.curation.bias import ATTRIBUTES, FEW, TURNS
+from lib.curation.intervals import wilson
+from lib.faces.faceset import FaceSet
+from lib.generators import prompts
+from lib.metrics.distances import vendi
+
+LEAST, MOST = 20, 200  # images of a value whose diversity is measured
+COLUMNS = ["pool", "attribute", "value", "n", "shown", "low", "high", "vendi", "vendi_n"]
+
+
+def with_prompt_attributes(table: pd.DataFrame) -> pd.DataFrame:
+    """Add age, ethnicity and sex, read from the prompts, to a table that has prompts and lacks these columns."""
+    if "prompt" not in table or any(name in table for name in prompts.ATTRIBUTES):
+        return table
+    words = prompts.read_prompts()
+    choices = ("|".join(sorted(map(re.escape, words[name]), key=len, reverse=True)) for name in prompts.ATTRIBUTES)
+    found = table["prompt"].fillna("").str.extract(r"\b({}) ({}) ({})\b".format(*choices))
+    return table if found.isna().all(axis=None) else table.assign(**dict(zip(prompts.ATTRIBUTES, found.T.to_numpy())))
+
+
+def groups_of(table: pd.DataFrame) -> dict[str, pd.Series]:
+    """Name the group of each image in every known attribute: the value itself, or the third it lies in where there are many values."""
+    table, found = with_prompt_attributes(table), {}
+    for name in [name for name in ATTRIBUTES if name in table and table[name].nunique() > 1]:
+        values = table[name].abs() if name in TURNS else table[name]
+        if pd.api.types.is_float_dtype(values) and values.nunique() > FEW:
+            found[name] = pd.qcut(values, 3, precision=2, duplicates="drop").astype(str).where(values.notna())
+        else:
+            found[name] = values.astype(str).where(values.notna())
+    return found
+
+
+def faithfulness(pools: dict[str, FaceSet], said: dict[str, np.ndarray], features: dict[str, np.ndarray], *, seed: int) -> pd.DataFrame:
+    """Measure by attribute which share of a pool's images shows its emotion, and how different the images are.
+
+    Args:
+        pools: face sets by name, `real` among them where real faces are to stand beside.
+        said: class probabilities of the judge, float (N, 7), by name.
+        features: float (N, D) of one space, by name.
+        seed: of the images whose diversity is measured: equally many of each value, so that the values of an attribute can be compared.
+    Returns:
+        Columns pool, attribute, value, n, shown (share whose label the judge sees), low, high (95 % Wilson), vendi (effectively different
+        images among vendi_n; missing where a value has under 20 images).
+    """
+    rows = []
+    for pool, faces in pools.items():
+        seen = said[pool].argmax(1) == faces.labels
+        for attribute, groups in groups_of(faces.table).items():
+            places = {value: np.flatnonzero(groups == value) for value in sorted(groups.dropna().unique())}
+            enough = [len(own) for own in places.values() if len(own) >= LEAST]
+            size = min(MOST, *enough) if enough else 0
+            for value, own in places.items():
+                drawn = np.random.default_rng(seed).permutation(own)[:size]
+                different = vendi(features[pool][drawn]) if len(own) >= LEAST else np.nan
+                rows.append((pool, attribute, value, len(own), *wilson(int(seen[own].sum()), len(own)), different, size))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def worst_prompts(faces: FaceSet, said: np.ndarray, *, most: int = 10, least: int = 8) -> pd.DataFrame:
+    """List the combinations of emotion, age, ethnicity and sex that show the emotion least often; without rows where no prompt is known.
+
+    Args:
+        most: combinations listed.
+        least: images of a combination that counts: those of one prompt in S1.
+    Returns:
+        Columns class, age, ethnicity, sex, n, shown, low, high (95 % Wilson).
+    """
+    keys = ["class", *prompts.ATTRIBUTES]
+    table = with_prompt_attributes(faces.table)
+    if any(key not in table for key in keys):
+        return pd.DataFrame(columns=[*keys, "n", "shown", "low", "high"])
+    seen = table[keys].assign(seen=said.argmax(1) == faces.labels).groupby(keys)["seen"].agg(["sum", "count"]).reset_index()
+    rows = [(*row[: len(keys)], row.count_, *wilson(int(row.hits), int(row.count_)))
+            for row in seen.rename(columns={"sum": "hits", "count": "count_"}).itertuples(index=False) if row.count_ >= least]  # fmt: skip
+    found = pd.DataFrame(rows, columns=[*keys, "n", "shown", "low", "high"])
+    return found.sort_values("high", kind="stable", ignore_index=True).head(most)
+
+
+def telling(table: pd.DataFrame) -> pd.DataFrame:
+    """Find the attributes in which the values of a pool differ beyond doubt: the best and the worst value's intervals do not overlap.
+
+    Returns:
+        Columns pool, attribute, best, best_shown, worst, worst_shown; the largest difference first.
+    """
+    rows = []
+    for (pool, attribute), own in table.groupby(["pool", "attribute"], sort=False):
+        best, worst = own.loc[own["shown"].idxmax()], own.loc[own["shown"].idxmin()]
+        if best["low"] > worst["high"]:
+            rows.append((pool, attribute, best["value"], best["shown"], worst["value"], worst["shown"]))
+    found = pd.DataFrame(rows, columns=["pool", "attribute", "best", "best_shown", "worst", "worst_shown"])
+    return found.sort_values("worst_shown", key=lambda low: low - found["best_shown"], kind="stable", ignore_index=True)
+
+
+def extremes(table: pd.DataFrame) -> pd.DataFrame:
+    """Take the best and the worst value of each attribute that `telling` names: columns name, shown, low, high."""
+    rows = []
+    for row in telling(table).itertuples():
+        own = table[(table["pool"] == row.pool) & (table["attribute"] == row.attribute)]
+        both = own[own["value"].isin([row.best, row.worst])].sort_values("shown", ascending=False)
+        rows.append(both.assign(name=[f"{row.pool}, {row.attribute}: {value}" for value in both["value"]])[["name", "shown", "low", "high"]])
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["name", "shown", "low", "high"])
