@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 from collections import deque
 from pathlib import Path
@@ -25,12 +26,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--show", action="store_true", help="show a window; q or Escape ends")
     p.add_argument("--live", action="store_true", help="play a video by its own clock and drop frames that come too fast, as a camera does")
     p.add_argument("--frames", type=int, default=0, help="stop after so many frames (default: all)")
-    p.add_argument("--every", type=int, default=8, help="search the whole frame once in so many; 1 always (default: %(default)s)")
+    p.add_argument("--every", type=int, help="search the whole frame once in so many; 1 always (default: 8; in a folder 1)")
     p.add_argument("--reduce", type=int, default=2, choices=(1, 2, 3, 4), help="shrink whole frames by this first (default: %(default)s)")
     p.add_argument("--min-px", type=int, default=60, help="smallest face, pixels of the frame (default: %(default)s)")
     p.add_argument("--yunet", default="", help="YuNet ONNX file to detect with instead of the Haar cascade")
-    p.add_argument("--smoothing", type=float, default=0.6, help="weight of a face's earlier probabilities, 0 to 1 (default: %(default)s)")
-    p.add_argument("--memory", type=int, default=30, help="frames that a face may be missing and keep its number (default: %(default)s)")
+    p.add_argument("--smoothing", type=float, help="weight of a face's earlier probabilities, 0 to 1 (default: 0.6; in a folder 0)")
+    p.add_argument("--memory", type=int, help="frames that a face may be missing and keep its number (default: 30; in a folder 0)")
     p.add_argument("--margin", type=float, default=0.0, help="widening of a face's box on each side, share (default: %(default)s)")
     p.add_argument("--threads", type=int, default=2, help="threads of detector and classifier (default: %(default)s)")
     return p
@@ -39,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     """Run the application; 0, or 1 when something was lost or wrong, 130 when stopped."""
     options = parser().parse_args(words)
+    _fill_in(options)
     try:
         return _evaluate(options) if options.evaluate else _run(options)
     except StudyError as error:
@@ -53,6 +55,7 @@ def _run(options) -> int:
     import cv2
     import pandas as pd
 
+    from lib.application.detection import make_detector
     from lib.application.network import open_network
     from lib.application.output import REMEMBERED, record, summarise
     from lib.application.sources import open_source
@@ -60,7 +63,9 @@ def _run(options) -> int:
 
     _check(options)
     cv2.setNumThreads(max(1, options.threads - 1))  # one thread is kept for whole frames
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # a source that does not open is named below
     network = open_network(options.model, threads=options.threads)
+    make_detector(_settings(options).search)  # what is wrong with it is said before anything is written
     source = open_source(options.source, live=options.live)
     options.output.mkdir(parents=True, exist_ok=True)
     table, video = options.output / "faces.csv", None if options.no_video else options.output / "annotated.avi"
@@ -104,7 +109,16 @@ def _settings(options):
     from lib.application.stream import Options
 
     search = Search(min_px=options.min_px, reduce=options.reduce, every=options.every, yunet=options.yunet, background=options.threads > 1)
-    return Options(search, memory=options.memory, smoothing=options.smoothing, margin_share=options.margin)
+    steadiness = 0.3 if options.smoothing else 0.0  # what is read frame by frame has a box of its own, too
+    return Options(search, memory=options.memory, steadiness=steadiness, smoothing=options.smoothing, margin_share=options.margin)
+
+
+def _fill_in(options) -> None:
+    """Choose what was left open: frames of a video follow each other, pictures of a folder have nothing to do with each other."""
+    apart = options.source is not None and Path(options.source).expanduser().is_dir()
+    for key, followed, alone in (("every", 8, 1), ("smoothing", 0.6, 0.0), ("memory", 30, 0)):
+        if getattr(options, key) is None:
+            setattr(options, key, alone if apart else followed)
 
 
 def _check(options) -> None:
@@ -114,6 +128,8 @@ def _check(options) -> None:
     for key, (low, high) in ranges.items():
         if not low <= getattr(options, key) <= high:
             raise StudyError(f"--{key.replace('_', '-')} {getattr(options, key)}: must lie between {low:g} and {high:g}")
+    if options.show and sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        raise StudyError("--show: there is no display here; leave --show out, the video is written anyway")
     if options.output.exists() and not options.output.is_dir():
         raise StudyError(f"--output {options.output}: is a file; give a folder")
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from lib.application.tracking import overlaps
 from lib.curation.detection import FaceSettings, haar_cascade, yunet_detector
+from lib.study.errors import StudyError
 
 SURROUNDINGS = 0.25  # of a face's side, on each side, searched in each frame
 NONE = np.zeros((0, 4))
@@ -130,5 +131,8 @@ def _haar(search: Search) -> Callable:
 
 
 def _yunet(search: Search) -> Callable:
-    detect = yunet_detector(FaceSettings(model=search.yunet))
+    try:
+        detect = yunet_detector(FaceSettings(model=search.yunet))
+    except StudyError as error:
+        raise StudyError(str(error).replace("face_model:", "--yunet:")) from None
     return lambda image, *sizes: detect(image)[:, :4]

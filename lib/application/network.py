@@ -45,7 +45,7 @@ def open_network(path: Path, *, threads: int = 1) -> Network:
     width = session.run(None, {name: np.zeros((1, 1, image_px, image_px), np.float32)})[0].shape[-1]
     if width != len(classes):
         named = f"{len(classes)} classes ({', '.join(classes)})"
-        raise StudyError(f"{path}: gives {width} numbers for {named}; export it with lib.classifiers.export")
+        raise StudyError(f"--model {path}: gives {width} numbers for {named}; export it with lib.classifiers.export")
 
     def classify(images: np.ndarray) -> np.ndarray:
         return session.run(None, {name: images[:, None].astype(np.float32) / 255})[0]

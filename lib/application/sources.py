@@ -13,6 +13,7 @@ from lib.study.errors import StudyError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 LARGEST_PICTURE = 64_000_000  # pixels; more is taken for a decompression bomb
+PATIENCE = 25  # reads in a row without a picture after which a source has broken off
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,21 @@ def _from_capture(capture, text: str, *, live: bool, camera: bool) -> Source:
 
 
 def _each(capture, image, text, total, problems, dropped, pace) -> Iterator[Frame]:
-    """Yield every frame of a video; say so when it ends before its own count."""
-    number = 0
+    """Yield every frame of a video; say which do not decode, and when it ends before its own count."""
+    number, missing = 0, 0  # missing: frames in a row up to this one that gave no picture
     try:
-        while image is not None:
-            yield Frame(number, image)
+        while image is not None or (number < total and missing < PATIENCE):
+            if image is None:
+                missing += 1
+            else:
+                if missing:
+                    problems.append(f"{text}: {missing} frames from frame {number - missing} on do not decode; left out")
+                missing = 0
+                yield Frame(number, image)
             number += 1
             image = capture.read()[1]
-        if number < total:
-            problems.append(f"{text}: broke off after {number} of {total} frames; what was done until then is kept")
+        if number - missing < total:
+            problems.append(f"{text}: broke off after {number - missing} of {total} frames; what was done until then is kept")
     finally:
         capture.release()
 
@@ -127,18 +134,21 @@ def _latest(capture, image, text, total, problems, dropped, pace) -> Iterator[Fr
     slot, ready, stop = [Frame(0, image)], threading.Condition(), threading.Event()
 
     def read():
-        number, start = 0, time.perf_counter()
+        number, missing, start = 0, 0, time.perf_counter()
         while not stop.is_set():
             number += 1
             time.sleep(max(0.0, start + number * pace - time.perf_counter()) if pace else 0)
             picture = capture.read()[1]
+            missing = 0 if picture is not None else missing + 1
+            if 0 < missing < PATIENCE and (number < total or not total):
+                continue  # one that does not decode; a camera may stutter
             with ready:
                 dropped[0] += slot[0] is not None and picture is not None
                 slot[0] = None if picture is None and slot[0] is None else slot[0] if picture is None else Frame(number, picture)
                 if picture is None:
                     stop.set()
                     if number < total or not total:
-                        problems.append(f"{text}: gives no more frames after {number}; what was done until then is kept")
+                        problems.append(f"{text}: gives no more frames after {number + 1 - missing}; what was done until then is kept")
                 ready.notify()
 
     reader = threading.Thread(target=read, daemon=True)

@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 
+from lib.application.evaluation import paired_difference
 from lib.application.network import open_network, quantise
 from lib.classifiers.export import export_onnx
 from lib.classifiers.models import build_classifier
@@ -78,3 +79,12 @@ def test_a_missing_file_a_pickle_and_a_file_cut_off_are_refused(tmp_path, export
     for name in ("model.pt", "half.onnx"):
         with pytest.raises(StudyError, match="is not an ONNX file"):
             open_network(tmp_path / name)
+
+
+def test_the_loss_is_paired_by_image_and_never_certain():
+    before = np.random.default_rng(0).random(4000) < 0.6
+    after = before ^ (np.arange(4000) % 100 == 0)
+    change, low, high = paired_difference(before, after)
+    assert change == after.mean() - before.mean() and low < change < high
+    assert high - low < 0.25 * np.sqrt(0.6 * 0.4 * 2 / 4000) * 1.96 * 2  # four times narrower than unpaired
+    assert paired_difference(before, before)[0] == 0 and -0.01 < paired_difference(before, before)[1] < 0
