@@ -108,5 +108,6 @@ def extremes(table: pd.DataFrame) -> pd.DataFrame:
     for row in telling(table).itertuples():
         own = table[(table["pool"] == row.pool) & (table["attribute"] == row.attribute)]
         both = own[own["value"].isin([row.best, row.worst])].sort_values("shown", ascending=False)
-        rows.append(both.assign(name=[f"{row.pool}, {row.attribute}: {value}" for value in both["value"]])[["name", "shown", "low", "high"]])
+        names = [f"{row.pool}, {row.attribute}: {value}" for value in both["value"]]
+        rows.append(both.assign(name=names)[["name", "shown", "low", "high"]])
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["name", "shown", "low", "high"])
