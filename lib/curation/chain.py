@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.curation.steps import STEPS, Evidence, check_steps
 from lib.faces.faceset import FaceSet
-from lib.faces.pool import REVIEW, VERDICT_COLUMNS, apply_decisions, decide
+from lib.faces.pool import REVIEW, VERDICT_COLUMNS, decide
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,5 @@ def _kept(pool: FaceSet, images: list[np.ndarray], shape: tuple[int, int], verdi
     stack = np.zeros((len(rows), *shape), np.uint8)
     for out, i in zip(stack, rows, strict=True):
         out[:] = images[i] if images[i].shape == shape else cv2.resize(images[i], shape[::-1], interpolation=cv2.INTER_AREA)
-    table = pool.table.iloc[rows].assign(keep=True, curated_class=decided["curated_class"].to_numpy()[rows])
-    faces = apply_decisions(FaceSet(stack, table.reset_index(drop=True)))
-    return FaceSet(faces.images, faces.table.drop(columns=["keep", "curated_class"]))
+    table, said = pool.table.iloc[rows], decided["curated_class"].to_numpy()[rows]
+    return FaceSet(stack, table.assign(**{"class": np.where(said == "", table["class"], said)}))
