@@ -111,10 +111,10 @@ def alone(source: FaceSet, held: FaceSet, job: dict) -> dict:
 
 def overview(rows: list[dict]) -> pd.DataFrame:
     """Lay out one row a pool, one column a measurement (mean over seeds; the interval of the first)."""
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"images": 0, "epochs": 0} | row for row in rows])
     digits = {"distance": "{:.2f} ({:.2f} to {:.2f})"}
     cells = {}
-    for (pool, what, images, epochs), group in table.fillna(0).groupby(["pool", "what", "images", "epochs"], sort=False):
+    for (pool, what, images, epochs), group in table.groupby(["pool", "what", "images", "epochs"], sort=False):
         one = group.iloc[0]
         column = what if what in ("distance", "labels") else f"{what}, {images:,.0f} x {epochs:.0f}"
         form = digits.get(what, "{:.1%} ({:.1%} to {:.1%})")
