@@ -6,6 +6,7 @@ person saw, so that no decision falls on another image of the same name when the
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +85,9 @@ def _read_rows(path: Path) -> pd.DataFrame:
     if not path.exists() or path.stat().st_size == 0:
         return pd.DataFrame(columns=["id", "decision", "label", "note", "image"])
     try:
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (ValueError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # rows longer than the header
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserWarning) as error:
         raise StudyError(f"{path}: cannot be read as CSV ({error}); it needs the columns {', '.join(COLUMNS)}") from None
     if not {"id", "decision"} <= set(rows.columns):
         raise StudyError(f"{path}: columns {', '.join(map(str, rows.columns))}; it needs {', '.join(COLUMNS)}")
