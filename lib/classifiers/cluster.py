@@ -44,7 +44,11 @@ def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, clust
 
         duties = prepare, work, arguments, uuid.uuid4().hex, code()
         futures = {client.submit(do_task, *duties, task, pure=False): task for task in tasks}
-        for future in as_completed(list(futures), loop=client.loop):
+        ended = as_completed(list(futures), loop=client.loop)
+        for future in ended:
+            if future.status in ("lost", "pending"):  # its worker died before we looked: the scheduler does it again
+                ended.add(future)
+                continue
             task = futures.pop(future)
             if future.status == "finished":
                 if trouble := future.result():
@@ -114,11 +118,12 @@ def do_task(prepare, work, arguments: tuple, batch: str, asked: str, task) -> st
     Returns:
         "", or the traceback of what was raised.
     """
-    if asked != code():
-        return (
-            f"the worker on {platform.node()} has this project in another version: start the cluster's workers anew, from the same folder"
-        )
-    with _turn:
+    with _turn:  # for code() too: ast.parse of Python 3.11 fails when two threads are in it
+        if asked != code():
+            return (
+                f"the worker on {platform.node()} has this project in another version: start the cluster's workers anew, "
+                "from the same folder"
+            )
         try:
             if batch not in _prepared:
                 _prepared.clear()

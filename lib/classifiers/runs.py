@@ -166,6 +166,8 @@ def run_job(prepared: tuple, job: Job) -> None:
     from lib.classifiers.training import train
 
     real, pools, seed, folder = prepared
+    if finished(folder, job):  # a cluster asks again for what a worker had done before it died
+        return
     real = in_fold(real, job.folds, job.fold, seed=seed)
     target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}

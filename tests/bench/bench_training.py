@@ -160,7 +160,8 @@ def compare_speed(files, faces: FaceSet, args) -> None:
     for _ in range(args.rounds):
         for name, (work, count) in ways.items():
             found[name].append(timed(work, count))
-        print("  " + ", ".join(f"{name} {rates[-1][0]:.1f}" for name, rates in found.items()) + " images/s", flush=True)
+        print("  " + ", ".join(f"{name} {rates[-1][0]:.1f} ({rates[-1][1]:.1f})" for name, rates in found.items())
+              + " images/s (a second of processor)", flush=True)  # fmt: skip
     for name, rates in found.items():
         wall, cpu = (np.array(rates)[:, i] / np.array(found["loop"])[:, i] for i in (0, 1))
         own = f", {np.median(cpu):.2f} [{cpu.min():.2f}, {cpu.max():.2f}] by processor time" if "engines" not in name else ""

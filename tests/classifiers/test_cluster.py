@@ -1,9 +1,11 @@
 """Clusters: the same runs as the processes make, deaths cost little, what is not there is said."""
 
+import contextlib
 import importlib
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -60,6 +62,18 @@ def test_a_worker_prepares_once_a_batch_and_wants_the_code_of_the_caller(tmp_pat
     assert do("c", batch="second") == "" and len(calls) == 2
     assert "another version" in do("d", asked="other")
     assert {path.stem for path in tmp_path.glob("*.done")} == {"a", "b", "c"}
+
+
+def test_an_outcome_that_was_lost_with_its_worker_is_waited_for(monkeypatch, duties):
+    class Ended(list):
+        def add(self, future):
+            future.status = "finished"  # by another worker
+            self.append(future)
+
+    client = Mock(submit=Mock(return_value=Mock(status="lost", result=lambda: "")))
+    monkeypatch.setattr("lib.classifiers.cluster.connected", lambda *place: contextlib.nullcontext(client))
+    monkeypatch.setattr("distributed.as_completed", lambda futures, loop: Ended(futures))
+    assert list(on_cluster(["a"], duties.prepare, duties.work, ("",), 1, "local")) == [("a", "")]
 
 
 @pytest.mark.slow
