@@ -120,7 +120,8 @@ def test_a_killed_pool_goes_on_in_full_batches_of_mixed_prompts(model, tmp_path,
     assert resumed.table["prompt"].tolist() == whole.table["prompt"].tolist()
     # 6 batches were kept, the 2 after them are made again; all are full of different images but the last, where 4 are left
     assert batches == [12] * 16 + [4] and generator.shard == 72
-    # 6 batches were kept, the 2 after them are made again; all hold different images, but the last, where 4 are left
+    kept = make_pool(generator, params, tmp_path / "broken")
+    assert kept.digest() == whole.digest() and len(batches) == 17 + 3, "three batches of probes"
 
 
 def test_image_to_image_follows_the_face_more_the_less_strength_it_has(model):
