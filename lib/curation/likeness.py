@@ -1,9 +1,9 @@
 """Likeness: whether two images show the same picture, whatever its light, mirrored or not, moved by a pixel or two.
 
 A perceptual hash names candidates, the correlation of aligned thumbnails confirms them. Both are taken of the images at 48 x 48, so that
-their own size does not matter. Of copies planted in 15 ways (100 of each into 3,000 images) this finds 84 to 87 %, where the mean difference
-of thumbnails finds 40 to 47 %, and takes 0 to 0.6 % of strangers for copies (0 to 0.2 %): it misses shifts, light and mirrors. A classifier
-of expressions cannot confirm copies: it is made to be blind to light and to who is shown.
+their own size does not matter. Of copies planted in 15 ways (100 of each into 3,000 images) this finds 84 to 87 %, where the mean
+difference of thumbnails finds 40 to 47 %: it misses shifts, light and mirrors. Of strangers it takes 0 to 0.6 % for copies (0 to 0.2 %).
+A classifier of expressions cannot confirm copies: it is made to be blind to light and to who is shown.
 """
 
 from dataclasses import dataclass
