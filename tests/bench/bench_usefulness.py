@@ -64,11 +64,11 @@ def network_accuracy(pool: FaceSet, test: FaceSet, steps: int, seeds: int) -> fl
 def main() -> None:
     """Print the table of correlations of each setting and of both, and the sentence."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=800, help="of a pool")
-    parser.add_argument("--steps", type=int, default=250, help="of the network; 0: the linear learner alone")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=400, help="of a pool")
+    parser.add_argument("--steps", type=int, default=60, help="of the network; 0: the linear learner alone")
+    parser.add_argument("--seeds", type=int, default=2)
     given, start = parser.parse_args(), time.process_time()
-    faces = drawn_study(1000, 0, 1200, 0.1, 0)
+    faces = drawn_study(600, 0, 800, 0.1, 0)
     test, rows, gains = faces.split("test"), [], []
     with tempfile.TemporaryDirectory() as folder:
         encoder = remembering(fit_encoder(faces, Path(folder)).features)
