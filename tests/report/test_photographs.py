@@ -26,6 +26,7 @@ SHOWN = {
     "faces_or_averages",
     "before_and_after",
     "review_panel",
+    "spot_check",
     "imshow",
     "Image",
     "image",
@@ -55,6 +56,7 @@ ALLOWED = {
         "caption=f'{pool}: what the steps are least sure about ({kind})')": "generated; without copies, without edited photographs",
         "panel.review_panel(generated, unsure, decisions)": "in JupyterLab alone: a report shows a note in its place",
     },
+    "50_metrics": {"spotcheck.spot_check(made, answers, seed=seed)": "in JupyterLab alone: a report shows a note in its place"},
     "60_embedding": {
         "hover_map(maps['tsne'], sources, classes, allowed, alt='t-SNE map of real and synthetic faces, interactive', "
         "caption=said or map_caption('tsne', len(together), **settings))": "allowed: sources that hold no photograph",
@@ -85,7 +87,8 @@ def test_nothing_else_in_the_library_draws_pixels():
     draws = re.compile(r"\.imshow\(|\.matshow\(|b64encode\(|figimage\(|OffsetImage\(|widgets\.Image\(|display\.Image")
     found = {str(path.relative_to(ROOT)) for path in (ROOT / "lib").rglob("*.py") if draws.search(path.read_text())}
     known = {"lib/plots/sheets.py", "lib/plots/display.py", "lib/plots/results.py", "lib/curation/panel.py", "lib/application/command.py",
-             "lib/application/live.py", "lib/plots/hover.py", "lib/report/pictures.py"}  # fmt: skip
+             "lib/application/live.py", "lib/plots/hover.py", "lib/report/pictures.py",
+             "lib/metrics/spotcheck.py"}  # fmt: skip
     assert found <= known, f"new places that can show a photograph: {found - known}"
 
 
