@@ -69,8 +69,9 @@ class Sources:
         """Read the real faces and the pools, resized to the real faces' size; pools filtered by one step under names of their own."""
         real = load_faces(self.data)
         pools = {name: load_pool(folder, curated=self.curated) for name, folder in self.pools.items()}
-        for name, folder in self.pools.items():
-            for step in filters_of([step for step in self.filter_arms if step in judged_alone(folder)]):
+        for name, folder in self.pools.items() if self.filter_arms else ():
+            judged = judged_alone(folder)
+            for step in filters_of([step for step in self.filter_arms if step in judged]):
                 pools[filtered_pool(name, step)] = load_pool(folder, steps=() if step == UNCURATED else (step,))
         if self.folds:
             for name, folder in self.pools.items():

@@ -124,7 +124,9 @@ def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder
     if values["study"] != study:
         found = f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
         raise StudyError(f"{found}, but a study is named after its file: write study: {study}")
-    ready_made = tuple(name for name in known_pools(folder) if read_yaml(folder / "pools" / f"{name}.yaml").get("generator") == "folder")
+    # asked of every pool's file, so only where there is more than one generation to name
+    several = known_pools(folder) if values["generations"] > 1 else []
+    ready_made = tuple(name for name in several if read_yaml(folder / "pools" / f"{name}.yaml").get("generator") == "folder")
     for key in ("pools", "arm_pools"):
         values[key] = all_generations(values[key], values["generations"], ready_made)
     return of_generation(values, pool or "")
