@@ -114,6 +114,12 @@ def test_sheet_holds_every_pixel_of_every_image_in_order():
         plots.sheet(images[:0])
 
 
+def test_titles_of_a_sheet_may_be_a_column_of_a_table_with_labels_of_its_own():
+    images, titles = faces(5).images[:2], pd.Series(["blur", "face"], index=[4, 9])
+    written = [text.get_text() for text in plots.sheet(images, titles=titles).axes[0].texts]
+    assert written[:2] == ["blur", "face"]
+
+
 def test_drawings_are_called_drawings_and_generated_images_generated():
     assert "drawings, not photographs" in text_of(plots.faces_or_averages(faces(), False))
     assert "generated" in text_of(plots.faces_or_averages(faces(source="synthetic", generator="dcgan"), False))
