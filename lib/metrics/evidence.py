@@ -79,9 +79,18 @@ def clusters_of(faces: FaceSet) -> np.ndarray:
     return faces.table["cluster"].to_numpy(np.int64) if "cluster" in faces.table else np.arange(len(faces))
 
 
-def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool) -> dict[str, FaceSet]:
-    """Read the pools that have been made, as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it."""
-    return {name: load_pool(paths.pool(name), curated=curated) for name in names if (paths.pool(name) / "faces.npz").exists()}
+def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool, at_most: int = 0, seed: int = 0) -> dict[str, FaceSet]:
+    """Read the pools that have been made, as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it.
+
+    Args:
+        at_most: images that are drawn from a larger pool, in the pool's order; 0: all.
+        seed: governs the draw.
+    """
+    made = {name: load_pool(paths.pool(name), curated=curated) for name in names if (paths.pool(name) / "faces.npz").exists()}
+    if not at_most:
+        return made
+    drawn = {name: np.sort(np.random.default_rng(seed).permutation(len(pool))[:at_most]) for name, pool in made.items()}
+    return {name: pool.select(drawn[name]) for name, pool in made.items()}
 
 
 def one_classifier(arms: dict) -> dict:

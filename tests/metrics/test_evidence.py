@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.faces.faceset import CLASSES
+from lib.faces.drawn import draw_faces
+from lib.faces.faceset import CLASSES, save_faces
 from lib.metrics.contrasts import effects, scorings
-from lib.metrics.evidence import arms_shown, load_arms, one_classifier, recorded_runs
+from lib.metrics.evidence import arms_shown, load_arms, one_classifier, recorded_runs, usable_pools
 from lib.metrics.findings import effect_table, sentences_printed
 from lib.metrics.pages import bootstrap_beside, calibration, distance_rows, mean_confusion, on_every_scoring, read_table, write_table
 from lib.study.errors import StudyError
@@ -93,3 +94,15 @@ def test_the_truth_is_told_in_one_sentence():
     assert sentences_printed(pd.DataFrame({"right": []})) == []
     (said,) = sentences_printed(pd.DataFrame({"right": ["yes", "not seen", "yes"]}))
     assert "found 2, was too small to see 1, and told 0 wrongly" in said
+
+
+def test_of_a_large_pool_a_part_is_measured_that_the_seed_decides(paths):
+    for name, n in (("large", 70), ("less", 21)):
+        save_faces(draw_faces(np.arange(n) % 7, np.arange(n)), paths.pool(name))
+    whole = usable_pools(paths, ["large", "less", "absent"], curated=False)
+    assert {name: len(pool) for name, pool in whole.items()} == {"large": 70, "less": 21}
+    part, again, other = (usable_pools(paths, ["large", "less"], curated=False, at_most=30, seed=seed) for seed in (0, 0, 1))
+    assert len(part["large"]) == 30 and list(part["less"].table["id"]) == list(whole["less"].table["id"])
+    ids = whole["large"].table["id"].tolist()
+    assert [ids.index(i) for i in part["large"].table["id"]] == sorted(ids.index(i) for i in part["large"].table["id"])
+    assert list(part["large"].table["id"]) == list(again["large"].table["id"]) != list(other["large"].table["id"])
