@@ -80,8 +80,8 @@ def measured_biases(biases: pd.DataFrame | None) -> str:
     if biases is None or biases.empty:
         return "- The detector was not in the chain, so nothing was measured about it."
     rows = strongest_bias(biases)
-    lines = [f"- In this pool the detector rejected {row.most_share:.1%} of {row.attribute} {row.most}, and {row.least_share:.1%} of "
-             f"{row.attribute} {row.least}."
+    lines = [f"- In this pool the detector rejected {row.highest_share:.1%} of {row.attribute} {row.highest}, and "
+             f"{row.lowest_share:.1%} of {row.attribute} {row.lowest}."
              for row in rows.itertuples(index=False)]  # fmt: skip
     return "\n".join(lines) or "- In this pool the detector rejected no group more often than the 95 % intervals allow by chance."
 

@@ -133,9 +133,8 @@ def findings(
         apart = "the filter favours classes" if worst["high"] < best["low"] else "no class is favoured that these numbers could show"
         lines.append(f"kept by class: {worst['class']} {worst['kept']:.1%} to {best['class']} {best['kept']:.1%}; {apart}")
     for row in strongest_bias(biases[biases["attribute"] != "class"]).head(3).itertuples(index=False):
-        lines.append(
-            f"the detector's bias: {row.attribute} {row.most} is rejected in {row.most_share:.1%}, {row.least} in {row.least_share:.1%}"
-        )
+        rejected = f"{row.highest} is rejected in {row.highest_share:.1%}, {row.lowest} in {row.lowest_share:.1%}"
+        lines.append(f"the detector's bias: {row.attribute} {rejected}")
     lowest = quality[quality["measure"].str.startswith("recall")].sort_values("share").head(1)
     lines += [
         f"weakest step: {row['step']} has a {row['measure']} of {row['share']:.0%} ({row['low']:.0%} to {row['high']:.0%}, n {row['n']})"

@@ -4,12 +4,10 @@ Of generated faces the prompt is known (age, ethnicity, sex), of drawn ones how 
 judge trained on real faces, or a person who does not see the label (`lib.metrics.spotcheck`).
 """
 
-import re
-
 import numpy as np
 import pandas as pd
 
-from lib.curation.bias import ATTRIBUTES, FEW, TURNS
+from lib.curation.attributes import groups_of, standing_out, with_prompt_attributes
 from lib.curation.intervals import wilson
 from lib.faces.faceset import FaceSet
 from lib.generators import prompts
@@ -17,28 +15,6 @@ from lib.metrics.distances import vendi
 
 LEAST, MOST = 20, 200  # images of a value whose diversity is measured
 COLUMNS = ["pool", "attribute", "value", "n", "shown", "low", "high", "vendi", "vendi_n"]
-
-
-def with_prompt_attributes(table: pd.DataFrame) -> pd.DataFrame:
-    """Add age, ethnicity and sex, read from the prompts, to a table that has prompts and lacks these columns."""
-    if "prompt" not in table or any(name in table for name in prompts.ATTRIBUTES):
-        return table
-    words = prompts.read_prompts()
-    choices = ("|".join(sorted(map(re.escape, words[name]), key=len, reverse=True)) for name in prompts.ATTRIBUTES)
-    found = table["prompt"].fillna("").str.extract(r"\b({}) ({}) ({})\b".format(*choices))
-    return table if found.isna().all(axis=None) else table.assign(**dict(zip(prompts.ATTRIBUTES, found.T.to_numpy())))
-
-
-def groups_of(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """Name the group of each image in every known attribute: the value itself, or the third it lies in where there are many values."""
-    table, found = with_prompt_attributes(table), {}
-    for name in [name for name in ATTRIBUTES if name in table and table[name].nunique() > 1]:
-        values = table[name].abs() if name in TURNS else table[name]
-        if pd.api.types.is_float_dtype(values) and values.nunique() > FEW:
-            found[name] = pd.qcut(values, 3, precision=2, duplicates="drop").astype(str).where(values.notna())
-        else:
-            found[name] = values.astype(str).where(values.notna())
-    return found
 
 
 def faithfulness(pools: dict[str, FaceSet], said: dict[str, np.ndarray], features: dict[str, np.ndarray], *, seed: int) -> pd.DataFrame:
@@ -57,7 +33,7 @@ def faithfulness(pools: dict[str, FaceSet], said: dict[str, np.ndarray], feature
     for pool, faces in pools.items():
         seen = said[pool].argmax(1) == faces.labels
         for attribute, groups in groups_of(faces.table).items():
-            places = {value: np.flatnonzero(groups == value) for value in sorted(groups.dropna().unique())}
+            places = {value: np.flatnonzero(groups == value) for value in groups.cat.categories}
             enough = [len(own) for own in places.values() if len(own) >= LEAST]
             size = min(MOST, *enough) if enough else 0
             for value, own in places.items():
@@ -87,27 +63,12 @@ def worst_prompts(faces: FaceSet, said: np.ndarray, *, most: int = 10, least: in
     return found.sort_values("high", kind="stable", ignore_index=True).head(most)
 
 
-def telling(table: pd.DataFrame) -> pd.DataFrame:
-    """Find the attributes in which the values of a pool differ beyond doubt: the best and the worst value's intervals do not overlap.
-
-    Returns:
-        Columns pool, attribute, best, best_shown, worst, worst_shown; the largest difference first.
-    """
-    rows = []
-    for (pool, attribute), own in table.groupby(["pool", "attribute"], sort=False):
-        best, worst = own.loc[own["shown"].idxmax()], own.loc[own["shown"].idxmin()]
-        if best["low"] > worst["high"]:
-            rows.append((pool, attribute, best["value"], best["shown"], worst["value"], worst["shown"]))
-    found = pd.DataFrame(rows, columns=["pool", "attribute", "best", "best_shown", "worst", "worst_shown"])
-    return found.sort_values("worst_shown", key=lambda low: low - found["best_shown"], kind="stable", ignore_index=True)
-
-
 def extremes(table: pd.DataFrame) -> pd.DataFrame:
-    """Take the best and the worst value of each attribute that `telling` names: columns name, shown, low, high."""
+    """Take the best and the worst value of each attribute in which a pool's values differ beyond doubt: columns name, shown, low, high."""
     rows = []
-    for row in telling(table).itertuples():
+    for row in standing_out(table, "shown", ["pool", "attribute"]).itertuples():
         own = table[(table["pool"] == row.pool) & (table["attribute"] == row.attribute)]
-        both = own[own["value"].isin([row.best, row.worst])].sort_values("shown", ascending=False)
+        both = own[own["value"].isin([row.highest, row.lowest])].sort_values("shown", ascending=False)
         names = [f"{row.pool}, {row.attribute}: {value}" for value in both["value"]]
         rows.append(both.assign(name=names)[["name", "shown", "low", "high"]])
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["name", "shown", "low", "high"])

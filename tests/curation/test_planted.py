@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.curation.bias import bias_table, rejected_by, strongest_bias
+from lib.curation.attributes import group
+from lib.curation.bias import bias_table, strongest_bias
 from lib.curation.planted import plant_failures, step_quality, without_copies
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.params import load_params
@@ -73,12 +74,17 @@ def test_certain_steps_find_all_and_only_their_faults(planted):
 
 def test_rejections_by_attribute():
     faces = textures(6, 0, "i")
-    faces = FaceSet(faces.images, faces.table.assign(glasses=[0, 0, 0, 1, 1, 1], yaw=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5]))
-    keep = np.array([True, True, False, False, False, False])
-    table = rejected_by(faces, keep, "glasses").set_index("value")
+    faces = FaceSet(faces.images, faces.table.assign(glasses=[0, 0, 0, 1, 1, 1]))
+    table = bias_table(faces, np.array([True, True, False, False, False, False])).query("attribute == 'glasses'").set_index("value")
     assert table.index.tolist() == ["0", "1"]
     assert table["rejected"].tolist() == [1, 3] and np.isclose(table.loc["0", "share"], 1 / 3)
-    assert rejected_by(faces, keep, "yaw", bins=2)["n"].tolist() == [3, 3]
+
+
+def test_many_numbers_are_cut_into_groups_of_one_size_and_turns_by_how_far():
+    values = pd.Series([-0.5, 0.1, 0.2, 0.3, -0.4, 0.6, np.nan, 0.0, 0.7], index=range(10, 19))
+    assert group(values, "skin", bins=2).value_counts().tolist() == [4, 4] and group(values, "skin").isna().tolist()[6]
+    lowest, *_, highest = group(values, "yaw", bins=4).cat.categories
+    assert group(values, "yaw", bins=4)[10] not in (lowest, highest) and lowest.startswith("0 to") and highest.endswith("0.7")
 
 
 def test_bias_table_takes_the_attributes_that_there_are():
@@ -93,7 +99,7 @@ def test_bias_table_takes_the_attributes_that_there_are():
 def test_many_equal_values_are_cut_into_none_and_some():
     faces = textures(60, 0, "i")
     faces = FaceSet(faces.images, faces.table.assign(beard=np.where(np.arange(60) < 40, 0.0, np.linspace(0.1, 1, 60))))
-    assert rejected_by(faces, np.ones(60, bool), "beard", bins=3)["n"].tolist() == [40, 20]
+    assert bias_table(faces, np.ones(60, bool)).query("attribute == 'beard'")["n"].tolist() == [40, 20]
 
 
 def test_only_biases_that_the_intervals_bear_out_are_named():
@@ -102,4 +108,4 @@ def test_only_biases_that_the_intervals_bear_out_are_named():
     keep = ~((np.arange(200) % 2 == 0) & (np.arange(200) < 160))
     strongest = strongest_bias(bias_table(faces, keep))
     assert strongest["attribute"].tolist() == ["glasses"]
-    assert strongest.iloc[0][["most", "most_share", "least", "least_share"]].tolist() == ["True", 0.8, "False", 0.0]
+    assert strongest.iloc[0][["highest", "highest_share", "lowest", "lowest_share"]].tolist() == ["True", 0.8, "False", 0.0]

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.curation.attributes import groups_of, standing_out
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.generators.prompts import prompt_of, read_prompts
 from lib.metrics import spotcheck
-from lib.metrics.faithfulness import extremes, faithfulness, groups_of, telling, worst_prompts
+from lib.metrics.faithfulness import extremes, faithfulness, worst_prompts
 
 
 def prompted(n: int = 560) -> FaceSet:
@@ -42,7 +43,8 @@ def test_the_attribute_that_fails_is_named():
     assert of.loc["female", "shown"] == 0 and of.loc["male", "shown"] == 1 and of["n"].sum() == len(faces)
     assert of.loc["female", "vendi"] == pytest.approx(1) and of.loc["male", "vendi"] > 10
     assert of["vendi_n"].nunique() == 1
-    assert telling(table).iloc[0][["pool", "attribute", "best", "worst"]].tolist() == ["stable", "sex", "male", "female"]
+    apart = standing_out(table, "shown", ["pool", "attribute"])
+    assert apart.iloc[0][["pool", "attribute", "highest", "lowest"]].tolist() == ["stable", "sex", "male", "female"]
     assert extremes(table)["name"].iloc[:2].tolist() == ["stable, sex: male", "stable, sex: female"]
 
 
