@@ -1,5 +1,6 @@
 """The review panel: a person looks at images one by one and keeps, rejects or relabels them, by click or by key."""
 
+from os.path import commonprefix
 from pathlib import Path
 
 import pandas as pd
@@ -43,7 +44,6 @@ def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
     position = {"at": _first_open(candidates, history)}
     picture, text = widgets.Image(format="png", width=288), widgets.HTML()
     progress = widgets.IntProgress(min=0, max=len(candidates), description="reviewed")
-    keys = widgets.Text(placeholder=HELP, description="keys", continuous_update=True, layout=widgets.Layout(width="26em"))
 
     def show():
         done = {row[0] for row in history}
@@ -67,15 +67,29 @@ def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
             position["at"] += 1
         show()
 
-    def typed(change):
-        for key in change["new"].lower():
-            act(key)
-        if change["new"]:
-            keys.value = ""
-
-    keys.observe(typed, names="value")
     show()
-    return widgets.VBox([progress, widgets.HBox([picture, widgets.VBox([text, *_buttons(act), keys])])])
+    return widgets.VBox([progress, widgets.HBox([picture, widgets.VBox([text, *_buttons(act), key_field(act, HELP)])])])
+
+
+def key_field(act, keys: str):
+    """Make the field in which each typed key acts once.
+
+    Args:
+        act: called with each key, a lower-case letter or digit.
+        keys: what the keys mean, shown while the field is empty.
+    """
+    import ipywidgets as widgets
+
+    field = widgets.Text(placeholder=keys, description="keys", continuous_update=True, layout=widgets.Layout(width="32em"))
+
+    def typed(change):
+        # The browser sends the whole field, and the next key may be under way before the last has been answered: what was there has acted.
+        # For the same reason the field is never emptied from here.
+        for key in change["new"][len(commonprefix([change["old"], change["new"]])) :].lower():
+            act(key)
+
+    field.observe(typed, names="value")
+    return field
 
 
 def _buttons(act) -> list:

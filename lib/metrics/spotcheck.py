@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.curation.intervals import wilson
-from lib.curation.panel import someone_is_there
+from lib.curation.panel import key_field, someone_is_there
 from lib.curation.review import png_bytes
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.records import atomic_write
@@ -80,7 +80,6 @@ def _panel(pools: dict[str, FaceSet], drawn: pd.DataFrame, path: Path):
     done = set(zip(*(read_answers(path)[key] for key in ("pool", "id"))))
     waiting = [row for _, row in drawn.iterrows() if (row["pool"], row["id"]) not in done]
     picture, progress = widgets.Image(format="png", width=288), widgets.IntProgress(min=0, max=len(drawn), description="named")
-    keys = widgets.Text(placeholder=" · ".join(f"{key} {name}" for key, name in KEYS.items()), description="keys")
 
     def show():
         progress.value = len(drawn) - len(waiting)
@@ -92,17 +91,11 @@ def _panel(pools: dict[str, FaceSet], drawn: pd.DataFrame, path: Path):
             answer(path, waiting.pop(0), said)
         show()
 
-    def typed(change):
-        for key in [key for key in change["new"] if key in KEYS]:
-            act(KEYS[key])
-        if change["new"]:
-            keys.value = ""
-
     def button(name: str):
         made = widgets.Button(description=name, layout=widgets.Layout(width="auto"))
         made.on_click(lambda _: act(name))
         return made
 
-    keys.observe(typed, names="value")
     show()
+    keys = key_field(lambda key: act(KEYS[key]) if key in KEYS else None, " · ".join(f"{key} {name}" for key, name in KEYS.items()))
     return widgets.VBox([progress, picture, widgets.HBox([button(name) for name in CLASSES]), keys])

@@ -91,8 +91,8 @@ def test_panel_decides_by_click_and_key_and_undoes(tmp_path, pool):
     assert "1 of 3" in text.value and "fear" in text.value
     buttons["reject"].click()
     keys.value = "k"
-    assert keys.value == "" and progress.value == 2
-    keys.value = "4"
+    assert progress.value == 2
+    keys.value = "k4"  # the field as the browser sends it while somebody types: each key acts once
     assert read_review(path, pool).set_index("id")["relabel"]["b"] == CLASSES[3]
     assert "through" in text.value
     buttons["undo"].click()

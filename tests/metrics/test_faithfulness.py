@@ -79,6 +79,7 @@ def test_the_panel_writes_each_answer(tmp_path, capsys):
     pools, file = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}, tmp_path / "spot_check.csv"
     panel = spotcheck.spot_check(pools, file, per_class=1, interactive=True)
     panel.children[2].children[3].click()
+    panel.children[3].value = "1"
     panel.children[3].value = "12x"
     assert spotcheck.read_answers(file)["said"].tolist() == ["happy", "angry", "disgust"] and panel.children[0].value == 3
     assert spotcheck.spot_check(pools, file, interactive=False) is None and "JupyterLab" in capsys.readouterr().out
