@@ -29,15 +29,17 @@ def live_panel(network: Network, *, source: str = "0", interactive: bool | None 
 
     where = widgets.Text(value=source, description="source", placeholder="0, or a path")
     switch = widgets.ToggleButton(value=False, description="start", icon="play")
-    picture, said = widgets.Image(format="jpeg", width=640), widgets.Label("camera number or path, then start")
+    picture, said = widgets.Image(format="jpeg", width=640, layout={"display": "none"}), widgets.Label("camera number or path, then start")
     running = {"stop": threading.Event()}
 
     def show(image: bytes, text: str) -> None:
         picture.value, said.value = image, text
+        picture.layout.display = None  # an image without a picture is a broken one
 
     def work(stop: threading.Event) -> None:
-        said.value = play(network, where.value.strip(), show, stop)
-        switch.value = False
+        told = play(network, where.value.strip(), show, stop)
+        if stop is running["stop"]:  # else the panel has been started anew meanwhile
+            said.value, switch.value = told, False
 
     def turned(change) -> None:
         switch.description, switch.icon = ("stop", "stop") if change["new"] else ("start", "play")

@@ -71,3 +71,15 @@ def test_the_panels_switch_starts_and_stops():
         if thread.name.endswith("(work)"):
             thread.join(5)
     assert "no such file" in said.value and switch.value is False
+
+
+def test_a_panel_started_anew_is_not_stopped_by_the_run_before(film):
+    panel = live_panel(always(3), source=str(film[0]), interactive=True)
+    switch, picture, said = panel.children[0].children[1], panel.children[1], panel.children[2]
+    assert picture.layout.display == "none"
+    for value in (True, False, True):
+        switch.value = value
+    for thread in threading.enumerate():
+        if thread.name.endswith("(work)"):
+            thread.join(30)
+    assert said.value == "the source has ended" and switch.value is False and picture.layout.display is None
