@@ -132,9 +132,9 @@ def _number(share: str) -> float:
 def _amount(row) -> str:
     """Say how many synthetic faces an arm has."""
     question, share = (row["question"], row["share"]) if isinstance(row, pd.Series) else (row.question, row.share)
-    texts = {"added": "{:.0%} of the training images", "scarce": "{:.0%} of the real faces kept", "half": "half of the training images"}
+    texts = {"added": "{:.0f} % of the training images", "scarce": "{:.0f} % of the real faces kept", "half": "half of the training images"}
     texts |= {"alone": "as many as real ones", "balance": "rare classes filled up"}
-    return texts[question].format(_number(share))
+    return texts[question].format(100 * _number(share))
 
 
 def _points(value: float) -> str:

@@ -45,7 +45,7 @@ def test_sentences_hold_effect_interval_n_and_all_verdicts():
     _, added, alone, scarce = answer_sentences(answer_rows(TABLES))
     parts = ["+1.2 points", "+0.2 to +2.2", "with diffusion", "5 seeds, 7,066 test images", "1 of 2 helps, 1 is undecided"]
     assert [part for part in parts if part not in added] == [], added
-    assert "\u221220.0 points" in alone and "5% of the real faces kept" in scarce and "the same few real faces" in scarce
+    assert "\u221220.0 points" in alone and "5 % of the real faces kept" in scarce and "the same few real faces" in scarce
 
 
 def test_the_figure_is_drawn_and_nothing_is_said_without_results(tmp_path):
