@@ -17,7 +17,7 @@ from lib.classifiers.models import training_code
 from lib.classifiers.options import Options, options_of
 from lib.classifiers.recipes import recipes_of
 from lib.classifiers.workers import side_by_side
-from lib.faces.arms import UNCURATED, Arm, filtered_pool, filters_of
+from lib.faces.arms import UNCURATED, Arm, asked_for, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import in_fold, require_independent, without_copies
 from lib.faces.mixing import build_arm
@@ -94,7 +94,8 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     """List every run of a study with its key: seeds outside, then folds, arms inside, so that a half-done study has whole seeds.
 
     Args:
-        params: classifiers, recipes, train_steps, train_epochs, seeds, keep_weights, device, and the options (lib.classifiers.options).
+        params: classifiers, recipes, train_steps, train_epochs, seeds, more_seeds, more_seeds_arms, keep_weights, device, and the options
+            (lib.classifiers.options).
     """
     from lib.classifiers.hardware import resolve_device
 
@@ -109,8 +110,9 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
         {name: training_code(name) for name in recipes},
     )
     jobs = []
-    for seed in range(params["seeds"]):
-        for classifier, fold, arm in itertools.product(recipes, parts, arms):
+    again = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms")
+    for seed in range(params["seeds"] + params["more_seeds"]):
+        for classifier, fold, arm in itertools.product(recipes, parts, arms if seed < params["seeds"] else again):
             recipe, data = recipes[classifier], [digests[fold, arm], held[fold]]
             key = content_hash([*data, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
             keep = seed < params["keep_weights"] and fold < 2

@@ -56,7 +56,7 @@ def plan_arms(params: dict) -> list[Arm]:
     arms += [Arm("duplicate-balance", "duplicate", control_of="balance")] * (params["balance"] and "duplicate" in controls)
     for balanced in [Arm(f"balance-{pool}", "balance", pool) for pool in pools if params["balance"]]:
         arms += [balanced, *_shuffled(balanced, controls)]
-    return _asked_for(_each_once(arms), params["only_arms"])
+    return asked_for(_each_once(arms), params["only_arms"], "only_arms")
 
 
 def filtered_pool(pool: str, step: str) -> str:
@@ -103,11 +103,15 @@ def _shuffled(arm: Arm, controls: set) -> list[Arm]:
     return [Arm(f"{arm.name}-shuffled", "shuffled", arm.pool, arm.share, arm.kind, arm.weight)] * ("shuffled" in controls)
 
 
-def _asked_for(arms: list[Arm], patterns: list[str]) -> list[Arm]:
-    """Keep the arms whose names fit a pattern, such as synthetic-1x-*, and base, which all are read against; no pattern keeps all."""
+def asked_for(arms: list[Arm], patterns: list[str], key: str) -> list[Arm]:
+    """Keep the arms whose names fit a pattern, such as synthetic-1x-*, and base, which all are read against; no pattern keeps all.
+
+    Raises:
+        StudyError: a pattern that fits no arm; `key` is the parameter that the message names.
+    """
     for pattern in patterns:
         if not any(fnmatchcase(arm.name, pattern) for arm in arms):
-            raise StudyError(f"only_arms: {pattern!r} fits none of the arms {', '.join(arm.name for arm in arms)}")
+            raise StudyError(f"{key}: {pattern!r} fits none of the arms {', '.join(arm.name for arm in arms)}")
     return [arm for arm in arms if not patterns or arm.kind == "base" or any(fnmatchcase(arm.name, pattern) for pattern in patterns)]
 
 

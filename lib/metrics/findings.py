@@ -40,7 +40,8 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     """Set effects for reading: percentage points with the interval in one cell, and what would decide the undecided ones.
 
     Returns:
-        Columns arm, against, "points (95 % interval)", "p (Holm)", verdict, "this design sees", "to see <margin> takes".
+        Columns arm, against, "points (95 % interval)", "p (Holm)", verdict, "this design sees", "to see <margin> takes"; seeds where arms
+        have more or fewer.
     """
     rows = effects.to_dict("records")
     table = effects[["arm", "reference"]].rename(columns={"reference": "against"}).reset_index(drop=True)
@@ -49,7 +50,14 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     table["verdict"] = effects["verdict"].to_numpy()
     table["this design sees"] = [f"{100 * row['smallest_visible']:.1f}" for row in rows]
     table[f"to see {100 * margin:g} takes"] = effects["advice"].to_numpy()
+    if effects["n_seeds"].nunique() > 1:
+        table.insert(2, "seeds", effects["n_seeds"].to_numpy())
     return table
+
+
+def seeds_text(seeds: pd.Series) -> str:
+    """Say how many seeds there are: "5 seeds", or "5 to 17 seeds" where arms have more or fewer."""
+    return f"{seeds.max()} seeds" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()} seeds"
 
 
 def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:

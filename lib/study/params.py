@@ -23,7 +23,7 @@ NOT_STUDIES = ("base", "claims", "reported")
 
 # Numbers are 0 or more, shares 0 to 1; what differs stands here.
 RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "diffusion_patch": (1, 8),
-          "edit_strength": (0, 1), "seeds": (1, 1000), "generations": (1, 100), "folds": (0, 100),
+          "edit_strength": (0, 1), "seeds": (1, 1000), "more_seeds": (0, 1000), "generations": (1, 100), "folds": (0, 100),
           "judge_folds": (2, 100), "n_boot": (100, 10**6),
           "near_copy_likeness": (0.5, 1), "face_scale_factor": (1.01, 2.0),
           "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200), "map_seeds": (1, 20)}  # fmt: skip
@@ -34,7 +34,8 @@ CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", 
            "class_weights": ("none", "inverse", "effective"), "sampling": ("shuffled", "balanced"),
            "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
 # What stands in the lists that are empty in base.yaml.
-ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), **dict.fromkeys(("arm_pools", "only_arms", "filter_arms", "sd_emphasised"), str)}
+WORDS = ("arm_pools", "only_arms", "more_seeds_arms", "filter_arms", "sd_emphasised")
+ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), **dict.fromkeys(WORDS, str)}
 
 
 def read_yaml(path: Path) -> dict:

@@ -15,8 +15,9 @@ from lib.faces.pool import save_alone
 from lib.faces.arms import Arm
 from lib.study.errors import StudyError
 
-PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2, "keep_weights": 1,
-          "device": "cpu", "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0}  # fmt: skip
+PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2,
+          "more_seeds": 0, "more_seeds_arms": [], "keep_weights": 1, "device": "cpu",
+          "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0}  # fmt: skip
 ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
 
 
@@ -100,6 +101,17 @@ def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
     save_faces(made(40, 2), tmp_path / "b")
     other = keys(Sources(sources.data, {"a": tmp_path / "b"}, True, 0))
     assert len(known & other) == 2  # base does not depend on a pool
+
+
+def test_arms_that_a_pilot_left_undecided_get_further_seeds_and_base_with_them(sources):
+    arms = [*ARMS, Arm("supplement-0.3-a", "supplement", "a", 0.3)]
+    plain = plan_jobs(arms, sources, PARAMS)
+    more = plan_jobs(arms, sources, PARAMS | {"more_seeds": 2, "more_seeds_arms": ["supplement-0.3-*"]})
+    assert more[: len(plain)] == plain  # what the pilot trained stays as it is
+    assert [(job.arm.name, job.seed) for job in more[len(plain) :]] == [(n, s) for s in (2, 3) for n in ("base", "supplement-0.3-a")]
+    assert len(plan_jobs(arms, sources, PARAMS | {"more_seeds": 2})) == 2 * len(plain)
+    with pytest.raises(StudyError, match="more_seeds_arms: 'replace"):
+        plan_jobs(arms, sources, PARAMS | {"more_seeds": 1, "more_seeds_arms": ["replace-*"]})
 
 
 def test_options_reach_the_run_and_its_row(sources, tmp_path):
