@@ -8,7 +8,7 @@ from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES, save_faces
 from lib.metrics.contrasts import effects, scorings
 from lib.metrics.evidence import arms_shown, load_arms, one_classifier, recorded_runs, usable_pools
-from lib.metrics.findings import effect_table, sentences_printed
+from lib.metrics.findings import effect_table, seeds_text, sentences_printed
 from lib.metrics.pages import bootstrap_beside, calibration, distance_rows, mean_confusion, on_every_scoring, read_table, write_table
 from lib.study.errors import StudyError
 from lib.study.paths import study_paths
@@ -81,6 +81,17 @@ def test_tables_of_the_pages(paths):
     assert again["verdict"].tolist() == judged["verdict"].tolist() and again["class"].tolist() == [""] * len(judged)
     told = effect_table(again, margin=0.005)
     assert told["points (95 % interval)"].str.contains("to").all() and "to see 0.5 takes" in told
+
+
+def test_arms_are_compared_on_the_seeds_that_both_have_and_the_table_says_how_many(paths):
+    arms = load_arms(recorded_runs(paths))
+    alike = effects(arms, LABELS, np.arange(N), margin=0.005)
+    assert seeds_text(alike["n_seeds"]) == "3 seeds" and "seeds" not in effect_table(alike, margin=0.005)
+    key = "supplement-0.1-dcgan", "small"
+    fewer = effects(arms | {key: arms[key].of_seeds([0, 2])}, LABELS, np.arange(N), margin=0.005)
+    assert seeds_text(fewer["n_seeds"]) == "2 to 3 seeds"
+    table = effect_table(fewer, margin=0.005).set_index("arm")
+    assert table["seeds"].to_dict() == {"supplement-0.1-dcgan": 2, "supplement-0.5-dcgan": 3}
 
 
 def test_distances_become_results():
