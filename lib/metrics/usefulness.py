@@ -45,13 +45,16 @@ def foretell(measures: pd.DataFrame, gains: pd.DataFrame, *, seed: int) -> pd.Da
     """Correlate every measure with the gain over pools, within each setting, and average over the settings.
 
     The pool is the unit: settings share their pools, and tell nothing of other pools. The interval draws pools anew, the p-value hands the
-    measures of the pools around, both for all settings at once.
+    measures of the pools around, both for all settings at once: those that most pools were tried in, and the pools that were tried in all
+    of them.
 
     Returns:
         Columns measure, rho (Spearman, 1: the order of the measure is that of the gain), low, high (95 %, missing under 6 pools), p
         (two-sided), p_least (that a perfect order would have), n_pools, n_settings; the best first.
     """
-    table = gains.pivot_table(index="pool", columns="setting", values="gain").dropna()
+    table = gains.pivot_table(index="pool", columns="setting", values="gain")
+    tried = table.notna().sum()
+    table = table.loc[:, tried == tried.max()].dropna()
     rows = []
     for measure, own in measures.groupby("measure", sort=False):
         values = own.set_index("pool")["value"].reindex(table.index)

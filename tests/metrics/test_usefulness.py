@@ -40,6 +40,14 @@ def test_four_pools_allow_no_conclusion():
     assert what_foretells(foretell(*study(2), seed=0)).startswith("Fewer than three")
 
 
+def test_a_setting_that_few_pools_were_tried_in_does_not_cost_the_others():
+    measures, gains = study(8)
+    once = pd.DataFrame([{"pool": "pool0", "setting": "double", "gain": -0.4}])
+    whole, more = foretell(measures, gains, seed=0), foretell(measures, pd.concat([gains, once]), seed=0)
+    assert more["n_pools"].eq(8).all() and more["n_settings"].eq(2).all()
+    pd.testing.assert_frame_equal(whole, more)
+
+
 def test_chance_alone_is_rarely_significant():
     found = []
     for seed in range(40):
