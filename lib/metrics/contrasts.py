@@ -147,7 +147,7 @@ def effects(
     Returns:
         Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
         generations, smallest_visible, advice. Holm's family is one question asked of all pools: contrasts whose arms and references
-        differ in the pool alone, of one classifier.
+        differ in the pool alone (against base, also in the filter), of one classifier.
     """
     rows = []
     for classifier in dict.fromkeys(name for _, name in arms):
@@ -184,7 +184,9 @@ def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float) -> pd.Da
     kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "generations", "smallest_visible")
     for name in kept:
         table[name] = [getattr(effect, name) for effect in table["effect"]]
-    family = [table[column].map(design) for column in ("reference", "arm")] + [table["classifier"]]
+    # against base a filtered supplement asks what its plain one asks: the same runs under two names must get one word
+    asked = table["arm"].where(table["role"] != "base", table["arm"].str.replace(r"-only_\w+$", "", regex=True))
+    family = [table["reference"].map(design), asked.map(design), table["classifier"]]
     table["p_holm"] = table.groupby(family)["p"].transform(lambda p: holm(list(p))) if len(table) else []
     table["verdict"] = [verdict(effect, margin, p=p) for effect, p in zip(table["effect"], table["p_holm"])]
     told = zip(table["effect"], table["verdict"])

@@ -119,6 +119,16 @@ def test_every_planned_control_is_read_and_every_variant_against_its_plain_suppl
     assert {"weighted-0.2-at-0.25-shuffled", "supplement-0.2-only_near_copy", "splitnorm-0.2", "balance-shuffled"} <= families
 
 
+def test_the_same_runs_under_two_names_get_one_word(labels):
+    base, better, poor = predicted(labels, 4, 1.0, 1), predicted(labels, 4, 1.12, 2), predicted(labels, 4, 0.9, 3)
+    arms = {"base": base, "supplement-0.5-x": better, "supplement-0.5-x-only_none": better}
+    arms |= {"supplement-0.5-y": poor, "supplement-0.5-z": poor}
+    table = effects({(name, "small"): own for name, own in arms.items()}, labels, np.arange(900), margin=0.005).query("role == 'base'")
+    same = table[table["arm"].str.startswith("supplement-0.5-x")]
+    assert len(same) == 2 and same["p_holm"].nunique() == 1 and same["verdict"].nunique() == 1
+    assert (same["p_holm"] > same["p"]).all()
+
+
 def test_gather_and_judge(labels):
     runs = pd.DataFrame(
         [(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"]
