@@ -50,6 +50,12 @@ def test_what_a_run_makes_is_ignored_and_lib_is_not():
     assert ignored.stdout.split() == asked[:2]
 
 
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)
+def test_code_is_clean(words):
+    done = subprocess.run([sys.executable, "-m", "ruff", *words, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert not done.returncode, done.stdout + done.stderr
+
+
 def test_every_part_of_lib_has_its_place():
     assert {part_of(path) for path in MODULES} - {"__init__"} <= set(LEVEL)
 

@@ -39,8 +39,14 @@ def export_onnx(model: nn.Module, path: Path, *, image_px: int, metadata: dict) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            _Probabilities(model).eval(), (torch.zeros(2, 1, image_px, image_px),), dynamo=True, verbose=False, external_data=False,
-            input_names=["images"], output_names=["probabilities"], dynamic_shapes=({0: torch.export.Dim("batch")},),
+            _Probabilities(model).eval(),
+            (torch.zeros(2, 1, image_px, image_px),),
+            dynamo=True,
+            verbose=False,
+            external_data=False,
+            input_names=["images"],
+            output_names=["probabilities"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
     proto = program.model_proto
     facts = {"classes": ",".join(CLASSES), "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255"} | metadata

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib.classifiers.runs import Sources, arm_faces, load_history
-from lib.faces.faceset import FaceSet
 from lib.faces.arms import Arm
+from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
 

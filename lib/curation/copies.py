@@ -84,4 +84,3 @@ def _first_of_group(groups: np.ndarray) -> np.ndarray:
     """Index of each image's first group member."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     return first[inverse]
-

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lib.faces.drawn_shapes import cover, ellipse, shade, paint
+from lib.faces.drawn_shapes import cover, ellipse, paint, shade
 
 
 def place_head(p: dict, px: int, zoom: float) -> dict:

@@ -82,6 +82,7 @@ def generation_order(files) -> np.ndarray:
     Returns:
         int64 (N,): places in order of generation.
     """
+
     def place(row: int) -> tuple:
         numbers = re.findall(r"\d+", Path(names[row]).stem)
         return (0, int(numbers[-1]), names[row]) if numbers else (1, 0, names[row])

@@ -61,7 +61,12 @@ def image_scores(arm: ArmPredictions, labels: np.ndarray, metric: str = "accurac
 
 
 def compare_arms(
-    reference: ArmPredictions, arm: ArmPredictions, labels: np.ndarray, *, clusters: np.ndarray, metric: str = "accuracy",
+    reference: ArmPredictions,
+    arm: ArmPredictions,
+    labels: np.ndarray,
+    *,
+    clusters: np.ndarray,
+    metric: str = "accuracy",
     class_name: str = "",
 ) -> Effect:
     """Estimate arm minus reference on the seeds that both have; where a pool was made several times, over its generations too."""

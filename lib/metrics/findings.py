@@ -71,7 +71,7 @@ def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
     """
     rows = []
     for pool in pools:
-        own = effects[effects["arm"].map(lambda arm: _share_of(arm, pool) is not None)]
+        own = effects[effects["arm"].map(lambda arm, pool=pool: _share_of(arm, pool) is not None)]
         if not len(own):
             continue
         arm = max(own["arm"], key=lambda name: _share_of(name, pool))
@@ -162,7 +162,7 @@ def reported_beside_ours(reported: pd.DataFrame, results: pd.DataFrame, *, split
     rows = []
     for number in reported[reported["value"].notna() & reported["metric"].isin(own["metric"])].to_dict("records"):
         pattern = re.escape(number["ours"]).replace(r"\*", ".+")
-        fits = own[own["arm"].map(lambda arm: bool(pattern and re.fullmatch(pattern, arm))) & (own["metric"] == number["metric"])]
+        fits = own[own["arm"].str.fullmatch(pattern) & (own["metric"] == number["metric"])]
         fixed = {
             "study": number["study"],
             "arm": number["arm"],

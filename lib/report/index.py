@@ -107,7 +107,10 @@ def machine(records: dict[str, dict]) -> dict:
         "commits": list(dict.fromkeys(f["commit"] for f in sorted(facts, key=lambda f: f["date"]))),
         "dirty": any(f["dirty"] for f in facts),
         "machines": sorted(
-            {f"{f['cpu']}, {f['cores']} cores" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU") for f in facts}
+            {
+                f"{f['cpu']}, {f['cores']} core{'s' * (f['cores'] != 1)}" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU")
+                for f in facts
+            }
         ),
         "first": min(f["date"] for f in facts),
         "last": max(f["date"] for f in facts),

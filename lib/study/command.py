@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import sys
-from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.lock import study_lock

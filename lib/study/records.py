@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.study.fingerprints import code_digest  # noqa: F401  (part of this module's contract)
 from lib.study.errors import StudyError
+from lib.study.fingerprints import code_digest  # noqa: F401  (part of this module's contract)
 from lib.study.machine import environment_facts, thread_environment
 from lib.study.params import declared_parameters, load_params
 from lib.study.paths import ROOT, StudyPaths, study_paths
@@ -121,7 +121,8 @@ def begin(notebook: str, *, study: str, output: str = "", pool: str = "") -> Ste
         _limit_threads(default_threads(notebook, load_params(study)))
     os.environ["STUDY_STEP"] = name
     changed = " + uncommitted changes" if facts["dirty"] else ""
-    print(f"study {study} · {name} · commit {facts['commit']}{changed} · {facts['device']}, {facts['cores']} cores")
+    cores = f"{facts['cores']} core{'s' * (facts['cores'] != 1)}"
+    print(f"study {study} · {name} · commit {facts['commit']}{changed} · {facts['device']}, {cores}")
     if _data_of(parameters, paths, study) == "drawn":
         print("drawings: these numbers are about drawn faces, not about photographs of people")
     return Step(name, paths, parameters, facts, time.time())

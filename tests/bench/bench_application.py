@@ -19,20 +19,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import cv2  # noqa: E402
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-from bench_application_loops import drawn_frames, hsemotions, networks, ours, peers, s1_on_video, s1s, stand_in  # noqa: E402
+import cv2
+import numpy as np
+import pandas as pd
+from bench_application_loops import drawn_frames, hsemotions, networks, ours, peers, s1_on_video, s1s, stand_in
 
-from lib.application.command import main as command  # noqa: E402
-from lib.application.detection import QUICK, S1, THOROUGH, Search  # noqa: E402
-from lib.application.filmed import make_video  # noqa: E402
-from lib.application.network import Network, open_network  # noqa: E402
-from lib.application.stream import Options  # noqa: E402
-from lib.application.tracking import overlaps  # noqa: E402
-from lib.faces.drawn import draw_faces  # noqa: E402
-from lib.faces.faceset import CLASSES  # noqa: E402
-from lib.study.machine import environment_facts  # noqa: E402
+from lib.application.command import main as command
+from lib.application.detection import QUICK, S1, THOROUGH, Search
+from lib.application.filmed import make_video
+from lib.application.network import Network, open_network
+from lib.application.stream import Options
+from lib.application.tracking import overlaps
+from lib.faces.drawn import draw_faces
+from lib.faces.faceset import CLASSES
+from lib.study.machine import environment_facts
 
 
 def take(loop, frames, truth) -> dict:

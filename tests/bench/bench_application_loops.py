@@ -21,7 +21,7 @@ from lib.application.stream import Options, recognise
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import CLASSES
 
-PEER = '''
+PEER = """
 import json, sys, time
 import cv2, numpy as np
 from fer.fer import FER
@@ -32,7 +32,7 @@ for grey in frames:
     times.append((1e3 * (time.perf_counter() - began), 1e3 * (time.process_time() - cpu)))
     boxes.append([[float(v) for v in face["box"]] for face in found])
 print(json.dumps({"times": times[10:], "boxes": boxes}))
-'''
+"""
 
 
 def drawn_frames(n: int, at_once: int) -> tuple[list, list]:

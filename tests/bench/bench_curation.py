@@ -18,21 +18,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
+import numpy as np
+import pandas as pd
 
-from lib.classifiers.instrument import fit_instrument  # noqa: E402
-from lib.curation import consistency, planted  # noqa: E402
-from lib.curation.bias import bias_table  # noqa: E402
-from lib.curation.chain import curate  # noqa: E402
-from lib.curation.detection import FaceSettings, detect_faces, reject_faceless  # noqa: E402
-from lib.curation.steps import STEPS, Evidence, face_settings  # noqa: E402
-from lib.faces.drawn import draw_faces, drawn_study  # noqa: E402
-from lib.faces.duplicates import mark_copies  # noqa: E402
-from lib.faces.faceset import CLASSES, FaceSet  # noqa: E402
-from lib.faces.sources import read_faces  # noqa: E402
-from lib.study.machine import environment_facts  # noqa: E402
-from lib.study.params import load_params  # noqa: E402
+from lib.classifiers.instrument import fit_instrument
+from lib.curation import consistency, planted
+from lib.curation.bias import bias_table
+from lib.curation.chain import curate
+from lib.curation.detection import FaceSettings, detect_faces, reject_faceless
+from lib.curation.steps import STEPS, Evidence, face_settings
+from lib.faces.drawn import draw_faces, drawn_study
+from lib.faces.duplicates import mark_copies
+from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.sources import read_faces
+from lib.study.machine import environment_facts
+from lib.study.params import load_params
 
 PARAMS = load_params("quick")
 

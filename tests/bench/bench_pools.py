@@ -2,16 +2,22 @@
 
     python tests/bench/bench_pools.py --study runs/comp7055-cpu runs/comp7055-cpu/pools/* runs/internship-cpu/pools/dcgan
     python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks small --images 28000 --epochs 5 runs/comp7055-cpu/pools/*
+    python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks s1 --epochs 8 --batch 32 --workers 4 runs/comp7055-cpu/pools/*
 
 Each pool gives its first --images in order of generation; as many real training images stand beside them. S1's network is trained by S1's
-recipe, the small one by `fast`, for --epochs passes, and both are scored on the real validation split (PublicTest).
+recipe, the small one by `fast`, for --epochs passes, and both are scored on the real validation split (PublicTest). S1's network has no
+norms and stands still for its first few hundred steps: so few images want smaller batches than his 128 for it to set off at all.
 What has been measured lies in --results, a JSON a line, and is not measured again.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +28,7 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
 from lib.classifiers.instrument import load_instrument  # noqa: E402
+from lib.classifiers.recipes import recipe_of  # noqa: E402
 from lib.classifiers.training import train  # noqa: E402
 from lib.curation.intervals import wilson  # noqa: E402
 from lib.faces.faceset import FaceSet, load_faces  # noqa: E402
@@ -39,7 +46,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--networks", nargs="*", default=["small", "s1"], choices=list(RECIPE))
+    parser.add_argument("--batch", type=int, default=0, help="images a step; 0: the recipe's own")
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1, help="trainings at once, each with --threads threads")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "bench_pools.jsonl")
     asked = parser.parse_args()
@@ -51,12 +60,14 @@ def main() -> None:
     for name, folder in pools.items():
         if not any(row["pool"] == name and row["what"] == "distance" for row in known):
             known += keep(asked.results, distances(instrument, held, name, load_faces(folder) if folder else real))
-    for network in asked.networks:  # every pool with one network before the next, so that a run cut short compares like with like
-        for seed in range(asked.seeds):
-            for name, folder in pools.items():
-                job = {"pool": name, "what": network, "images": asked.images, "epochs": asked.epochs, "seed": seed}
-                if not any(job.items() <= row.items() for row in known):
-                    known += keep(asked.results, [job | alone(load_faces(folder) if folder else shuffled(real), held, job)])
+    jobs = [  # every pool with one network before the next, so that a run cut short compares like with like
+        {"pool": name, "what": network, "images": asked.images, "epochs": asked.epochs, "batch": asked.batch, "seed": seed}
+        for network, seed, name in itertools.product(asked.networks, range(asked.seeds), pools)
+    ]
+    jobs = [job for job in jobs if not any(job.items() <= row.items() for row in known)]
+    with ProcessPoolExecutor(asked.workers, get_context("spawn"), torch.set_num_threads, (asked.threads,)) as workers:
+        for done in as_completed([workers.submit(alone, pools[job["pool"]], asked.study / "data", job) for job in jobs]):
+            known += keep(asked.results, [done.result()])
     facts = environment_facts()
     where = f"{facts['cpu']}, {asked.threads} thread(s), torch {torch.__version__}"
     print(f"{where}; {len(real):,} real training images, {len(held):,} held out")
@@ -98,25 +109,34 @@ def shuffled(real: FaceSet) -> FaceSet:
     return real.select(np.random.default_rng(0).permutation(len(real)))
 
 
-def alone(source: FaceSet, held: FaceSet, job: dict) -> dict:
-    """Train a network on the first images of a source alone and score it on the held-out real ones, with a 95 % Wilson interval."""
+def alone(folder: Path | None, data: Path, job: dict) -> dict:
+    """Train a network on the first images of a pool (of the real ones without one) alone and score it on the held-out real ones.
+
+    Returns:
+        The job with value (accuracy), low, high (95 % Wilson interval), n, trained_on, seconds.
+    """
+    faces = load_faces(data)
+    source, held = load_faces(folder) if folder else shuffled(faces.split("train")), faces.split("val")
     part = source.select(np.arange(min(len(source), job["images"])))
     part = FaceSet(part.images, part.table[["id", "class", "split", "source"]]).resized(held.images.shape[1])
+    recipe = recipe_of(RECIPE[job["what"]])
+    recipe = replace(recipe, batch_size=job["batch"] or recipe.batch_size, curve_points=job["epochs"])
     began = time.perf_counter()
-    result = train(part, classifier=job["what"], recipe=RECIPE[job["what"]], seed=job["seed"], epochs=job["epochs"], evaluate={"val": held})
+    result = train(part, classifier=job["what"], recipe=recipe, seed=job["seed"], epochs=job["epochs"], evaluate={"val": held})
     hits = int((result.probabilities["val"].argmax(1) == held.labels).sum())
     value, low, high = wilson(hits, len(held))
-    return {"value": value, "low": low, "high": high, "n": len(held), "trained_on": len(part), "seconds": time.perf_counter() - began}
+    end = {"fitted": float(result.history["accuracy"].iloc[-1]), "seconds": time.perf_counter() - began}
+    return job | {"value": value, "low": low, "high": high, "n": len(held), "trained_on": len(part)} | end
 
 
 def overview(rows: list[dict]) -> pd.DataFrame:
     """Lay out one row a pool, one column a measurement (mean over seeds; the interval of the first)."""
-    table = pd.DataFrame([{"images": 0, "epochs": 0} | row for row in rows])
+    table = pd.DataFrame([{"images": 0, "epochs": 0, "batch": 0} | row for row in rows])
     digits = {"distance": "{:.2f} ({:.2f} to {:.2f})"}
     cells = {}
-    for (pool, what, images, epochs), group in table.groupby(["pool", "what", "images", "epochs"], sort=False):
+    for (pool, what, images, epochs, batch), group in table.groupby(["pool", "what", "images", "epochs", "batch"], sort=False):
         one = group.iloc[0]
-        column = what if what in ("distance", "labels") else f"{what}, {images:,.0f} x {epochs:.0f}"
+        column = what if what in ("distance", "labels") else f"{what}, {images:,.0f} x {epochs:.0f}" + f", batch {batch:.0f}" * (batch > 0)
         form = digits.get(what, "{:.1%} ({:.1%} to {:.1%})")
         cells.setdefault(pool, {})[column] = form.format(group["value"].mean(), one["low"], one["high"])
     return pd.DataFrame(cells).T.fillna("–").rename_axis("pool").reset_index()

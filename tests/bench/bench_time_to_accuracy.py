@@ -17,18 +17,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
+import numpy as np
+import pandas as pd
+import torch
 
-from lib.classifiers.recipes import RECIPES, Recipe  # noqa: E402
-from lib.classifiers.trainer import make_trainer, take_step  # noqa: E402
-from lib.classifiers.training import fit, predict  # noqa: E402
-from lib.faces.duplicates import mark_copies  # noqa: E402
-from lib.faces.faceset import FaceSet, load_faces  # noqa: E402
-from lib.faces.sources import read_faces  # noqa: E402
-from lib.study.machine import environment_facts  # noqa: E402
-from lib.study.params import load_params  # noqa: E402
+from lib.classifiers.recipes import RECIPES, Recipe
+from lib.classifiers.trainer import make_trainer, take_step
+from lib.classifiers.training import fit, predict
+from lib.faces.duplicates import mark_copies
+from lib.faces.faceset import FaceSet, load_faces
+from lib.faces.sources import read_faces
+from lib.study.machine import environment_facts
+from lib.study.params import load_params
 
 TARGET = 0.5788  # S1's base on its validation split
 PARTS = {  # what turns each part of the fast recipe off

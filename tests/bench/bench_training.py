@@ -20,18 +20,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
-from torch.nn import functional as F  # noqa: E402
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional as F
 
-from lib.classifiers.models import build_classifier  # noqa: E402
-from lib.classifiers.order import step_seed  # noqa: E402
-from lib.classifiers.recipes import RECIPES  # noqa: E402
-from lib.classifiers.trainer import make_trainer, take_step  # noqa: E402
-from lib.classifiers.training import predict, train  # noqa: E402
-from lib.faces.faceset import FaceSet  # noqa: E402
-from lib.study.machine import environment_facts, thread_environment  # noqa: E402
+from lib.classifiers.models import build_classifier
+from lib.classifiers.order import step_seed
+from lib.classifiers.recipes import RECIPES
+from lib.classifiers.trainer import make_trainer, take_step
+from lib.classifiers.training import predict, train
+from lib.faces.faceset import FaceSet
+from lib.study.machine import environment_facts, thread_environment
 
 RECIPE = RECIPES["schuermann"]
 
@@ -109,8 +109,9 @@ def one_of_several(faces: FaceSet, steps: int, pipe) -> None:
     trainer, step = engine(faces), 0
     pipe.send("ready")
     while pipe.recv():
-        for step in range(step, step + steps):
+        for _ in range(steps):
             take_step(trainer, step)
+            step += 1
         pipe.send("done")
 
 

@@ -101,7 +101,9 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
         "recipes": ["quick"],
         "train_steps": 5,
         "train_epochs": 0,
-        "seeds": 4, "more_seeds": 0, "more_seeds_arms": [],
+        "seeds": 4,
+        "more_seeds": 0,
+        "more_seeds_arms": [],
         "keep_weights": 0,
         "device": "cpu",
     }

@@ -10,9 +10,9 @@ from lib.classifiers import runs as module
 from lib.classifiers.models import training_code
 from lib.classifiers.recipes import RECIPES, recipes_of
 from lib.classifiers.runs import Sources, load_history, load_predictions, load_runs, plan_jobs, run_jobs
+from lib.faces.arms import Arm
 from lib.faces.faceset import CLASSES, FaceSet, save_faces
 from lib.faces.pool import save_alone
-from lib.faces.arms import Arm
 from lib.study.errors import StudyError
 
 PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2,

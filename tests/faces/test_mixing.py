@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.faces.faceset import CLASSES, FaceSet, concat
 from lib.faces.arms import Arm, plan_arms
+from lib.faces.faceset import CLASSES, FaceSet, concat
 from lib.faces.mixing import build_arm, stratified, synthetic_count
 from lib.study.errors import StudyError
 

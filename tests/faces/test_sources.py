@@ -201,8 +201,12 @@ def test_real_photographs(name, parts):
     faces = mark_copies(read_faces(Path(os.environ["FACES_DATA"]) / name), 2.0)
     assert tuple(len(faces.split(part)) for part in ("train", "val", "test")) == parts
     numbers = copies(faces).set_index("measure")["images"]
-    wanted = {"different images": 34034, "groups of identical images": 1516, "groups of identical images with conflicting labels": 57,
-              "blank images (standard deviation under 5)": 14}
+    wanted = {
+        "different images": 34034,
+        "groups of identical images": 1516,
+        "groups of identical images with conflicting labels": 57,
+        "blank images (standard deviation under 5)": 14,
+    }
     assert numbers[list(wanted)].to_dict() == wanted
     if name == "dataset_base":
         assert numbers["test images with an exact copy in train"] == 542

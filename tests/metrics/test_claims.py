@@ -6,8 +6,8 @@ import pytest
 
 from lib.metrics.arms import ArmPredictions
 from lib.metrics.claims import Evidence, claims_hash, decide_claims, load_claims
-from lib.metrics.findings import answer, load_reported, pool_verdicts, reported_beside_ours, truth_table
 from lib.metrics.contrasts import effects, result_rows, scorings
+from lib.metrics.findings import answer, load_reported, pool_verdicts, reported_beside_ours, truth_table
 from lib.study.errors import StudyError
 
 N = 1500

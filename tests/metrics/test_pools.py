@@ -7,7 +7,14 @@ import pytest
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.metrics.gates import copies_agreement, flags, label_permutation, require_labels_in_order
 from lib.metrics.pools import (
-    class_distances, diversity_curve, draw_like, measure, measure_pools, measure_spaces, memorised, memorised_pools,
+    class_distances,
+    diversity_curve,
+    draw_like,
+    measure,
+    measure_pools,
+    measure_spaces,
+    memorised,
+    memorised_pools,
 )  # fmt: skip
 from lib.metrics.spaces import extract_all, pixel_space, remembering
 from lib.study.errors import StudyError

@@ -51,6 +51,7 @@ def test_sentences_hold_effect_interval_n_and_all_verdicts():
 def test_the_figure_is_drawn_and_nothing_is_said_without_results(tmp_path):
     path = answer_figure(answer_rows(TABLES), tmp_path / "answer.svg", margin=0.005)
     assert "<svg" in path.read_text() and path.stat().st_size < 200_000
+    assert path.read_bytes() == answer_figure(answer_rows(TABLES), tmp_path / "again.svg", margin=0.005).read_bytes()
     assert answer_sentences(answer_rows({})) == []
     with pytest.raises(StudyError, match="no study on real faces has results yet"):
         main(str(tmp_path))

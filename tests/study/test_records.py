@@ -8,8 +8,17 @@ import pytest
 
 from lib.study.errors import StudyError
 from lib.study.paths import study_paths
-from lib.study.records import append_jsonl, atomic_write, begin, content_hash, read_json, write_json
-from lib.study.records import output_names, output_record, output_unchanged
+from lib.study.records import (
+    append_jsonl,
+    atomic_write,
+    begin,
+    content_hash,
+    output_names,
+    output_record,
+    output_unchanged,
+    read_json,
+    write_json,
+)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
