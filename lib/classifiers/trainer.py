@@ -36,6 +36,7 @@ class Trainer:
     generator: torch.Generator
     device: str
     precision: str
+    teacher: nn.Module | None = None  # whose probabilities are learnt beside the labels
 
     @property
     def result(self) -> nn.Module:
@@ -53,12 +54,14 @@ class Trainer:
 
 
 def make_trainer(
-    faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str, options: Options = Options()
+    faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str, options: Options = Options(),
+    teacher: nn.Module | None = None,
 ) -> Trainer:  # fmt: skip
     """Build network, optimiser and schedule from a seed, through torch's own random state, and put the images on the device.
 
     Args:
         steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
+        teacher: trained network whose probabilities count by the recipe's taught_share.
     """
     faces = present(faces)
     schedule = Schedule(len(faces), recipe.batch_size, steps, not steps, seed)
@@ -79,7 +82,10 @@ def make_trainer(
     )
     weights = None if weights is None else torch.from_numpy(weights).to(device)
     precision, optimiser, generator = precision_on(device, recipe.precision), make_optimiser(model, recipe), torch.Generator(device)
-    return Trainer(model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision)
+    teacher = teacher and teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Trainer(
+        model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision, teacher
+    )
 
 
 def take_step(trainer: Trainer, step: int) -> torch.Tensor:
@@ -114,35 +120,41 @@ def batch_loss(trainer: Trainer, x: torch.Tensor, rows: torch.Tensor) -> tuple[t
     """Compute the loss of a batch x of the images `rows`, and its hits; each group with batch statistics of its own goes through alone."""
     labels, weights = trainer.labels[rows], None if trainer.weights is None else trainer.weights[rows]
     if trainer.groups is None:
-        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator)
+        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator, trainer.teacher)
         return loss, (logits.detach().argmax(1) == labels).sum()
     losses, hits, groups = [], [], trainer.groups[rows]
     for group in groups.unique().tolist():
         select_group(trainer.model, group)
         own = groups == group
         own_weights = None if weights is None else weights[own]
-        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator)
+        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator, trainer.teacher)
         losses.append(loss * (len(logits) / len(rows)))
         hits.append((logits.detach().argmax(1) == labels[own]).sum())
     return torch.stack(losses).sum(), torch.stack(hits).sum()
 
 
 def loss_of(
-    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator, teacher: nn.Module | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so.
+    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so, against labels and what a teacher says.
 
     Returns:
         (loss, logits); with mixing the logits are those of mixed images.
+
+    Source: teaching on the student's own views: Beyer et al. 2022, arXiv 2106.05237.
     """
-    if not recipe.mixup_alpha and not recipe.cutmix_alpha:
-        logits = model(x.contiguous(memory_format=torch.channels_last)).float()
-        return weighted_mean(F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none"), weights), logits
-    x, partners, share = mix(x, recipe, generator)
-    logits = model(x.contiguous(memory_format=torch.channels_last)).float()
-    ours = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
-    theirs = F.cross_entropy(logits, labels[partners], label_smoothing=recipe.label_smoothing, reduction="none")
-    return weighted_mean(ours * share + theirs * (1 - share), weights), logits
+    targets = [(1.0, labels)]
+    if recipe.mixup_alpha or recipe.cutmix_alpha:
+        x, partners, share = mix(x, recipe, generator)
+        targets = [(share, labels), (1 - share, labels[partners])]
+    x = x.contiguous(memory_format=torch.channels_last)
+    logits, smooth = model(x).float(), recipe.label_smoothing
+    losses = sum(share * F.cross_entropy(logits, target, label_smoothing=smooth, reduction="none") for share, target in targets)
+    if teacher is not None:
+        with torch.no_grad():
+            taught = teacher(x).float().softmax(1)
+        losses = losses * (1 - recipe.taught_share) + F.cross_entropy(logits, taught, reduction="none") * recipe.taught_share
+    return weighted_mean(losses, weights), logits
 
 
 def weighted_mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:

@@ -5,6 +5,7 @@ from its last checkpoint to the very result it would have had.
 """
 
 import math
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,10 +22,13 @@ from lib.classifiers.recipes import Recipe, recipe_of
 from lib.classifiers.resume import Progress, drop_progress, load_progress, save_progress
 from lib.classifiers.splitnorm import join_norms
 from lib.classifiers.trainer import Trainer, make_trainer, take_step
+from lib.classifiers.weights import load_facts, load_model, save_model
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
+from lib.study.records import content_hash
 
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints of a run; shorter runs write none
+TEACHER, WEIGHTS = "teacher", "network.safetensors"  # in a run's folder while the run is under way
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,34 @@ def train(
             "early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0"
         )
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options)
+        settings = {"steps": steps, "epochs": epochs, "evaluate": evaluate, "watch": watch, "device": device, "options": options}
+        teacher = earlier_network(faces, classifier, recipe, seed, folder, **settings) if recipe.teachers else None
+        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options, teacher)
         key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]
         history, kept = fit(trainer, evaluate.get(watch), folder, key, progress, options.early_stopping_patience)
         join_norms(trainer.result)
+    if recipe.teachers and folder is not None:
+        shutil.rmtree(folder / TEACHER, ignore_errors=True)
     probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
     return TrainingResult(trainer.result.eval().cpu(), history, probabilities, training_facts(trainer, history) | {"best_step": kept})
+
+
+def earlier_network(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, folder: Path | None, **settings) -> nn.Module:
+    """Train the network that teaches: the same but for the seed, the next one, and with one teacher less.
+
+    A run with a folder keeps it there until it has taught to the end, so that a killed run does not train it twice.
+
+    Source: Furlanello et al. 2018, arXiv 1805.04770.
+    """
+    recipe, seed, own = replace(recipe, teachers=recipe.teachers - 1), seed + 1, folder and Path(folder) / TEACHER
+    plain = {name: settings[name] for name in ("steps", "epochs", "watch")} | asdict(settings["options"])
+    key = content_hash([faces.digest(), classifier, asdict(recipe), seed, plain])
+    if own and (own / WEIGHTS).exists() and load_facts(own / WEIGHTS).get("key") == key:
+        return load_model(own / WEIGHTS)
+    network = train(faces, classifier=classifier, recipe=recipe, seed=seed, folder=own, **settings).model
+    if own:
+        save_model(network, own / WEIGHTS, classifier=classifier, image_px=faces.images.shape[1], facts={"key": key})
+    return network
 
 
 def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:

@@ -10,8 +10,10 @@ import torch
 from lib.classifiers import training
 from lib.classifiers.models import build_classifier, parameter_count
 from lib.classifiers.optimisers import learning_rate
+from lib.classifiers.options import Options
 from lib.classifiers.recipes import RECIPES, recipe_of
-from lib.classifiers.training import predict, train
+from lib.classifiers.trainer import loss_of
+from lib.classifiers.training import earlier_network, predict, train
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
@@ -78,7 +80,16 @@ def test_training_leaves_torchs_own_random_state_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.parametrize("changes", [{}, {"average_share": 0.5}, {"optimiser": "sgd"}, {"mixup_alpha": 0.2, "cutmix_alpha": 1.0}])
+CHANGES = [
+    {},
+    {"average_share": 0.5},
+    {"optimiser": "sgd"},
+    {"mixup_alpha": 0.2, "cutmix_alpha": 1.0},
+    {"teachers": 1, "taught_share": 0.7},
+]
+
+
+@pytest.mark.parametrize("changes", CHANGES)
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, changes):
     recipe, faces = replace(QUICK, **changes), stripes(40)
     whole = train(faces, classifier="small", recipe=recipe, seed=1, steps=8)
@@ -99,7 +110,29 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path, monkeypatch, changes):
     assert weights_of(resumed) == weights_of(whole)
     timeless = [r.history.drop(columns="seconds") for r in (resumed, whole)]
     pd.testing.assert_frame_equal(*timeless)
-    assert not (tmp_path / "checkpoint.safetensors").exists()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_says_what_its_teacher_says_has_nothing_to_learn():
+    model, faces, recipe = build_classifier("small").eval(), stripes(8), replace(QUICK, taught_share=1.0)
+    x, labels = torch.from_numpy(faces.images)[:, None] / 255, torch.from_numpy(faces.labels)
+    for teacher, still in ((model, True), (build_classifier("small").eval(), False)):
+        model.zero_grad()
+        loss_of(model, x, labels, None, recipe, torch.Generator(), teacher)[0].backward()
+        assert (max(p.grad.abs().max() for p in model.parameters()) < 1e-6) == still
+
+
+def test_the_teacher_is_a_whole_run_of_the_next_seed_and_a_killed_student_finds_it_again(tmp_path):
+    faces, recipe = stripes(40), replace(QUICK, teachers=1, taught_share=0.7)
+    before = train(faces, classifier="small", recipe=QUICK, seed=2, steps=8)
+    teacher = earlier_network(
+        faces, "small", recipe, 1, tmp_path, steps=8, epochs=0, evaluate={}, watch="", device="cpu", options=Options()
+    )
+    assert weights_of(before) == b"".join(t.numpy().tobytes() for t in teacher.state_dict().values())
+    student = train(faces, classifier="small", recipe=recipe, seed=1, steps=8)
+    seen = []
+    again = train(faces, classifier="small", recipe=recipe, seed=1, steps=8, folder=tmp_path, progress=lambda row: seen.append(row["step"]))
+    assert weights_of(student) == weights_of(again) and len(seen) == 4
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken(tmp_path, monkeypatch):

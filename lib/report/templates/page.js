@@ -9,4 +9,4 @@ if (button) {
   });
 }
 const here = document.querySelector("nav.stages [aria-current]");
-if (here) here.parentElement.parentElement.scrollLeft = here.offsetLeft - 24;
+if (here) here.closest(".bar").scrollLeft = here.offsetLeft - 24;
