@@ -2,11 +2,11 @@
 
     python tests/bench/bench_pools.py --study runs/comp7055-cpu runs/comp7055-cpu/pools/* runs/internship-cpu/pools/dcgan
     python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks small --images 28000 --epochs 5 runs/comp7055-cpu/pools/*
-    python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks s1 --epochs 8 --batch 32 --workers 4 runs/comp7055-cpu/pools/*
+    python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks s1 --images 28709 --steps 450 --workers 4 runs/comp7055-cpu/pools/*
 
 Each pool gives its first --images in order of generation; as many real training images stand beside them. S1's network is trained by S1's
-recipe, the small one by `fast`, for --epochs passes, and both are scored on the real validation split (PublicTest). S1's network has no
-norms and stands still for its first few hundred steps: so few images want smaller batches than his 128 for it to set off at all.
+recipe, the small one by `fast`, for --epochs passes or --steps, and both are scored on the real validation split (PublicTest). S1's network
+has no norms and names the commonest class for its first few hundred steps.
 What has been measured lies in --results, a JSON a line, and is not measured again.
 """
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--networks", nargs="*", default=["small", "s1"], choices=list(RECIPE))
-    parser.add_argument("--batch", type=int, default=0, help="images a step; 0: the recipe's own")
+    parser.add_argument("--steps", type=int, default=0, help="in place of --epochs, the same for pools of all sizes")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="trainings at once, each with --threads threads")
     parser.add_argument("--threads", type=int, default=1)
@@ -61,7 +61,14 @@ def main() -> None:
         if not any(row["pool"] == name and row["what"] == "distance" for row in known):
             known += keep(asked.results, distances(instrument, held, name, load_faces(folder) if folder else real))
     jobs = [  # every pool with one network before the next, so that a run cut short compares like with like
-        {"pool": name, "what": network, "images": asked.images, "epochs": asked.epochs, "batch": asked.batch, "seed": seed}
+        {
+            "pool": name,
+            "what": network,
+            "images": asked.images,
+            "epochs": 0 if asked.steps else asked.epochs,
+            "steps": asked.steps,
+            "seed": seed,
+        }
         for network, seed, name in itertools.product(asked.networks, range(asked.seeds), pools)
     ]
     jobs = [job for job in jobs if not any(job.items() <= row.items() for row in known)]
@@ -119,10 +126,10 @@ def alone(folder: Path | None, data: Path, job: dict) -> dict:
     source, held = load_faces(folder) if folder else shuffled(faces.split("train")), faces.split("val")
     part = source.select(np.arange(min(len(source), job["images"])))
     part = FaceSet(part.images, part.table[["id", "class", "split", "source"]]).resized(held.images.shape[1])
-    recipe = recipe_of(RECIPE[job["what"]])
-    recipe = replace(recipe, batch_size=job["batch"] or recipe.batch_size, curve_points=job["epochs"])
+    recipe = replace(recipe_of(RECIPE[job["what"]]), curve_points=20)
     began = time.perf_counter()
-    result = train(part, classifier=job["what"], recipe=recipe, seed=job["seed"], epochs=job["epochs"], evaluate={"val": held})
+    length = {"steps": job["steps"], "epochs": job["epochs"]}
+    result = train(part, classifier=job["what"], recipe=recipe, seed=job["seed"], **length, evaluate={"val": held})
     hits = int((result.probabilities["val"].argmax(1) == held.labels).sum())
     value, low, high = wilson(hits, len(held))
     end = {"fitted": float(result.history["accuracy"].iloc[-1]), "seconds": time.perf_counter() - began}
@@ -131,12 +138,14 @@ def alone(folder: Path | None, data: Path, job: dict) -> dict:
 
 def overview(rows: list[dict]) -> pd.DataFrame:
     """Lay out one row a pool, one column a measurement (mean over seeds; the interval of the first)."""
-    table = pd.DataFrame([{"images": 0, "epochs": 0, "batch": 0} | row for row in rows])
+    table = pd.DataFrame([{"images": 0, "epochs": 0, "steps": 0} | row for row in rows])
     digits = {"distance": "{:.2f} ({:.2f} to {:.2f})"}
     cells = {}
-    for (pool, what, images, epochs, batch), group in table.groupby(["pool", "what", "images", "epochs", "batch"], sort=False):
+    for (pool, what, images, epochs, steps), group in table.groupby(["pool", "what", "images", "epochs", "steps"], sort=False):
         one = group.iloc[0]
-        column = what if what in ("distance", "labels") else f"{what}, {images:,.0f} x {epochs:.0f}" + f", batch {batch:.0f}" * (batch > 0)
+        column = (
+            what if what in ("distance", "labels") else f"{what}, {images:,.0f} x {epochs:.0f}" if epochs else f"{what}, {steps:.0f} steps"
+        )
         form = digits.get(what, "{:.1%} ({:.1%} to {:.1%})")
         cells.setdefault(pool, {})[column] = form.format(group["value"].mean(), one["low"], one["high"])
     return pd.DataFrame(cells).T.fillna("–").rename_axis("pool").reset_index()
