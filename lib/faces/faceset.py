@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from lib.faces.pictures import to_square
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
@@ -93,10 +94,9 @@ def resize(images: np.ndarray, px: int) -> np.ndarray:
     """Resize uint8 (N, H, W) to (N, px, px): area when shrinking, bilinear when growing."""
     if images.shape[1:] == (px, px):
         return images
-    way = cv2.INTER_AREA if px < min(images.shape[1:]) else cv2.INTER_LINEAR
     resized = np.empty((len(images), px, px), np.uint8)
     for i, image in enumerate(images):
-        resized[i] = cv2.resize(image, (px, px), interpolation=way)
+        resized[i] = to_square(image, px)
     return resized
 
 

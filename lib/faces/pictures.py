@@ -86,8 +86,7 @@ def _grey(picture: Image.Image, grey: str) -> np.ndarray:
 
 
 def to_square(image: np.ndarray, px: int) -> np.ndarray:
-    """Resize to px x px: area average when shrinking, bilinear when growing."""
+    """Resize uint8 (H, W) to (px, px): area average when shrinking, bilinear when growing."""
     if image.shape == (px, px):
         return image
-    how = Image.Resampling.BOX if min(image.shape) > px else Image.Resampling.BILINEAR
-    return np.array(Image.fromarray(image).resize((px, px), how))
+    return cv2.resize(image, (px, px), interpolation=cv2.INTER_AREA if px < min(image.shape) else cv2.INTER_LINEAR)
