@@ -51,15 +51,15 @@ def same_accuracy(networks: dict[str, Network], sizes: dict[str, int], images: n
     """Compare networks on the same images; the first is the reference of the agreement.
 
     Returns:
-        One row a network: network, accuracy, low, high (95 % Wilson), loss (accuracy minus the reference's) with loss_low and loss_high
-        (95 %, paired by image), agreement, kilobytes, milliseconds (median of one image).
+        One row a network: network, accuracy, low, high (95 % Wilson), change (accuracy minus the reference's; less than 0: lost) with
+        change_low and change_high (95 %, paired by image), agreement, kilobytes, milliseconds (median of one image).
     """
     answers = {name: network.classify(images).argmax(1) for name, network in networks.items()}
     reference, rows = next(iter(answers.values())), []
     for name, said in answers.items():
         share, low, high = wilson(int((said == labels).sum()), len(labels))
         row = {"network": name, "accuracy": share, "low": low, "high": high}
-        row |= dict(zip(("loss", "loss_low", "loss_high"), paired_difference(reference == labels, said == labels)))
+        row |= dict(zip(("change", "change_low", "change_high"), paired_difference(reference == labels, said == labels)))
         row |= {"agreement": float((said == reference).mean())}
         rows.append(row | {"kilobytes": sizes[name] / 1000, "milliseconds": _milliseconds(networks[name], images)})
     return pd.DataFrame(rows)
