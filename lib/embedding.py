@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lib.curation.intervals import wilson
+from lib.metrics.pools import draw_like
 from lib.metrics.twosample import two_sample
 from lib.study.errors import StudyError
 
@@ -230,7 +231,7 @@ def gather(sets: dict, to_features, *, n: int, seed: int = 0) -> tuple[dict, dic
 
 
 def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, seed: int = 0) -> pd.DataFrame:
-    """Compare every pool with held-out real images in feature space, with real halves as the baseline.
+    """Compare every pool, at the real class shares, with held-out real images in feature space; real halves are the baseline.
 
     Args:
         features: float (N, D) by source; "real" is one of them.
@@ -238,18 +239,17 @@ def compare_pools(features: dict[str, np.ndarray], labels: dict[str, np.ndarray]
     Returns:
         One row a source ("real" compares two real halves): told_apart, low, high, n, mixing (neighbourhoods), separation (silhouette).
     """
-    order = np.random.default_rng(seed).permutation(len(features["real"]))
+    order, rows = np.random.default_rng(seed).permutation(len(features["real"])), []
     half = len(order) // 2
-    rows = []
     for name, found in features.items():
-        real, synth = (features["real"][order[:half]], features["real"][order[half:]]) if name == "real" else (features["real"], found)
+        alike = order[half:] if name == "real" else draw_like(labels[name], labels["real"], len(order), seed)
+        real, synth = features["real"][order[:half] if name == "real" else order], found[alike]
         n = min(len(real), len(synth))
         joint = reduce_features(np.concatenate([real[:n], synth[:n]]), seed=seed)
         told = two_sample(real, synth, seed=seed)
-        rows_asked = 2 * told["n"]
-        row = dict(zip(("told_apart", "low", "high"), wilson(round(told["accuracy"] * rows_asked), rows_asked)))
-        row = {"source": name} | row | {"n": rows_asked}
-        row["mixing"] = mixing(joint, np.repeat([False, True], n))
+        asked = 2 * told["n"]
+        row = dict(zip(("told_apart", "low", "high"), wilson(round(told["accuracy"] * asked), asked)))
+        row = {"source": name} | row | {"n": asked, "mixing": mixing(joint, np.repeat([False, True], n))}
         rows.append(row | {"separation": class_separation(found, labels[name], seed=seed)})
     return pd.DataFrame(rows)
 

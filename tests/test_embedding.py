@@ -103,6 +103,14 @@ def test_compare_pools_names_the_shifted_pool():
     assert table.loc["shifted", "mixing"] < 0.6 < table.loc["good", "mixing"]
 
 
+def test_another_mix_of_classes_is_not_told_apart():
+    rng = np.random.default_rng(1)
+    labels = {"real": rng.choice(7, 2000, p=[0.4, 0.3, 0.1, 0.05, 0.05, 0.05, 0.05]), "even": np.arange(4200) % 7}
+    sets = {name: 3 * np.eye(7)[own] + rng.normal(size=(len(own), 7)) for name, own in labels.items()}
+    table = embedding.compare_pools(sets, labels).set_index("source")
+    assert table.loc["even", "low"] < 0.53 and table.loc["even", "mixing"] > 0.9
+
+
 def test_bad_input_is_named():
     with pytest.raises(StudyError, match="no method 'mds'"):
         embedding.map_features(np.zeros((9, 3)), "mds")

@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from lib.metrics.evidence import of_first_classifier
 from lib.metrics.findings import answer, effect_text
 
 # what is asked, the arms that answer it, what they are read against; {} are the groups of the pattern
@@ -29,9 +30,10 @@ def answers(verdicts: pd.DataFrame, effects: pd.DataFrame, *, drawn: bool) -> li
 
     Args:
         verdicts: of `findings.pool_verdicts`.
-        effects: of `contrasts.effects`.
+        effects: of `contrasts.effects`; the study's first classifier answers.
         drawn: the faces are drawings.
     """
+    effects = of_first_classifier(effects)
     told = other_answers(effects)
     return [tally_of_all(effects), *told] if told and not len(verdicts) else answer(verdicts, drawn=drawn) + told
 

@@ -19,7 +19,7 @@ from lib.metrics.pools import draw_like
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
 
-NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 2, 0.02
+NEAR_GREY_LEVELS, DRAWS, LEAST_GAP = 6.0, 4, 0.02
 KINDS = ("synthetic", "replace", "scarce", "supplement")  # of arms, from most to least synthetic
 Faces = tuple[np.ndarray, np.ndarray]  # images uint8 (N, H, W), labels int64 (N,)
 Learner = Callable[[np.ndarray, np.ndarray], np.ndarray]  # images and labels of training faces -> classes int64 (M,) of the test faces
@@ -44,7 +44,7 @@ def attribute(
         learn: trains on faces and answers for `test`.
         features: uint8 (N, H, W) to float (N, D), in which coverage is measured.
         judge: uint8 (N, H, W) to class probabilities float (N, 7), of a network trained on real faces other than `test`.
-        n: most training faces of either kind; two draws of them are averaged.
+        n: most training faces of either kind; DRAWS draws of them are averaged.
     Returns:
         One row a cause, "gap" (all of them) first: cause, evidence, lost, low, high (accuracy that real faces lose by the fault, 95 %
         interval over draws and test images), regained, regained_low, regained_high (what the pool gains without it; missing where it
@@ -102,10 +102,13 @@ def sentences(causes: pd.DataFrame) -> list[str]:
     for pool, rows in causes.groupby("pool", sort=False):
         gap, main = rows.iloc[0], rows[rows["main"]]
         reach = f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
+        if gap["low"] <= 0 or gap["lost"] <= LEAST_GAP:
+            said.append(f"{pool}: against as many real faces it loses {100 * gap['lost']:.1f} points {reach}; there is no gap to explain.")
+            continue
         text = f"{pool} teaches {100 * gap['lost']:.1f} points less than as many real faces {reach}"
         if len(main):
             row = main.iloc[0]
-            text += f"; most of what can be named costs {row['cause']} ({row['evidence']}): {100 * row['lost']:.1f} points"
+            text += f"; the costliest suspect is {row['cause']} ({row['evidence']}): real faces lose {100 * row['lost']:.1f} points by it"
             text += f" ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
         said.append(text + ("." if len(main) else "; no suspect's cost is beyond doubt."))
     return said
@@ -128,7 +131,8 @@ def blind_spots(found: dict[str, tuple], arms: dict, runs: pd.DataFrame, labels:
         own = runs[(runs["pool"] == pool) & runs["kind"].isin(KINDS) & (runs["failed"] == "")]
         if pool == "real" or not len(own):
             continue
-        order = own.assign(place=own["kind"].map(KINDS.index)).sort_values(["place", "share"], ascending=[True, False])
+        real_share = own["share"].where(own["kind"].isin(("replace", "scarce")), -own["share"])  # elsewhere the share is the synthetic one
+        order = own.assign(place=own["kind"].map(KINDS.index), real_share=real_share).sort_values(["place", "real_share"])
         arm, blind = order["arm"].iloc[0], ~covered(found["real"][0], features)
         for classifier in dict.fromkeys(name for arm_, name in arms if arm_ == arm):
             fixed = {"pool": pool, "arm": arm, "classifier": classifier, "uncovered": float(blind.mean()), "n_uncovered": int(blind.sum())}
@@ -160,7 +164,9 @@ def _wrong_labels(real: FaceSet, pool: FaceSet, said: np.ndarray, agreed: float,
     truth = pool.table["true_class"].map({name: c for c, name in enumerate(CLASSES)}).to_numpy() if known else said.argmax(1)
     chance = float((np.bincount(pool.labels, minlength=7) * np.bincount(said.argmax(1), minlength=7)).sum() / len(pool) ** 2)
     right = float((truth == pool.labels).mean())
-    wrong = 1 - right if known else float(np.clip(1 - (right - chance) / max(agreed - chance, 1e-6), 0, 1))
+    wrong = 1 - right
+    if not known:  # the share of labels that say nothing; of those drawn at random one in seven is right
+        wrong = float(np.clip(1 - (right - chance) / max(agreed - chance, 1e-6), 0, 1)) * (1 - 1 / len(CLASSES))
     labels = real.labels.copy()
     hit = rng.random(len(labels)) < wrong
     labels[hit] = (labels[hit] + rng.integers(1, len(CLASSES), hit.sum())) % len(CLASSES)

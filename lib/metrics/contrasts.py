@@ -134,7 +134,7 @@ def levels(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, metric: str 
 
 def effects(
     arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin: float, metric: str = "accuracy", class_name: str = "",
-    seconds_per_run: float = 0.0,
+    seconds_per_run: float = 0.0, planned_seeds: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Judge every contrast of a study on one metric.
 
@@ -144,9 +144,11 @@ def effects(
         labels: int64 (N,).
         clusters: int64 (N,), equal for copies.
         margin: smallest effect of interest.
+        planned_seeds: of the pilot; where a comparison has more, it was looked at twice, and its p-values count double (Bonferroni).
+            0: all seeds were planned at once.
     Returns:
         Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
-        generations, smallest_visible, advice. Holm's family is one question asked of all pools: contrasts whose arms and references
+        generations, smallest_visible, looks, advice. Holm's family is one question asked of all pools: contrasts whose arms and references
         differ in the pool alone (against base, also in the filter), of one classifier.
     """
     rows = []
@@ -157,7 +159,7 @@ def effects(
             fixed = {"reference": reference, "arm": arm, "role": role, "classifier": classifier, "metric": metric, "class": class_name}
             rows.append(fixed | {"effect": effect})
     table = pd.DataFrame(rows, columns=["reference", "arm", "role", "classifier", "metric", "class", "effect"])
-    return _judged(table, margin, seconds_per_run)
+    return _judged(table, margin, seconds_per_run, planned_seeds)
 
 
 def generation_range(arms: dict, joined: dict, judged: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
@@ -180,15 +182,18 @@ def generation_range(arms: dict, joined: dict, judged: pd.DataFrame, labels: np.
     return rows[told].assign(lowest=[own.min() for own in single], highest=[own.max() for own in single]).reset_index(drop=True)
 
 
-def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float) -> pd.DataFrame:
+def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float, planned_seeds: int) -> pd.DataFrame:
     kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "generations", "smallest_visible")
     for name in kept:
         table[name] = [getattr(effect, name) for effect in table["effect"]]
     # against base a filtered supplement asks what its plain one asks: the same runs under two names must get one word
     asked = table["arm"].where(table["role"] != "base", table["arm"].str.replace(r"-only_\w+$", "", regex=True))
     family = [table["reference"].map(design), asked.map(design), table["classifier"]]
-    table["p_holm"] = table.groupby(family)["p"].transform(lambda p: holm(list(p))) if len(table) else []
-    table["verdict"] = [verdict(effect, margin, p=p) for effect, p in zip(table["effect"], table["p_holm"])]
+    table["looks"] = 1 + ((table["n_seeds"] > planned_seeds) & (planned_seeds > 0))
+    once = (table["p"] * table["looks"]).clip(upper=1.0)
+    table["p_holm"] = once.groupby(family).transform(lambda p: holm(list(p))) if len(table) else []
+    judged = zip(table["effect"], table["p_holm"], table["looks"])
+    table["verdict"] = [verdict(effect, margin, p=p, looks=looks) for effect, p, looks in judged]
     told = zip(table["effect"], table["verdict"])
     table["advice"] = [advice(effect, margin, seconds_per_run=seconds_per_run) if word == "undecided" else "" for effect, word in told]
     return table.drop(columns="effect")

@@ -21,14 +21,17 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     """List the runs that 40_training recorded in its latest execution: older ones may lie beside them and do not count.
 
     Returns:
-        One row a run: folder (absolute), arm, classifier, recipe, seed, fold (0 without folds), seconds, failed, and the run's other facts.
+        One row a run, classifiers in the study's order: folder (absolute), arm, classifier, recipe, seed, fold (0 without
+        folds), seconds, failed, and the run's other facts.
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
     """
     state = paths.state / "40_training.json"
     if not state.exists():
         raise StudyError(f"{state}: not there, so nothing has been trained; run notebook 40 first")
-    files = [paths.root / name for name in read_json(state)["outputs"] if name.endswith("/result.json")]
+    record = read_json(state)
+    files = [paths.root / name for name in record["outputs"] if name.endswith("/result.json")]
+    wanted = record.get("parameters", {}).get("classifiers", [])
     rows = []
     for file in files:
         record = read_json(file)
@@ -38,7 +41,8 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     if not len(table) or not (table["failed"] == "").any():
         raise StudyError(f"{state}: names no run that succeeded; look at notebook 40 and run it again")
     table["fold"] = table["fold"].fillna(0).astype(int) if "fold" in table else 0
-    return table.sort_values(["seed", "fold", "arm"], kind="stable").reset_index(drop=True)
+    place = table["classifier"].map({name: i for i, name in enumerate(wanted)})  # the study's first classifier is the one that decides
+    return table.assign(place=place).sort_values(["place", "seed", "fold", "arm"], kind="stable", ignore_index=True).drop(columns="place")
 
 
 def load_judged(paths: StudyPaths, folds: int, seed: int) -> tuple[FaceSet, FaceSet, np.ndarray]:
@@ -68,7 +72,9 @@ def load_arms(runs: pd.DataFrame, split: str = "test", fold: np.ndarray | None =
         fold: of `judged_faces`: which fold holds out each image; the predictions of the runs of all folds are put together, where a seed
             has all of them.
     """
-    good = runs[runs["failed"] == ""].sort_values(["classifier", "arm", "seed"])
+    good = runs[runs["failed"] == ""].sort_values(["arm", "seed"])
+    networks = {name: i for i, name in enumerate(runs["classifier"].unique())}
+    good = good.sort_values("classifier", key=lambda own: own.map(networks), kind="stable")
     good = good.sort_values("arm", key=lambda arm: arm != "base", kind="stable")
     predictions = [load_predictions(Path(folder))[split] for folder in good["folder"]]
     return gather_arms(*(over_folds(good, predictions, fold) if fold is not None and fold.any() else (good, predictions)))
@@ -91,6 +97,11 @@ def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool, at_most:
         return made
     drawn = {name: np.sort(np.random.default_rng(seed).permutation(len(pool))[:at_most]) for name, pool in made.items()}
     return {name: pool.select(drawn[name]) for name, pool in made.items()}
+
+
+def of_first_classifier(effects: pd.DataFrame) -> pd.DataFrame:
+    """Keep the comparisons of the study's first classifier: an answer is given once, not once per network."""
+    return effects[effects["classifier"] == effects["classifier"].iloc[0]] if len(effects) else effects
 
 
 def one_classifier(arms: dict) -> dict:

@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from lib.metrics.arms import compare_arms
+from lib.metrics.evidence import of_first_classifier
 from lib.metrics.statistics import verdict
 from lib.study.paths import ROOT
 
@@ -64,12 +65,12 @@ def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
     """Judge each pool by its largest supplement, against base and against every control of the same size.
 
     Args:
-        effects: table of `contrasts.effects`.
+        effects: table of `contrasts.effects`; the study's first classifier decides.
         pools: names of the study's pools.
     Returns:
         Columns pool, arm, verdict (against base), beyond_controls (does it beat every control), effect, and one text a control.
     """
-    rows = []
+    rows, effects = [], of_first_classifier(effects)
     for pool in pools:
         own = effects[effects["arm"].map(lambda arm, pool=pool: _share_of(arm, pool) is not None)]
         if not len(own):
@@ -100,11 +101,8 @@ def answer(verdicts: pd.DataFrame, *, drawn: bool) -> list[str]:
     for row in verdicts.to_dict("records"):
         extra = ""
         if row["verdict"] == "helps":
-            extra = (
-                " It beats every control of its size."
-                if row["beyond_controls"] == "yes"
-                else " It does not beat every control of its size."
-            )
+            beaten = {"yes": " It beats every control of its size.", "no": " It does not beat every control of its size."}
+            extra = beaten.get(row["beyond_controls"], " No control of its size was run.")
         sentences.append(f"{row['pool']} {words[row['verdict']]} ({row['arm']}): {row['effect']}.{extra}")
     return sentences
 

@@ -104,18 +104,19 @@ def _reach(df: float, power: float, pilot_df: float) -> float:
     return float(optimize.brentq(lambda ncp: stats.nct.sf(critical, df, ncp * shrink).mean() - power, 1e-3, 200, xtol=1e-3))
 
 
-def verdict(effect: Effect, margin: float, *, p: float | None = None) -> str:
+def verdict(effect: Effect, margin: float, *, p: float | None = None, looks: int = 1) -> str:
     """Say in one word what an arm does.
 
     Args:
         margin: smallest effect of interest, in the metric's unit; a difference that is surely smaller is `equivalent`.
         p: the p-value after Holm's adjustment, where the effect is one of a family; None for the effect's own.
+        looks: how often the data were looked at, each time free to stop; the test of equivalence counts as often.
     Returns:
         equivalent (two one-sided tests at 5 %), helps or hurts (p < 0.05), undecided; with one seed always undecided.
     """
     if effect.n_seeds < 2:
         return UNDECIDED
-    if equivalence_p(effect, margin) < ALPHA:
+    if equivalence_p(effect, margin) * looks < ALPHA:
         return EQUIVALENT
     if (effect.p if p is None else p) < ALPHA:
         return HELPS if effect.difference > 0 else HURTS

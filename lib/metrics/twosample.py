@@ -7,7 +7,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from lib.faces.faceset import FaceSet
 from lib.metrics.harmonise import ASPECTS, alike
+from lib.metrics.pools import draw_like
 
 
 def two_sample(real: np.ndarray, synth: np.ndarray, *, folds: int = 5, seed: int = 0) -> dict[str, float]:
@@ -31,24 +33,24 @@ def two_sample(real: np.ndarray, synth: np.ndarray, *, folds: int = 5, seed: int
     return {"accuracy": accuracy, "auroc": float(roc_auc_score(label, chance)), "se": se, "n": n}
 
 
-def tell_apart(spaces: dict, images: dict[str, np.ndarray], *, limit: int, seed: int) -> pd.DataFrame:
+def tell_apart(spaces: dict, sets: dict[str, FaceSet], *, limit: int, seed: int) -> pd.DataFrame:
     """Ask of every pool how well it is told from real faces, as made and after each aspect in turn was harmonised.
 
     Two halves of the real faces are the baseline.
 
     Args:
         spaces: by name, a function of uint8 (N, H, W) images to float (N, D) features.
-        images: uint8 (N, H, W) by name; "real" are real faces, every other name is a pool, of any size.
+        sets: by name; "real" are real faces, every other name is a pool, of any size, taken with the class shares of the real ones.
         limit: most images a side.
     Returns:
         Columns space, pool, accuracy and auroc (as made), accuracy_light, accuracy_sharpness, accuracy_crop (each with those before it),
         auroc_harmonised (with all three), se (of accuracy), n (images a side).
     """
-    order = np.random.default_rng(seed).permutation(len(images["real"]))
-    reference, other = (images["real"][half][:limit] for half in np.array_split(order, 2))
+    order = np.random.default_rng(seed).permutation(len(sets["real"]))
+    reference, other = (sets["real"].images[half][:limit] for half in np.array_split(order, 2))
     rows = []
-    for name, own in (images | {"real": other}).items():
-        own = own[np.random.default_rng(seed).permutation(len(own))[:limit]]
+    for name, pool in sets.items():
+        own = other if name == "real" else pool.images[draw_like(pool.labels, sets["real"].labels, limit, seed)]
         sized = np.stack([cv2.resize(image, reference.shape[:0:-1], interpolation=cv2.INTER_AREA) for image in own])
         shown = [(sized, reference)] + [alike(sized, reference, ASPECTS[: i + 1]) for i in range(len(ASPECTS))]
         for space, extract in spaces.items():

@@ -61,7 +61,9 @@ def foretell(measures: pd.DataFrame, gains: pd.DataFrame, *, seed: int) -> pd.Da
         if len(table) < 3 or values.isna().any() or values.nunique() < 2:
             continue
         rho, low, high, p = _spearman(values.to_numpy(), table.to_numpy(), np.random.default_rng(seed))
-        rows.append((measure, rho, low, high, p, min(1.0, 2 / math.factorial(len(table))), len(table), table.shape[1]))
+        orders = math.factorial(len(table))
+        least = min(1.0, 2 / orders if orders <= MOST_ORDERS else 1 / (DRAWS + 1))
+        rows.append((measure, rho, low, high, p, least, len(table), table.shape[1]))
     columns = ["measure", "rho", "low", "high", "p", "p_least", "n_pools", "n_settings"]
     return pd.DataFrame(rows, columns=columns).sort_values("rho", ascending=False, kind="stable", ignore_index=True)
 
@@ -72,10 +74,10 @@ def what_foretells(foretold: pd.DataFrame) -> str:
         return "Fewer than three pools were trained on: no measure can be held against usefulness."
     first = foretold.iloc[0]
     n, highest = first["n_pools"], f"highest: {first['measure']}, rho {first['rho']:.2f}"
-    if n < LEAST_POOLS:
+    if n < LEAST_POOLS or first["p_least"] * len(foretold) >= 0.05:
         return (f"{n} pools: even a perfect order has p = {first['p_least']:.2g}, and {len(foretold)} measures were tried, so nothing can "
                 f"be concluded about which measure foretells usefulness ({highest}).")  # fmt: skip
-    sure = foretold[foretold["p"] * len(foretold) < 0.05]
+    sure = foretold[(foretold["p"] * len(foretold) < 0.05) & (foretold["rho"] > 0)]
     if not len(sure):
         return f"Over {n} pools no measure foretells usefulness beyond doubt ({highest})."
     names = ", ".join(f"{row.measure} (rho {row.rho:.2f})" for row in sure.itertuples())

@@ -2,7 +2,7 @@
 
     python tests/bench/bench_pools.py --study runs/comp7055-cpu runs/comp7055-cpu/pools/* runs/internship-cpu/pools/dcgan
     python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks small --images 28000 --epochs 5 runs/comp7055-cpu/pools/*
-    python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks s1 --images 28709 --steps 450 --workers 4 runs/comp7055-cpu/pools/*
+    python tests/bench/bench_pools.py --study runs/comp7055-cpu --networks s1 --images 28709 --steps 450 runs/comp7055-cpu/pools/*
 
 Each pool gives its first --images in order of generation; as many real training images stand beside them. S1's network is trained by S1's
 recipe, the small one by `fast`, for --epochs passes or --steps, and both are scored on the real validation split (PublicTest). S1's network

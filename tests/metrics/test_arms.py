@@ -129,6 +129,18 @@ def test_the_same_runs_under_two_names_get_one_word(labels):
     assert (same["p_holm"] > same["p"]).all()
 
 
+def test_what_was_looked_at_twice_counts_double(labels):
+    base, better = predicted(labels, 4, 1.0, 1), predicted(labels, 4, 1.12, 2)
+    arms = {("base", "small"): base, ("supplement-0.5-x", "small"): better, ("duplicate-0.5", "small"): better.of_seeds([0, 1, 2])}
+    once, twice = (
+        effects(arms, labels, np.arange(900), margin=0.005, planned_seeds=planned).query("role == 'base'").set_index("arm")
+        for planned in (0, 3)
+    )
+    assert once["looks"].eq(1).all() and twice["looks"].to_dict() == {"supplement-0.5-x": 2, "duplicate-0.5": 1}
+    assert twice.loc["supplement-0.5-x", "p_holm"] == pytest.approx(2 * once.loc["supplement-0.5-x", "p_holm"])
+    assert twice.loc["duplicate-0.5", "p_holm"] == once.loc["duplicate-0.5", "p_holm"]
+
+
 def test_gather_and_judge(labels):
     runs = pd.DataFrame(
         [(arm, "small", s) for arm in ("base", "supplement-0.5-x") for s in (2, 0, 1)], columns=["arm", "classifier", "seed"]

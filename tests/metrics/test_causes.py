@@ -7,9 +7,9 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from lib.faces.drawn import draw_faces, drawn_study
-from lib.faces.faceset import FaceSet
+from lib.faces.faceset import CLASSES, FaceSet
 from lib.metrics.arms import ArmPredictions
-from lib.metrics.causes import attribute, blind_spots, causes_of_pools, linear_probe, sentences
+from lib.metrics.causes import _wrong_labels, attribute, blind_spots, causes_of_pools, linear_probe, sentences
 from lib.metrics.distances import covered, density_coverage
 from lib.metrics.encoder import fit_encoder
 from lib.metrics.spaces import pixel_space, remembering
@@ -78,7 +78,7 @@ def test_wrong_labels_are_estimated_where_nobody_knows(world):
     unknown = FaceSet(pool.images, pool.table.drop(columns="true_class"))
     table = causes_of_pools({"pool": unknown}, **{name: given for name, given in world.items() if name != "learn"})
     assert table.set_index("cause").loc["wrong labels", "main"]
-    assert "costs wrong labels" in sentences(table)[0] and "judge that agrees" in sentences(table)[0]
+    assert "suspect is wrong labels" in sentences(table)[0] and "judge that agrees" in sentences(table)[0]
 
 
 def test_every_cause_has_its_evidence_and_an_interval():
@@ -116,3 +116,28 @@ def test_a_blind_spot_is_found_and_none_is_invented():
         row = blind_spots({"real": (real, labels), "pool": (pool, None)}, arms, runs, labels, np.arange(1000)).iloc[0]
         assert row["arm"] == "only" and (row["low"] > 0) == found and row["low"] < row["extra"] < row["high"]
         assert row["extra"] == pytest.approx(row["drop_uncovered"] - row["drop_covered"])
+    arms = {("base", "small"): says(0.7), ("most", "small"): says(0.5), ("least", "small"): says(0.7)}
+    for kind, shares in (("replace", (0.1, 0.5)), ("scarce", (0.05, 0.25)), ("supplement", (0.5, 0.1)), ("synthetic", (2.0, 1.0))):
+        runs = pd.DataFrame({"pool": "pool", "kind": kind, "arm": ["least", "most"], "share": shares[::-1], "failed": ""})
+        assert blind_spots({"real": (real, labels), "pool": (pool, None)}, arms, runs, labels, np.arange(1000))["arm"].tolist() == ["most"]
+
+
+def test_labels_that_say_nothing_are_wrong_in_six_of_seven_and_real_faces_get_as_many():
+    rng = np.random.default_rng(0)
+    images, labels = np.zeros((7000, 2, 2), np.uint8), np.arange(7000) % 7
+    faces = FaceSet(
+        images, pd.DataFrame({"id": np.arange(7000).astype(str), "class": np.array(CLASSES)[labels], "split": "train", "source": "x"})
+    )
+    for truth, wrong in (
+        (rng.permutation(labels), 6 / 7),
+        (labels, 0.0),
+        (np.where(rng.random(7000) < 0.6, (labels + 1) % 7, labels), 0.6),
+    ):
+        fault = _wrong_labels(faces, faces, np.eye(7)[truth], 1.0, rng)
+        assert (fault.spoiled[1] != labels).mean() == pytest.approx(wrong, abs=0.02)
+
+
+def test_a_pool_that_loses_nothing_is_not_said_to_teach_less():
+    rows = [("gap", -0.012, -0.030, 0.006), ("domain shift", 0.05, 0.03, 0.07)]
+    table = pd.DataFrame(rows, columns=["cause", "lost", "low", "high"]).assign(pool="p", evidence="", main=False)
+    assert "no gap to explain" in sentences(table)[0] and "teaches" not in sentences(table)[0]

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from lib.metrics.arms import ArmPredictions
-from lib.metrics.claims import Evidence, claims_hash, decide_claims, load_claims
+from lib.metrics.claims import Evidence, _p_values, claims_hash, decide_claims, load_claims
 from lib.metrics.contrasts import effects, result_rows, scorings
 from lib.metrics.findings import answer, load_reported, pool_verdicts, reported_beside_ours, truth_table
+from lib.metrics.statistics import effect_of
 from lib.study.errors import StudyError
 
 N = 1500
@@ -61,6 +62,12 @@ def test_claims_are_decided():
 def test_one_arm_that_differs_contradicts_no_change():
     arms = {"base": 0.6, "supplement-0.0712-folder": 0.6, "supplement-0.1178-folder": 0.6, "supplement-0.1502-folder": 0.5}
     assert verdict_of(decide_claims(load_claims(), study(arms)), "S1a") == "contradicted"
+
+
+def test_a_difference_within_the_margin_contradicts_no_claim_of_no_change():
+    effect = effect_of(0.004, 0.0012**2, 0.0, 0.0, 30, 5000, n_images=5000)
+    claim = next(claim for claim in load_claims() if claim["id"] == "S1a")
+    assert effect.p < 0.01 and _p_values(claim, effect)[1] > 0.5
 
 
 def test_fewer_than_five_seeds_decide_no_claim():

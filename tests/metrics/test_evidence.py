@@ -18,13 +18,14 @@ N = 210
 LABELS = np.arange(N) % 7
 
 
-def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0.5, failed: str = "", suffix: str = "now") -> str:
+def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0.5, failed: str = "", suffix: str = "now",
+            classifier: str = "small") -> str:  # fmt: skip
     rng = np.random.default_rng([seed, len(name)])
-    folder = paths.runs / f"{name}-small-seed{seed}-{suffix}"
+    folder = paths.runs / f"{name}-{classifier}-seed{seed}-{suffix}"
     pool = "dcgan" if name.endswith("dcgan") else ""
     arm = {"name": name, "kind": name.split("-")[0], "pool": pool, "share": share, "control_of": ""}
     write_json(
-        folder / "result.json", {"arm": arm, "classifier": "small", "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0}
+        folder / "result.json", {"arm": arm, "classifier": classifier, "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0}
     )
     if not failed:
         said = np.where(rng.random(N) < skill, LABELS, (LABELS + 1) % 7)
@@ -40,7 +41,8 @@ def paths(tmp_path):
              2)]  # fmt: skip
     names.append(add_run(paths, "supplement-0.5-dcgan", 3, share=0.5, failed="diverged at step 7"))
     add_run(paths, "base", 0, suffix="stale")
-    write_json(paths.state / "40_training.json", {"step": "40_training", "outputs": {name: {} for name in [*names, "tables/runs.csv"]}})
+    state = {"step": "40_training", "parameters": {"classifiers": ["small"]}, "outputs": {name: {} for name in [*names, "tables/runs.csv"]}}
+    write_json(paths.state / "40_training.json", state)
     return paths
 
 
@@ -51,6 +53,15 @@ def test_only_recorded_runs_that_succeeded_count(paths):
     assert list(arms)[0] == ("base", "small") and all(found.seeds == (0, 1, 2) for found in arms.values())
     assert arms_shown(runs) == ["base", "supplement-0.5-dcgan"]
     assert one_classifier(arms | {("base", "zoo"): arms["base", "small"]}).keys() == arms.keys()
+
+
+def test_the_first_classifier_is_the_studys_not_the_alphabets(tmp_path):
+    paths = study_paths("quick", str(tmp_path))
+    names = [add_run(paths, "base", 0, classifier=name) for name in ("fast", "s1")]
+    for wanted in (["s1", "fast"], ["fast", "s1"]):
+        write_json(paths.state / "40_training.json", {"parameters": {"classifiers": wanted}, "outputs": dict.fromkeys(names, {})})
+        assert [name for _, name in load_arms(recorded_runs(paths))] == wanted
+        assert list(one_classifier(load_arms(recorded_runs(paths)))) == [("base", wanted[0])]
 
 
 def test_a_missing_step_is_named(tmp_path):

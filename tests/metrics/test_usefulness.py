@@ -31,6 +31,18 @@ def test_rho_is_scipys_averaged_over_settings():
     assert foretell(measures, gains, seed=0).set_index("measure").loc["noise", "rho"] == pytest.approx(np.mean(own))
 
 
+def test_six_pools_and_many_measures_allow_none_either_and_a_measure_that_misleads_foretells_nothing():
+    measures, gains = study(6)
+    many = pd.concat([measures, *(measures.query("measure == 'noise'").assign(measure=f"noise {i}") for i in range(30))])
+    assert "nothing can be concluded" in what_foretells(foretell(many, gains, seed=0))
+    turned, gains = study(14)
+    assert "foretold" not in what_foretells(foretell(turned.assign(value=-turned["value"]), gains, seed=0))
+
+
+def test_the_least_p_value_of_drawn_orders_is_what_drawing_can_show():
+    assert foretell(*study(14), seed=0).loc[0, "p"] >= foretell(*study(14), seed=0).loc[0, "p_least"] > 1e-4
+
+
 def test_four_pools_allow_no_conclusion():
     table = foretell(*study(4), seed=0)
     assert (
