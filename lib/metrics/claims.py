@@ -120,7 +120,7 @@ def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
         return 1.0, 1.0
     margin, test = claim["margin"], claim["test"]
     if test == "equivalent":
-        return equivalence_p(effect, margin), min(1.0, 2 * min(one_sided_p(effect, margin), 1 - one_sided_p(effect, -margin)))
+        return equivalence_p(effect, margin), effect.p
     bound = {"greater": margin, "above": 0.0, "pool_near": -margin}.get(test)
     if bound is None:  # smaller, class_below, pool_below: the difference lies under -margin
         above = one_sided_p(effect, -margin)

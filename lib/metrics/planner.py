@@ -80,6 +80,8 @@ def advice(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> st
         found = plan(replace(effect, n_seeds=effect.generations, generations=1), margin)
         return f"{found.seeds} generations of the pools" if found.seeds else "more test images and more generations"
     found = plan(effect, margin, seconds_per_run=seconds_per_run)
+    if found.seeds and not found.more_runs:
+        return "no more runs"  # the design sees the margin; the difference lies near where it is decided
     if found.seeds:
         cost = f", {found.hours:.1f} h" if found.hours >= 0.1 else ""
         return f"{found.more_runs} more runs ({found.seeds} seeds{cost})"

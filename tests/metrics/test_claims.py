@@ -8,7 +8,7 @@ from lib.metrics.arms import ArmPredictions
 from lib.metrics.claims import Evidence, _p_values, claims_hash, decide_claims, load_claims
 from lib.metrics.contrasts import effects, result_rows, scorings
 from lib.metrics.findings import answer, load_reported, pool_verdicts, reported_beside_ours, truth_table
-from lib.metrics.statistics import effect_of
+from lib.metrics.statistics import effect_of, verdict
 from lib.study.errors import StudyError
 
 N = 1500
@@ -64,10 +64,12 @@ def test_one_arm_that_differs_contradicts_no_change():
     assert verdict_of(decide_claims(load_claims(), study(arms)), "S1a") == "contradicted"
 
 
-def test_a_difference_within_the_margin_contradicts_no_claim_of_no_change():
-    effect = effect_of(0.004, 0.0012**2, 0.0, 0.0, 30, 5000, n_images=5000)
-    claim = next(claim for claim in load_claims() if claim["id"] == "S1a")
-    assert effect.p < 0.01 and _p_values(claim, effect)[1] > 0.5
+def test_a_claim_of_no_change_and_the_verdict_on_its_arm_agree():
+    claim, words = next(claim for claim in load_claims() if claim["id"] == "S1a"), {"equivalent": (True, False), "hurts": (False, True)}
+    for difference, word in ((-0.001, "equivalent"), (-0.009, "hurts"), (-0.004, "hurts")):
+        effect = effect_of(difference, 0.0012**2, 0.0, 0.0, 30, 5000, n_images=5000)
+        supported, contradicted = (p < 0.05 for p in _p_values(claim, effect))
+        assert verdict(effect, claim["margin"]) == word and (supported, contradicted and not supported) == words[word]
 
 
 def test_fewer_than_five_seeds_decide_no_claim():

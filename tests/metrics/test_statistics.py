@@ -129,6 +129,7 @@ def test_planner_is_consistent_with_the_pilot():
 def test_advice_names_what_would_decide():
     assert "more runs" in advice(effect_of(0.004, 1e-5, 1e-8, 1e-9, 5, 10_000, n_images=10_000), 0.005)
     few_images = effect_of(0.004, 1e-5, 4e-5, 1e-9, 5, 500, n_images=500)
+    assert advice(effect_of(0.004, 1e-6, 1e-8, 1e-9, 17, 10_000, n_images=10_000), 0.005) == "no more runs"
     assert "test images and more seeds" in advice(few_images, 0.005)
     needed = images_needed(few_images, 0.005)
     assert smallest_visible(few_images, seeds=500, clusters=needed) <= 0.005
