@@ -115,18 +115,16 @@ def _pool_effect(row: dict) -> Effect:
 
 
 def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
-    """One-sided evidence for and against a claim, by one comparison."""
+    """Evidence for and against a claim, by one comparison; a direction is decided where the 95 % interval lies beyond the margin."""
     if effect.n_seeds < LEAST_SEEDS:
         return 1.0, 1.0
     margin, test = claim["margin"], claim["test"]
     if test == "equivalent":
         return equivalence_p(effect, margin), effect.p
     bound = {"greater": margin, "above": 0.0, "pool_near": -margin}.get(test)
-    if bound is None:  # smaller, class_below, pool_below: the difference lies under -margin
-        above = one_sided_p(effect, -margin)
-        return 1 - above, above
-    above = one_sided_p(effect, bound)
-    return above, 1 - above
+    above = one_sided_p(effect, -margin if bound is None else bound)
+    sides = min(2 * above, 1.0), min(2 * (1 - above), 1.0)  # either side may be found, so both share the 5 %
+    return sides if bound is not None else sides[::-1]  # smaller, class_below, pool_below: the difference lies under -margin
 
 
 def _row(claim: dict, effects: list[tuple[str, Effect]]) -> dict:

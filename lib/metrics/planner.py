@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lib.metrics.statistics import POWER, Effect, effect_of, visible
+from lib.metrics.statistics import FEW_SEEDS, POWER, Effect, effect_of, visible
 from lib.study.errors import StudyError
 
 MOST_SEEDS = 500
@@ -72,13 +72,14 @@ def images_needed(pilot: Effect, wanted: float, *, seeds: int = MOST_SEEDS, powe
 def advice(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> str:
     """Say in a few words what would show an effect of the size of the margin: "34 more runs (22 seeds)", or more test images.
 
-    Where pools were made several times, their generations limit the design, and it takes more of those.
+    Where pools were made several times, their generations limit the design, and it takes more of those, never fewer than
+    `FEW_SEEDS`: the spread of two or three is too often small by chance.
     """
     if effect.n_seeds < 2:
         return "5 seeds at least"
     if effect.generations > 1:
         found = plan(replace(effect, n_seeds=effect.generations, generations=1), margin)
-        return f"{found.seeds} generations of the pools" if found.seeds else "more test images and more generations"
+        return f"{max(found.seeds, FEW_SEEDS)} generations of the pools" if found.seeds else "more test images and more generations"
     found = plan(effect, margin, seconds_per_run=seconds_per_run)
     if found.seeds and not found.more_runs:
         return "no more runs"  # the design sees the margin; the difference lies near where it is decided

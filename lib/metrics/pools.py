@@ -88,7 +88,8 @@ def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict, *, n: i
         n: images per side, drawn with the class shares of the real images.
     Returns:
         Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline, baseline_se, null_low, null_high and differs (the
-        value lies outside of what real samples of the pool's own size give).
+        value lies outside of what real samples of the pool's own size give; the Vendi score, which sees the pool alone, by more than both
+        its errors: halves of the same real images share half of the spread that a new sample would add).
     """
     reference, other = real_halves(len(features), n, seed)
     sets, nulls, tables = {"real": features[other]}, {}, []
@@ -101,7 +102,10 @@ def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict, *, n: i
         table = measure(features[reference][:size], chosen, seed=seed).merge(nulls[size].rename_axis("metric").reset_index(), on="metric")
         tables.append(table.assign(pool=name))
     table = pd.concat(tables, ignore_index=True)
-    table["differs"] = (table["value"] < table["null_low"]) | (table["value"] > table["null_high"])
+    alone = stats.t.ppf(0.975, GROUPS - 1) * np.hypot(table["se"], table["baseline_se"])
+    off = (table["value"] - table["baseline"]).abs() > alone
+    outside = (table["value"] < table["null_low"]) | (table["value"] > table["null_high"])
+    table["differs"] = off.where(table["metric"] == "vendi", outside)
     return table[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se", "null_low", "null_high", "differs"]]
 
 

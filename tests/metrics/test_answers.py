@@ -7,7 +7,16 @@ from lib.metrics.findings import pool_verdicts
 
 
 def effects(*rows):
-    fixed = {"low": -0.02, "high": 0.02, "n_seeds": 5, "n_images": 100, "smallest_visible": 0.02, "advice": "9 more runs", "p_holm": 0.5}
+    fixed = {
+        "classifier": "small",
+        "low": -0.02,
+        "high": 0.02,
+        "n_seeds": 5,
+        "n_images": 100,
+        "smallest_visible": 0.02,
+        "advice": "9 more runs",
+        "p_holm": 0.5,
+    }
     names = ("reference", "arm", "role", "difference", "verdict")
     return pd.DataFrame([fixed | dict(zip(names, row)) for row in rows])
 

@@ -52,6 +52,20 @@ def test_pools_are_told_apart(world):
     assert table.loc["narrow", "recall"]["high"] < table.loc["narrow", "recall"]["baseline"]
 
 
+def test_the_same_faces_anew_do_not_differ_in_diversity():
+    # 60 samples of one distribution, each beside 240 held-out ones: 3 are expected to differ; halves of the same images alone find 9
+    def sample(n, seed):
+        rng = np.random.default_rng(seed)
+        labels = rng.choice(7, n)
+        return (rng.standard_t(3, size=(n, 12)) * np.exp(-np.arange(12) / 4)).astype(np.float32), labels
+
+    found = 0
+    for seed in range(60):
+        table = measure_pools(*sample(240, 2 * seed), {"again": sample(400, 2 * seed + 1)}, n=120, seed=seed)
+        found += table.set_index(["pool", "metric"]).loc[("again", "vendi"), "differs"]
+    assert found <= 6
+
+
 def test_jackknife_interval_covers_a_known_distance():
     # 60 pairs of samples with a known shift of 1: kd's interval must cover the value of a large
     # sample in 95 % of them, less 3 standard errors

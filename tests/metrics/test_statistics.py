@@ -1,5 +1,7 @@
 """Intervals, tests and verdicts against SciPy, against cases by hand, and on cases whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -128,6 +130,8 @@ def test_planner_is_consistent_with_the_pilot():
 
 def test_advice_names_what_would_decide():
     assert "more runs" in advice(effect_of(0.004, 1e-5, 1e-8, 1e-9, 5, 10_000, n_images=10_000), 0.005)
+    two = replace(effect_of(0.2, 1e-6, 1e-8, 1e-9, 2, 10_000, n_images=10_000), generations=2)
+    assert advice(two, 0.1) == "4 generations of the pools"  # two that lie close together promise nothing
     few_images = effect_of(0.004, 1e-5, 4e-5, 1e-9, 5, 500, n_images=500)
     assert advice(effect_of(0.004, 1e-6, 1e-8, 1e-9, 17, 10_000, n_images=10_000), 0.005) == "no more runs"
     assert "test images and more seeds" in advice(few_images, 0.005)
