@@ -12,7 +12,7 @@ from lib.report.shell import meta
 from lib.study.paths import ROOT
 
 REPORTS = ROOT / "reports"
-LARGEST, A_POOL = 2_000_000, 800_000  # bytes of a study's pages, and of those of each pool; a third is the map with faces under the mouse
+LARGEST, A_POOL = 2_100_000, 800_000  # bytes of a study's pages, and of those of each pool; a third is the map with faces under the mouse
 NAMED = re.compile(r'(?<![\w./"])/(?:home|tmp|work|root|Users)/\w')
 
 
