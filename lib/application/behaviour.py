@@ -142,7 +142,7 @@ def side_by_side(runs: dict[str, np.ndarray], labels: np.ndarray, chosen: np.nda
     return pd.DataFrame(rows)
 
 
-def on_difficult(runs: dict[str, np.ndarray], labels: np.ndarray, *, base: str, other: str, share: float = 0.25, margin: float = 0.01):
+def on_difficult(runs: dict[str, np.ndarray], labels: np.ndarray, *, base: str, other: str, margin: float, share: float = 0.25):
     """Decide whether one model is better than another on difficult images.
 
     Difficulty is judged by half of the seeds of both, accuracy by the other half, so that no model is blamed for its own choice.

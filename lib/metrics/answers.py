@@ -16,9 +16,13 @@ QUESTIONS = (
         r"replace-([\d.]+)-(.+)",
         "subset-{0}",
     ),
-    ("Synthetic faces where a share of {0} of the real ones is left", r"scarce-([\d.]+)-(.+)", "scarce-{0}"),
+    ("Synthetic faces where a share of {0} of the real ones is left, against those alone", r"scarce-([\d.]+)-(.+)", "scarce-{0}"),
     ("Synthetic faces that make all classes equally large", r"(balance)-(.+)(?<!-shuffled)", "base"),
-    ("One step of curation before adding (a synthetic share of {0})", r"supplement-([\d.]+)-(.+-only_(?!none$).+)", None),
+    (
+        "One step of curation before adding, against the same pool unfiltered (a synthetic share of {0})",
+        r"supplement-([\d.]+)-(.+-only_(?!none$).+)",
+        None,
+    ),
 )
 # a verdict as a verb: of one, of several
 VERDICTS = {"helps": ("helps", "help"), "equivalent": ("is equivalent", "are equivalent"), "undecided": ("is undecided", "are undecided"),
@@ -61,9 +65,9 @@ def tally_of_all(effects: pd.DataFrame) -> str:
 
 
 def tally(verdicts: pd.Series) -> str:
-    """Count verdicts in words: `all 3 hurt`, or `1 of 3 helps, 2 are undecided`."""
+    """Count verdicts in words: `all 3 hurt`, `both hurt`, or `1 of 3 helps, 2 are undecided`."""
     counts = verdicts.value_counts()
     if len(counts) == 1 and len(verdicts) > 1:
-        return f"all {len(verdicts)} {VERDICTS[counts.index[0]][1]}"
+        return f"{'both' if len(verdicts) == 2 else f'all {len(verdicts)}'} {VERDICTS[counts.index[0]][1]}"
     words = [f"{counts[word]} {VERDICTS[word][int(counts[word] > 1)]}" for word in VERDICTS if word in counts]
     return ", ".join([words[0].replace(" ", f" of {len(verdicts)} ", 1), *words[1:]])

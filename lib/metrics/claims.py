@@ -20,7 +20,7 @@ ARM_TESTS = ("equivalent", "greater", "smaller", "above", "class_below")
 LEAST_SEEDS = 5  # fewer decide no claim
 POOL_TESTS = ("pool_below", "pool_near")
 KEYS = {"id", "study", "family", "sentence", "pairs", "pools", "metric", "test", "margin", "needs"}
-OPTIONAL = {"class", "value", "space"}
+OPTIONAL = {"class", "value", "space", "compares"}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _pool_effect(row: dict) -> Effect:
 
 def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
     """Evidence for and against a claim, by one comparison; a direction is decided where the 95 % interval lies beyond the margin."""
-    if effect.n_seeds < LEAST_SEEDS:
+    if effect.n_seeds < LEAST_SEEDS or _single_draws(claim, effect):
         return 1.0, 1.0
     margin, test = claim["margin"], claim["test"]
     if test == "equivalent":
@@ -125,6 +125,11 @@ def _p_values(claim: dict, effect: Effect) -> tuple[float, float]:
     above = one_sided_p(effect, -margin if bound is None else bound)
     sides = min(2 * above, 1.0), min(2 * (1 - above), 1.0)  # either side may be found, so both share the 5 %
     return sides if bound is not None else sides[::-1]  # smaller, class_below, pool_below: the difference lies under -margin
+
+
+def _single_draws(claim: dict, effect: Effect) -> bool:
+    """A claim that compares generators needs several trainings of each: two of one generator may differ by as much as two generators do."""
+    return claim.get("compares") == "generators" and effect.generations < 2
 
 
 def _row(claim: dict, effects: list[tuple[str, Effect]]) -> dict:
@@ -138,6 +143,7 @@ def _row(claim: dict, effects: list[tuple[str, Effect]]) -> dict:
     if claim["test"] in POOL_TESTS:
         shown["n_seeds"] = np.nan  # no classifier was trained
     others = f" and {len(effects) - 1} more" if len(effects) > 1 else ""
+    others += "; each generator was trained once (`generations`)" if _single_draws(claim, effect) else ""
     against = min(1.0, len(effects) * min(p for _, p in both))
     return row | {"said": name + others, "p_support": both[worst][0], "p_contradict": against} | shown
 

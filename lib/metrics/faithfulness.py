@@ -24,19 +24,23 @@ def faithfulness(pools: dict[str, FaceSet], said: dict[str, np.ndarray], feature
         pools: face sets by name, `real` among them where real faces are to stand beside.
         said: class probabilities of the judge, float (N, 7), by name.
         features: float (N, D) of one space, by name.
-        seed: of the images whose diversity is measured: equally many of each value, so that the values of an attribute can be compared.
+        seed: of the images whose diversity is measured: equally many of each value in every pool, so that all can be compared.
     Returns:
         Columns pool, attribute, value, n, shown (share whose label the judge sees), low, high (95 % Wilson), vendi (effectively different
         images among vendi_n; missing where a value has under 20 images).
     """
+    places = {
+        (pool, attribute): {value: np.flatnonzero(groups == value) for value in groups.cat.categories}
+        for pool, faces in pools.items()
+        for attribute, groups in groups_of(faces.table).items()
+    }
     rows = []
     for pool, faces in pools.items():
         seen = said[pool].argmax(1) == faces.labels
-        for attribute, groups in groups_of(faces.table).items():
-            places = {value: np.flatnonzero(groups == value) for value in groups.cat.categories}
-            enough = [len(own) for own in places.values() if len(own) >= LEAST]
-            size = min(MOST, *enough) if enough else 0
-            for value, own in places.items():
+        for attribute in [attribute for owner, attribute in places if owner == pool]:
+            everywhere = [len(own) for (_, name), found in places.items() if name == attribute for own in found.values()]
+            size = min([MOST, *(n for n in everywhere if n >= LEAST)])
+            for value, own in places[pool, attribute].items():
                 drawn = np.random.default_rng(seed).permutation(own)[:size]
                 different = vendi(features[pool][drawn]) if len(own) >= LEAST else np.nan
                 rows.append((pool, attribute, value, len(own), *wilson(int(seen[own].sum()), len(own)), different, size))

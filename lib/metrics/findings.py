@@ -154,12 +154,13 @@ def reported_beside_ours(reported: pd.DataFrame, results: pd.DataFrame, *, split
         results: the results table.
     Returns:
         Columns study, arm, classifier, metric, reported, our_arm, our_classifier, ours, low, high (range over seeds), n_seeds; ours is
-        missing where this study has no such arm. `*` in a reported arm matches any pool.
+        missing where this study has no such arm. `*` in a reported arm matches any pool, `|` separates
+        arms of which either corresponds.
     """
     own = results[(results["split"] == split) & (results["class"] == "")]
     rows = []
     for number in reported[reported["value"].notna() & reported["metric"].isin(own["metric"])].to_dict("records"):
-        pattern = re.escape(number["ours"]).replace(r"\*", ".+")
+        pattern = "|".join(re.escape(name).replace(r"\*", ".+") for name in number["ours"].split("|"))
         fits = own[own["arm"].str.fullmatch(pattern) & (own["metric"] == number["metric"])]
         fixed = {
             "study": number["study"],

@@ -70,9 +70,11 @@ def bootstrap_beside(arms: dict, judged: pd.DataFrame, labels: np.ndarray, clust
     return pd.DataFrame(rows)
 
 
-def on_every_scoring(arms: dict, scoring: dict, clusters: np.ndarray, *, margin: float) -> pd.DataFrame:
+def on_every_scoring(arms: dict, scoring: dict, clusters: np.ndarray, *, margin: float, planned_seeds: int = 0) -> pd.DataFrame:
     """Judge every arm against base under every scoring of the test images, and by macro F1 under the first.
 
+    Args:
+        planned_seeds: as in `contrasts.effects`.
     Returns:
         Columns scoring, metric, arm, classifier, difference, low, high, verdict, n_images.
     """
@@ -80,7 +82,7 @@ def on_every_scoring(arms: dict, scoring: dict, clusters: np.ndarray, *, margin:
     for name, (mask, labels) in scoring.items():
         seen = {key: found.images(mask) for key, found in arms.items()}
         for metric in ("accuracy", "balanced_accuracy", "f1_macro"):
-            table = effects(seen, labels[mask], clusters[mask], margin=margin, metric=metric)
+            table = effects(seen, labels[mask], clusters[mask], margin=margin, metric=metric, planned_seeds=planned_seeds)
             parts.append(table[table["role"] == "base"].assign(scoring=name))
     kept = ["scoring", "metric", "arm", "classifier", "difference", "low", "high", "verdict", "n_images"]
     return pd.concat(parts, ignore_index=True)[kept]

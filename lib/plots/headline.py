@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from lib.metrics.answers import tally
+from lib.metrics.answers import VERDICTS, tally
 from lib.plots.results import intervals
 from lib.study.errors import StudyError
 from lib.study.params import load_params, studies
@@ -63,15 +63,18 @@ def answer_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 def answer_sentences(rows: pd.DataFrame) -> list[str]:
     """Say the answer, one sentence a question, from the rows alone: the best pool with its interval and n, and how many do likewise."""
     sentences = []
-    for _, part in rows.groupby("question", sort=False) if len(rows) else ():
+    if not len(rows):
+        return []
+    for _, part in rows.groupby("question", sort=False):
         best = part.iloc[0]
         effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
         against = "the same few real faces alone" if best["question"] == "scarce" else "real faces alone"
         n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
-        told = f"; {tally(part['verdict'])}" if len(part) > 1 else f": {part['verdict'].iloc[0]}"
+        told = f"; {_counted(part)}" if len(part) > 1 else f": {part['verdict'].iloc[0]}"
         asked = f"Synthetic faces {best['asked']} ({_amount(best)}): {'at best ' * (len(part) > 1)}{effect} against {against}"
         sentences.append(f"{asked}, with {best['name']} ({n}){told}.")
-    return ([f"**Comparisons with real faces alone, over all studies: {tally(rows['verdict'])}.**"] if len(rows) > 1 else []) + sentences
+    first = f"**Of each study and pool the arm with most synthetic faces, against the same real faces alone: {tally(rows['verdict'])}.**"
+    return [first] * (len(rows) > 1) + sentences
 
 
 def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
@@ -96,8 +99,11 @@ def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     return path
 
 
-def write_answer(readme: Path, sentences: list[str], studies_run: list[str]) -> None:
+def write_answer(readme: Path, rows: pd.DataFrame) -> None:
     """Put figure, sentences and the studies that they come from between the README's marks.
+
+    Args:
+        rows: of `answer_rows`.
 
     Raises:
         StudyError: the marks are not there.
@@ -106,8 +112,10 @@ def write_answer(readme: Path, sentences: list[str], studies_run: list[str]) -> 
     place = re.search(r"(<!-- answer:[^\n]*-->\n).*?(<!-- /answer -->)", text, re.S)
     if place is None:
         raise StudyError(f"{readme.name}: no '<!-- answer: ... -->' and '<!-- /answer -->' to write between")
-    links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in studies_run)
-    origin = f"From {links}; all reports: [overview](reports/index.html)."
+    links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in dict.fromkeys(rows["study"]))
+    sentences, hidden = answer_sentences(rows), rows["question"].value_counts().max() > ROWS_A_QUESTION
+    note = f"The figure shows the best {ROWS_A_QUESTION} of each question. " if hidden else ""
+    origin = f"{note}From {links}; all reports: [overview](reports/index.html)."
     alt = "Differences in accuracy with 95 % intervals, synthetic faces against the same real faces alone"
     body = "\n".join(["", f"![{alt}](reports/answer.svg)", "", *(f"- {sentence}" for sentence in sentences), "", origin, "", ""])
     with atomic_write(readme, "w") as file:
@@ -139,6 +147,14 @@ def _amount(row) -> str:
     return texts[question].format(100 * _number(share))
 
 
+def _counted(part: pd.DataFrame) -> str:
+    """Count the verdicts of one question, by amount where the arms differ in it."""
+    amounts = [(amount, own["verdict"]) for amount, own in part.groupby([_amount(row) for row in part.itertuples()], sort=False)]
+    if len(amounts) == 1:
+        return tally(part["verdict"])
+    return "; ".join(f"{tally(own) if len(own) > 1 else f'1 {VERDICTS[own.iloc[0]][0]}'} with {amount}" for amount, own in amounts)
+
+
 def _points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "\u2212")
 
@@ -157,10 +173,10 @@ def main(output: str = "") -> int:
             "no study on real faces has results yet; run one first, for example: run_all.py --study comp7055-cpu --data fer2013.csv"
         )
     figure = answer_figure(rows, (Path(output) if output else ROOT) / "reports" / "answer.svg", margin=known["schuermann"]["margin"])
-    sentences, readme = answer_sentences(rows), (Path(output) if output else ROOT) / "README.md"
+    readme = (Path(output) if output else ROOT) / "README.md"
     if readme.exists():
-        write_answer(readme, sentences, list(dict.fromkeys(rows["study"])))
-    print("\n".join([*sentences, f"figure: {figure}"]))
+        write_answer(readme, rows)
+    print("\n".join([*answer_sentences(rows), f"figure: {figure}"]))
     return 0
 
 

@@ -70,9 +70,9 @@ def test_difficult_images_are_found_and_a_better_model_is_named():
     better = right + 0.3 * (right < 0.5)
     runs = {"base": answers(labels, better, 0), "same": answers(labels, better, 1), "worse": answers(labels, right, 2)}
     assert (behaviour.hardest(runs, labels, most=50) < 100).mean() > 0.9
-    effect, word = behaviour.on_difficult(runs, labels, base="base", other="worse")
+    effect, word = behaviour.on_difficult(runs, labels, base="base", other="worse", margin=0.01)
     assert word == "hurts" and effect.high < 0
-    effect, word = behaviour.on_difficult(runs, labels, base="base", other="same")
+    effect, word = behaviour.on_difficult(runs, labels, base="base", other="same", margin=0.01)
     assert effect.low < 0 < effect.high
     table = behaviour.side_by_side(runs, labels, np.array([0, 399]))
     assert list(table["true"]) == [CLASSES[0], CLASSES[399 % 7]] and {"base", "base right", "worse"} <= set(table)

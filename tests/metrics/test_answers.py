@@ -28,7 +28,7 @@ SHUFFLED = ("base", "synthetic-1x-dcgan-shuffled", "base", 0.4, "helps")
 
 def test_the_best_pool_is_named_and_all_are_counted_but_controls():
     (sentence,) = other_answers(effects(ALONE, BETTER, SHUFFLED))
-    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("; all 2 hurt.")
+    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("; both hurt.")
 
 
 def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_filter():

@@ -79,6 +79,17 @@ def test_fewer_than_five_seeds_decide_no_claim():
     assert verdict_of(decide_claims(load_claims(), Evidence(few, seen.labels, seen.clusters, seen.pools)), "S2a") == "undecided"
 
 
+def test_single_trainings_of_two_generators_decide_nothing_about_generators():
+    seen = study({"base": 0.6, "synthetic-1x-stylegan32": 0.3, "synthetic-1x-stylegan64": 0.5})
+    table = decide_claims(load_claims(), seen).set_index("id")
+    assert table.loc["S2b", "verdict"] == "undecided" and "trained once" in table.loc["S2b", "said"]
+    rng = np.random.default_rng(1)
+    again = {key: ArmPredictions(found.seeds, found.probabilities, tuple(found.probabilities[rng.permutation(5)] for _ in range(3)))
+             for key, found in seen.arms.items() if "synthetic" in key[0]}  # fmt: skip
+    several = Evidence(seen.arms | again, seen.labels, seen.clusters, seen.pools)
+    assert verdict_of(decide_claims(load_claims(), several), "S2b") == "supported"
+
+
 def test_a_missing_arm_leaves_a_claim_open():
     table = decide_claims(load_claims(), study({"base": 0.6, "supplement-0.0712-folder": 0.6}))
     assert verdict_of(table, "S1a") == "not decidable from this study"

@@ -83,6 +83,10 @@ def test_tables_of_the_pages(paths):
     scoring = scorings(pd.DataFrame({"class": np.array(CLASSES)[LABELS], "leaked": LABELS == 3}))
     other = on_every_scoring(arms, scoring, clusters, margin=0.005)
     assert set(other["scoring"]) == {"test", "test-leakfree"} and other.query("scoring == 'test-leakfree'")["n_images"].eq(180).all()
+    for planned in (0, 2):  # one comparison has one verdict on a page
+        once = effects(arms, LABELS, clusters, margin=0.005, planned_seeds=planned).query("role == 'base'")["verdict"]
+        told = on_every_scoring(arms, scoring, clusters, margin=0.005, planned_seeds=planned)
+        assert told.query("scoring == 'test' and metric == 'accuracy'")["verdict"].tolist() == once.tolist()
     assert mean_confusion(arms, "base", LABELS).sum() == N
     assert calibration(arms, ["base"], LABELS)["n"].sum() == 3 * N
     with pytest.raises(StudyError, match="no run of arm nothing"):

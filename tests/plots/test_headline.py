@@ -43,7 +43,13 @@ def test_the_full_size_of_a_study_takes_the_place_of_its_reduced_one():
 
 def test_sentences_hold_effect_interval_n_and_all_verdicts():
     _, added, alone, scarce = answer_sentences(answer_rows(TABLES))
-    parts = ["+1.2 points", "+0.2 to +2.2", "with diffusion", "5 seeds, 7,066 test images", "1 of 2 helps, 1 is undecided"]
+    parts = [
+        "+1.2 points",
+        "+0.2 to +2.2",
+        "with diffusion",
+        "5 seeds, 7,066 test images",
+        "1 helps with 12 % of the training images; 1 is undecided with 15 %",
+    ]
     assert [part for part in parts if part not in added] == [], added
     assert "\u221220.0 points" in alone and "5 % of the real faces kept" in scarce and "the same few real faces" in scarce
 
@@ -60,14 +66,18 @@ def test_the_figure_is_drawn_and_nothing_is_said_without_results(tmp_path):
 def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("# Title\n\n<!-- answer: by a command -->\n<!-- /answer -->\n\nThe rest.\n")
-    for sentence in ("Old.", "New."):
-        write_answer(readme, [sentence], ["schuermann-cpu"])
+    old, new = answer_rows({"comp7055-cpu": TABLES["full-cpu"]}), answer_rows({"schuermann-cpu": TABLES["schuermann-cpu"]})
+    for rows in (old, new):
+        write_answer(readme, rows)
     text = readme.read_text()
-    assert text.count("New.") == 1 and "Old." not in text and text.startswith("# Title") and text.endswith("The rest.\n")
+    assert (
+        text.count("S1's Stable Diffusion") == 1 and "comp7055" not in text and text.startswith("# Title") and text.endswith("The rest.\n")
+    )
+    assert "The figure shows" not in text  # it shows all
     assert "(reports/answer.svg)" in text and "(reports/schuermann-cpu/index.html)" in text
     readme.write_text("# Title\n")
     with pytest.raises(StudyError, match="README.md: no '<!-- answer"):
-        write_answer(readme, ["New."], [])
+        write_answer(readme, new)
 
 
 def test_the_readme_has_a_place_for_the_answer():
