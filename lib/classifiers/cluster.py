@@ -24,7 +24,7 @@ ANSWER_SECONDS = 10
 _turn, _prepared = threading.Lock(), {}  # of one worker process
 
 
-def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, cluster: str):
+def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, cluster: str, environments: tuple = ({},)):
     """Do tasks on a cluster and yield each as it ends; all but `cluster` as side_by_side takes it.
 
     Args:
@@ -39,7 +39,7 @@ def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, clust
         StudyError: Dask is not installed, no scheduler answers, or it is lost on the way.
         RuntimeError: `work` or `prepare` raised; the message holds the traceback.
     """
-    with connected(cluster, workers) as client:
+    with connected(cluster, workers, environments) as client:
         from distributed import KilledWorker, as_completed
 
         duties = prepare, work, arguments, uuid.uuid4().hex, code()
@@ -63,7 +63,7 @@ def on_cluster(tasks: list, prepare, work, arguments: tuple, workers: int, clust
 
 
 @contextlib.contextmanager
-def connected(cluster: str, workers: int):
+def connected(cluster: str, workers: int, environments: tuple):
     """Connect to a cluster, or start one for the time being."""
     try:
         import distributed
@@ -71,7 +71,7 @@ def connected(cluster: str, workers: int):
         raise StudyError(f"cluster: {cluster!r} needs Dask, which is not there: pip install distributed, or leave cluster empty") from None
     with contextlib.ExitStack() as stack:
         try:
-            place = cluster if ":" in cluster else stack.enter_context(started(cluster, workers))
+            place = cluster if ":" in cluster else stack.enter_context(started(cluster, workers, environments))
             client = stack.enter_context(distributed.Client(place, timeout=ANSWER_SECONDS, set_as_default=False))
         except (OSError, ValueError) as error:
             found = f"cluster: {cluster!r} does not answer or cannot be started ({error})"
@@ -79,19 +79,14 @@ def connected(cluster: str, workers: int):
         yield client
 
 
-def started(cluster: str, workers: int):
+def started(cluster: str, workers: int, environments: tuple):
     """Start a cluster: processes of one thread each here, or jobs of a batch system.
 
     Raises:
         StudyError: neither an address nor a known word.
     """
     if cluster == LOCAL:
-        import dask
-        from distributed import LocalCluster
-
-        dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
-        quiet = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL + 1}
-        return LocalCluster(workers or cores(), threads_per_worker=1, env=thread_environment(1), **quiet)
+        return started_here(workers or cores(), environments)
     if cluster not in BATCH_SYSTEMS:
         known = ", ".join([LOCAL, *BATCH_SYSTEMS])
         raise StudyError(f"cluster: {cluster!r} is neither an address such as tcp://host:8786 nor one of {known}")
@@ -100,6 +95,23 @@ def started(cluster: str, workers: int):
     batch = getattr(dask_jobqueue, BATCH_SYSTEMS[cluster])()
     batch.scale(workers or cores())
     return batch
+
+
+def started_here(workers: int, environments: tuple):
+    """Start processes of one thread each here, which take the environments in turn."""
+    import dask
+    from distributed import LocalCluster
+
+    class Here(LocalCluster):
+        def new_worker_spec(self) -> dict:
+            (name, spec), *_ = super().new_worker_spec().items()
+            variables = thread_environment(1) | environments[len(self.worker_spec) % len(environments)]
+            return {name: spec | {"options": spec["options"] | {"env": variables}}}
+
+    dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
+    here = Here(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1)
+    here.scale(workers)
+    return here
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What a study may change about a training beside its recipe: weights of classes, sampling, early stopping."""
+"""What a study may change about a training beside its recipe: weights of classes, sampling, early stopping, algorithms of a GPU."""
 
 from dataclasses import dataclass, fields
 
@@ -17,6 +17,7 @@ class Options:
     class_weights: str = "none"  # none, inverse or effective
     sampling: str = "shuffled"  # shuffled, or balanced: every class as often
     early_stopping_patience: int = 0  # looks at the watched set without a better one after which a run stops, 0: never
+    deterministic: bool = True  # on a GPU none but algorithms that give the same bytes for the same seed
 
 
 def options_of(params: dict) -> Options:

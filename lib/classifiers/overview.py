@@ -66,3 +66,12 @@ def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
         shown = (history["design"] == design) | (history["kind"] == "base") | control
         groups[f"{design}, {classifier}"] = history[shown & (history["classifier"] == classifier)]
     return groups or {"base": history}
+
+
+def how_trained(runs: pd.DataFrame) -> str:
+    """Say on what runs (columns device, precision, deterministic) were trained, and whether they can be repeated to the byte."""
+    parts = []
+    for (device, precision, repeats), own in runs.groupby(["device", "precision", "deterministic"], sort=False):
+        bytes_ = "the same seed gives the same bytes" if repeats else "the same seed gives slightly other numbers"
+        parts.append(f"{len(own)} runs on {device} in {precision}: {bytes_}")
+    return "; ".join(parts)

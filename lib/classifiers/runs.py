@@ -23,7 +23,6 @@ from lib.faces.folds import in_fold, require_independent, without_copies
 from lib.faces.mixing import build_arm
 from lib.faces.pool import judged_alone, load_pool
 from lib.study.errors import StudyError
-from lib.study.machine import cores
 from lib.study.records import atomic_write, content_hash, read_json, write_json
 
 EVALUATED = ("val", "test")
@@ -97,7 +96,7 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
         params: classifiers, recipes, train_steps, train_epochs, seeds, more_seeds, more_seeds_arms, keep_weights, device, and the options
             (lib.classifiers.options).
     """
-    from lib.classifiers.hardware import resolve_device
+    from lib.generators.hardware import resolve_device
 
     real, pools = sources.read()
     parts = sources.parts(real)
@@ -127,15 +126,19 @@ def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 
         jobs: from plan_jobs.
         sources: where the images lie.
         folder: receives one folder a run.
-        workers: processes side by side, 0 for one a core.
+        workers: processes side by side, 0 for one a core, or two a GPU.
         cluster: address of a Dask scheduler, or "local": the runs go there instead, see lib.classifiers.cluster.
         progress: called with a line of text now and then.
     """
+    from lib.generators.hardware import environments_on, processes_on
+
     folder, began, done = Path(folder), time.time(), 0
     waiting = [job for job in jobs if not finished(folder, job)]
     progress(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
-    duties = prepare, run_job, (sources, folder), min(workers or cores(), max(1, len(waiting)))
-    for job, trouble in on_cluster(waiting, *duties, cluster) if cluster and waiting else side_by_side(waiting, *duties):
+    device = waiting[0].device if waiting else "cpu"
+    duties = prepare, run_job, (sources, folder), min(workers or processes_on(device), max(1, len(waiting)))
+    own = environments_on(device)
+    for job, trouble in on_cluster(waiting, *duties, cluster, own) if cluster and waiting else side_by_side(waiting, *duties, own):
         if trouble:
             write_json(folder / job.folder / "result.json", identity(job) | {"failed": trouble})
         done += 1
@@ -165,7 +168,13 @@ def prepare(sources: Sources, folder: Path) -> tuple:
 
 
 def run_job(prepared: tuple, job: Job) -> None:
-    """Do one run. One that diverges is recorded as failed, with the reason; the others go on."""
+    """Do one run. One that diverges is recorded as failed, with the reason; the others go on.
+
+    Raises:
+        SystemExit: the GPU's memory is full: this process ends, which gives back what it held, and another tries again.
+    """
+    import torch
+
     from lib.classifiers.training import train
 
     real, pools, seed, folder = prepared
@@ -190,6 +199,8 @@ def run_job(prepared: tuple, job: Job) -> None:
     except StudyError as error:
         write_json(target / "result.json", record | {"failed": str(error)})
         return
+    except torch.OutOfMemoryError as error:
+        raise SystemExit(f"{job.folder}: {error}") from None
     _save(result, job, target, real.images.shape[1])
     accuracy = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items()}
     write_json(target / "result.json", record | {"failed": ""} | accuracy | result.facts)
@@ -213,8 +224,8 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
     Returns:
         One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, fold (with folds),
-        the options (class_weights, sampling, early_stopping_patience), failed ("" if not), accuracy_val, accuracy_test, steps,
-        best_step, images, seconds, images_per_second.
+        the options (class_weights, sampling, early_stopping_patience, deterministic), failed ("" if not), accuracy_val, accuracy_test,
+        steps, best_step, images, seconds, images_per_second.
     """
     rows = []
     for job in jobs:

@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_swa_avg_fn
 
 from lib.classifiers.augmentation import augment, mix
-from lib.classifiers.hardware import autocast, precision_on
 from lib.classifiers.models import build_classifier
 from lib.classifiers.optimisers import learning_rate, make_optimiser
 from lib.classifiers.options import Options, image_weights, present
@@ -17,6 +16,7 @@ from lib.classifiers.order import Schedule, plan_stages, step_seed
 from lib.classifiers.recipes import Recipe
 from lib.classifiers.splitnorm import select_group, split_norms
 from lib.faces.faceset import FaceSet
+from lib.generators.hardware import autocast, precision_on
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def make_trainer(
     model = build_classifier(classifier, image_px=faces.images.shape[1])
     model = model if groups is None else split_norms(model, int(groups.max()) + 1)
     model = model.to(device, memory_format=torch.channels_last)
-    averaged = AveragedModel(model, use_buffers=True) if recipe.average_share else None
+    # the function is named, since on a GPU the one taken otherwise cannot average the whole numbers among the buffers
+    averaged = AveragedModel(model, avg_fn=get_swa_avg_fn(), use_buffers=True) if recipe.average_share else None
     images, labels, weights = (
         torch.from_numpy(faces.images).to(device),
         torch.from_numpy(faces.labels).to(device),

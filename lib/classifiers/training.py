@@ -24,6 +24,7 @@ from lib.classifiers.splitnorm import join_norms
 from lib.classifiers.trainer import Trainer, make_trainer, take_step
 from lib.classifiers.weights import load_facts, load_model, save_model
 from lib.faces.faceset import CLASSES, FaceSet
+from lib.generators.hardware import deterministic, repeatable
 from lib.study.errors import StudyError
 from lib.study.records import content_hash
 
@@ -41,7 +42,7 @@ class TrainingResult:
             mode), accuracy_watched (where a set is watched), seconds (of training so far).
         probabilities: float32 (N, 7) for each evaluated set.
         facts: parameters, steps, images, epochs, seconds, images_per_second, device, precision,
-            threads, best_step (whose weights the model has).
+            deterministic (whether the same seed gives the same bytes), threads, best_step (whose weights the model has).
     """
 
     model: nn.Module
@@ -82,17 +83,18 @@ def train(
         raise StudyError(
             "early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0"
         )
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
+    with torch.random.fork_rng(range(torch.cuda.device_count())), deterministic(device != "cpu" and options.deterministic):
         settings = {"steps": steps, "epochs": epochs, "evaluate": evaluate, "watch": watch, "device": device, "options": options}
         teacher = earlier_network(faces, classifier, recipe, seed, folder, **settings) if recipe.teachers else None
         trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options, teacher)
         key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]
         history, kept = fit(trainer, evaluate.get(watch), folder, key, progress, options.early_stopping_patience)
         join_norms(trainer.result)
+        facts = training_facts(trainer, history)
     if recipe.teachers and folder is not None:
         shutil.rmtree(folder / TEACHER, ignore_errors=True)
     probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
-    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, training_facts(trainer, history) | {"best_step": kept})
+    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, facts | {"best_step": kept})
 
 
 def earlier_network(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, folder: Path | None, **settings) -> nn.Module:
@@ -119,7 +121,9 @@ def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:
     seen = steps / trainer.schedule.steps_per_epoch * images
     size = {"parameters": parameter_count(trainer.result), "steps": steps, "images": images, "epochs": seen / images}
     speed = {"seconds": seconds, "images_per_second": seen / seconds}
-    return size | speed | {"device": trainer.device, "precision": trainer.precision, "threads": torch.get_num_threads()}
+    repeats = trainer.device == "cpu" or torch.are_deterministic_algorithms_enabled()
+    hardware = {"device": trainer.device, "precision": trainer.precision, "threads": torch.get_num_threads(), "deterministic": repeats}
+    return size | speed | hardware
 
 
 def fit(
@@ -194,8 +198,9 @@ def predict(model: nn.Module, images: np.ndarray, *, batch: int = 512, flip_aver
     model.eval()
     device = next(model.parameters()).device
     parts = [torch.zeros(0, len(CLASSES))]
-    for first in range(0, len(images), batch):
-        x = to_float(torch.from_numpy(images[first : first + batch]).to(device)).contiguous(memory_format=torch.channels_last)
-        p = model(x).softmax(1)
-        parts.append(((p + model(x.flip(3)).softmax(1)) / 2 if flip_average else p).cpu())
+    with repeatable():
+        for first in range(0, len(images), batch):
+            x = to_float(torch.from_numpy(images[first : first + batch]).to(device)).contiguous(memory_format=torch.channels_last)
+            p = model(x).softmax(1)
+            parts.append(((p + model(x.flip(3)).softmax(1)) / 2 if flip_average else p).cpu())
     return torch.cat(parts).numpy()

@@ -17,7 +17,7 @@ from lib.study.machine import thread_environment
 ATTEMPTS = 2  # processes that a task may cost before it is given up
 
 
-def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int):
+def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int, environments: tuple = ({},)):
     """Do tasks in processes and yield each as it ends.
 
     Args:
@@ -26,6 +26,7 @@ def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int):
         work: module-level function (prepared, task); leaves its result on disk.
         arguments: small and picklable.
         workers: processes at once.
+        environments: variables of a process; the processes take turns, so that one for each GPU shares them out.
 
     Yields:
         (task, "") when it is done, (task, reason) when processes died of it ATTEMPTS times.
@@ -37,9 +38,10 @@ def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int):
     try:
         while waiting or crew:
             while waiting and len(crew) < workers:
-                hire(crew, (prepare, work, arguments), waiting.popleft())
+                place = next(place for place in range(workers) if all(place != taken for _, _, taken in crew.values()))
+                hire(crew, (prepare, work, arguments), waiting.popleft(), place, environments[place % len(environments)])
             for connection in multiprocessing.connection.wait(list(crew)):
-                process, task = crew[connection]
+                process, task, place = crew[connection]
                 try:
                     trouble = connection.recv()
                 except (EOFError, ConnectionResetError):
@@ -53,7 +55,7 @@ def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int):
                 if trouble:
                     raise RuntimeError(trouble)
                 if waiting:
-                    crew[connection] = process, waiting.popleft()
+                    crew[connection] = process, waiting.popleft(), place
                     connection.send(crew[connection][1])
                 else:
                     dismiss(crew, connection)
@@ -64,22 +66,22 @@ def side_by_side(tasks: list, prepare, work, arguments: tuple, workers: int):
             dismiss(crew, connection)
 
 
-def hire(crew: dict, duties: tuple, task) -> None:
-    """Start a process and give it its first task."""
+def hire(crew: dict, duties: tuple, task, place: int, variables: dict) -> None:
+    """Start a process at a place among the others, with variables of its environment, and give it its first task."""
     context = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, *duties), daemon=True)
-    with environment(thread_environment(1)):  # read by the child when it loads its libraries
+    with environment(thread_environment(1) | variables):  # read by the child when it loads its libraries
         process.start()
     theirs.close()
     with contextlib.suppress(BrokenPipeError):  # it died at once: noticed when it is waited for
         ours.send(task)
-    crew[ours] = process, task
+    crew[ours] = process, task, place
 
 
 def dismiss(crew: dict, connection) -> None:
     """Let a process go and wait until it has gone."""
-    process, _ = crew.pop(connection)
+    process, *_ = crew.pop(connection)
     connection.close()
     process.join()
 

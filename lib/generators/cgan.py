@@ -102,12 +102,12 @@ class ACGAN(nn.Module):
         wanted = torch.randint(len(CLASSES), labels.shape, device=labels.device)
         with half(images):
             made = self.maker(torch.randn(len(labels), NOISE, device=labels.device), wanted)
-            real, fake = self.judge(images), self.judge(made.detach())
+            real, fake = self.judge(images).float(), self.judge(made.detach()).float()
         named = cross_entropy(real[:, 1:], labels) + cross_entropy(fake[:, 1:], wanted)
         loss_judge = bce(real[:, 0], 1.0) + bce(fake[:, 0], 0.0) + named
         descend(optimisers["judge"], loss_judge)
         with half(images):
-            fake = self.judge(made)
+            fake = self.judge(made).float()
         loss_maker = bce(fake[:, 0], 1.0) + cross_entropy(fake[:, 1:], wanted)
         descend(optimisers["maker"], loss_maker)
         return {"loss_generator": loss_maker.detach(), "loss_discriminator": loss_judge.detach(), "loss_class": named.detach()}

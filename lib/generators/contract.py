@@ -51,6 +51,7 @@ def make_generator(params: dict) -> Generator:
 
         return read_folder(params["synthetic"])
     if name == "stable":
+        from lib.generators.hardware import resolve_device
         from lib.generators.prompts import read_prompts
         from lib.generators.stable_diffusion import StableDiffusion
 
@@ -58,7 +59,7 @@ def make_generator(params: dict) -> Generator:
             key: params[f"sd_{key}"]
             for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")
         }
-        return StableDiffusion(**chosen, device=device_of(params), words=read_prompts(emphasised=params["sd_emphasised"]))
+        return StableDiffusion(**chosen, device=resolve_device(params["device"]), words=read_prompts(emphasised=params["sd_emphasised"]))
     if name in NETWORKS:
         return trained_generator(name, params)
     raise StudyError(f"generator is {name!r}; choices: drawn, folder, stable, {', '.join(NETWORKS)}")
@@ -68,6 +69,7 @@ def trained_generator(name: str, params: dict) -> Generator:
     """Make a generator that is a network, weights drawn from `seed`."""
     import torch
 
+    from lib.generators.hardware import resolve_device
     from lib.generators.training_loop import Trained
 
     with torch.random.fork_rng(range(torch.cuda.device_count())):
@@ -81,21 +83,8 @@ def trained_generator(name: str, params: dict) -> Generator:
         params["gan_batch"],
         params["seed"],
         params["log_every_steps"],
-        device_of(params),
+        resolve_device(params["device"]),
     )
-
-
-def device_of(params: dict) -> str:
-    """Resolve the parameter `device` into "cpu" or "cuda".
-
-    Raises:
-        StudyError: cuda asked for where there is none.
-    """
-    import torch
-
-    if params["device"] == "cuda" and not torch.cuda.is_available():
-        raise StudyError("device is cuda, but there is no GPU that torch can use; set device: cpu or auto")
-    return "cuda" if params["device"] != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def _dcgan(params: dict):

@@ -130,10 +130,10 @@ class DCGAN(nn.Module):
             made = maker(torch.randn(len(images), NOISE, device=images.device), labels)
             features, fake = judge.seen(images), judge(made.detach(), labels)
             real = judge.judged(features, labels)
-        loss_judge = bce(real, 1.0) + bce(fake, 0.0)
-        if judge.embedding is not None:  # a real image of another class than stated
-            others = (labels + torch.randint_like(labels, 1, len(CLASSES))) % len(CLASSES)
-            loss_judge = bce(real, 1.0) + (bce(fake, 0.0) + bce(judge.judged(features, others), 0.0)) / 2
+            loss_judge = bce(real, 1.0) + bce(fake, 0.0)
+            if judge.embedding is not None:  # a real image of another class than stated
+                others = (labels + torch.randint_like(labels, 1, len(CLASSES))) % len(CLASSES)
+                loss_judge = bce(real, 1.0) + (bce(fake, 0.0) + bce(judge.judged(features, others), 0.0)) / 2
         descend(optimisers["judges"], loss_judge)
         judge.requires_grad_(False)
         with half(images):

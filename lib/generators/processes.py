@@ -12,6 +12,9 @@ from pathlib import Path
 
 import torch
 
+from lib.generators.hardware import has_bf16
+from lib.study.errors import StudyError
+
 
 @functools.cache
 def processes(device: str):
@@ -51,17 +54,37 @@ def descend(optimiser: torch.optim.Optimizer, loss: torch.Tensor, *, longest: fl
 
 
 def half(like: torch.Tensor) -> torch.autocast:
-    """Mixed precision on a GPU, nothing on a CPU."""
-    return torch.autocast(like.device.type, torch.bfloat16, enabled=like.device.type == "cuda")
+    """Mixed precision on a GPU that has it, nothing on a CPU."""
+    return torch.autocast(like.device.type, torch.bfloat16, enabled=mixes(like.device.type))
+
+
+def mixes(device: str) -> bool:
+    """Tell whether networks train in mixed precision there; without bfloat16 they do not, for float16 would need its losses scaled."""
+    return device == "cuda" and has_bf16(device)
 
 
 @contextlib.contextmanager
 def turn(folder: Path, state):
-    """Wait until no other run trains in a folder; the processes of one run go in together."""
+    """Wait until no other run trains in a folder; the processes of one run go in together.
+
+    Raises:
+        StudyError: another run trains there, and this one has several processes: those that waited for the first would give up.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as file:
-        if state.is_main_process:
+        if state.num_processes == 1:
             fcntl.flock(file, fcntl.LOCK_EX)
-        state.wait_for_everyone()
+        elif together(torch.tensor(float(lock_at_once(file, state)), device=state.device)) < 1:
+            raise StudyError(f"another run trains in {folder}; give the command again when it has ended")
         yield
         state.wait_for_everyone()
+
+
+def lock_at_once(file, state) -> bool:
+    """Lock a file for the processes of a run, which its main process does; False where another run has it."""
+    try:
+        if state.is_main_process:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from lib.generators.hardware import repeatable
+
 SAMPLE_BATCH = 32  # every forward pass has exactly this many rows: kernels are chosen by shape, so equal shapes mean equal bits
 
 
@@ -40,9 +42,10 @@ def sample_rows(draw, labels: np.ndarray, seeds: np.ndarray, *, batch: int = SAM
         uint8 (N, px, px).
     """
     parts = []
-    for start in range(0, len(labels), batch):
-        rows = np.resize(np.arange(start, min(start + batch, len(labels))), batch)  # repeats rows to fill the batch
-        parts.append(to_grey(draw(labels[rows], seeds[rows]))[: len(labels) - start])
+    with repeatable():
+        for start in range(0, len(labels), batch):
+            rows = np.resize(np.arange(start, min(start + batch, len(labels))), batch)  # repeats rows to fill the batch
+            parts.append(to_grey(draw(labels[rows], seeds[rows]))[: len(labels) - start])
     return np.concatenate(parts)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from lib.faces.faceset import FaceSet
 from lib.generators.checkpoints import refuse_pickle
+from lib.generators.hardware import has_bf16
 from lib.generators.prompts import prompt_of, read_prompts
 from lib.generators.sampling import sample_rows, seed_noise
 from lib.generators.training_loop import face_set
@@ -150,6 +151,13 @@ def encode(pipeline, text: str, device: str) -> torch.Tensor:
     return pipeline.encode_prompt(text, device, 1, False)[0]
 
 
+def precision(device: str) -> torch.dtype:
+    """Choose the precision of a pipeline: half on a GPU, bfloat16 where it has that; float32 on a CPU."""
+    if device == "cpu":
+        return torch.float32
+    return torch.bfloat16 if has_bf16(device) else torch.float16
+
+
 @functools.lru_cache(2)
 def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool = False):
     """Load a pipeline with the DPM-Solver multistep sampler; half precision on a GPU.
@@ -163,7 +171,7 @@ def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool
         raise StudyError("sd_model is empty; name a folder, a hub model or a .safetensors file of Stable Diffusion")
     path, kind = Path(model).expanduser(), StableDiffusionImg2ImgPipeline if editing else StableDiffusionPipeline
     settings = {
-        "torch_dtype": torch.bfloat16 if device == "cuda" else torch.float32,
+        "torch_dtype": precision(device),
         "safety_checker": None,
         "requires_safety_checker": False,
     }

@@ -128,8 +128,11 @@ class StyleGAN(nn.Module):
         return self.maker.synthesis(styles, torch.randn(len(styles), self.maker.synthesis.noise_size(), device=styles.device))
 
     def seen(self, images) -> torch.Tensor:
-        """Images as the judge sees them."""
-        return images if self.settings["augment"] == "none" else augment(images.float(), self.p)
+        """Images as the judge sees them; where each of their pixels goes is computed in float32."""
+        if self.settings["augment"] == "none":
+            return images
+        with torch.autocast(images.device.type, enabled=False):
+            return augment(images.float(), self.p)
 
     def draw(self, labels, seeds) -> torch.Tensor:
         """Make images of labels and seeds, int64 (N,) arrays, with the averaged weights; float (N, 1, px, px) in [-1, 1]."""

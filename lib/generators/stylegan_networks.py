@@ -47,7 +47,7 @@ class Mapping(nn.Module):
     def forward(self, z: torch.Tensor, c: torch.Tensor, truncation: float = 1.0) -> torch.Tensor:
         w = self.layers(torch.cat([unit(z), unit(self.embed(c))], 1))
         if self.training:
-            self.mean.lerp_(w.detach().mean(0), 0.002)
+            self.mean.lerp_(w.detach().float().mean(0), 0.002)
         return w if truncation == 1 else self.mean.lerp(w, truncation)
 
 

@@ -83,9 +83,23 @@ def test_a_death_costs_its_task_alone_and_a_fault_is_raised(tmp_path, duties):
     assert outcome.keys() == set(tasks) and {task for task, trouble in outcome.items() if trouble} == {"dies-always"}
     assert {path.stem for path in tmp_path.glob("*.done")} == {"a", "b", "c", "dies-once"}
     lines = [line.split() for path in tmp_path.glob("*.tries") for line in path.read_text().splitlines()]
-    assert {threads for _, threads in lines} == {"1"}
+    assert {words[1] for words in lines} == {"1"}
     with pytest.raises(RuntimeError, match="ValueError: a fault in the code"):
         list(on_cluster(["raises"], duties.prepare, duties.work, (str(tmp_path),), 1, "local"))
+
+
+@pytest.mark.slow
+def test_no_more_processes_are_started_here_than_were_asked_for(tmp_path, duties):
+    assert len(list(on_cluster(list("abcdef"), duties.prepare, duties.work, (str(tmp_path),), 1, "local"))) == 6
+    assert len({path.read_text().split()[0] for path in tmp_path.glob("*.tries")}) == 1
+
+
+@pytest.mark.slow
+def test_each_process_here_has_a_gpu_of_its_own(tmp_path, duties):
+    each = ({"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "5"})
+    tasks = ["waits-a", "waits-b"]
+    assert set(on_cluster(tasks, duties.prepare, duties.work, (str(tmp_path),), 2, "local", each)) == {(task, "") for task in tasks}
+    assert {path.read_text().split()[2] for path in tmp_path.glob("*.tries")} == {"3", "5"}
 
 
 @pytest.mark.slow
@@ -108,7 +122,7 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
         "device": "cpu",
     }
     jobs = plan_jobs([Arm("base", "base")], sources, params | asdict(Options()))
-    with LocalCluster(2, threads_per_worker=2, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster:
         there = run_jobs(jobs, sources, tmp_path / "there", cluster=cluster.scheduler_address, progress=lambda text: None)
     here = run_jobs(jobs, sources, tmp_path / "here", workers=2, progress=lambda text: None)
     measured = ["seconds", "images_per_second"]
@@ -123,7 +137,7 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
 def test_a_scheduler_that_goes_away_is_said(tmp_path, duties):
     from distributed import LocalCluster
 
-    with LocalCluster(1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
         found = on_cluster(["a", "sleeps"], duties.prepare, duties.work, (str(tmp_path),), 1, cluster.scheduler_address)
         assert next(found) == ("a", "")
         cluster.close()

@@ -16,7 +16,7 @@ ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
 PARAMS = {
     "classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2,
     "more_seeds": 0, "more_seeds_arms": [], "keep_weights": 1, "device": "cpu",
-    "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0,
+    "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0, "deterministic": True,
 }  # fmt: skip
 
 

@@ -31,7 +31,22 @@ def test_a_death_costs_its_task_alone_and_is_tried_again(tmp_path, duties):
     assert "exit code -9" in outcome["dies-always"] and "memory" in outcome["dies-always"]
     assert done(tmp_path) == {"a", "b", "c", "dies-once"}
     lines = [line.split() for path in tmp_path.glob("*.tries") for line in path.read_text().splitlines()]
-    assert {threads for _, threads in lines} == {"1"} and str(os.getpid()) not in {pid for pid, _ in lines}
+    assert {words[1] for words in lines} == {"1"} and str(os.getpid()) not in {words[0] for words in lines}
+
+
+def test_each_process_has_a_gpu_of_its_own(tmp_path, duties):
+    each = ({"CUDA_VISIBLE_DEVICES": "3"}, {"CUDA_VISIBLE_DEVICES": "GPU-5"})
+    assert dict(side_by_side(["waits-a", "waits-b"], duties.prepare, duties.work, (str(tmp_path),), 2, each)).keys() == {
+        "waits-a",
+        "waits-b",
+    }
+    assert {path.read_text().split()[2] for path in tmp_path.glob("*.tries")} == {"3", "GPU-5"}
+
+
+def test_a_process_that_ends_for_want_of_memory_is_replaced(tmp_path, duties):
+    outcome = dict(side_by_side(["full", "a"], duties.prepare, duties.work, (str(tmp_path),), 1))
+    assert "is there enough memory" in outcome["full"] and outcome["a"] == ""
+    assert len((tmp_path / "full.tries").read_text().splitlines()) == 2
 
 
 def test_a_fault_in_the_code_is_raised_with_its_traceback(tmp_path, duties):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.faces.faceset import CLASSES, load_faces
+from lib.faces.faceset import CLASSES, FaceSet, load_faces
 from lib.generators import pools
 from lib.generators.contract import NETWORKS, make_generator
 from lib.generators.pools import make_pool, plan_pool
@@ -75,6 +75,24 @@ def test_a_finished_pool_is_kept_until_its_images_would_be_others(tmp_path, monk
     for other in ({"seed": 1}, {"pool_images": 21}, {"gan_width": 8}):  # other weights and seeds, another number, another network
         make_pool(make_generator(params | other), params | other, tmp_path)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("device", "off", "kept"), [("cuda", 1, True), ("cuda", 3, False), ("cpu", 0, True), ("cpu", 1, False)])
+def test_a_pool_drawn_on_another_gpu_is_kept_for_all_its_rounding(device, off, kept, tmp_path):
+    params = load_params("quick") | SMALL
+    generator = make_generator(params)
+    pool = make_pool(generator, params, tmp_path)
+    labels, seeds = pool.labels, pool.table["seed"].to_numpy()
+
+    class Rounding:
+        name, facts = generator.name, generator.facts
+
+        def sample(self, labels, seeds):
+            faces = generator.sample(labels, seeds)
+            return FaceSet(np.where(faces.images < 128, faces.images + off, faces.images - off).astype(np.uint8), faces.table)
+
+    Rounding.device = device
+    assert (pools.finished_pool(Rounding(), tmp_path, labels, seeds) is not None) == kept
 
 
 def test_an_unknown_generator_and_an_empty_pool_are_named():

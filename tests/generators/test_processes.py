@@ -1,5 +1,6 @@
 """Several processes: one step of two is the step of one that has seen the whole batch; a launched training leaves one checkpoint."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -63,3 +64,7 @@ def test_two_processes_train_one_generator(tmp_path):
     assert "4 steps on 2 process(es)" in run.stdout, run.stderr[-2000:]
     (checkpoint,) = paths.generators.glob("*/checkpoint.safetensors")
     assert load_facts(checkpoint)["step"] == 4
+    with open(checkpoint.parent / "lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert run.returncode and "another run trains in" in run.stderr
