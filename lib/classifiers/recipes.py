@@ -31,8 +31,8 @@ class Recipe:
     mixup_alpha: float = 0.0  # Beta parameter of MixUp
     cutmix_alpha: float = 0.0  # Beta parameter of CutMix
     average_share: float = 0.0  # share of the steps at the end whose weights are averaged
-    teachers: int = 0  # networks trained beforehand in turn, each with this recipe; the last one teaches this one
-    taught_share: float = 0.0  # share of the loss that is against the teacher's probabilities for the same augmented images
+    teachers: int = 0  # networks trained beforehand in turn, each with this recipe and taught by those before it; all teach this one
+    taught_share: float = 0.0  # share of the loss that is against the teachers' mean probabilities for the same augmented images
     flip_average: bool = False  # predictions are averaged over each image and its mirror
     curve_points: int = 10  # points on the learning curve, evenly over the steps
 

@@ -36,7 +36,7 @@ class Trainer:
     generator: torch.Generator
     device: str
     precision: str
-    teacher: nn.Module | None = None  # whose probabilities are learnt beside the labels
+    teachers: tuple = ()  # networks whose mean probabilities are learnt beside the labels
 
     @property
     def result(self) -> nn.Module:
@@ -55,13 +55,13 @@ class Trainer:
 
 def make_trainer(
     faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str, options: Options = Options(),
-    teacher: nn.Module | None = None,
+    teachers: tuple = (),
 ) -> Trainer:  # fmt: skip
     """Build network, optimiser and schedule from a seed, through torch's own random state, and put the images on the device.
 
     Args:
         steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
-        teacher: trained network whose probabilities count by the recipe's taught_share.
+        teachers: trained networks whose mean probabilities count by the recipe's taught_share.
     """
     faces = present(faces)
     schedule = Schedule(len(faces), recipe.batch_size, steps, not steps, seed)
@@ -83,9 +83,9 @@ def make_trainer(
     )
     weights = None if weights is None else torch.from_numpy(weights).to(device)
     precision, optimiser, generator = precision_on(device, recipe.precision), make_optimiser(model, recipe), torch.Generator(device)
-    teacher = teacher and teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    teachers = tuple(own.to(device, memory_format=torch.channels_last).eval().requires_grad_(False) for own in teachers)
     return Trainer(
-        model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision, teacher
+        model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision, teachers
     )
 
 
@@ -121,23 +121,23 @@ def batch_loss(trainer: Trainer, x: torch.Tensor, rows: torch.Tensor) -> tuple[t
     """Compute the loss of a batch x of the images `rows`, and its hits; each group with batch statistics of its own goes through alone."""
     labels, weights = trainer.labels[rows], None if trainer.weights is None else trainer.weights[rows]
     if trainer.groups is None:
-        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator, trainer.teacher)
+        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator, trainer.teachers)
         return loss, (logits.detach().argmax(1) == labels).sum()
     losses, hits, groups = [], [], trainer.groups[rows]
     for group in groups.unique().tolist():
         select_group(trainer.model, group)
         own = groups == group
         own_weights = None if weights is None else weights[own]
-        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator, trainer.teacher)
+        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator, trainer.teachers)
         losses.append(loss * (len(logits) / len(rows)))
         hits.append((logits.detach().argmax(1) == labels[own]).sum())
     return torch.stack(losses).sum(), torch.stack(hits).sum()
 
 
 def loss_of(
-    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator, teacher: nn.Module | None = None
+    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator, teachers: tuple = ()
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so, against labels and what a teacher says.
+    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so, against labels and what teachers say.
 
     Returns:
         (loss, logits); with mixing the logits are those of mixed images.
@@ -151,9 +151,9 @@ def loss_of(
     x = x.contiguous(memory_format=torch.channels_last)
     logits, smooth = model(x).float(), recipe.label_smoothing
     losses = sum(share * F.cross_entropy(logits, target, label_smoothing=smooth, reduction="none") for share, target in targets)
-    if teacher is not None:
+    if teachers:
         with torch.no_grad():
-            taught = teacher(x).float().softmax(1)
+            taught = torch.stack([teacher(x).float().softmax(1) for teacher in teachers]).mean(0)
         losses = losses * (1 - recipe.taught_share) + F.cross_entropy(logits, taught, reduction="none") * recipe.taught_share
     return weighted_mean(losses, weights), logits
 

@@ -29,7 +29,7 @@ from lib.study.errors import StudyError
 from lib.study.records import content_hash
 
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints of a run; shorter runs write none
-TEACHER, WEIGHTS = "teacher", "network.safetensors"  # in a run's folder while the run is under way
+TEACHERS, WEIGHTS = "teachers", "network.safetensors"  # in a run's folder while the run is under way
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TrainingResult:
 def train(
     faces: FaceSet, *, classifier: str, recipe: Recipe | str, seed: int, steps: int = 0, epochs: int = 0,
     evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None,
-    options: Options = Options(),
+    options: Options = Options(), teachers: tuple | None = None,
 ) -> TrainingResult:  # fmt: skip
     """Train a network on a face set.
 
@@ -70,6 +70,7 @@ def train(
         device: cpu or cuda.
         folder: receives checkpoints of a run that takes minutes, and is where such a run goes on; None: no checkpoints.
         progress: called with each row of the learning curve.
+        teachers: trained networks to learn from; None: those that the recipe asks for are trained first.
         options: weights of classes, sampling, early stopping (each point of the learning curve is a look at the watched set).
 
     Raises:
@@ -85,34 +86,38 @@ def train(
         )
     with torch.random.fork_rng(range(torch.cuda.device_count())), deterministic(device != "cpu" and options.deterministic):
         settings = {"steps": steps, "epochs": epochs, "evaluate": evaluate, "watch": watch, "device": device, "options": options}
-        teacher = earlier_network(faces, classifier, recipe, seed, folder, **settings) if recipe.teachers else None
-        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options, teacher)
+        teachers = earlier_networks(faces, classifier, recipe, seed, folder, **settings) if teachers is None else teachers
+        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options, tuple(teachers))
         key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]
         history, kept = fit(trainer, evaluate.get(watch), folder, key, progress, options.early_stopping_patience)
         join_norms(trainer.result)
         facts = training_facts(trainer, history)
     if recipe.teachers and folder is not None:
-        shutil.rmtree(folder / TEACHER, ignore_errors=True)
+        shutil.rmtree(folder / TEACHERS, ignore_errors=True)
     probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
     return TrainingResult(trainer.result.eval().cpu(), history, probabilities, facts | {"best_step": kept})
 
 
-def earlier_network(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, folder: Path | None, **settings) -> nn.Module:
-    """Train the network that teaches: the same but for the seed, the next one, and with one teacher less.
+def earlier_networks(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, folder: Path | None, **settings) -> list[nn.Module]:
+    """Train the networks that teach, one after the other, each with a seed of its own and taught by those before it.
 
-    A run with a folder keeps it there until it has taught to the end, so that a killed run does not train it twice.
+    A run with a folder keeps them there until they have taught to the end, so that a killed run does not train them twice.
 
-    Source: Furlanello et al. 2018, arXiv 1805.04770.
+    Source: Furlanello et al. 2018, arXiv 1805.04770; that each learns from all before it, not from the last alone, is ours.
     """
-    recipe, seed, own = replace(recipe, teachers=recipe.teachers - 1), seed + 1, folder and Path(folder) / TEACHER
-    plain = {name: settings[name] for name in ("steps", "epochs", "watch")} | asdict(settings["options"])
-    key = content_hash([faces.digest(), classifier, asdict(recipe), seed, plain])
-    if own and (own / WEIGHTS).exists() and load_facts(own / WEIGHTS).get("key") == key:
-        return load_model(own / WEIGHTS)
-    network = train(faces, classifier=classifier, recipe=recipe, seed=seed, folder=own, **settings).model
-    if own:
-        save_model(network, own / WEIGHTS, classifier=classifier, image_px=faces.images.shape[1], facts={"key": key})
-    return network
+    networks, plain = [], {name: settings[name] for name in ("steps", "epochs", "watch")} | asdict(settings["options"])
+    for number in range(recipe.teachers):
+        earlier, its_seed = replace(recipe, teachers=number), seed + recipe.teachers - number
+        own = folder and Path(folder) / TEACHERS / str(number)
+        key = content_hash([faces.digest(), classifier, asdict(earlier), its_seed, plain])
+        if own and (own / WEIGHTS).exists() and load_facts(own / WEIGHTS).get("key") == key:
+            networks.append(load_model(own / WEIGHTS))
+            continue
+        result = train(faces, classifier=classifier, recipe=earlier, seed=its_seed, folder=own, teachers=tuple(networks), **settings)
+        networks.append(result.model)
+        if own:
+            save_model(result.model, own / WEIGHTS, classifier=classifier, image_px=faces.images.shape[1], facts={"key": key})
+    return networks
 
 
 def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:

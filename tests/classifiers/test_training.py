@@ -13,7 +13,7 @@ from lib.classifiers.optimisers import learning_rate
 from lib.classifiers.options import Options
 from lib.classifiers.recipes import RECIPES, recipe_of
 from lib.classifiers.trainer import loss_of
-from lib.classifiers.training import earlier_network, predict, train
+from lib.classifiers.training import earlier_networks, predict, train
 from lib.faces.faceset import CLASSES, FaceSet
 from lib.study.errors import StudyError
 
@@ -118,14 +118,26 @@ def test_a_network_that_says_what_its_teacher_says_has_nothing_to_learn():
     x, labels = torch.from_numpy(faces.images)[:, None] / 255, torch.from_numpy(faces.labels)
     for teacher, still in ((model, True), (build_classifier("small").eval(), False)):
         model.zero_grad()
-        loss_of(model, x, labels, None, recipe, torch.Generator(), teacher)[0].backward()
+        loss_of(model, x, labels, None, recipe, torch.Generator(), (teacher,))[0].backward()
         assert (max(p.grad.abs().max() for p in model.parameters()) < 1e-6) == still
+
+
+def test_several_teachers_are_one_that_gives_their_mean_probabilities():
+    faces, recipe = stripes(8), replace(QUICK, taught_share=0.7)
+    x, labels = torch.from_numpy(faces.images)[:, None] / 255, torch.from_numpy(faces.labels)
+    model, *pair = (build_classifier("small").eval() for _ in range(3))
+
+    def mean(x):
+        return torch.stack([own(x).softmax(1) for own in pair]).mean(0).log()
+
+    both, one = (loss_of(model, x, labels, None, recipe, torch.Generator(), teachers)[0] for teachers in (tuple(pair), (mean,)))
+    torch.testing.assert_close(both, one)
 
 
 def test_the_teacher_is_a_whole_run_of_the_next_seed_and_a_killed_student_finds_it_again(tmp_path):
     faces, recipe = stripes(40), replace(QUICK, teachers=1, taught_share=0.7)
     before = train(faces, classifier="small", recipe=QUICK, seed=2, steps=8)
-    teacher = earlier_network(
+    (teacher,) = earlier_networks(
         faces, "small", recipe, 1, tmp_path, steps=8, epochs=0, evaluate={}, watch="", device="cpu", options=Options()
     )
     assert weights_of(before) == b"".join(t.numpy().tobytes() for t in teacher.state_dict().values())
@@ -133,6 +145,16 @@ def test_the_teacher_is_a_whole_run_of_the_next_seed_and_a_killed_student_finds_
     seen = []
     again = train(faces, classifier="small", recipe=recipe, seed=1, steps=8, folder=tmp_path, progress=lambda row: seen.append(row["step"]))
     assert weights_of(student) == weights_of(again) and len(seen) == 4
+
+
+def test_each_teacher_learns_from_those_before_it(tmp_path):
+    faces, recipe = stripes(40), replace(QUICK, teachers=2, taught_share=0.7)
+    run = {"classifier": "small", "steps": 8}
+    first = train(faces, recipe=QUICK, seed=3, **run).model
+    second = train(faces, recipe=replace(recipe, teachers=1), seed=2, teachers=(first,), **run).model
+    third = train(faces, recipe=recipe, seed=1, teachers=(first, second), **run)
+    assert weights_of(train(faces, recipe=recipe, seed=1, folder=tmp_path, **run)) == weights_of(third)
+    assert weights_of(third) != weights_of(train(faces, recipe=recipe, seed=1, teachers=(second,), **run))
 
 
 def test_a_checkpoint_of_another_run_or_a_damaged_one_is_not_taken(tmp_path, monkeypatch):
