@@ -69,3 +69,12 @@ def test_the_report_says_whether_runs_can_be_repeated():
     assert how_trained(runs) == (
         "1 runs on cpu in fp32: the same seed gives the same bytes; 1 runs on cuda in bf16: the same seed gives slightly other numbers"
     )
+
+
+@pytest.mark.parametrize(("device", "native", "wanted", "found"), [
+    ("cuda", True, "mixed", "bf16"), ("cuda", False, "mixed", "fp32"), ("cuda", True, "fp32", "fp32"), ("cpu", True, "mixed", "fp32"),
+    ("cpu", True, "bf16", "bf16"), ("cpu", False, "bf16", "fp32"),
+])  # fmt: skip
+def test_a_precision_is_what_the_device_has(device, native, wanted, found, monkeypatch):
+    monkeypatch.setattr(hardware, "has_bf16", lambda device: native)
+    assert hardware.precision_on(device, wanted) == found
