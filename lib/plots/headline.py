@@ -87,12 +87,15 @@ def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     """
     chosen = rows.groupby("question", sort=False).head(ROWS_A_QUESTION)
     shown = chosen.assign(**{column: 100 * chosen[column] for column in ("difference", "low", "high")})
-    shown = shown.assign(arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()])
+    shown = shown.assign(
+        arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()],
+        note=[f"{row.verdict}\n{_points(row.difference)} ({_points(row.low)} to {_points(row.high)})" for row in chosen.itertuples()],
+    )
     ax = intervals(
         shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against the same real faces alone"
     )
     figure = ax.get_figure()
-    figure.set_size_inches(8, 0.8 + 0.5 * len(shown))
+    figure.set_size_inches(9, 0.8 + 0.5 * len(shown))
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.rc_context({"svg.hashsalt": "answer"}):  # the same rows make the same bytes
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})

@@ -15,7 +15,8 @@ def intervals(effects: pd.DataFrame, ax=None, *, value: str = "difference", marg
 
     Args:
         effects: one row a comparison: arm (or name), low, high and the column `value`; optional reference (named where rows differ in it)
-            and verdict (helps, hurts, equivalent, undecided: written at the end of the row, and the shape of the mark).
+            and verdict (helps, hurts, equivalent, undecided: written at the end of the row, and the shape of the mark); optional note,
+            written there instead.
         value: "difference", or another column to draw without zero line (each arm's own accuracy, say).
         margin: half width of the equivalence band, in the unit of the values, 0 for none.
 
@@ -32,7 +33,7 @@ def intervals(effects: pd.DataFrame, ax=None, *, value: str = "difference", marg
         hue, verdict = colour(str(row["arm"])), row.get("verdict", "")
         ax.plot([row["low"], row["high"]], [place, place], color=hue, lw=2, solid_capstyle="butt")
         ax.plot(row[value], place, VERDICT_MARKS.get(verdict, "o"), color=hue, ms=7, mec="white", mew=0.8, clip_on=False)
-        ax.text(1.02, place, verdict, transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=MUTED)
+        ax.text(1.02, place, row.get("note", verdict), transform=ax.get_yaxis_transform(), va="center", fontsize=9, color=MUTED)
     ax.set_yticks(range(len(effects)), _comparisons(effects))
     ax.set_ylim(len(effects) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

@@ -170,6 +170,8 @@ def test_intervals_show_zero_margin_and_verdict():
     assert [label.get_text() for label in ax.get_yticklabels()] == ["supplement-0.1-dcgan"]
     two = pd.concat([effects.assign(reference="base"), effects.assign(reference="duplicate-0.1")])
     assert "– duplicate-0.1" in text_of(plots.intervals(two).figure)
+    noted = text_of(plots.intervals(effects.assign(note="+2.0 points")).figure)
+    assert "+2.0 points" in noted and "helps" not in noted
     with pytest.raises(StudyError, match="'low' is missing"):
         plots.intervals(effects.drop(columns="low"))
 
