@@ -15,7 +15,7 @@ import uuid
 from lib.classifiers.workers import ATTEMPTS
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
-from lib.study.machine import cores, thread_environment
+from lib.study.machine import KEPT_MEMORY, cores, thread_environment
 
 LOCAL = "local"
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}  # of dask-jobqueue
@@ -108,7 +108,9 @@ def started_here(workers: int, environments: tuple):
             variables = thread_environment(1) | environments[len(self.worker_spec) % len(environments)]
             return {name: spec | {"options": spec["options"] | {"env": variables}}}
 
-    dask.config.set({"distributed.scheduler.allowed-failures": ATTEMPTS - 1})
+    dask.config.set(
+        {"distributed.scheduler.allowed-failures": ATTEMPTS - 1, "distributed.nanny.pre-spawn-environ": thread_environment(1) | KEPT_MEMORY}
+    )
     here = Here(n_workers=0, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1)
     here.scale(workers)
     return here

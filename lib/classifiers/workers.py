@@ -12,7 +12,7 @@ import os
 import threading
 import traceback
 
-from lib.study.machine import thread_environment
+from lib.study.machine import KEPT_MEMORY, thread_environment
 
 ATTEMPTS = 2  # processes that a task may cost before it is given up
 
@@ -71,7 +71,7 @@ def hire(crew: dict, duties: tuple, task, place: int, variables: dict) -> None:
     context = multiprocessing.get_context("spawn")  # a fork of a process that has threads may hang
     ours, theirs = context.Pipe()
     process = context.Process(target=serve, args=(theirs, *duties), daemon=True)
-    with environment(thread_environment(1) | variables):  # read by the child when it loads its libraries
+    with environment(thread_environment(1) | KEPT_MEMORY | variables):  # read by the child when it loads its libraries
         process.start()
     theirs.close()
     with contextlib.suppress(BrokenPipeError):  # it died at once: noticed when it is waited for

@@ -4,18 +4,22 @@
     python tests/bench/bench_training.py --data dataset_base/train --threads 4 --seeds-at-once 4   # four seeds at once
     python tests/bench/bench_training.py --data dataset_base/train --images 2000 --curves 3        # learning curves of three seeds each
 
-The loop: a DataLoader over single files, batch 128, Adam at 0.001, fp32, S1's network. Both take turns of --steps steps, --rounds times;
-ratios are of the same round, so other work on the machine hits both alike. First the two are shown to be the same training: from the same
+The loop: a DataLoader over single files, batch 128, Adam at 0.001, fp32, S1's network. Each is a process, the engine's with the variables
+that training processes have. They take turns of --steps steps, --rounds times; ratios are of the same round, so other work on the machine
+hits both alike. First the two are shown to be the same training: from the same
 weights and batches, their losses step by step.
 """
 
 import argparse
+import contextlib
 import copy
+import itertools
 import multiprocessing
 import os
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -30,8 +34,9 @@ from lib.classifiers.order import step_seed
 from lib.classifiers.recipes import RECIPES
 from lib.classifiers.trainer import make_trainer, take_step
 from lib.classifiers.training import predict, train
+from lib.classifiers.workers import environment
 from lib.faces.faceset import FaceSet
-from lib.study.machine import environment_facts, thread_environment
+from lib.study.machine import KEPT_MEMORY, environment_facts, thread_environment
 
 RECIPE = RECIPES["schuermann"]
 
@@ -96,78 +101,79 @@ def check_agreement(files, faces: FaceSet, steps: int) -> None:
     print(f"same weights and batches: losses {losses} (engine/loop); farthest {far:.1e}", flush=True)
 
 
-def timed(work, images: int) -> tuple[float, float]:
-    """Return images a second and images a second of this process's processor time."""
-    began = time.perf_counter(), time.process_time()
-    work()
-    return images / (time.perf_counter() - began[0]), images / (time.process_time() - began[1])
+def loop_of(args):
+    """Return a function that takes `--steps` steps as S1's code does."""
+    model = build_classifier("s1")
+    optimiser, batches = torch.optim.Adam(model.parameters(), lr=0.001), endless(files_of(args.data, args.images), args.loader_workers)
+    return lambda: loop_steps(model, optimiser, batches, args.steps)
 
 
-def one_of_several(faces: FaceSet, steps: int, pipe) -> None:
-    """Train one seed in a process of its own: `steps` steps whenever told to."""
-    torch.set_num_threads(1)
-    trainer, step = engine(faces), 0
-    pipe.send("ready")
-    while pipe.recv():
-        for _ in range(steps):
-            take_step(trainer, step)
-            step += 1
-        pipe.send("done")
+def engine_of(args, precision: str, compiled: bool):
+    """Return a function that takes `--steps` of the engine's steps."""
+    trainer, counter = engine(packed(files_of(args.data, args.images)), precision, compiled), itertools.count()
+    return lambda: [float(take_step(trainer, next(counter))[0]) for _ in range(args.steps)]
 
 
-class Several:
-    """Processes of one thread that train a seed each, all at once."""
+def serve(make, args, threads: int, pipe) -> None:
+    """Live as the process of a way: work whenever told to, and tell the processor time that it took."""
+    torch.set_num_threads(threads)
+    work = make()
+    work()  # warm up
+    pipe.send(0.0)
+    with contextlib.suppress(EOFError):  # the parent has ended
+        while pipe.recv():
+            began = time.process_time()
+            work()
+            pipe.send(time.process_time() - began)
 
-    def __init__(self, faces: FaceSet, steps: int, count: int):
-        context, self.pipes, self.processes = multiprocessing.get_context("spawn"), [], []
-        os.environ.update(thread_environment(1))
-        for _ in range(count):
-            ours, theirs = context.Pipe()
-            self.processes.append(context.Process(target=one_of_several, args=(faces, steps, theirs), daemon=True))
-            self.processes[-1].start()
-            self.pipes.append(ours)
-        self._wait()
 
-    def __call__(self) -> None:
+class Way:
+    """Processes that train so many seeds at once, started with the variables that such a process has."""
+
+    def __init__(self, make, args, threads: int, variables: dict, count: int = 1):
+        context, self.pipes, self.images = multiprocessing.get_context("spawn"), [], count * args.steps * RECIPE.batch_size
+        with environment(thread_environment(threads) | variables):
+            for _ in range(count):
+                ours, theirs = context.Pipe()
+                context.Process(target=serve, args=(make, args, threads, theirs), daemon=True).start()
+                self.pipes.append(ours)
+        self._told()
+
+    def rates(self) -> tuple[float, float]:
+        """Return images a second and images a second of processor time, over one turn."""
+        began = time.perf_counter()
         for pipe in self.pipes:
             pipe.send(True)
-        self._wait()
+        processor = self._told()
+        return self.images / (time.perf_counter() - began), self.images / processor
 
-    def _wait(self) -> None:
-        for pipe in self.pipes:
-            pipe.recv()
+    def _told(self) -> float:
+        return sum(pipe.recv() for pipe in self.pipes)
 
 
-def compare_speed(files, faces: FaceSet, args) -> None:
+def compare_speed(args) -> None:
     """Print images a second of the loop and of each way of the engine, and their ratios by round."""
-    model, steps = build_classifier("s1"), args.steps
-    optimiser, batches = torch.optim.Adam(model.parameters(), lr=0.001), endless(files, args.loader_workers)
-    images = steps * RECIPE.batch_size
-
-    def of(trainer):
-        counter = iter(range(10**6))
-        return lambda: [float(take_step(trainer, next(counter))[0]) for _ in range(steps)]
-
-    ways = {"loop": (lambda: loop_steps(model, optimiser, batches, steps), images), "engine": (of(engine(faces)), images)}
+    fp32 = partial(engine_of, args, "fp32", False)
+    ways = {"loop": Way(partial(loop_of, args), args, args.threads, {}), "engine": Way(fp32, args, args.threads, KEPT_MEMORY)}
+    if args.given_back:
+        ways["engine, memory given back"] = Way(fp32, args, args.threads, {})
     if args.bf16:
-        ways["engine bf16"] = of(engine(faces, "bf16")), images
+        ways["engine bf16"] = Way(partial(engine_of, args, "bf16", False), args, args.threads, KEPT_MEMORY)
     if args.compile:
-        ways["engine compiled"] = of(engine(faces, compiled=True)), images
+        ways["engine compiled"] = Way(partial(engine_of, args, "fp32", True), args, args.threads, KEPT_MEMORY)
     if args.seeds_at_once:
-        ways[f"{args.seeds_at_once} engines"] = Several(faces, steps, args.seeds_at_once), images * args.seeds_at_once
-    for work, _ in ways.values():  # warm up
-        work()
+        ways[f"{args.seeds_at_once} engines at once"] = Way(fp32, args, 1, KEPT_MEMORY, args.seeds_at_once)
     found = {name: [] for name in ways}
     for _ in range(args.rounds):
-        for name, (work, count) in ways.items():
-            found[name].append(timed(work, count))
+        for name, way in ways.items():
+            found[name].append(way.rates())
         print("  " + ", ".join(f"{name} {rates[-1][0]:.1f} ({rates[-1][1]:.1f})" for name, rates in found.items())
               + " images/s (a second of processor)", flush=True)  # fmt: skip
     for name, rates in found.items():
         wall, cpu = (np.array(rates)[:, i] / np.array(found["loop"])[:, i] for i in (0, 1))
-        own = f", {np.median(cpu):.2f} [{cpu.min():.2f}, {cpu.max():.2f}] by processor time" if "engines" not in name else ""
         print(f"{name}: median {np.median([r[0] for r in rates]):.1f} images/s, {np.median(wall):.2f} [{wall.min():.2f}, {wall.max():.2f}] "
-              f"times the loop{own}; n = {args.rounds} rounds of {steps} steps")  # fmt: skip
+              f"times the loop, {np.median(cpu):.2f} [{cpu.min():.2f}, {cpu.max():.2f}] by processor time; "
+              f"n = {args.rounds} rounds of {args.steps} steps")  # fmt: skip
 
 
 def compare_curves(files, faces: FaceSet, args) -> None:
@@ -201,6 +207,7 @@ def main() -> None:
     parser.add_argument("--seeds-at-once", type=int, default=0)
     parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--given-back", action="store_true", help="also the engine in a process that keeps no freed memory")
     parser.add_argument("--curves", type=int, default=0, help="seeds of the learning curves; 0: speed instead")
     parser.add_argument("--epochs", type=int, default=3, help="of the learning curves")
     args = parser.parse_args()
@@ -213,7 +220,7 @@ def main() -> None:
         compare_curves(files, faces, args)
     else:
         check_agreement(files, faces, args.agree)
-        compare_speed(files, faces, args)
+        compare_speed(args)
 
 
 if __name__ == "__main__":

@@ -103,6 +103,13 @@ def test_each_process_here_has_a_gpu_of_its_own(tmp_path, duties):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is counted as Linux does")
+def test_a_process_here_keeps_the_memory_of_an_array_that_is_freed(tmp_path, duties):
+    list(on_cluster(["keeps"], duties.prepare, duties.work, (str(tmp_path),), 1, "local"))
+    assert float((tmp_path / "keeps.share").read_text()) > 0.9
+
+
+@pytest.mark.slow
 def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     from distributed import LocalCluster
 

@@ -43,6 +43,12 @@ def test_each_process_has_a_gpu_of_its_own(tmp_path, duties):
     assert {path.read_text().split()[2] for path in tmp_path.glob("*.tries")} == {"3", "GPU-5"}
 
 
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is counted as Linux does")
+def test_a_process_keeps_the_memory_of_an_array_that_is_freed(tmp_path, duties):
+    list(side_by_side(["keeps"], duties.prepare, duties.work, (str(tmp_path),), 1))
+    assert float((tmp_path / "keeps.share").read_text()) > 0.9
+
+
 def test_a_process_that_ends_for_want_of_memory_is_replaced(tmp_path, duties):
     outcome = dict(side_by_side(["full", "a"], duties.prepare, duties.work, (str(tmp_path),), 1))
     assert "is there enough memory" in outcome["full"] and outcome["a"] == ""

@@ -5,9 +5,16 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
+
 
 def prepare(folder: str) -> Path:
     return Path(folder)
+
+
+def resident() -> int:
+    """Count this process's pages in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1])
 
 
 def work(folder: Path, task: str) -> None:
@@ -21,6 +28,12 @@ def work(folder: Path, task: str) -> None:
     if task.startswith("waits"):  # until another process has its task too
         while len(list(folder.glob("waits*.tries"))) < 2:
             time.sleep(0.02)
+    if task == "keeps":  # tells how much of an array's memory it has after the array has gone
+        before = resident()
+        array = np.ones(2**23)
+        grown = resident() - before
+        del array
+        (folder / "keeps.share").write_text(str((resident() - before) / grown))
     if task == "full":
         raise SystemExit("no memory")
     if task == "sleeps":
