@@ -15,7 +15,7 @@ from lib.classifiers.training import predict
 from lib.classifiers.weights import load_model
 from lib.faces.faceset import CLASSES
 
-WITHOUT_SYNTHETIC = ("base", "duplicate", "subset", "extra", "shuffled")  # shuffled: the images are, their labels mean nothing
+WITHOUT_SYNTHETIC = ("base", "duplicate", "fewer", "subset", "extra", "shuffled")  # shuffled: the images are, their labels mean nothing
 
 
 def rival_arms(runs: pd.DataFrame, *, most: int = 4) -> list[str]:

@@ -89,6 +89,14 @@ def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
     return build_arm(arm, real.split("train"), pools, seed=seed, extra=extra)
 
 
+def length_of(arm: Arm, params: dict) -> tuple[int, int]:
+    """Return steps and epochs of an arm's training: those of the study, but for `fewer` the steps that a supplement of its share has for
+    its real images.
+    """
+    steps = params["train_steps"]
+    return max(1, round((1 - arm.share) * steps)) if arm.kind == "fewer" else steps, params["train_epochs"]
+
+
 def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     """List every run of a study with its key: seeds outside, then folds, arms inside, so that a half-done study has whole seeds.
 
@@ -103,16 +111,12 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     held = {fold: [part.split(name).digest() for name in EVALUATED] for fold, part in parts.items()}
     digests = {(fold, arm): arm_faces(arm, part, pools, sources.seed).digest() for fold, part in parts.items() for arm in arms}
     recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
-    options, length, code = (
-        options_of(params),
-        (params["train_steps"], params["train_epochs"]),
-        {name: training_code(name) for name in recipes},
-    )
+    options, code = options_of(params), {name: training_code(name) for name in recipes}
     jobs = []
     again = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms")
     for seed in range(params["seeds"] + params["more_seeds"]):
         for classifier, fold, arm in itertools.product(recipes, parts, arms if seed < params["seeds"] else again):
-            recipe, data = recipes[classifier], [digests[fold, arm], held[fold]]
+            recipe, data, length = recipes[classifier], [digests[fold, arm], held[fold]], length_of(arm, params)
             key = content_hash([*data, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
             keep = seed < params["keep_weights"] and fold < 2
             jobs.append(Job(arm, classifier, recipe.name, seed, *length, keep, device, key, options, sources.folds, fold))

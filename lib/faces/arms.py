@@ -15,7 +15,7 @@ class Arm:
     Attributes:
         name: a sentence, e.g. supplement-0.1502-dcgan; unique in a study.
         kind: base, supplement, filtered, staged, reversed, weighted, splitnorm, replace, synthetic, scarce, balance, or a control:
-            duplicate, shuffled, subset, extra.
+            duplicate, shuffled, subset, extra, fewer (base with as many steps as a supplement spends on its real images).
         pool: the pool whose images it takes, "" for real data alone.
         share: synthetic share of the total, real share (replace, subset, scarce), or multiple of the real amount (synthetic).
         control_of: for a control, the kind of arm that it controls; "" otherwise.
@@ -72,10 +72,11 @@ def filters_of(steps: list[str]) -> list[str]:
 def _supplements(params: dict, pools: list[str], controls: set) -> list[Arm]:
     """The plain supplements with their controls; a share that a variant asks for has them too, as what the variant is read against."""
     asked = ("supplement_shares", "staged_shares", "reversed_shares", "weighted_shares", "split_norm_shares")
-    arms = []
+    fewer, arms = "fewer" in controls and params["train_steps"] > 0, []  # with equal epochs base sees each real image as often
     for share in dict.fromkeys(share for key in asked for share in params[key]):
         text = f"{share:.4g}"
         arms += [Arm(f"duplicate-{text}", "duplicate", share=share, control_of="supplement")] * ("duplicate" in controls)
+        arms += [Arm(f"fewer-{text}", "fewer", share=share, control_of="supplement")] * fewer
         arms += [Arm(f"extra-{text}", "extra", share=share, control_of="supplement")] * ("extra" in controls)
         for pool in pools:
             arms.append(Arm(f"supplement-{text}-{pool}", "supplement", pool, share))

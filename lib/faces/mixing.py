@@ -34,7 +34,7 @@ def build_arm(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, 
         StudyError: a pool that is not there or too small.
     """
     rng, n = np.random.default_rng([seed, 40]), len(real)
-    if arm.kind == "base":
+    if arm.kind in ("base", "fewer"):
         return real
     if arm.kind == "subset":
         return real.select(stratified(real.labels, round(arm.share * n), rng))

@@ -17,7 +17,7 @@ from lib.study.generations import first_generation, generation_number
 CONTROLS = (
     (r"supplement-([\d.]+)-(.+)-only_(?!none$).+", ("supplement-{0}-{1}-only_none",)),
     (r"supplement-[\d.]+-.+-only_none", ()),
-    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "extra-{0}", "shuffled-{0}-{1}")),
+    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "fewer-{0}", "extra-{0}", "shuffled-{0}-{1}")),
     (r"replace-([\d.]+)-(.+)", ("subset-{0}",)),
     (r"synthetic-([\d.]+x)-(.+)", ("synthetic-{0}-{1}-shuffled",)),
     (r"scarce-([\d.]+)-(.+)", ("scarce-{0}",)),

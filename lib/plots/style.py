@@ -24,9 +24,11 @@ CLASS_COLOURS = {
     "surprise": "#cc79a7",
 }  # fmt: skip
 REAL_COLOURS = {"real": "#1f2933", "base": "#1f2933", "train": "#1f2933", "val": "#56b4e9", "test": "#0072b2"}
-CONTROL_COLOURS = {"duplicate": "#8a8f98", "subset": "#b58b5a", "extra": "#4d7ea8", "scarce": "#5f6b7a"}
+CONTROL_COLOURS = {"duplicate": "#8a8f98", "fewer": "#c2a878", "subset": "#b58b5a", "extra": "#4d7ea8", "scarce": "#5f6b7a"}
 POOL_COLOURS = {  # of two that fit a name the first counts
-    "drawn-faithful": "#117733", "drawn-narrow": "#cc6677", "drawn-mislabelled": "#aa4499", "dcgan-round2": "#9a5bd6", "dcgan": "#5b4bd6",
+    "drawn-faithful": "#117733", "drawn-narrow": "#cc6677", "drawn-mislabelled": "#aa4499",
+    "dcgan-round2": "#9a5bd6", "dcgan-long": "#b04bb8",
+    "dcgan": "#5b4bd6",
     "folder": "#88ccee",
     "stylegan32": "#332288", "stylegan64ada": "#117733", "stylegan64number": "#cc6677", "stylegan64truncated": "#aa4499",
     "stylegan": "#44aa99",

@@ -32,7 +32,7 @@ STEPS = ("blank", "blur", "exposure", "exact_copy", "near_copy", "leak", "face",
 CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
            "label_action": ("drop", "relabel"), "balance_to": ("equal", "real"), "curation_steps": STEPS, "filter_arms": STEPS,
            "class_weights": ("none", "inverse", "effective"), "sampling": ("shuffled", "balanced"),
-           "controls": ("duplicate", "shuffled", "subset", "extra")}  # fmt: skip
+           "controls": ("duplicate", "shuffled", "subset", "extra", "fewer")}  # fmt: skip
 # What stands in the lists that are empty in base.yaml.
 WORDS = ("arm_pools", "only_arms", "more_seeds_arms", "filter_arms", "sd_emphasised")
 ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), **dict.fromkeys(WORDS, str)}

@@ -114,6 +114,12 @@ def test_arms_that_a_pilot_left_undecided_get_further_seeds_and_base_with_them(s
         plan_jobs(arms, sources, PARAMS | {"more_seeds": 1, "more_seeds_arms": ["replace-*"]})
 
 
+def test_the_fewer_control_has_the_steps_that_a_supplement_spends_on_real_images(sources):
+    arms = [*ARMS, Arm("fewer-0.25", "fewer", share=0.25, control_of="supplement")]
+    jobs = plan_jobs(arms, sources, PARAMS | {"train_steps": 20})
+    assert {job.steps for job in jobs if job.arm.kind == "fewer"} == {15} and {job.steps for job in jobs if job.arm.kind != "fewer"} == {20}
+
+
 def test_options_reach_the_run_and_its_row(sources, tmp_path):
     changes = {"class_weights": "effective", "sampling": "balanced", "early_stopping_patience": 1, "train_steps": 8, "seeds": 1}
     jobs = plan_jobs(ARMS[:1], sources, PARAMS | changes)

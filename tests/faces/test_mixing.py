@@ -78,6 +78,13 @@ def test_controls_have_the_size_of_what_they_control(control):
     assert len(build(control)) == len(build("supplement-0.2-a"))
 
 
+def test_the_fewer_control_is_the_real_images_alone_and_only_where_steps_are_equal():
+    asked = PARAMS | {"controls": ["fewer"], "supplement_shares": [0.2]}
+    (arm,) = [arm for arm in plan_arms(asked | {"train_steps": 100}) if arm.kind == "fewer"]
+    assert arm.name == "fewer-0.2" and build_arm(arm, REAL, {}, seed=0).digest() == REAL.digest()
+    assert not [arm for arm in plan_arms(asked | {"train_steps": 0}) if arm.kind == "fewer"]
+
+
 def test_the_extra_control_adds_real_images_and_says_how_many_it_lacks():
     extra = faces(20, "held", seed=3)
     assert len(build("extra-0.2", extra=extra)) == len(build("supplement-0.2-a"))

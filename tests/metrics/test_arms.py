@@ -96,8 +96,8 @@ def test_the_family_is_one_question_asked_of_all_pools():
 def test_every_planned_control_is_read_and_every_variant_against_its_plain_supplement():
     from lib.faces.arms import plan_arms
 
-    params = {"pools": ["a", "b-c"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"],
-              "supplement_shares": [0.2],
+    params = {"pools": ["a", "b-c"], "arm_pools": [], "only_arms": [], "train_steps": 100,
+              "controls": ["duplicate", "shuffled", "subset", "extra", "fewer"], "supplement_shares": [0.2],
               "replace_shares": [0.5], "synthetic_multiples": [1.0, 2.0], "scarce_shares": [0.25, 1.0], "balance": True,
               "staged_shares": [0.5],
               "reversed_shares": [0.5], "weighted_shares": [0.2], "synthetic_weights": [0.25, 0.5], "split_norm_shares": [0.2],
