@@ -48,13 +48,22 @@ def export_onnx(model: nn.Module, path: Path, *, image_px: int, metadata: dict) 
             output_names=["probabilities"],
             dynamic_shapes=({0: torch.export.Dim("batch")},),
         )
-    proto = program.model_proto
+    proto = without_traces(program.model_proto)
     facts = {"classes": ",".join(CLASSES), "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255"} | metadata
     onnx.helper.set_model_props(proto, {key: str(value) for key, value in facts.items()})
     onnx.checker.check_model(proto)
     with atomic_write(path) as file:
         file.write(proto.SerializeToString())
     return path
+
+
+def without_traces(proto):
+    """Take out of an ONNX model where in which file each node was made: paths of the machine that wrote it."""
+    nodes = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
+    for part in [proto.graph, *proto.graph.value_info, *nodes]:
+        part.ClearField("doc_string")
+        del part.metadata_props[:]
+    return proto
 
 
 def check_onnx(path: Path, model: nn.Module, images: np.ndarray) -> dict:

@@ -9,6 +9,11 @@ from lib.metrics.findings import answer, effect_text
 
 # what is asked, the arms that answer it, what they are read against; {} are the groups of the pattern
 QUESTIONS = (
+    (
+        "Synthetic faces added, against real ones alone for the steps that those have beside them (a synthetic share of {0})",
+        r"supplement-([\d.]+)-((?!.*-only_).+)",
+        "fewer-{0}",
+    ),
     ("Synthetic faces instead of real ones ({0} times as many)", r"synthetic-([\d.]+)x-(.+)(?<!-shuffled)", "base"),
     ("Synthetic faces in place of real ones (a real share of {0})", r"replace-([\d.]+)-(.+)", "base"),
     (

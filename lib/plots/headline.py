@@ -20,11 +20,13 @@ from lib.study.records import atomic_write
 # What is asked, which arms answer it, against what. {} is a share or a multiple, read off the arm's name; the first group of a pattern.
 QUESTIONS = (
     ("added", "added to all real faces", re.compile(r"supplement-([\d.]+)-(?!.*only_)(.+)"), ("base",), max),
+    ("beside", "added, at equal steps on real faces", re.compile(r"supplement-([\d.]+)-(?!.*only_)(.+)"), ("fewer-",), max),
     ("half", "in place of half of the real faces", re.compile(r"replace-(0\.5)-(.+)"), ("base",), max),
     ("alone", "instead of real faces", re.compile(r"synthetic-(1)x-(.+)"), ("base",), max),
     ("scarce", "where few real faces are left", re.compile(r"scarce-([\d.]+)-(.+)"), ("scarce-",), min),
     ("balance", "to make all classes equally large", re.compile(r"(balance)-(.+)"), ("base",), max),
 )
+AGAINST = {"scarce": "the same few real faces alone", "beside": "real faces alone for the steps that they have beside the others"}
 ROWS_A_QUESTION = 4
 POOL_NAMES = {"folder": "S1's Stable Diffusion"}  # the ready-made images of the studies on real faces
 
@@ -68,12 +70,14 @@ def answer_sentences(rows: pd.DataFrame) -> list[str]:
     for _, part in rows.groupby("question", sort=False):
         best = part.iloc[0]
         effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
-        against = "the same few real faces alone" if best["question"] == "scarce" else "real faces alone"
+        against = AGAINST.get(best["question"], "real faces alone")
         n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
         told = f"; {_counted(part)}" if len(part) > 1 else f": {part['verdict'].iloc[0]}"
         asked = f"Synthetic faces {best['asked']} ({_amount(best)}): {'at best ' * (len(part) > 1)}{effect} against {against}"
         sentences.append(f"{asked}, with {best['name']} ({n}){told}.")
-    first = f"**Of each study and pool the arm with most synthetic faces, against the same real faces alone: {tally(rows['verdict'])}.**"
+    counted = rows[rows["question"] != "beside"]  # the same arms as those added, read otherwise
+    kept = "real faces alone (where few are left, against those few)"
+    first = f"**Of each study and pool the arm with most synthetic faces, against {kept}, at equal steps: {tally(counted['verdict'])}.**"
     return [first] * (len(rows) > 1) + sentences
 
 
@@ -91,9 +95,7 @@ def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
         arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()],
         note=[f"{row.verdict}\n{_points(row.difference)} ({_points(row.low)} to {_points(row.high)})" for row in chosen.itertuples()],
     )
-    ax = intervals(
-        shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against the same real faces alone"
-    )
+    ax = intervals(shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against real faces alone")
     figure = ax.get_figure()
     figure.set_size_inches(9, 0.8 + 0.5 * len(shown))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +121,7 @@ def write_answer(readme: Path, rows: pd.DataFrame) -> None:
     sentences, hidden = answer_sentences(rows), rows["question"].value_counts().max() > ROWS_A_QUESTION
     note = f"The figure shows the best {ROWS_A_QUESTION} of each question. " if hidden else ""
     origin = f"{note}From {links}; all reports: [overview](reports/index.html)."
-    alt = "Differences in accuracy with 95 % intervals, synthetic faces against the same real faces alone"
+    alt = "Differences in accuracy with 95 % intervals, synthetic faces against real faces alone"
     body = "\n".join(["", f"![{alt}](reports/answer.svg)", "", *(f"- {sentence}" for sentence in sentences), "", origin, "", ""])
     with atomic_write(readme, "w") as file:
         file.write(text[: place.end(1)] + body + text[place.start(2) :])
@@ -145,7 +147,11 @@ def _number(share: str) -> float:
 def _amount(row) -> str:
     """Say how many synthetic faces an arm has."""
     question, share = (row["question"], row["share"]) if isinstance(row, pd.Series) else (row.question, row.share)
-    texts = {"added": "{:.0f} % of the training images", "scarce": "{:.0f} % of the real faces kept", "half": "half of the training images"}
+    texts = {
+        **dict.fromkeys(("added", "beside"), "{:.0f} % of the training images"),
+        "scarce": "{:.0f} % of the real faces kept",
+        "half": "half of the training images",
+    }
     texts |= {"alone": "as many as real ones", "balance": "rare classes filled up"}
     return texts[question].format(100 * _number(share))
 

@@ -1,6 +1,7 @@
 """The exported file says the same as the network, for any number of images, and carries its facts."""
 
 import logging
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -43,6 +44,11 @@ def test_it_says_what_it_is_in_one_file(exported):
     assert facts["classes"].split(",")[:2] == ["angry", "disgust"]
     assert facts["arm"] == "base" and facts["seed"] == "1" and "48" in facts["preprocessing"]
     assert [file.name for file in exported[1].parent.iterdir()] == ["model.onnx"]
+
+
+def test_the_file_tells_no_path_of_the_machine_that_wrote_it(exported):
+    whole = exported[1].read_bytes()
+    assert str(Path(__file__).parents[2]).encode() not in whole and b"site-packages" not in whole
 
 
 def test_the_network_and_the_loggers_stay_as_they_were(exported):

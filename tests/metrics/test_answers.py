@@ -43,6 +43,15 @@ def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_f
     assert "a-only_face is equivalent" in filtered and "at best" not in filtered
 
 
+def test_added_faces_are_also_read_against_as_many_steps_on_real_faces_alone():
+    table = effects(
+        ("base", "supplement-0.5-a", "base", -0.03, "hurts"), ("fewer-0.5", "supplement-0.5-a", "control", 0.01, "equivalent"),
+        ("base", "fewer-0.5", "base", -0.04, "hurts"),
+    )  # fmt: skip
+    (told,) = other_answers(table)
+    assert "for the steps that those have beside them" in told and "a is equivalent, +1.0 points" in told
+
+
 def test_verdicts_are_counted_in_plain_words():
     assert tally(pd.Series(["hurts"] * 3)) == "all 3 hurt"
     assert tally(pd.Series(["undecided", "helps", "undecided"])) == "1 of 3 helps, 2 are undecided"

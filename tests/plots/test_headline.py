@@ -35,6 +35,14 @@ def test_each_question_takes_the_arm_with_most_synthetic_faces_of_each_pool():
     ]  # fmt: skip
 
 
+def test_added_faces_are_told_against_as_many_steps_on_real_faces_too_and_counted_once():
+    found = [effect("base", "supplement-0.5-a", -0.02, "hurts"), effect("fewer-0.5", "supplement-0.5-a", 0.0)]
+    rows = answer_rows({"full-cpu": pd.DataFrame([*found, effect("base", "fewer-0.5", -0.02, "hurts")])})
+    assert list(zip(rows["question"], rows["reference"])) == [("added", "base"), ("beside", "fewer-0.5")]
+    first, _, beside = answer_sentences(rows)
+    assert "1 of 1 hurts" in first and "for the steps that they have beside the others" in beside
+
+
 def test_the_full_size_of_a_study_takes_the_place_of_its_reduced_one():
     full = pd.DataFrame([effect("base", "supplement-0.1502-folder", 0.003, "equivalent")])
     rows = answer_rows(TABLES | {"schuermann": full})
