@@ -128,8 +128,8 @@ def write_answer(readme: Path, rows: pd.DataFrame) -> None:
 
 
 def effects_of(paths: StudyPaths) -> pd.DataFrame | None:
-    """Read a study's effects on accuracy, None where it has none."""
-    file = paths.tables / "effects.csv"
+    """Read a study's published effects on accuracy, None where it has none."""
+    file = paths.reports / "effects.csv"
     if not file.exists():
         return None
     effects = pd.read_csv(file, keep_default_na=False, na_values=[""])
@@ -172,7 +172,7 @@ def main(output: str = "") -> int:
     """Write reports/answer.svg and the README's answer from the results of all studies on real faces, and print the sentences.
 
     Args:
-        output: folder that holds runs/ and receives reports/, and README.md where it has one; empty for the project's own.
+        output: folder that holds reports/, and README.md where it has one; empty for the project's own.
     """
     known = {study: load_params(study) for study in studies()}
     tables = {study: effects_of(study_paths(study, output)) for study, params in known.items() if params["data"] != "drawn"}

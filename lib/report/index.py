@@ -14,6 +14,10 @@ from lib.study.records import atomic_write
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
 ORDER = ("schuermann", "comp7055", "internship", "full")  # studies on real faces, as the overview lists them
 LARGEST_CLASSIFIER = 10_000_000  # bytes
+TABLES = {  # they travel with the pages
+    "effects.csv": "every comparison: difference, interval, verdict, seeds, images",
+    "levels.csv": "every arm by itself",
+}
 FIGURE = re.compile(r'<figure class="plot">.*?</figure>', re.S)
 
 
@@ -29,7 +33,7 @@ def render_index(paths: StudyPaths) -> Path:
     return write_page(
         paths.reports / "index.html", "index.html.j2", study=paths.root.name, title="Does AI-generated data help an emotion classifier?",
         description=sentences[0]["text"] if sentences else "No answer yet.", mark=stamp(paths.root.name), sentences=sentences,
-        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths),
+        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths), tables=keep_tables(paths),
         failed=[failure(e) for e in found if e.status == "failed"],
         facts=machine(records), differing=differing(records), stages=stages(found, records), about=about(paths.root.name),
     )  # fmt: skip
@@ -66,6 +70,19 @@ def keep_classifier(paths: StudyPaths) -> dict:
                 file.write(source.read_bytes())
             return {"file": name, "kilobytes": source.stat().st_size / 1000, "accuracy": tested[network]}
     return {}
+
+
+def keep_tables(paths: StudyPaths) -> list[dict]:
+    """Put the study's figures beside its pages as tables: runs/ is not published, and the answer over all studies is made from these.
+
+    Returns:
+        file and what it holds, of each that is there.
+    """
+    for name in TABLES:
+        if (source := paths.tables / name).exists():
+            with atomic_write(paths.reports / name) as file:
+                file.write(source.read_bytes())
+    return [{"file": name, "holds": holds} for name, holds in TABLES.items() if (paths.reports / name).exists()]
 
 
 def answer(paths: StudyPaths) -> list[dict]:

@@ -88,5 +88,12 @@ def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_pa
         write_answer(readme, new)
 
 
+def test_published_tables_are_enough_for_the_answer(tmp_path, capsys):
+    (folder := tmp_path / "reports" / "full-cpu").mkdir(parents=True)
+    TABLES["full-cpu"].assign(**{"class": None}).to_csv(folder / "effects.csv", index=False)
+    assert main(str(tmp_path)) == 0 and "with diffusion" in capsys.readouterr().out
+    assert (tmp_path / "reports" / "answer.svg").exists()
+
+
 def test_the_readme_has_a_place_for_the_answer():
     assert "<!-- answer: written by python -m lib.plots.headline -->" in (ROOT / "README.md").read_text()

@@ -219,6 +219,16 @@ def test_a_classifier_that_is_small_enough_lies_beside_the_pages(tmp_path, monke
     assert "classifier-int8.onnx</a>, 4 kB" in text(paths, "index.html")
 
 
+def test_figures_lie_beside_the_pages_as_tables_and_stay_when_the_run_is_gone(tmp_path):
+    paths = make_study(tmp_path)
+    (paths.tables / "effects.csv").write_text("arm,difference\nduplicate,0.01\n")
+    render_study(paths)
+    (paths.tables / "effects.csv").unlink()
+    render_study(paths)
+    assert (paths.reports / "effects.csv").read_text() == "arm,difference\nduplicate,0.01\n"
+    assert '<a href="effects.csv">' in (paths.reports / "index.html").read_text() and "levels.csv" not in text(paths, "index.html")
+
+
 def test_folders_of_the_machine_do_not_travel(tmp_path):
     told = "read /home/jo/faces/fer2013.csv at 300 images/s, 1/2 done"
     cell = new_code_cell("x", id="cell-09", outputs=[nbformat.v4.new_output("stream", text=told)])
