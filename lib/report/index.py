@@ -33,7 +33,8 @@ def render_index(paths: StudyPaths) -> Path:
     return write_page(
         paths.reports / "index.html", "index.html.j2", study=paths.root.name, title="Does AI-generated data help an emotion classifier?",
         description=sentences[0]["text"] if sentences else "No answer yet.", mark=stamp(paths.root.name), sentences=sentences,
-        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths), tables=keep_tables(paths),
+        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths),
+        tables=keep_tables(paths),
         failed=[failure(e) for e in found if e.status == "failed"],
         facts=machine(records), differing=differing(records), stages=stages(found, records), about=about(paths.root.name),
     )  # fmt: skip
