@@ -92,6 +92,14 @@ def test_every_cause_has_its_evidence_and_an_interval():
     assert table["regained"].notna().tolist() == [False, True, True, False, False]
 
 
+def test_a_class_drawn_once_is_learnt_from_in_silence(recwarn):
+    faces = drawn_study(200, 0, 50, 0.0, 5)
+    train, test = faces.split("train"), faces.split("test")
+    learn = linear_probe(pixel_space(train.images, components=16), test)
+    kept = (train.labels != 1) | (np.cumsum(train.labels == 1) == 1)
+    assert set(learn(train.images[kept], train.labels[kept])) <= set(range(7)) and not recwarn.list
+
+
 def test_covered_images_are_those_that_coverage_counts():
     rng = np.random.default_rng(0)
     real, synth = rng.normal(size=(200, 5)), rng.normal(size=(200, 5)) + 0.5
