@@ -41,7 +41,7 @@ def parse(argv):
     parser.add_argument("--dry-run", action="store_true", help="show the resolved parameters and the plan; execute nothing")
     parser.add_argument("--fresh", action="store_true", help="ignore finished work: it is set aside, not deleted")
     parser.add_argument("--workers", type=int, metavar="N", help="processes and notebooks side by side (0: one per core, 2 per GPU)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="train on this Dask scheduler: tcp://host:8786, or local")
+    parser.add_argument("--cluster", metavar="ADDRESS", help="use this Dask scheduler: tcp://host:8786; or local, slurm, pbs, lsf")
     parser.add_argument("--output", metavar="DIR", help="folder that receives runs/ and reports/ (default: the project's own)")
     parser.add_argument("--test", action="store_true", help="run the tests instead")
     return parser.parse_args(argv)

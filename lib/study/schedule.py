@@ -15,9 +15,10 @@ from lib.study.machine import thread_environment
 from lib.study.paths import ROOT
 from lib.study.plan import Task, key_parts, why_to_run
 from lib.study.records import read_json, write_json
-from lib.study.stages import default_threads
+from lib.study.stages import PER_POOL, default_threads
 
 HEARTBEAT_S = 60
+ALONE = (*PER_POOL, 50, 60)  # pools and metrics: each notebook is one job, for whichever machine of a cluster is free
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Running:
     process: subprocess.Popen
     parts: dict
     scratch: str
+    away: bool  # on another machine
     began: float = field(default_factory=time.monotonic)
     shown: float = field(default_factory=time.monotonic)
 
@@ -46,7 +48,7 @@ def run_tasks(tasks: list[Task], *, side_by_side: int, lock: int, say=print) -> 
 
     Args:
         tasks: in order; upstream tasks that are not among them must have finished earlier.
-        side_by_side: how many notebooks run at once.
+        side_by_side: how many notebooks run at once here; those that go to a cluster are its own affair.
         lock: file descriptor that each child keeps open.
         say: prints one line.
     """
@@ -55,7 +57,8 @@ def run_tasks(tasks: list[Task], *, side_by_side: int, lock: int, say=print) -> 
     try:
         while pending or running:
             for task in [t for t in pending if _ready(t, tasks, outcomes)]:
-                if len(running) < side_by_side or _settled_at_once(task, outcomes):
+                here = sum(not held.away for held in running.values())
+                if here < side_by_side or cluster_of(task) or _settled_at_once(task, outcomes):
                     pending.remove(task)
                     _start(task, running, outcomes, lock)
                     _tell(task, outcomes, width, say)
@@ -70,6 +73,12 @@ def run_tasks(tasks: list[Task], *, side_by_side: int, lock: int, say=print) -> 
         for left in running.values():
             _stop(left)
     return outcomes
+
+
+def cluster_of(task: Task) -> str:
+    """Name the Dask scheduler that a task's notebook goes to, "" where it runs here: the training hands out its own runs."""
+    cluster = task.params["cluster"]
+    return cluster if ":" in cluster and task.stage in ALONE else ""
 
 
 def cell_counts(executed: Path) -> tuple[int, int]:
@@ -110,19 +119,22 @@ def _start(task: Task, running: dict, outcomes: dict, lock: int) -> None:
     task.paths.notebooks.mkdir(parents=True, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix="faces-", dir="/tmp" if len(tempfile.gettempdir()) > 40 else None)
     order = {"notebook": str(task.notebook), "executed": str(task.executed), "values": task.values, "scratch": scratch}
+    variables, cluster = _environment(task), cluster_of(task)
+    module = ["lib.study.away", cluster] if cluster else ["lib.study.execution"]
     with open(task.executed.with_suffix(".log"), "wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "lib.study.execution"], cwd=ROOT, env=_environment(task), stdin=subprocess.PIPE,
+        process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=os.environ | variables, stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=log, start_new_session=True, pass_fds=(lock,))  # fmt: skip
+    order |= {"root": str(ROOT), "environment": variables} if cluster else {}
     process.stdin.write(json.dumps(order).encode() + b"\n")
     process.stdin.flush()
-    running[task.name] = Running(process, parts, scratch)
+    running[task.name] = Running(process, parts, scratch, bool(cluster))
 
 
 def _environment(task: Task) -> dict[str, str]:
     """Give a kernel its share of the cores, this project first on its path, inline figures, and no network."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     quiet = {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return {**os.environ, "PYTHONPATH": path, **quiet, **thread_environment(default_threads(task.notebook.stem, task.params))}
+    return {"PYTHONPATH": path, **quiet, **thread_environment(default_threads(task.notebook.stem, task.params))}
 
 
 def _finish(task: Task, ended: Running) -> Outcome:
