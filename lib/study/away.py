@@ -1,7 +1,7 @@
 """A notebook on a machine of a Dask cluster: `python -m lib.study.away ADDRESS` stands in for lib.study.execution and waits for it.
 
 Pools and metrics do not depend on each other, so each of their notebooks goes to whichever machine is free. Every machine has to see the
-project and the study's folder under the paths that they have here. Dask's messages can run code: use schedulers of a network that you trust.
+project and the study's folder under the paths that they have here. Dask's messages can run code: use schedulers of a trusted network.
 """
 
 import contextlib
