@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs a study from start to end: sets up what is missing, executes the notebooks, renders the reports.
+"""Runs a study from start to end: sets up what is missing, executes the notebooks, renders the
+reports.
 
 Its top needs no package at all, and any Python can read it.
 """
@@ -15,7 +16,7 @@ EXAMPLES = """\
 examples:
   python3 run_all.py                                    the quick study, on drawn faces
   python3 run_all.py --study schuermann --data dataset_base --synthetic dataset_synthetic
-  python3 run_all.py --only 40-80 --set seeds=10        more runs per arm, and all that follows from them
+  python3 run_all.py --only 40-80 --set seeds=10        more runs per arm, and what follows
   python3 run_all.py --dry-run --set train_steps=500    what would run, and why
   python3 run_all.py --test                             the tests
 
@@ -27,23 +28,58 @@ def parse(argv):
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="run_all.py",
-        description="Does AI-generated data help an emotion classifier? Runs a study's notebooks and writes reports/<study>/index.html.",
+        description="Does AI-generated data help an emotion classifier? Runs a study's notebooks "
+        "and writes reports/<study>/index.html.",
         epilog=EXAMPLES,
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=22, width=110),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+            prog, max_help_position=22, width=100
+        ),
     )
-    parser.add_argument("--study", default="quick", metavar="NAME", help="parameter file in params/ (default: quick)")
-    parser.add_argument("--data", metavar="PATH", help="the real faces: folder, zip, csv or parquet; or 'drawn'")
-    parser.add_argument("--synthetic", metavar="PATH", help="ready-made synthetic images: become the pool 'folder'")
-    parser.add_argument("--only", default="", metavar="STAGES", help="these notebooks alone: 40,50 or 40-60")
-    override = "override a parameter of params/base.yaml; repeatable, lists as a,b"
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=override)
-    parser.add_argument("--list", action="store_true", help="show the studies, and what each notebook would do")
-    parser.add_argument("--dry-run", action="store_true", help="show the resolved parameters and the plan; execute nothing")
-    parser.add_argument("--fresh", action="store_true", help="ignore finished work: it is set aside, not deleted")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes and notebooks side by side (0: one per core, 2 per GPU)")
-    parser.add_argument("--cluster", metavar="ADDRESS", help="use this Dask scheduler: tcp://host:8786; or local, slurm, pbs, lsf")
-    parser.add_argument("--output", metavar="DIR", help="folder that receives runs/ and reports/ (default: the project's own)")
-    parser.add_argument("--test", action="store_true", help="run the tests instead")
+    add = parser.add_argument
+    add(
+        "--study",
+        default="quick",
+        metavar="NAME",
+        help="parameter file in params/ (default: quick)",
+    )
+    add(
+        "--data",
+        metavar="PATH",
+        help="the real faces: folder, zip, csv or parquet; or 'drawn' or 'digits'",
+    )
+    add("--synthetic", metavar="PATH", help="ready-made synthetic images: the pool 'folder'")
+    add("--only", default="", metavar="STAGES", help="these notebooks alone: 40,50 or 40-60")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override a parameter of params/base.yaml; repeatable, lists as a,b",
+    )
+    add("--list", action="store_true", help="show the studies, and what each notebook would do")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="show the resolved parameters and the plan; execute nothing",
+    )
+    add("--fresh", action="store_true", help="repeat finished work: it is moved, not deleted")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes and notebooks at once (0: one per core, 2 per GPU)",
+    )
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="use this Dask scheduler: tcp://host:8786; or local, slurm, pbs, lsf",
+    )
+    add(
+        "--output",
+        metavar="DIR",
+        help="folder that receives runs/ and reports/ (default: the project's own)",
+    )
+    add("--test", action="store_true", help="run the tests instead")
     return parser.parse_args(argv)
 
 
@@ -52,12 +88,11 @@ def main(argv):
     options = parse(argv)
     from lib.study.environment import ensure
 
-    ensure([os.path.abspath(__file__)] + argv)
+    ensure([os.path.abspath(__file__)] + argv, test=options.test)
     if options.test:
         return test()
     from lib.study.command import run
 
-    sys.stdout.reconfigure(line_buffering=True)  # a night's log file shows each notebook as it ends
     return run(options, pages)
 
 
@@ -69,10 +104,12 @@ def pages():
 
 
 def test():
-    """Hand over to pytest, with this project first on the path and no more threads than two."""
+    """Hand over to pytest, with this project first on the path and at most two threads."""
+    threads = str(min(2, os.cpu_count() or 1))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ.setdefault(name, str(min(2, os.cpu_count() or 1)))
-    os.environ["PYTHONPATH"] = os.pathsep.join([ROOT] + [path for path in [os.environ.get("PYTHONPATH")] if path])
+        os.environ.setdefault(name, threads)
+    paths = [ROOT, os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     os.chdir(ROOT)
     os.execv(sys.executable, [sys.executable, "-m", "pytest"])
 

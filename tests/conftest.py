@@ -23,9 +23,23 @@ TOY_REPORT = '''"""Stands in for the real pages."""
 
 def render_study(paths):
     paths.reports.mkdir(parents=True, exist_ok=True)
-    (paths.reports / "index.html").write_text(" ".join(sorted(file.stem for file in paths.notebooks.glob("*.ipynb"))))
+    names = sorted(file.stem for file in paths.notebooks.glob("*.ipynb"))
+    (paths.reports / "index.html").write_text(" ".join(names))
 '''
 TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nseed: int = 0'
+# A notebook that records one file; NAME, FOLDER and TEXT are filled in.
+TOY_BODY = """
+from lib.study.records import atomic_write
+from lib.study.step import begin
+step = begin("NAME", globals())
+target = FOLDER / "NAME.txt"
+
+with atomic_write(target, "w") as file:
+    file.write(str(TEXT))
+
+step.finish([target])
+"""
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 @dataclass(frozen=True)
@@ -34,48 +48,75 @@ class Toy:
 
     root: Path
 
-    def notebook(self, name: str, body: str, parameters: str = TOY_PARAMETERS, tags: tuple = ("parameters",)) -> Path:
-        """Write a notebook: parameters cell, then one code cell a paragraph of the body."""
-        cells = [_cell(0, parameters, list(tags)), *(_cell(i + 1, text, []) for i, text in enumerate(body.strip().split("\n\n")))]
+    def notebook(
+        self, name: str, body: str, parameters: str = TOY_PARAMETERS, tags: tuple = ("parameters",)
+    ) -> Path:
+        """Write a notebook: the parameters cell, then one code cell a paragraph of the body."""
+        paragraphs = enumerate(body.strip().split("\n\n"), 1)
+        cells = [_cell(0, parameters, list(tags))]
+        cells += [_cell(number, text, []) for number, text in paragraphs]
+        book = {"cells": cells, "metadata": {"kernelspec": KERNEL}}
+        book |= {"nbformat": 4, "nbformat_minor": 5}
         path = self.root / "notebooks" / f"{name}.ipynb"
-        kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-        path.write_text(json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n")
+        path.write_text(json.dumps(book, indent=1) + "\n")
         return path
 
     def stage(self, name: str, text: str = "1", pool: bool = False) -> Path:
-        """Write a notebook that records one file holding `text` (a Python expression that may use the parameters)."""
-        given = f'step = begin("NAME", study=study, output=output{", pool=pool" if pool else ""})'
-        target = 'step.paths.pool(pool) / "NAME.txt"' if pool else 'step.paths.tables / "NAME.txt"'
-        body = f"from lib.study.records import atomic_write, begin\n{given}\n\n"
-        body += f"with atomic_write({target}, 'w') as file:\n    file.write(str({text}))\n\nstep.finish([{target}])"
-        return self.notebook(name, body.replace("NAME", name), TOY_PARAMETERS + ('\npool: str = "drawn-faithful"' if pool else ""))
+        """Write a notebook that records one file.
+
+        Args:
+            text: what the file holds, a Python expression that may use the parameters.
+            pool: the notebook runs once a pool, whose folder holds the file.
+        """
+        folder = "step.paths.pool(pool)" if pool else "step.paths.tables"
+        body = TOY_BODY.replace("NAME", name).replace("FOLDER", folder).replace("TEXT", text)
+        parameters = TOY_PARAMETERS
+        if pool:
+            parameters += '\npool: str = "drawn-faithful"'
+        return self.notebook(name, body, parameters)
 
     def run(self, *words: str, **more) -> subprocess.CompletedProcess:
         """Call run_all.py of the toy and wait."""
-        return subprocess.run(self.command(*words), capture_output=True, text=True, timeout=180, env=self.environment(), **more)
+        return subprocess.run(
+            self.command(*words),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            env=self.environment(),
+            **more,
+        )
 
     def command(self, *words: str) -> list[str]:
+        """The command line of the toy's run_all.py."""
         return [sys.executable, str(self.root / "run_all.py"), *words]
 
     def environment(self) -> dict:
-        return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "STUDY_THREADS", "STUDY_STEP")}
+        """The environment without what would find the real project."""
+        return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
     def outputs(self, pattern: str = "**/*.txt") -> dict:
         """Map the files that the notebooks wrote to (text, time of change)."""
-        return {p.name: (p.read_text(), p.stat().st_mtime_ns) for p in sorted((self.root / "runs").glob(pattern))}
+        files = sorted((self.root / "runs").glob(pattern))
+        return {file.name: (file.read_text(), file.stat().st_mtime_ns) for file in files}
 
 
 def _cell(number: int, source: str, tags: list) -> dict:
-    lines = source.splitlines(keepends=True)
-    metadata = {"tags": tags} if tags else {}
-    return {"cell_type": "code", "execution_count": None, "id": f"cell-{number:02}", "metadata": metadata, "outputs": [], "source": lines}
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": f"cell-{number:02}",
+        "metadata": {"tags": tags} if tags else {},
+        "outputs": [],
+        "source": source.splitlines(keepends=True),
+    }
 
 
 @pytest.fixture
 def toy(tmp_path) -> Toy:
     """A project with the real machinery and parameters, no notebooks and toy pages."""
     root = tmp_path / "project"
-    shutil.copytree(ROOT / "lib" / "study", root / "lib" / "study", ignore=shutil.ignore_patterns("__pycache__"))
+    without_caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "lib" / "study", root / "lib" / "study", ignore=without_caches)
     shutil.copytree(ROOT / "params", root / "params")
     (root / "notebooks").mkdir()
     for name in ("run_all.py", "environment.yml", "pyproject.toml", "lib/__init__.py"):

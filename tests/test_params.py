@@ -1,21 +1,34 @@
-"""The parameter files, and what is said about a wrong one."""
+"""The parameter files, and what a message says about a wrong one."""
 
+import re
 import shutil
 
 import pytest
 
 from lib.study.errors import StudyError
-from lib.study.params import CHOICES, ELEMENTS, PARAMS, RANGES, known_pools, layers, load_params, read_yaml, studies
+from lib.study.parameter_cells import declared_parameters, read_base
+from lib.study.parameter_rules import CHOICES, ELEMENTS, RANGES, RENAMED, RENAMED_VALUES
+from lib.study.params import (
+    PARAMS,
+    known_pools,
+    layers,
+    load_params,
+    read_yaml,
+    studies,
+    summary,
+)
 from lib.study.paths import ROOT
 
 BASE = read_yaml(PARAMS / "base.yaml")
 POOLS = known_pools()
 SIZED = [path.stem for path in sorted((PARAMS / "pools").glob("*.yaml")) if path.stem not in POOLS]
+# What run_all.py reads itself, for no notebook to declare.
+OF_THE_PLAN = {"workers", "pools", "generations"}
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the parameter files that a test may spoil."""
+    """A copy of the parameter files that a test may break."""
     shutil.copytree(PARAMS, tmp_path / "params")
     return tmp_path / "params"
 
@@ -27,8 +40,9 @@ def message(*sets, study="quick", **more) -> str:
 
 
 @pytest.mark.parametrize("study", studies())
-def test_every_study_composes(study):
+def test_every_study_composes_and_says_what_it_is(study):
     assert load_params(study)["study"] == study
+    assert summary(study).endswith((".", "?"))
 
 
 @pytest.mark.parametrize("pool", POOLS)
@@ -37,13 +51,10 @@ def test_every_pool_composes_and_is_named_after_its_file(pool):
 
 
 @pytest.mark.parametrize("study", studies())
-def test_a_study_uses_pools_that_have_a_file(study):
-    assert set(load_params(study)["pools"]) <= set(POOLS)
-
-
-@pytest.mark.parametrize("study", studies())
-def test_every_pool_of_a_study_composes(study):
-    assert [load_params(study, pool=pool)["pool"] for pool in load_params(study)["pools"]] == load_params(study)["pools"]
+def test_every_pool_of_a_study_has_a_file_and_composes(study):
+    pools = load_params(study)["pools"]
+    assert set(pools) <= set(POOLS)
+    assert [load_params(study, pool=pool)["pool"] for pool in pools] == pools
 
 
 @pytest.mark.parametrize("name", SIZED)
@@ -54,14 +65,24 @@ def test_a_file_of_sizes_belongs_to_a_pool_and_a_study(name):
 
 
 def test_generations_are_pools_of_their_own_from_other_seeds():
-    sets = ("pools=drawn-faithful,folder,dcgan-round2,dcgan", "generations=2", "seed=7", "gan_steps=9")
-    pools = load_params("quick", sets)["pools"]
-    assert pools == [
-        "drawn-faithful", "drawn-faithful-generation2", "folder", "dcgan-round2", "dcgan-round2-generation2", "dcgan", "dcgan-generation2",
-    ]  # fmt: skip
-    first, second = (load_params("quick", sets, pool) for pool in ("dcgan-round2", "dcgan-round2-generation2"))
-    differs = {key: second[key] for key in first if first[key] != second[key]}
-    assert differs == {"pool": "dcgan-round2-generation2", "seed": 8, "round_of": "dcgan-generation2"}
+    pools = "pools=drawn-faithful,folder,dcgan-round2,dcgan"
+    sets = (pools, "generations=2", "seed=7", "gan_steps=9")
+    assert load_params("quick", sets)["pools"] == [
+        "drawn-faithful",
+        "drawn-faithful-generation2",
+        "folder",
+        "dcgan-round2",
+        "dcgan-round2-generation2",
+        "dcgan",
+        "dcgan-generation2",
+    ]
+    first = load_params("quick", sets, "dcgan-round2")
+    second = load_params("quick", sets, "dcgan-round2-generation2")
+    assert {key: second[key] for key in first if first[key] != second[key]} == {
+        "pool": "dcgan-round2-generation2",
+        "seed": 8,
+        "round_of": "dcgan-generation2",
+    }
     assert "ready-made" in message(pool="folder-generation2")
 
 
@@ -72,20 +93,33 @@ def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
     (folder / "pools" / "dcgan-cpu.yaml").write_text("gan_steps: 3\n")
     names = [str(path.relative_to(folder)) for path in layers("big-cpu", "dcgan", folder)]
     assert names == ["big.yaml", "big-cpu.yaml", "pools/dcgan.yaml", "pools/dcgan-cpu.yaml"]
-    values = {study: load_params(study, pool="dcgan", folder=folder) for study in ("big", "big-cpu")}
-    assert [(v["study"], v["seeds"], v["gan_steps"]) for v in values.values()] == [("big", 17, 8), ("big-cpu", 6, 3)]
+    full = load_params("big", pool="dcgan", folder=folder)
+    reduced = load_params("big-cpu", pool="dcgan", folder=folder)
+    assert (full["study"], full["seeds"], full["gan_steps"]) == ("big", 17, 8)
+    assert (reduced["study"], reduced["seeds"], reduced["gan_steps"]) == ("big-cpu", 6, 3)
     assert "no pool 'dcgan-cpu'" in message(pool="dcgan-cpu", folder=folder)
 
 
-def test_every_key_is_flat_and_explained_once():
-    lines = [line for line in (PARAMS / "base.yaml").read_text().splitlines() if line and not line.startswith("#")]
-    assert len(lines) == len(BASE)
-    assert [line for line in lines if "  # " not in line] == []
+def test_a_summary_is_the_first_comment_up_to_the_command(folder):
+    text = "# One sentence\n# in two lines.\n# run_all.py --study big\n# More.\nstudy: big\n"
+    (folder / "big.yaml").write_text(text)
+    assert summary("big", folder) == "One sentence in two lines."
+    assert summary("nowhere", folder) == ""
+
+
+def test_every_key_is_flat_and_explained_once_under_a_heading():
+    declared = read_base()
+    assert [parameter.name for parameter in declared] == list(BASE)
+    assert [p.name for p in declared if not p.comment or not p.group] == []
     assert not any(isinstance(value, dict) for value in BASE.values())
 
 
+def test_comments_have_no_equals_sign_which_papermill_would_take_for_an_assignment():
+    assert [parameter.name for parameter in read_base() if "=" in parameter.comment] == []
+
+
 def test_rules_name_only_keys_that_exist():
-    assert set(RANGES) | set(CHOICES) | set(ELEMENTS) <= set(BASE)
+    assert set(RANGES) | set(CHOICES) | set(ELEMENTS) | set(RENAMED_VALUES) <= set(BASE)
     assert {key for key, value in BASE.items() if value == []} == set(ELEMENTS)
 
 
@@ -104,12 +138,19 @@ def test_a_small_number_that_yaml_reads_as_text_is_a_number(folder):
     assert load_params("quick", ("gan_lr=2e-4",))["gan_lr"] == 0.0002
 
 
-def test_lists_are_written_with_or_without_brackets():
-    assert load_params("quick", ("scarce_shares=0.1, 0.5",))["scarce_shares"] == [0.1, 0.5]
-    assert load_params("quick", ("scarce_shares=[1]",))["scarce_shares"] == [1.0]
-    assert load_params("quick", ("controls=",))["controls"] == []
-    assert load_params("quick", ("only_arms=*-0.5, base",))["only_arms"] == ["*-0.5", "base"]
-    assert load_params("quick", ('only_arms=["*-0.5"]',))["only_arms"] == ["*-0.5"]
+@pytest.mark.parametrize(
+    ("text", "key", "value"),
+    [
+        ("scarce_shares=0.1, 0.5", "scarce_shares", [0.1, 0.5]),
+        ("scarce_shares=[1]", "scarce_shares", [1.0]),
+        ("controls=", "controls", []),
+        ("only_arms=*-0.5, base", "only_arms", ["*-0.5", "base"]),
+        ('only_arms=["*-0.5"]', "only_arms", ["*-0.5"]),
+        ("classes=happy,sad", "classes", ["happy", "sad"]),
+    ],
+)
+def test_lists_are_written_with_or_without_brackets(text, key, value):
+    assert load_params("quick", (text,))[key] == value
 
 
 def test_text_is_taken_as_it_stands():
@@ -126,6 +167,7 @@ def test_text_is_taken_as_it_stands():
         ("curated=maybe", ["'curated'", "'maybe'", "true or false"]),
         ("controls=shufled", ["'controls'", "did you mean 'shuffled'", "duplicate, shuffled"]),
         ("device=gpu", ["'device'", "did you mean 'cpu'", "auto, cpu, cuda"]),
+        ("labels=votes", ["'labels'", "'votes'", "own, ferplus"]),
         ("val_share=0.7", ["'val_share'", "0.7", "0 to 0.5"]),
         ("supplement_shares=0.1,1.2", ["'supplement_shares'", "1.2", "0 to 1"]),
         ("train_limit=-1", ["'train_limit'", "-1", "0 to"]),
@@ -137,8 +179,31 @@ def test_text_is_taken_as_it_stands():
     ],
 )
 def test_a_wrong_value_is_named_with_the_way_out(text, parts):
-    said = message(text)
-    assert [part for part in parts if part not in said] == [], said
+    shown = message(text)
+    assert [part for part in parts if part not in shown] == [], shown
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_is_answered_with_the_new_one(folder, old, new):
+    assert new in BASE and old not in BASE
+    wanted = f"key '{old}' is now called '{new}'"
+    assert wanted in message(f"{old}=3")
+    (folder / "quick.yaml").write_text(f"study: quick\n{old}: 3\n")
+    assert wanted in message(folder=folder)
+
+
+def test_an_old_word_of_a_list_is_answered_with_the_new_one():
+    assert "'fewer' is now called 'fewer_steps'" in message("controls=duplicate,fewer")
+
+
+@pytest.mark.parametrize("classes", ["happy", "happy,sad,happy"])
+def test_classes_are_two_or_more_each_once(classes):
+    assert "name two or more, each once" in message(f"classes={classes}")
+
+
+@pytest.mark.parametrize("data", ["drawn", "digits"])
+def test_ferplus_labels_are_of_fer2013_alone(data):
+    assert "FER2013" in message(f"data={data}", "labels=ferplus")
 
 
 def test_an_unknown_study_or_pool_gets_the_nearest_name():
@@ -159,8 +224,8 @@ def test_an_unknown_study_or_pool_gets_the_nearest_name():
 )
 def test_a_wrong_file_is_named(folder, text, parts):
     (folder / "quick.yaml").write_text(text)
-    said = message(folder=folder)
-    assert [part for part in parts if part not in said] == [], said
+    shown = message(folder=folder)
+    assert [part for part in parts if part not in shown] == [], shown
 
 
 def test_python_objects_in_yaml_are_refused(folder):
@@ -170,10 +235,20 @@ def test_python_objects_in_yaml_are_refused(folder):
 
 def test_every_key_is_used():
     """A key that no notebook declares and no machinery reads would be a switch without a wire."""
-    from lib.study.params import declared_parameters
-
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    if len(notebooks) < 8:
-        pytest.skip("not all notebooks are there yet")
     declared = {key for path in notebooks for key in declared_parameters(path)}
-    assert set(BASE) - declared - {"workers", "pools", "generations"} == set()
+    assert set(BASE) - declared - OF_THE_PLAN == set()
+
+
+def test_no_line_of_a_parameter_file_is_wider_than_a_hundred_columns():
+    wide = []
+    for path in sorted(PARAMS.rglob("*.yaml")):
+        lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        wide += [f"{path.relative_to(ROOT)}:{number}" for number, line in lines if len(line) > 100]
+    assert wide == []
+
+
+def test_the_old_names_are_nowhere_in_use():
+    old = re.compile(rf"\b({'|'.join(RENAMED)})\b")
+    files = [*PARAMS.rglob("*.yaml"), *(ROOT / "notebooks").glob("*.ipynb")]
+    assert [file.name for file in files if old.search(file.read_text(encoding="utf-8"))] == []

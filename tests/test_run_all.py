@@ -1,11 +1,13 @@
-"""The command line, on a toy project: what runs, what is kept, what is said when something breaks."""
+"""The command line, on a toy project: what runs, what is kept, what is printed when something
+breaks.
+"""
 
 import json
-import os
 import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,20 @@ def wait_for(condition, seconds: float = 60):
         time.sleep(0.05)
 
 
+def with_import(notebook: Path, line: str) -> None:
+    """Add an import to the cell of a toy notebook that holds the others."""
+    text = notebook.read_text()
+    first = "from lib.study.records"
+    notebook.write_text(text.replace(first, f'{line}\\n",\n    "{first}', 1))
+
+
+def write_module(toy, name: str, code: str) -> None:
+    """Write a module of the toy's lib."""
+    path = toy.root.joinpath(*name.split(".")).with_suffix(".py")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'"""Help."""\n\n{code}\n')
+
+
 def test_help_is_there_in_under_a_second(toy):
     began = time.monotonic()
     done = toy.run("--help")
@@ -31,40 +47,85 @@ def test_help_is_there_in_under_a_second(toy):
 
 def test_only_what_changed_runs_again(toy):
     toy.stage("10_data", "seed")
-    (toy.root / "lib" / "helper.py").write_text('"""Help."""\n\n\ndef two():\n    return 2\n')
-    text = toy.stage("40_training").read_text()
-    text = text.replace("from lib.study", 'from lib.helper import two\\n",\n    "from lib.study')
-    (toy.root / "notebooks" / "40_training.ipynb").write_text(text)
+    write_module(toy, "lib.helper", "\ndef two():\n    return 2")
+    with_import(toy.stage("40_training"), "from lib.helper import two")
 
+    # The first run does everything, the second nothing.
     first = toy.run()
     assert first.returncode == 0, first.stdout + first.stderr
     assert re.search(r"10_data +done +4/4 cells", first.stdout), first.stdout
     assert "reports/quick/index.html" in first.stdout
     done = toy.outputs()
-
     began = time.monotonic()
     second = toy.run()
     assert time.monotonic() - began < 5
     assert second.returncode == 0 and "Nothing changed" in second.stdout
     assert toy.outputs() == done
 
-    (toy.root / "lib" / "helper.py").write_text('"""Help."""\n\n\ndef two():\n    return 1 + 1  # other code\n')
-    assert "changed code: lib.helper" in toy.run("--dry-run").stdout
+    # Other code.
+    write_module(toy, "lib.helper", "\ndef two():\n    return 1 + 1  # other code")
+    plan = toy.run("--dry-run").stdout
+    wanted = "code changed (lib.helper): the page is written anew, finished trainings are kept"
+    assert wanted in plan
     toy.run()
     assert changed(done, toy.outputs()) == {"40_training.txt"}
 
+    # Another parameter.
     done = toy.outputs()
     plan = toy.run("--dry-run", "--set", "seed=1").stdout
-    assert re.search(r"10_data +changed parameters: seed from 0 to 1\n +40_training +after 10_data", plan), plan
+    wanted = r"10_data +changed parameters: seed from 0 to 1\n +40_training +after 10_data"
+    assert re.search(wanted, plan), plan
     assert "* seed: 1" in plan and toy.outputs() == done
     toy.run("--set", "seed=1")
     assert changed(done, toy.outputs()) == {"10_data.txt", "40_training.txt"}
 
+    # Another output than it wrote.
     table = toy.root / "runs" / "quick" / "tables" / "40_training.txt"
     table.write_text("by hand")
-    assert "tables/40_training.txt is not what it wrote" in toy.run("--list", "--set", "seed=1").stdout
+    listed = toy.run("--list", "--set", "seed=1").stdout
+    assert "tables/40_training.txt is not what it wrote" in listed
     toy.run("--set", "seed=1")
     assert table.read_text() == "1"
+
+
+def test_a_dry_run_tells_new_code_from_new_arithmetic(toy):
+    versions = "lib.classifiers.versions"
+    write_module(toy, versions, "TRAINING_VERSION = 1")
+    write_module(toy, "lib.classifiers.training", f"from {versions} import TRAINING_VERSION")
+    (toy.root / "lib" / "classifiers" / "__init__.py").touch()
+    with_import(toy.stage("40_training"), "from lib.classifiers.training import TRAINING_VERSION")
+    assert toy.run().returncode == 0
+
+    write_module(toy, versions, "TRAINING_VERSION = 2")
+    plan = toy.run("--dry-run").stdout
+    assert "arithmetic version 1 -> 2 (TRAINING_VERSION): trainings are repeated" in plan
+    assert "code changed" not in plan
+
+
+def test_a_dry_run_tells_each_notebook_s_own_change_and_what_it_follows(toy):
+    toy.stage("10_data")
+    toy.stage("40_training")
+    toy.stage("80_findings")
+    toy.run()
+    toy.stage("10_data", "2")
+    toy.stage("40_training", "2")
+    plan = toy.run("--dry-run").stdout
+    page = "notebook changed: the page is written anew, finished trainings are kept"
+    assert re.search(rf"10_data +{page}", plan)
+    assert re.search(rf"40_training +after 10_data; {page}", plan)
+    assert re.search(r"80_findings +after 40_training, unless that writes the same", plan)
+
+
+def test_what_is_executed_again_and_writes_the_same_repeats_nothing_after_it(toy):
+    toy.stage("10_data", "'the same'")
+    toy.stage("40_training")
+    toy.run()
+    done = toy.outputs()
+    toy.stage("10_data", "'the ' + 'same'")
+    assert "40_training                      after 10_data" in toy.run("--dry-run").stdout
+    again = toy.run().stdout
+    assert "1 executions kept, 1 run." in again
+    assert changed(done, toy.outputs()) == {"10_data.txt"}
 
 
 def test_a_failing_notebook_stops_only_what_depends_on_it(toy):
@@ -76,43 +137,50 @@ def test_a_failing_notebook_stops_only_what_depends_on_it(toy):
     done = toy.run()
     assert done.returncode == 1
     assert "the notebook ended without step.finish" in done.stdout
+
+    # Where the training is in order, the failure of 50 stops 80 alone.
     toy.stage("40_training")
     done = toy.run()
     assert done.returncode == 1
-    assert {"10_data.txt", "40_training.txt", "60_embedding.txt"} == set(toy.outputs())
+    assert set(toy.outputs()) == {"10_data.txt", "40_training.txt", "60_embedding.txt"}
     text = done.stdout[done.stdout.index("50_metrics failed") :].splitlines()[:5]
     assert text[0] == "50_metrics failed in code cell 3 of 3:"
     assert text[1] == "  ZeroDivisionError: division by zero"
     assert text[2] == "  at: y = x / 0"
-    assert "An Exception was encountered" in open(text[3].split(": ")[1]).read()
+    assert "An Exception was encountered" in Path(text[3].split(": ")[1]).read_text()
     assert "same command again" in text[4]
     assert re.search("80_findings +skipped +needs 50_metrics", done.stdout)
     assert "1 executions kept" in done.stdout
-    assert (toy.root / "reports" / "quick" / "index.html").read_text() == "10_data 40_training 50_metrics.failed 60_embedding"
+    page = (toy.root / "reports" / "quick" / "index.html").read_text()
+    assert page == "10_data 40_training 50_metrics.failed 60_embedding"
 
 
 def test_each_pool_has_its_own_executions_and_failures(toy):
+    pools = ("--set", "pools=dcgan,drawn-narrow")
     toy.stage("10_data")
     toy.stage("20_generation", "pool", pool=True)
     toy.notebook("30_curation", "assert pool != 'dcgan'", 'pool: str = "drawn-faithful"')
-    done = toy.run("--set", "pools=dcgan,drawn-narrow", "--workers", "2")
-    assert {text for text, _ in toy.outputs("quick/pools/*/*.txt").values()} <= {"dcgan", "drawn-narrow"}
+    done = toy.run(*pools, "--workers", "2")
+    texts = {text for text, _ in toy.outputs("quick/pools/*/*.txt").values()}
+    assert texts <= {"dcgan", "drawn-narrow"}
     assert len(list((toy.root / "runs").glob("quick/pools/*/20_generation.txt"))) == 2
     assert "30_curation-dcgan failed" in done.stdout and "AssertionError" in done.stdout
     assert "30_curation-drawn-narrow failed" in done.stdout and "step.finish" in done.stdout
-    assert toy.run("--only", "20", "--set", "pools=dcgan,drawn-narrow").returncode == 0
+
+    # A pool that a study no longer has leaves its report, and comes back with its settings.
+    assert toy.run("--only", "20", *pools).returncode == 0
     index = toy.root / "reports" / "quick" / "index.html"
     toy.run("--only", "20", "--set", "pools=dcgan")
     assert "20_generation-drawn-narrow" not in index.read_text()
-    assert "Nothing changed" in toy.run("--only", "20", "--set", "pools=dcgan,drawn-narrow").stdout
+    assert "Nothing changed" in toy.run("--only", "20", *pools).stdout
     assert "20_generation-drawn-narrow" in index.read_text()
 
 
 SLOW = """
 from pathlib import Path
 import os, time
-from lib.study.records import begin
-step = begin("40_training", study=study, output=output)
+from lib.study.step import begin
+step = begin("40_training", globals())
 
 (step.paths.root / "pid").write_text(str(os.getpid()))
 time.sleep(60 if not (step.paths.root / "quick").exists() else 0)
@@ -124,21 +192,38 @@ step.finish([target])
 """
 
 
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or dead and not yet waited for."""
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_at_any_moment_it_goes_on_where_it_was(toy, how):
     toy.stage("10_data")
     toy.notebook("40_training", SLOW)
     folder = toy.root / "runs" / "quick"
-    with subprocess.Popen(toy.command(), env=toy.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+    with subprocess.Popen(
+        toy.command(),
+        env=toy.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as run:
         wait_for((folder / "pid").exists)
+
+        # While one run holds the study, a second one is turned away.
         second = toy.run()
-        assert second.returncode == 2 and f"quick is being run by process {run.pid} on" in second.stderr
+        assert second.returncode == 2
+        assert f"quick is being run by process {run.pid} on" in second.stderr
         run.send_signal(how)
-        said = run.communicate(timeout=20)[1]
+        errors = run.communicate(timeout=20)[1]
     if how == signal.SIGINT:
-        assert run.returncode == 130 and "the same command goes on from here" in said
+        assert run.returncode == 130 and "the same command goes on from here" in errors
     kernel = int((folder / "pid").read_text())
-    wait_for(lambda: not os.path.exists(f"/proc/{kernel}") or "Z" in open(f"/proc/{kernel}/stat").read(), 10)
+    wait_for(lambda: has_ended(kernel), 10)
     assert not (folder / "notebooks" / "40_training.ipynb").exists()
 
     (folder / "quick").touch()
@@ -149,43 +234,49 @@ def test_stopped_at_any_moment_it_goes_on_where_it_was(toy, how):
     assert not list((folder / "notebooks").glob("*.running.ipynb"))
 
 
-def test_fresh_sets_finished_work_aside(toy):
+def test_fresh_moves_finished_work_away(toy):
     toy.stage("10_data")
     toy.run()
     before = toy.outputs()
     done = toy.run("--fresh")
-    assert "earlier work set aside" in done.stdout and re.search("10_data +done", done.stdout)
+    assert "earlier work moved to" in done.stdout and re.search("10_data +done", done.stdout)
     assert len(list((toy.root / "runs").glob("quick-before-*/tables/10_data.txt"))) == 1
     assert toy.outputs("quick/**/*.txt")["10_data.txt"][1] != before["10_data.txt"][1]
 
 
 def test_a_person_s_decisions_are_an_input_of_curation_and_survive_a_fresh_run(toy):
+    review_text = "step.paths.review(pool).read_text() if step.paths.review(pool).exists() else ''"
     toy.stage("20_generation", pool=True)
-    toy.stage("30_curation", "(step.paths.review(pool).read_text() if step.paths.review(pool).exists() else 'none')", pool=True)
+    toy.stage("30_curation", f"({review_text})", pool=True)
     toy.stage("40_training", "(step.paths.pool('dcgan') / '30_curation.txt').read_text()")
     pools = ("--set", "pools=dcgan,drawn-narrow")
     toy.run(*pools)
+
+    # A new decision repeats the curation of its pool, and what follows.
     review = toy.root / "runs/quick/pools/curation/dcgan/review.csv"
     review.parent.mkdir(parents=True)
     review.write_text("id,decision\na,reject\n")
     plan = toy.run("--dry-run", *pools).stdout
-    assert (
-        "30_curation-dcgan                changed sources: review" in plan
-        and "40_training                      after 30_curation-dcgan" in plan
-    )
-    assert re.search(r"20_generation-dcgan +kept", plan) and re.search(r"30_curation-drawn-narrow +kept", plan)
+    assert "30_curation-dcgan                changed sources: review" in plan
+    assert "40_training                      after 30_curation-dcgan" in plan
+    assert re.search(r"20_generation-dcgan +kept", plan)
+    assert re.search(r"30_curation-drawn-narrow +kept", plan)
     again = toy.run(*pools).stdout
-    assert "3 executions kept, 2 run" in again and "a,reject" in toy.outputs()["40_training.txt"][0]
+    assert "3 executions kept, 2 run" in again
+    assert "a,reject" in toy.outputs()["40_training.txt"][0]
     assert "Nothing changed" in toy.run(*pools).stdout
+
     toy.run("--fresh", *pools)
-    assert "a,reject" in review.read_text() and "a,reject" in toy.outputs("quick/**/*.txt")["40_training.txt"][0]
+    assert "a,reject" in review.read_text()
+    assert "a,reject" in toy.outputs("quick/**/*.txt")["40_training.txt"][0]
 
 
 def test_only_needs_what_comes_before(toy):
     toy.stage("10_data")
     toy.stage("40_training")
     done = toy.run("--only", "40")
-    assert done.returncode == 1 and "10_data has not finished; run it first: --only 10" in done.stdout
+    assert done.returncode == 1
+    assert "10_data has not finished; run it first: --only 10" in done.stdout
     assert "no notebook 99; there are 10, 40" in toy.run("--only", "99").stderr
     assert "write stages as 40,50 or 40-60" in toy.run("--only", "train").stderr
 
@@ -194,6 +285,7 @@ def test_only_needs_what_comes_before(toy):
     ("words", "parts"),
     [
         (["--set", "train_step=5"], ["'train_step'", "did you mean 'train_steps'"]),
+        (["--set", "judge_folds=3"], ["'judge_folds'", "now called 'label_classifier_folds'"]),
         (["--study", "quik"], ["no study 'quik'", "'quick'"]),
         (["--study", "schuermann"], ["needs real faces", "--data PATH"]),
         (["--data", "/no/such.zip"], ["data: /no/such.zip: no such file"]),
@@ -230,19 +322,38 @@ def test_a_notebook_with_a_wrong_parameters_cell_stops_everything(toy, parameter
 def test_the_kernel_is_this_interpreter_whatever_is_registered(toy, tmp_path):
     spec = tmp_path / "share" / "kernels" / "python3"
     spec.mkdir(parents=True)
-    (spec / "kernel.json").write_text(json.dumps({"argv": ["/bin/false"], "display_name": "x", "language": "python"}))
+    broken = {"argv": ["/bin/false"], "display_name": "x", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(broken))
     toy.stage("10_data", "__import__('sys').executable")
-    environment = toy.environment() | {"JUPYTER_DATA_DIR": str(tmp_path / "share"), "JUPYTER_PATH": str(tmp_path / "share")}
-    subprocess.run(toy.command(), env=environment, check=True, capture_output=True, timeout=60, cwd=tmp_path)
+    share = str(tmp_path / "share")
+    environment = toy.environment() | {"JUPYTER_DATA_DIR": share, "JUPYTER_PATH": share}
+    subprocess.run(
+        toy.command(), env=environment, check=True, capture_output=True, timeout=60, cwd=tmp_path
+    )
     assert toy.outputs()["10_data.txt"][0] == toy.command()[0]
 
 
 def test_a_relative_path_is_the_callers(toy, tmp_path):
     toy.notebook("10_data", "1", 'data: str = "drawn"')
     (tmp_path / "faces.zip").touch()
-    assert f"data: '{tmp_path}/faces.zip'" in toy.run("--dry-run", "--data", "faces.zip", cwd=tmp_path).stdout
+    plan = toy.run("--dry-run", "--data", "faces.zip", cwd=tmp_path).stdout
+    assert f"data: '{tmp_path}/faces.zip'" in plan
+
+
+@pytest.mark.parametrize("data", ["drawn", "digits"])
+def test_data_that_the_project_has_is_no_path(toy, data):
+    toy.notebook("10_data", "1", 'data: str = "drawn"')
+    done = toy.run("--dry-run", "--data", data)
+    assert done.returncode == 0 and f"data: '{data}'" in done.stdout
 
 
 def test_ready_made_images_become_a_pool(toy, tmp_path):
     toy.stage("20_generation", pool=True)
     assert "20_generation-folder" in toy.run("--dry-run", "--synthetic", str(tmp_path)).stdout
+
+
+def test_no_message_travels_through_the_environment(toy):
+    names = "[name for name in __import__('os').environ if name.startswith('STUDY_')]"
+    toy.stage("10_data", names)
+    assert toy.run().returncode == 0
+    assert toy.outputs()["10_data.txt"][0] == "[]"

@@ -1,1 +1,1 @@
-"""The classifier in use: faces found, followed and named in frames of a camera, video or folder. `python -m lib.application --help`."""
+"""The classifier in use on a camera, a video or pictures: `python -m lib.application --help`."""

@@ -1,6 +1,7 @@
-"""Faces in a frame, quickly: in each frame the surroundings of known faces, and every few frames the whole frame, reduced.
+"""Fast face detection: around known faces in each frame, in a reduced whole frame now and then.
 
-A detector is a function: grey frame uint8 (H, W), boxes known from the frame before float (N, 4) in, boxes float (M, 4) out.
+A detector is a function: grey frame uint8 (H, W) and the boxes known from the frame before,
+float (N, 4), in; boxes float (M, 4) out.
 """
 
 from collections.abc import Callable
@@ -14,20 +15,25 @@ from lib.application.tracking import overlaps
 from lib.curation.detection import FaceSettings, haar_cascade, yunet_detector
 from lib.study.errors import StudyError
 
-SURROUNDINGS = 0.25  # of a face's side, on each side, searched in each frame
+SURROUNDINGS = 0.25  # share of a face's side that is searched on each side of it
+LEAST_PX = 24  # side of an image part under which the cascade cannot find a face
+SIZES = (0.8, 1.25)  # smallest and largest face around a known one, times its width
+SAME = 0.5  # intersection over union from which two boxes are one face
+NEW = 0.3  # the same, under which a box in a whole frame is a new face
 NONE = np.zeros((0, 4))
 
 
 @dataclass(frozen=True)
-class Near:
-    """How the surroundings of a known face are searched; a face is expected there, so few hits make one."""
+class LocalSearch:
+    """How the surroundings of a known face are searched: few detections suffice there."""
 
     px: int  # the face is shrunk to this first, so that large faces cost no more than small ones
     scale_factor: float
     min_neighbors: int
 
 
-QUICK, THOROUGH = Near(36, 1.15, 1), Near(64, 1.1, 3)  # the second where the first finds nothing
+QUICK = LocalSearch(36, 1.15, 1)
+THOROUGH = LocalSearch(64, 1.1, 3)  # where the quick search finds nothing
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,13 @@ class Search:
     """How faces are looked for."""
 
     scale_factor: float = 1.2  # Haar: step between scales
-    min_neighbors: int = 4  # Haar: overlapping hits that make a face
+    min_neighbors: int = 4  # Haar: overlapping detections that make a face
     min_px: int = 60  # smallest face, pixels of the frame
     reduce: int = 2  # the frame is shrunk by this before it is searched
     every: int = 8  # whole frames are searched once in so many; 1: always, and nothing else
-    near: tuple[Near, ...] = (QUICK, THOROUGH)  # tried in order around each known face
-    background: bool = False  # whole frames are searched in a second thread; new faces there are looked for half of `every` frames later
+    local: tuple[LocalSearch, ...] = (QUICK, THOROUGH)  # tried in order around each known face
+    # Whole frames are searched in a second thread; their new faces arrive half of `every` later.
+    background: bool = False
     yunet: str = ""  # path of a YuNet file, empty for Haar
 
 
@@ -48,91 +55,142 @@ S1 = Search(scale_factor=1.1, min_neighbors=5, min_px=30, reduce=1, every=1)
 
 
 def make_detector(search: Search) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Make a detector. It counts frames, so one stream needs one of its own; what it finds depends on the frames, not on timing.
+    """Make a detector for one stream.
+
+    It counts frames, so a stream needs one of its own; what it detects depends on the frames, not
+    on timing.
 
     Raises:
         StudyError: OpenCV without cascades, or a YuNet file that is none.
     """
-    make = _yunet if search.yunet else _haar
-    far, near = make(search), make(search)  # OpenCV's detectors hold state: one a thread
-    helper = ThreadPoolExecutor(1) if search.background else None
-    count, seen, pending = 0, 0, None
+    return _Detector(search).detect
 
-    def whole(grey: np.ndarray) -> np.ndarray:
-        size = (grey.shape[1] // search.reduce, grey.shape[0] // search.reduce)
-        small = grey if search.reduce == 1 else cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-        return _boxes(far(small, search.scale_factor, search.min_neighbors, search.min_px / search.reduce, 0)) * search.reduce
 
-    def arrivals(grey: np.ndarray) -> np.ndarray:
-        """Give what a search of a whole frame found, in the frames in which one is due."""
-        nonlocal pending
-        turn = count % search.every
-        if helper is None:
-            return whole(grey) if turn == 0 else NONE
-        if turn == 0:
-            pending = helper.submit(whole, grey)
-        if turn != search.every // 2 or pending is None:
-            return NONE
-        found, pending = pending.result(), None
-        return found
+class _Detector:
+    """The state of a detector: frames since a face was first known, and a search under way."""
 
-    def detect(grey: np.ndarray, known: np.ndarray) -> np.ndarray:
-        nonlocal count, seen, pending
-        if search.every == 1 or not seen:  # with nothing to follow every frame is searched, so that a face is seen in its first frame
-            count, pending, found = 0, None, whole(grey)
+    def __init__(self, search: Search):
+        make = _yunet if search.yunet else _haar
+        self.search = search
+        # OpenCV's detectors hold state: one a thread.
+        self.look_everywhere = make(search)
+        self.look_locally = make(search)
+        self.helper = ThreadPoolExecutor(1) if search.background else None
+        self.count = 0
+        self.known = 0
+        self.pending = None
+
+    def detect(self, grey: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Detect the faces of one frame."""
+        if self.search.every == 1 or not self.known:
+            # With nothing to follow every frame is searched, so that a face is detected at once.
+            self.count = 0
+            self.pending = None
+            boxes = self._whole(grey)
         else:
-            count += 1
-            new = arrivals(grey)
-            found = _around(grey, np.concatenate([known, new[(overlaps(new, known) < 0.3).all(1)]]), near, search.near)
-        seen = len(found)
-        return found
+            self.count += 1
+            arrived = self._arrivals(grey)
+            new = arrived[(overlaps(arrived, known) < NEW).all(1)]
+            boxes = self._around(grey, np.concatenate([known, new]))
+        self.known = len(boxes)
+        return boxes
 
-    return detect
+    def _whole(self, grey: np.ndarray) -> np.ndarray:
+        """Search a whole frame, reduced."""
+        search = self.search
+        small = grey
+        if search.reduce > 1:
+            size = (grey.shape[1] // search.reduce, grey.shape[0] // search.reduce)
+            small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        smallest = search.min_px / search.reduce
+        boxes = self.look_everywhere(small, search.scale_factor, search.min_neighbors, smallest, 0)
+        return _boxes(boxes) * search.reduce
 
+    def _arrivals(self, grey: np.ndarray) -> np.ndarray:
+        """Give the boxes of a whole frame's search, in the frames in which one is due."""
+        turn = self.count % self.search.every
+        if self.helper is None:
+            return self._whole(grey) if turn == 0 else NONE
+        if turn == 0:
+            self.pending = self.helper.submit(self._whole, grey)
+        if turn != self.search.every // 2 or self.pending is None:
+            return NONE
+        boxes = self.pending.result()
+        self.pending = None
+        return boxes
 
-def _around(grey: np.ndarray, known: np.ndarray, look: Callable, ways: tuple[Near, ...]) -> np.ndarray:
-    """Search the surroundings of each known face, at sizes near its own."""
-    boxes = []
-    for face in known:
-        found = next((box for way in ways if (box := _near(grey, face, look, way)) is not None), None)
-        # two followed faces that crossed may both find the same one
-        if found is not None and not (overlaps(found[None], _boxes(boxes)) >= 0.5).any():
-            boxes.append(found)
-    return _boxes(boxes)
+    def _around(self, grey: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Search the surroundings of each known face, at sizes near its own."""
+        boxes = []
+        for face in known:
+            box = self._near(grey, face)
+            # Two tracked faces that crossed may both find the same one.
+            if box is not None and not (overlaps(box[None], _boxes(boxes)) >= SAME).any():
+                boxes.append(box)
+        return _boxes(boxes)
 
-
-def _near(grey: np.ndarray, face: np.ndarray, look: Callable, way: Near) -> np.ndarray | None:
-    """Find a known face again; None where it is not."""
-    x, y, w, h = face
-    left, top = max(0, int(x - SURROUNDINGS * w)), max(0, int(y - SURROUNDINGS * h))
-    part = grey[top : int(y + h * (1 + SURROUNDINGS)) + 1, left : int(x + w * (1 + SURROUNDINGS)) + 1]
-    scale = min(1.0, way.px / w)
-    if min(part.shape) * scale < 24:
+    def _near(self, grey: np.ndarray, face: np.ndarray) -> np.ndarray | None:
+        """Find a known face again by the first search that does; None where it is not."""
+        for local in self.search.local:
+            box = self._near_by(grey, face, local)
+            if box is not None:
+                return box
         return None
-    small = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else part
-    found = _boxes(look(small, way.scale_factor, way.min_neighbors, 0.8 * w * scale, 1.25 * w * scale)) / scale + (left, top, 0, 0)
-    return found[overlaps(found, face[None])[:, 0].argmax()] if len(found) else None
+
+    def _near_by(self, grey, face: np.ndarray, local: LocalSearch) -> np.ndarray | None:
+        """Search the surroundings of a known face in one way."""
+        # Cut the surroundings out, and shrink them.
+        x, y, w, h = face
+        left = max(0, int(x - SURROUNDINGS * w))
+        top = max(0, int(y - SURROUNDINGS * h))
+        bottom = int(y + h * (1 + SURROUNDINGS)) + 1
+        right = int(x + w * (1 + SURROUNDINGS)) + 1
+        part = grey[top:bottom, left:right]
+        scale = min(1.0, local.px / w)
+        if min(part.shape) * scale < LEAST_PX:
+            return None
+        if scale < 1:
+            part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+        # Of the faces there, take the one that overlaps most.
+        smallest, largest = (factor * w * scale for factor in SIZES)
+        found = self.look_locally(part, local.scale_factor, local.min_neighbors, smallest, largest)
+        boxes = _boxes(found) / scale + (left, top, 0, 0)
+        if not len(boxes):
+            return None
+        return boxes[overlaps(boxes, face[None])[:, 0].argmax()]
 
 
-def _boxes(found) -> np.ndarray:
+def _boxes(boxes) -> np.ndarray:
     """Give boxes as float (N, 4), also when there are none."""
-    return np.asarray(found, float).reshape(-1, 4)
+    return np.asarray(boxes, float).reshape(-1, 4)
 
 
 def _haar(search: Search) -> Callable:
+    """Make a function that runs the Haar cascade over an image."""
     cascade = haar_cascade()
 
-    def look(image: np.ndarray, scale_factor: float, min_neighbors: int, smallest: float, largest: float) -> list:
-        low, high = max(20, int(smallest)), int(largest) + 1 if largest else 0
-        found = cascade.detectMultiScale(image, scale_factor, min_neighbors, 0, (low, low), (high, high))
-        return sorted(map(tuple, found))  # OpenCV's threads leave them in any order
+    def look(
+        image: np.ndarray, scale_factor: float, min_neighbors: int, smallest: float, largest: float
+    ) -> list:
+        low = max(20, int(smallest))
+        high = int(largest) + 1 if largest else 0
+        boxes = cascade.detectMultiScale(
+            image, scale_factor, min_neighbors, 0, (low, low), (high, high)
+        )
+        return sorted(map(tuple, boxes))  # OpenCV's threads leave them in any order
 
     return look
 
 
 def _yunet(search: Search) -> Callable:
+    """Make a function that runs YuNet over an image; it needs no sizes."""
     try:
         detect = yunet_detector(FaceSettings(model=search.yunet))
     except StudyError as error:
         raise StudyError(str(error).replace("face_model:", "--yunet:")) from None
-    return lambda image, *sizes: detect(image)[:, :4]
+
+    def look(image: np.ndarray, *sizes: float) -> np.ndarray:
+        return detect(image)[:, :4]
+
+    return look

@@ -1,4 +1,4 @@
-"""What notebook 70 asks of the application: which network, on whose faces, with what result."""
+"""What notebook 70 needs of the application: which network, on whose faces, with what result."""
 
 import contextlib
 import time
@@ -12,18 +12,20 @@ from lib.application.network import Network
 from lib.application.output import record, summarise
 from lib.application.sources import open_source
 from lib.application.stream import recognise
-from lib.classifiers.runs import load_predictions
 from lib.curation.intervals import wilson
 from lib.faces.drawn import draw_faces
-from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
 from lib.study.errors import StudyError
 
 CAST = 40  # faces that play in the film
+FIRST_SEED = 900_000_000  # drawn actors' seeds begin here, far from those of any study
 
 
 def best_kept_run(runs: pd.DataFrame) -> dict:
-    """Choose, among the runs whose weights are on disk, the one that is best on validation images (on none where there are none).
+    """Choose, among the runs whose weights are on disk, the one that is best on validation images.
+
+    Without validation images it is the first.
 
     Args:
         runs: from recorded_runs.
@@ -31,61 +33,95 @@ def best_kept_run(runs: pd.DataFrame) -> dict:
     Raises:
         StudyError: no run kept its weights.
     """
+    # Runs whose weights are on disk.
     has_weights = np.array([(folder / "model.safetensors").exists() for folder in runs["folder"]])
     kept = runs[has_weights & (runs["failed"] == "").to_numpy()]
     if not len(kept):
-        raise StudyError("no run kept its weights; set keep_weights to 1 or more and run notebook 40 again")
-    row = kept["accuracy_val"].idxmax() if "accuracy_val" in kept and kept["accuracy_val"].notna().any() else kept.index[0]
-    return kept.loc[row].to_dict()
+        raise StudyError(
+            "no run kept its weights; set keep_weights to 1 or more and run notebook 40 again"
+        )
+
+    # The best of them on the validation images.
+    validated = "accuracy_val" in kept and kept["accuracy_val"].notna().any()
+    best = kept["accuracy_val"].idxmax() if validated else kept.index[0]
+    return kept.loc[best].to_dict()
 
 
 def actors_of(test: FaceSet, show_photographs: bool, *, seed: int) -> FaceSet:
     """Take the faces of a film: test images if they may be shown, else drawings."""
-    rng = np.random.default_rng(seed)
     if show_photographs or kind_of_images(test.table) != "photographs":
-        return test.select(rng.permutation(len(test))[:CAST])
-    return draw_faces(np.arange(CAST) % len(CLASSES), 900_000_000 + seed * CAST + np.arange(CAST))
+        order = np.random.default_rng(seed).permutation(len(test))
+        return test.select(order[:CAST])
+
+    # Draw every class that can be drawn in turn.
+    numbers = np.arange(CAST)
+    return draw_faces(numbers % 7, FIRST_SEED + seed * CAST + numbers)
 
 
-def same_accuracy(networks: dict[str, Network], sizes: dict[str, int], images: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
-    """Compare networks on the same images; the first is the reference of the agreement.
+def compare_networks(
+    networks: dict[str, Network], sizes: dict[str, int], images: np.ndarray, labels: np.ndarray
+) -> pd.DataFrame:
+    """Compare networks on the same images; the first is the reference.
+
+    Args:
+        networks: by name.
+        sizes: bytes of each network's file, by name.
+        images: uint8 (N, px, px).
+        labels: int64 (N,).
 
     Returns:
-        One row a network: network, accuracy, low, high (95 % Wilson), change (accuracy minus the reference's; less than 0: lost) with
-        change_low and change_high (95 %, paired by image), agreement, kilobytes, milliseconds (median of one image).
+        One row a network: network, accuracy, low, high (95 % Wilson), change (accuracy minus the
+        reference's) with change_low and change_high (95 %, paired by image), agreement (with the
+        reference), kilobytes, milliseconds (median of one image).
     """
-    answers = {name: network.classify(images).argmax(1) for name, network in networks.items()}
-    reference, rows = next(iter(answers.values())), []
-    for name, said in answers.items():
-        share, low, high = wilson(int((said == labels).sum()), len(labels))
-        row = {"network": name, "accuracy": share, "low": low, "high": high}
-        row |= dict(zip(("change", "change_low", "change_high"), paired_difference(reference == labels, said == labels)))
-        row |= {"agreement": float((said == reference).mean())}
-        rows.append(row | {"kilobytes": sizes[name] / 1000, "milliseconds": _milliseconds(networks[name], images)})
+    predictions = {name: network.classify(images).argmax(1) for name, network in networks.items()}
+    reference = next(iter(predictions.values()))
+    rows = []
+    for name, predicted in predictions.items():
+        # Accuracy alone, and paired with the reference.
+        correct = predicted == labels
+        accuracy, low, high = wilson(int(correct.sum()), len(labels))
+        change, change_low, change_high = paired_difference(reference == labels, correct)
+        rows.append(
+            {
+                "network": name,
+                "accuracy": accuracy,
+                "low": low,
+                "high": high,
+                "change": change,
+                "change_low": change_low,
+                "change_high": change_high,
+                "agreement": float((predicted == reference).mean()),
+                "kilobytes": sizes[name] / 1000,
+                "milliseconds": _milliseconds(networks[name], images),
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def paired_difference(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
-    """Compare two answers to the same questions: the change in the share of right ones, with its 95 % interval.
+    """Give the change in the share of correct answers to the same questions, with its interval.
 
     Args:
-        before, after: bool (N,), right or not.
+        before, after: bool (N,), correct or not.
 
-    Source: Agresti and Min 2005, "Simple improved confidence intervals for comparing matched proportions", half an image added to
-        each kind of disagreement, so that full agreement is not taken for certainty.
+    Returns:
+        The change and the ends of its 95 % interval.
+
+    Source: Agresti and Min 2005, "Simple improved confidence intervals for comparing matched
+    proportions": half an image is added to each kind of disagreement, so that full agreement is not
+    taken for certainty.
     """
-    gained, lost, n = (after & ~before).sum() + 0.5, (before & ~after).sum() + 0.5, len(before) + 2
-    middle, error = (gained - lost) / n, np.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
-    return float(after.mean() - before.mean()), float(middle - 1.96 * error), float(middle + 1.96 * error)
+    # Count the two kinds of disagreement.
+    gained = (after & ~before).sum() + 0.5
+    lost = (before & ~after).sum() + 0.5
+    n = len(before) + 2
 
-
-def _milliseconds(network: Network, images: np.ndarray, repeats: int = 100) -> float:
-    times = []
-    for i in range(repeats):
-        began = time.perf_counter()
-        network.classify(images[i % len(images)][None])
-        times.append(1e3 * (time.perf_counter() - began))
-    return float(np.median(times))
+    # Wald interval of the adjusted counts.
+    centre = (gained - lost) / n
+    reach = 1.96 * np.sqrt(gained + lost - (gained - lost) ** 2 / n) / n
+    change = after.mean() - before.mean()
+    return float(change), float(centre - reach), float(centre + reach)
 
 
 def run_video(video: Path, network: Network, folder: Path) -> dict:
@@ -97,27 +133,42 @@ def run_video(video: Path, network: Network, folder: Path) -> dict:
     Raises:
         StudyError: the video does not read.
     """
+    # Process and record the video.
     source = open_source(str(video))
-    seen = recognise(source.frames(), network)
-    recorded = record(seen, network.classes, table=folder / "faces.csv", video=folder / "annotated.avi", fps=source.fps)
+    recorded = record(
+        recognise(source.frames(), network),
+        network.classes,
+        table=folder / "faces.csv",
+        video=folder / "annotated.avi",
+        fps=source.fps,
+    )
     with contextlib.closing(recorded) as items:
         times = summarise(pd.DataFrame([item.milliseconds for item in items]))
     return {"times": times, "table": pd.read_csv(folder / "faces.csv")}
 
 
-def strip(video: Path, *, n: int) -> np.ndarray:
+def film_strip(video: Path, *, n: int) -> np.ndarray:
     """Take n frames spread over a video, grey uint8 (n, H, W)."""
+    # Seek the wanted frames one by one.
     capture = cv2.VideoCapture(str(video))
-    total, frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), []
-    for number in np.linspace(0, total - 1, n).astype(int):
+    last = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) - 1
+    frames = []
+    for number in np.linspace(0, last, n).astype(int):
         capture.set(cv2.CAP_PROP_POS_FRAMES, int(number))
-        found, frame = capture.read()
-        frames += [cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY)] if found else []
+        complete, frame = capture.read()
+        if complete:
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
     capture.release()
     return np.stack(frames)
 
 
-def predictions_by_arm(runs: pd.DataFrame, arms: list[str]) -> dict[str, np.ndarray]:
-    """Stack the test predictions of arms over seeds, float (S, N, 7) by arm; the first classifier's."""
-    mine = runs[(runs["classifier"] == runs["classifier"].iloc[0]) & (runs["failed"] == "")]
-    return {arm: np.stack([load_predictions(folder)["test"] for folder in mine.loc[mine["arm"] == arm, "folder"]]) for arm in arms}
+def _milliseconds(network: Network, images: np.ndarray, repeats: int = 100) -> float:
+    """Measure the median time of one image."""
+    times = []
+    for i in range(repeats):
+        # One image, from call to result.
+        image = images[i % len(images)][None]
+        began = time.perf_counter()
+        network.classify(image)
+        times.append(1e3 * (time.perf_counter() - began))
+    return float(np.median(times))

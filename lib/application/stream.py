@@ -1,4 +1,7 @@
-"""The pipeline: frames in, followed and named faces out, with the time of each stage. Memory does not grow with the stream."""
+"""The pipeline: frames in, tracked and classified faces out, with the time of each stage.
+
+Memory does not grow with the length of the stream.
+"""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -11,62 +14,87 @@ from lib.application.detection import Search, make_detector
 from lib.application.drawing import crop
 from lib.application.network import Network
 from lib.application.sources import Frame
-from lib.application.tracking import Face, follow, smooth
+from lib.application.tracking import Face, smooth, track
 
 STAGES = ("read", "detect", "classify", "draw", "write")
 
 
 @dataclass(frozen=True)
-class Options:
-    """How faces are followed and read."""
+class Pipeline:
+    """Settings of detection, tracking and classification."""
 
     search: Search = Search()
     memory: int = 30  # frames that a face may be missing and is still looked for where it was
     steadiness: float = 0.3  # weight of the old box, 0 to 1
     smoothing: float = 0.6  # weight of the earlier probabilities, 0 to 1
-    margin_share: float = 0.0  # widening of the box before it is read, on each side
+    margin_share: float = 0.0  # widening of the box before it is classified, on each side
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One frame and what is in it; faces with missed > 0 are remembered, not found."""
+class Result:
+    """One frame and its faces; those with missed > 0 are remembered, not detected."""
 
     frame: Frame
     faces: list[Face]
-    milliseconds: dict  # by stage
+    milliseconds: dict[str, float]  # by stage
 
 
-def recognise(frames: Iterable[Frame], network: Network, options: Options = Options()) -> Iterator[Seen]:
-    """Find, follow and name the faces of a stream.
+def recognise(
+    frames: Iterable[Frame], network: Network, pipeline: Pipeline = Pipeline()
+) -> Iterator[Result]:
+    """Detect, track and classify the faces of a stream.
 
     Args:
         frames: in order.
         network: from open_network.
-        options: how.
+        pipeline: settings.
     """
-    detect, faces, number = make_detector(options.search), [], 0
-    frames, began = iter(frames), time.perf_counter()
+    detect = make_detector(pipeline.search)
+    tracking = {"memory": pipeline.memory, "steadiness": pipeline.steadiness}
+    faces, next_number = [], 0
+    began = time.perf_counter()
     for frame in frames:
         read = time.perf_counter()
+
+        # Detect near the known faces, and continue them.
         grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-        boxes = detect(grey, np.array([face.box for face in faces]).reshape(-1, 4))
-        faces, number = follow(faces, boxes, next_number=number, memory=options.memory, steadiness=options.steadiness)
-        found = time.perf_counter()
-        faces = _name(faces, grey, network, options)
-        named = time.perf_counter()
-        yield Seen(frame, faces, {"read": 1e3 * (read - began), "detect": 1e3 * (found - read), "classify": 1e3 * (named - found)})
+        known = np.array([face.box for face in faces]).reshape(-1, 4)
+        boxes = detect(grey, known)
+        faces, next_number = track(faces, boxes, next_number=next_number, **tracking)
+        detected = time.perf_counter()
+
+        # Classify what was detected.
+        faces = _classify(faces, grey, network, pipeline)
+        classified = time.perf_counter()
+        milliseconds = {
+            "read": 1e3 * (read - began),
+            "detect": 1e3 * (detected - read),
+            "classify": 1e3 * (classified - detected),
+        }
+        yield Result(frame, faces, milliseconds)
         began = time.perf_counter()
 
 
-def _name(faces: list[Face], grey: np.ndarray, network: Network, options: Options) -> list[Face]:
-    """Classify the found faces in one batch; remembered ones keep their last answer."""
-    found = [face for face in faces if not face.missed]
-    if not found:
+def _classify(
+    faces: list[Face], grey: np.ndarray, network: Network, pipeline: Pipeline
+) -> list[Face]:
+    """Classify the detected faces in one batch; remembered ones keep their probabilities."""
+    visible = [face for face in faces if not face.missed]
+    if not visible:
         return faces
-    crops = np.stack([crop(grey, face.box, px=network.image_px, margin_share=options.margin_share) for face in found])
-    answers, named = dict(zip((face.number for face in found), network.classify(crops))), []
+
+    # Crop and classify them together.
+    size = {"px": network.image_px, "margin_share": pipeline.margin_share}
+    crops = np.stack([crop(grey, face.box, **size) for face in visible])
+    numbers = [face.number for face in visible]
+    predictions = dict(zip(numbers, network.classify(crops)))
+
+    classified = []
     for face in faces:
-        if face.number in answers:
-            face = replace(face, probabilities=smooth(face.probabilities, answers[face.number], options.smoothing))
-        named.append(face)
-    return named
+        # Smooth over time; a remembered face has no new prediction.
+        if face.number in predictions:
+            latest = predictions[face.number]
+            smoothed = smooth(face.probabilities, latest, pipeline.smoothing)
+            face = replace(face, probabilities=smoothed)
+        classified.append(face)
+    return classified

@@ -1,1 +1,1 @@
-"""Emotion classifiers: models, recipes, training, runs, export."""
+"""Classifiers: networks, recipes, their training, and the runs of a study."""

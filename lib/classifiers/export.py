@@ -1,4 +1,7 @@
-"""Export to ONNX: float32 (N, 1, px, px) in [0, 1] in, class probabilities (N, 7) out, any N."""
+"""Export to ONNX.
+
+Float32 images (N, 1, px, px) in [0, 1] in, class probabilities (N, classes) out, any N.
+"""
 
 import logging
 import warnings
@@ -8,9 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from lib.classifiers.training import predict
-from lib.faces.faceset import CLASSES
+from lib.classifiers.models import predict
+from lib.classifiers.networks.base import Classifier
 from lib.study.records import atomic_write
+
+IMAGES, PROBABILITIES = "images", "probabilities"  # names of input and output
 
 
 class _Probabilities(nn.Module):
@@ -24,61 +29,98 @@ class _Probabilities(nn.Module):
         return self.model(images).softmax(dim=1)
 
 
-def export_onnx(model: nn.Module, path: Path, *, image_px: int, metadata: dict) -> Path:
+def export_onnx(
+    model: nn.Module,
+    path: Path,
+    *,
+    image_px: int,
+    classes: tuple[str, ...],
+    metadata: dict | None = None,
+) -> Path:
     """Write one ONNX file with a dynamic batch.
 
     Args:
+        model: logits (N, classes) out.
+        path: file to write.
         image_px: side of the input, pixels.
-        metadata: plain text facts (study, arm, seed, commit); classes and preprocessing are added.
+        classes: names of the outputs, in order; none holds a comma.
+        metadata: plain text facts (study, arm, seed, commit); classes (separated by commas) and
+            preprocessing are added.
     """
     import onnx
 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            _Probabilities(model).eval(),
-            (torch.zeros(2, 1, image_px, image_px),),
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-            input_names=["images"],
-            output_names=["probabilities"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-        )
-    proto = without_traces(program.model_proto)
-    facts = {"classes": ",".join(CLASSES), "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255"} | metadata
-    onnx.helper.set_model_props(proto, {key: str(value) for key, value in facts.items()})
+    proto = without_traces(_program(model, image_px).model_proto)
+
+    # What a user of the file needs to know.
+    facts = {
+        "classes": ",".join(classes),
+        "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255",
+    }
+    facts |= {key: str(value) for key, value in (metadata or {}).items()}
+    onnx.helper.set_model_props(proto, facts)
+
+    # Written whole, or not at all.
     onnx.checker.check_model(proto)
     with atomic_write(path) as file:
         file.write(proto.SerializeToString())
     return path
 
 
+def _program(model: nn.Module, image_px: int) -> torch.onnx.ONNXProgram:
+    """Translate a network with its softmax to ONNX, without torch's warnings on the way."""
+    # torch.onnx reports every operation that it translates.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    example = torch.zeros(2, 1, image_px, image_px)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.onnx.export(
+            _Probabilities(model).eval(),
+            (example,),
+            dynamo=True,
+            verbose=False,
+            external_data=False,  # one file, weights and all
+            input_names=[IMAGES],
+            output_names=[PROBABILITIES],
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+        )
+
+
 def without_traces(proto):
-    """Take out of an ONNX model where in which file each node was made: paths of the machine that wrote it."""
-    nodes = [*proto.graph.node, *(node for function in proto.functions for node in function.node)]
-    for part in [proto.graph, *proto.graph.value_info, *nodes]:
+    """Remove from an ONNX model in which file of this machine each node was made."""
+    # Nodes of the graph, and of the functions that it calls.
+    nodes = list(proto.graph.node)
+    for function in proto.functions:
+        nodes += function.node
+    for part in (proto.graph, *proto.graph.value_info, *nodes):
         part.ClearField("doc_string")
         del part.metadata_props[:]
     return proto
 
 
-def check_onnx(path: Path, model: nn.Module, images: np.ndarray) -> dict:
-    """Compare the file with the network on images.
+def check_onnx(path: Path, model: Classifier, images: np.ndarray) -> dict:
+    """Compare an exported file with its network on images.
 
     Args:
+        path: of export_onnx.
+        model: the network that was exported.
         images: uint8 (N, px, px).
 
     Returns:
-        images, largest_difference (of probabilities), same_class (share).
+        images, largest_difference (of probabilities), same_class (share of the images).
     """
     import onnxruntime
 
+    # The exported file.
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    ours = session.run(None, {"images": images[:, None].astype(np.float32) / 255})[0]
-    theirs = predict(model, images)
-    same = float((ours.argmax(1) == theirs.argmax(1)).mean())
-    return {"images": len(images), "largest_difference": float(np.abs(ours - theirs).max()), "same_class": same}
+    inputs = images[:, None].astype(np.float32) / 255
+    exported = session.run([PROBABILITIES], {IMAGES: inputs})[0]
+
+    # The network.
+    expected = predict(model, images)
+    return {
+        "images": len(images),
+        "largest_difference": float(np.abs(exported - expected).max()),
+        "same_class": float((exported.argmax(1) == expected.argmax(1)).mean()),
+    }

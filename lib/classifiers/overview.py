@@ -4,74 +4,171 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib.classifiers.runs import Sources, arm_faces, load_history
-from lib.faces.arms import Arm
+from lib.classifiers.runs import load_history
+from lib.classifiers.training_sets import Sources, arm_faces
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
 
 def arm_composition(arms: list[Arm], sources: Sources) -> pd.DataFrame:
-    """Count what each arm holds, and say which cannot be built.
+    """Count what each arm's training set holds, and name the arms that cannot be built.
 
     Returns:
-        One row an arm: arm, kind, images, real, synthetic, different (images that are not duplicates), rarest class (and its count),
-        left out (why the arm cannot be built from these pools; "" for the others).
+        One row an arm: arm, kind, images, real, synthetic, different (images that are not
+        duplicates), rarest class (and its count), left out (why the arm cannot be built from these
+        pools; "" for the others).
     """
     real, pools = sources.read()
-    real = next(iter(sources.parts(real).values()))  # of the first fold; the others differ by an image or two
+
+    # Of the first fold; the others differ by an image or two.
+    real = next(iter(sources.splits(real).values()))
     rows = []
     for arm in arms:
+        row = {"arm": arm.name, "kind": arm.kind}
+        # A pool may be too small, or lack what the arm asks for.
         try:
-            rows.append(_composition(arm, arm_faces(arm, real, pools, sources.seed)))
+            faces = arm_faces(arm, real, pools, sources.seed)
+            row |= _composition(arm, faces, real) | {"left out": ""}
         except StudyError as error:
-            rows.append({"arm": arm.name, "kind": arm.kind, "images": 0, "left out": str(error)})
+            row |= {"images": 0, "left out": str(error)}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
+def _composition(arm: Arm, faces: FaceSet, real: FaceSet) -> dict:
+    """Count the images of one arm's training set.
+
+    Args:
+        real: all real faces, whatever their split.
+    """
+    # Real images keep their ids; copies and images of a pool have others.
+    known = int(faces.table["id"].isin(real.table["id"]).sum())
+    synthetic = len(faces) - known if arm.pool else 0
+
+    # The class that the arm has least of.
+    counts = faces.counts()
+    return {
+        "images": len(faces),
+        "real": len(faces) - synthetic,
+        "synthetic": synthetic,
+        "different": known + synthetic,
+        "rarest class": f"{counts.idxmin()} ({counts.min()})",
+    }
+
+
 def buildable(arms: list[Arm], composition: pd.DataFrame) -> list[Arm]:
-    """Keep the arms that their pools suffice for."""
+    """Keep the arms that their pools suffice for.
+
+    Args:
+        composition: of arm_composition.
+    """
     possible = set(composition.loc[composition["left out"] == "", "arm"])
     return [arm for arm in arms if arm.name in possible]
-
-
-def _composition(arm: Arm, faces: FaceSet) -> dict:
-    """Describe one arm's training set."""
-    ids, counts = faces.table["id"].astype(str), faces.counts()
-    synthetic = int(ids.str.startswith(f"{arm.pool}/").sum()) if arm.pool else 0
-    different = ids.str.replace(r"-copy\d+$", "", regex=True).nunique()
-    row = {"arm": arm.name, "kind": arm.kind, "images": len(faces), "real": len(faces) - synthetic, "synthetic": synthetic}
-    return row | {"different": different, "rarest class": f"{counts.idxmin()} ({counts.min()})", "left out": ""}
 
 
 def learning_curves(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
     """Join the learning curves of runs.
 
+    Args:
+        folder: of all runs.
+        runs: of load_runs.
+
     Returns:
-        One row a logged step: arm, kind, pool, share, control_of, classifier, seed, the run's history, and design: the arm's name without
-        its pool.
+        One row a logged step: the columns of the run's history, arm (its name), design (the name
+        without the pool), ARM_FIELDS, classifier, seed.
     """
-    told = ["arm", "kind", "pool", "share", "control_of", "classifier", "seed"]
-    parts = [load_history(Path(folder) / run["folder"]).assign(**{name: run[name] for name in told}) for run in runs.to_dict("records")]
-    history = pd.concat(parts, ignore_index=True)
-    designs = [arm.replace(f"-{pool}", "", 1) if pool else arm for arm, pool in zip(history["arm"], history["pool"])]
-    return history.assign(design=designs)
+    parts = []
+    for run in runs.to_dict("records"):
+        # What tells the runs apart goes beside each row of a curve.
+        columns = {name: run[name] for name in ("arm", *ARM_FIELDS, "classifier", "seed")}
+        history = load_history(Path(folder) / run["folder"])
+        history = history.rename(columns={"accuracy_watched": "accuracy on val"})
+        parts.append(history.assign(design=arm_of(run).design, **columns))
+    return pd.concat(parts, ignore_index=True)
 
 
 def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Group learning curves for one chart a design and classifier: its arms, one a pool, with base and the controls of real images."""
-    groups, pooled = {}, history[(history["pool"] != "") & (history["control_of"] == "")]
-    for (classifier, design), arms in pooled.groupby(["classifier", "design"], sort=False):
-        kind, share = arms[["kind", "share"]].iloc[0]
-        control = (history["pool"] == "") & (history["control_of"] == kind) & (history["share"] == share)
-        shown = (history["design"] == design) | (history["kind"] == "base") | control
-        groups[f"{design}, {classifier}"] = history[shown & (history["classifier"] == classifier)]
-    return groups or {"base": history}
+    """Group learning curves for one chart a design and classifier.
+
+    A chart has the arms of that design, one a pool, base, and the controls of real images.
+
+    Args:
+        history: of learning_curves.
+    """
+    # Every arm by its name.
+    arms = {row["arm"]: arm_of(row) for row in history.drop_duplicates("arm").to_dict("records")}
+    base = {name for name, arm in arms.items() if arm.kind == "base"}
+
+    # Arms with synthetic images that are no controls, one chart a design.
+    charts = {}
+    pooled = history[(history["pool"] != "") & (history["control_of"] == "")]
+    for (classifier, design), rows in pooled.groupby(["classifier", "design"], sort=False):
+        # Base and the controls of real images are the same for all pools.
+        shown = set(rows["arm"]) | base
+        for name in rows["arm"].unique():
+            shown |= {control.name for control in controls(arms[name]) if not control.pool}
+        chosen = history["arm"].isin(shown) & (history["classifier"] == classifier)
+        charts[f"{design}, {classifier}"] = history[chosen]
+    return charts or {"base": history}
 
 
 def how_trained(runs: pd.DataFrame) -> str:
-    """Say on what runs (columns device, precision, deterministic) were trained, and whether they can be repeated to the byte."""
+    """Name the devices that runs were trained on, and whether the runs repeat to the byte.
+
+    Args:
+        runs: columns device, precision, deterministic.
+    """
+    # One part for each kind of device and precision.
     parts = []
-    for (device, precision, repeats), own in runs.groupby(["device", "precision", "deterministic"], sort=False):
-        bytes_ = "the same seed gives the same bytes" if repeats else "the same seed gives slightly other numbers"
-        parts.append(f"{len(own)} runs on {device} in {precision}: {bytes_}")
+    columns = ["device", "precision", "deterministic"]
+    for (device, precision, repeats), rows in runs.groupby(columns, sort=False):
+        numbers = "the same seed gives slightly other numbers"
+        if repeats:
+            numbers = "the same seed gives the same bytes"
+        parts.append(f"{len(rows)} runs on {device} in {precision}: {numbers}")
     return "; ".join(parts)
+
+
+def fitted_best(history: pd.DataFrame) -> pd.DataFrame:
+    """Give each arm's best training accuracy and lowest training loss, means over seeds.
+
+    Args:
+        history: of learning_curves.
+
+    Returns:
+        classifier, arm, accuracy, loss.
+    """
+    by_run = history.groupby(["classifier", "arm", "seed"], sort=False)
+    extremes = by_run.agg(accuracy=("accuracy", "max"), loss=("loss", "min"))
+    return extremes.groupby(["classifier", "arm"], sort=False).mean().reset_index()
+
+
+def range_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Give mean and range over seeds of each arm's accuracy.
+
+    Args:
+        runs: of load_runs, without failed ones.
+
+    Returns:
+        classifier, arm, and for val (where there is one) and test: mean, min, max.
+    """
+    splits = [split for split in ("val", "test") if f"accuracy_{split}" in runs]
+    columns = {
+        f"{split} {statistic}": (f"accuracy_{split}", statistic)
+        for split in splits
+        for statistic in ("mean", "min", "max")
+    }
+    return runs.groupby(["classifier", "arm"], sort=False).agg(**columns).reset_index()
+
+
+def steps_are_equal(runs: pd.DataFrame) -> bool:
+    """Check that all arms of each classifier took the same number of optimiser steps.
+
+    The fewer-steps control takes fewer by design and is not compared.
+
+    Args:
+        runs: of `load_runs`, one row a run, without failed ones.
+    """
+    compared = runs[runs["kind"] != "fewer_steps"]
+    return bool(compared.groupby("classifier")["steps"].nunique().eq(1).all())

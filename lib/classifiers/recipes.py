@@ -1,26 +1,35 @@
-"""Training recipes: everything about a training that is neither the data nor the network, as data."""
+"""Training recipes and plans: everything about a training that is neither data nor code, as data.
 
-from dataclasses import asdict, dataclass
+A `Recipe` says how a network is trained, `TrainingOptions` what a study may change beside it, and
+a `TrainingPlan` is one training in full: network, recipe, seed, length, device and options.
+"""
+
+from dataclasses import asdict, dataclass, fields
 
 import pandas as pd
 
+from lib.classifiers.versions import NETWORK_VERSIONS, TRAINING_VERSION
 from lib.study.errors import StudyError
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. An augmentation of 0 is off."""
+    """How a network is trained. A number of 0 switches an augmentation or a technique off."""
 
     name: str
+
+    # Optimisation.
     optimiser: str = "adam"  # adam, adamw or sgd (Nesterov, momentum 0.9)
-    lr_peak: float = 0.001  # learning rate, the highest of the schedule
-    schedule: str = "constant"  # constant, or one_cycle: linear up, then linear down to 0
+    lr_peak: float = 0.001  # highest learning rate of the run
+    lr_schedule: str = "constant"  # constant, or one_cycle: linear up, then linear down to 0
     warmup_share: float = 0.2  # one_cycle: share of the steps on which the rate rises
-    weight_decay: float = 0.0  # decoupled for adamw and sgd's own otherwise, of weights but not of biases and norms
+    weight_decay: float = 0.0  # of weights, not of biases and norms; decoupled for adamw
     batch_size: int = 128  # images a step
-    epochs: int = 20  # passes over the data when a run names neither steps nor epochs
-    precision: str = "fp32"  # fp32; bf16: autocast where the hardware has the instructions; mixed: bf16 on a GPU alone
-    label_smoothing: float = 0.0  # share of the target spread over all classes
+    epochs: int = 20  # passes over the data when a plan names neither steps nor epochs
+    precision: str = "fp32"  # fp32; bf16 where the device has it; mixed: bf16 on GPUs alone
+    label_smoothing: float = 0.0  # share of the target spread over all classes, 0 to 1
+
+    # Augmentation, see lib.classifiers.augmentation.
     flip: bool = False  # mirror half of the images
     shift_px: int = 0  # largest shift along each axis, pixels; the edge is replicated
     rotation_degrees: float = 0.0  # largest rotation
@@ -30,43 +39,131 @@ class Recipe:
     cutout_px: int = 0  # side of the square that is blanked, pixels
     mixup_alpha: float = 0.0  # Beta parameter of MixUp
     cutmix_alpha: float = 0.0  # Beta parameter of CutMix
-    average_share: float = 0.0  # share of the steps at the end whose weights are averaged
-    teachers: int = 0  # networks trained beforehand in turn, each with this recipe and taught by those before it; all teach this one
-    taught_share: float = 0.0  # share of the loss that is against the teachers' mean probabilities for the same augmented images
-    flip_average: bool = False  # predictions are averaged over each image and its mirror
+
+    # Averages of networks and predictions.
+    weight_averaging_share: float = 0.0  # share of the steps, the last, whose weights are averaged
+    distillation_teachers: int = 0  # networks trained beforehand by this recipe, in turn
+    distillation_weight: float = 0.0  # share of the loss that is against the teachers' mean
+    test_time_flip: bool = False  # predictions are averaged over each image and its mirror
+
     curve_points: int = 10  # points on the learning curve, evenly over the steps
 
 
-RECIPES = {
-    recipe.name: recipe
-    for recipe in (
-        # S1 to the letter: pixels in [0, 1], no augmentation, the last epoch is what counts.
-        Recipe("schuermann", batch_size=128, epochs=250, curve_points=250),
-        # For minutes on two cores: 160 steps of 64 images take the small network to 63 % on drawn faces (0.615 to 0.646 over 4 seeds).
-        Recipe(
-            "quick", optimiser="adamw", lr_peak=0.006, schedule="one_cycle", warmup_share=0.3, weight_decay=0.05, batch_size=64,
-            label_smoothing=0.1, flip=True, shift_px=1, curve_points=5,
-        ),
-        # S1's accuracy in the least time: one_cycle after Smith and Topin 2017, the rest after
-        # cifar10-airbench (Jordan 2024, arXiv 2404.00498).
-        # A shift of 2 px rather than 3 or 4 was chosen on images held out of S1's training set.
-        Recipe(
-            "fast", optimiser="sgd", lr_peak=0.3, schedule="one_cycle", warmup_share=0.25, weight_decay=0.0005, batch_size=256, epochs=8,
-            precision="mixed", label_smoothing=0.1, flip=True, shift_px=2, flip_average=True, curve_points=8,
-        ),
-        # The best single network that FER2013's own images give: long, nothing at test time, and no more augmentation than keeps
-        # an expression. The weights of the last steps are averaged (Izmailov et al. 2018, arXiv 1803.05407), and the network learns from
-        # the mean of two of its kind, of which the second learnt from the first (Furlanello et al. 2018, arXiv 1805.04770).
-        # The deep network reached so, one seed, on PublicTest and PrivateTest: 68.1 and 68.7 % (the first, with cut-outs of 8 pixels),
-        # 68.3 and 69.5 % (the second, with a taught_share of 0.7), 68.8 and 70.3 % (68.2 % where images have no copy in training).
-        # 40 epochs with MixUp, larger cut-outs and shifts, without the deep network's first block, had ended at 65.4 and 67.6 %.
-        Recipe(
-            "best", optimiser="sgd", lr_peak=0.15, schedule="one_cycle", warmup_share=0.15, weight_decay=0.0005, batch_size=128, epochs=60,
-            precision="mixed", label_smoothing=0.1, flip=True, shift_px=3, rotation_degrees=10.0, zoom_share=0.1, cutout_px=12,
-            average_share=0.03, teachers=2, taught_share=0.8, curve_points=30,
-        ),
-    )
-}  # fmt: skip
+# S1 to the letter: pixels in [0, 1], no augmentation, the network of the last epoch counts.
+SCHUERMANN = Recipe("schuermann", batch_size=128, epochs=250, curve_points=250)
+
+# For minutes on two cores: 160 steps of 64 images take the small network to 63 % on drawn faces
+# (0.615 to 0.646 over 4 seeds).
+QUICK = Recipe(
+    "quick",
+    optimiser="adamw",
+    lr_peak=0.006,
+    lr_schedule="one_cycle",
+    warmup_share=0.3,
+    weight_decay=0.05,
+    batch_size=64,
+    label_smoothing=0.1,
+    flip=True,
+    shift_px=1,
+    curve_points=5,
+)
+
+# S1's accuracy in the least time: one_cycle after Smith and Topin 2017, the rest after
+# cifar10-airbench (Jordan 2024, arXiv 2404.00498). A shift of 2 px rather than 3 or 4 was chosen on
+# images held out of S1's training set.
+FAST = Recipe(
+    "fast",
+    optimiser="sgd",
+    lr_peak=0.3,
+    lr_schedule="one_cycle",
+    warmup_share=0.25,
+    weight_decay=0.0005,
+    batch_size=256,
+    epochs=8,
+    precision="mixed",
+    label_smoothing=0.1,
+    flip=True,
+    shift_px=2,
+    test_time_flip=True,
+    curve_points=8,
+)
+
+# The best single network that FER2013's own images give: a long training, no augmentation that
+# changes an expression, nothing at test time. The weights of the last steps are averaged
+# (Izmailov et al. 2018, arXiv 1803.05407), and the network is distilled from two of its kind, the
+# second distilled from the first (Furlanello et al. 2018, arXiv 1805.04770).
+# The deep network, one seed, reached on PublicTest and PrivateTest: 68.1 and 68.7 % (the first
+# teacher, with cut-outs of 8 pixels), 68.3 and 69.5 % (the second, with a distillation_weight of
+# 0.7), 68.8 and 70.3 % (the last; 68.2 % on images that have no copy in training).
+# 40 epochs with MixUp, larger cut-outs and shifts, without the deep network's first block, had
+# ended at 65.4 and 67.6 %.
+BEST = Recipe(
+    "best",
+    optimiser="sgd",
+    lr_peak=0.15,
+    lr_schedule="one_cycle",
+    warmup_share=0.15,
+    weight_decay=0.0005,
+    batch_size=128,
+    epochs=60,
+    precision="mixed",
+    label_smoothing=0.1,
+    flip=True,
+    shift_px=3,
+    rotation_degrees=10.0,
+    zoom_share=0.1,
+    cutout_px=12,
+    weight_averaging_share=0.03,
+    distillation_teachers=2,
+    distillation_weight=0.8,
+    curve_points=30,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (SCHUERMANN, QUICK, FAST, BEST)}
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What a study may change about a training beside its recipe; the defaults change nothing."""
+
+    class_weights: str = "none"  # none, inverse or effective, see lib.classifiers.batches
+    sampling: str = "shuffled"  # shuffled, or balanced: every class as often
+    early_stopping_patience: int = 0  # evaluations without a gain until a run stops; 0: never
+    deterministic: bool = True  # on a GPU, only algorithms that repeat the same bytes
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """One training in full, but for the images."""
+
+    classifier: str  # name of a network, see lib.classifiers.models
+    recipe: Recipe  # how it is trained
+    seed: int  # of initialisation, order of the images, augmentation and dropout
+    steps: int = 0  # optimiser steps; 0: `epochs` decides
+    epochs: int = 0  # passes over the images; 0 too: the recipe's own
+    device: str = "cpu"  # cpu or cuda
+    options: TrainingOptions = TrainingOptions()  # what the study changes beside the recipe
+
+    def definition(self) -> dict:
+        """Return all that decides what this plan trains to on given images: the heart of a run's
+        key. It holds no hash of code, see lib.classifiers.versions.
+        """
+        return {
+            "training_version": TRAINING_VERSION,
+            "classifier": self.classifier,
+            "network_version": _network_version(self.classifier),
+            "recipe": _switched_on(self.recipe),
+            "seed": self.seed,
+            "steps": self.steps,
+            "epochs": self.epochs,
+            "device": self.device,
+            "options": _switched_on(self.options),
+        }
+
+
+def options_of(params: dict) -> TrainingOptions:
+    """Take the training options from a study's flat parameters."""
+    return TrainingOptions(**{field.name: params[field.name] for field in fields(TrainingOptions)})
 
 
 def recipe_of(name: str) -> Recipe:
@@ -81,23 +178,44 @@ def recipe_of(name: str) -> Recipe:
 
 
 def recipes_of(classifiers: list[str], names: list[str]) -> dict[str, Recipe]:
-    """Give each classifier its recipe.
+    """Return the recipe of each classifier.
 
     Args:
         classifiers: networks to train, each once.
         names: one recipe for all, or one a classifier.
 
     Raises:
-        StudyError: a recipe that does not exist, another number of recipes, a classifier named twice.
+        StudyError: a recipe that does not exist, a list of another length, a network named twice.
     """
     if len(names) not in (1, len(classifiers)):
-        raise StudyError(f"recipes: {len(names)} for {len(classifiers)} classifiers; give one for all, or one for each")
+        raise StudyError(
+            f"recipes: {len(names)} for {len(classifiers)} classifiers; "
+            "give one for all, or one for each"
+        )
     if len(set(classifiers)) < len(classifiers):
         raise StudyError(f"classifiers: each may be named once; found {', '.join(classifiers)}")
-    return dict(zip(classifiers, map(recipe_of, names * len(classifiers) if len(names) == 1 else names)))
+    if len(names) == 1:
+        return {classifier: recipe_of(names[0]) for classifier in classifiers}
+    return {classifier: recipe_of(name) for classifier, name in zip(classifiers, names)}
 
 
 def recipe_table(classifiers: list[str], names: list[str]) -> pd.DataFrame:
-    """Lay the settings of each classifier's recipe side by side: one row a setting, one column a classifier."""
-    columns = {classifier: pd.Series(asdict(recipe)).astype(str) for classifier, recipe in recipes_of(classifiers, names).items()}
+    """Lay each classifier's recipe out: one row a setting, one column a classifier."""
+    recipes = recipes_of(classifiers, names)
+    columns = {
+        classifier: pd.Series(asdict(recipe)).astype(str) for classifier, recipe in recipes.items()
+    }
     return pd.DataFrame(columns).rename_axis("setting").reset_index()
+
+
+def _network_version(classifier: str) -> int:
+    """Return the version of a network's definition; those of torchvision share one."""
+    return NETWORK_VERSIONS.get(classifier, NETWORK_VERSIONS["torchvision"])
+
+
+def _switched_on(settings: Recipe | TrainingOptions) -> dict:
+    """List the settings that are not 0, False or empty.
+
+    A setting that is added later, switched off by default, therefore changes no key.
+    """
+    return {name: value for name, value in asdict(settings).items() if value}

@@ -1,166 +1,211 @@
-"""Runs: one classifier, one arm, one seed each. Finished runs are never run twice, stale ones never served.
+"""Runs of a study: one arm, one classifier, one seed each.
 
-A run's folder holds predictions.npz (float32 class probabilities of every evaluated image), history.csv, for the first seeds the weights,
-and result.json, written last: a folder without it is unfinished. An unfinished run that took minutes goes on from its checkpoint.
+A run's folder holds predictions.npz (float32 class probabilities of every evaluated image, and the
+class list), history.csv, for the first seeds the weights, and result.json, written last: a folder
+without it is unfinished. An unfinished run that took minutes continues from its checkpoint. A
+finished run is never repeated while its key stays, and never served when its key has changed. The
+key is what the run computes: its images and its plan (see lib.classifiers.recipes), and no hash of
+code.
 """
 
 import itertools
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.classifiers.cluster import on_cluster
-from lib.classifiers.models import training_code
-from lib.classifiers.options import Options, options_of
-from lib.classifiers.recipes import recipes_of
-from lib.classifiers.workers import side_by_side
-from lib.faces.arms import UNCURATED, Arm, asked_for, filtered_pool, filters_of
-from lib.faces.faceset import FaceSet, load_faces
-from lib.faces.folds import in_fold, require_independent, without_copies
-from lib.faces.mixing import build_arm
-from lib.faces.pool import judged_alone, load_pool
+from lib.classifiers.recipes import TrainingPlan, options_of, recipes_of
+from lib.classifiers.training_sets import Sources, arm_faces
+from lib.compute.cluster import run_on_cluster
+from lib.compute.workers import run_in_pool
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of, asked_for
+from lib.faces.faceset import FaceSet
+from lib.faces.folds import in_fold
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write, content_hash, read_json, write_json
 
+# Splits that every run predicts: one to choose on, one to report on.
 EVALUATED = ("val", "test")
+
+# Lines of progress over all runs together.
 PROGRESS_LINES = 8
+
+# Files of a run's folder.
+RESULT, PREDICTIONS = "result.json", "predictions.npz"
+HISTORY, WEIGHTS = "history.csv", "model.safetensors"
+
+# What a worker of a cluster must have in the same version as the caller.
+CODE = ("lib.classifiers.runs",)
 
 
 @dataclass(frozen=True)
 class Job:
     """One run to do."""
 
-    arm: Arm
-    classifier: str
-    recipe: str
-    seed: int
-    steps: int
-    epochs: int
-    keep_weights: bool
-    device: str = "cpu"
-    key: str = ""
-    options: Options = Options()
-    folds: int = 0  # that share out the real faces; 0: their own train and test
-    fold: int = 0  # the one that this run does not see and is asked about, 1 to folds
+    arm: Arm  # what is trained on
+    plan: TrainingPlan  # how
+    key: str  # of what the run computes
+    keep_weights: bool  # whether the trained network stays on disk
+    folds: int = 0  # that the real faces are divided into; 0: their own train and test
+    fold: int = 0  # the one that this run predicts and does not train on, 1 to folds
 
     @property
     def folder(self) -> str:
-        fold = f"-fold{self.fold}" if self.fold else ""
-        return f"{self.arm.name}-{self.classifier}-{self.recipe}-seed{self.seed}{fold}-{self.key[:8]}"
+        """Name of the run's folder."""
+        plan, fold = self.plan, f"-fold{self.fold}" if self.fold else ""
+        training = f"{plan.classifier}-{plan.recipe.name}-seed{plan.seed}"
+        return f"{self.arm.name}-{training}{fold}-{self.key[:8]}"
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Where the images of all arms lie: a worker reads them once."""
+def arm_steps(arm: Arm, train_steps: int) -> int:
+    """Return the optimiser steps of an arm's runs.
 
-    data: Path  # packed real faces
-    pools: dict  # folder by pool name
-    curated: bool  # True: only what curation kept
-    seed: int  # of subsets, duplicates and shuffles
-    filter_arms: tuple = ()  # curation steps whose verdict alone filters the pools of some arms
-    folds: int = 0  # that share out the real faces, see lib.faces.folds; 0: their own train and test
-    near_copy_distance: float = 6.0  # with folds: pools are rid of copies of real faces
-
-    def read(self) -> tuple[FaceSet, dict]:
-        """Read the real faces and the pools, resized to the real faces' size; pools filtered by one step under names of their own."""
-        real = load_faces(self.data)
-        pools = {name: load_pool(folder, curated=self.curated) for name, folder in self.pools.items()}
-        for name, folder in self.pools.items() if self.filter_arms else ():
-            judged = judged_alone(folder)
-            for step in filters_of([step for step in self.filter_arms if step in judged]):
-                pools[filtered_pool(name, step)] = load_pool(folder, steps=() if step == UNCURATED else (step,))
-        if self.folds:
-            for name, folder in self.pools.items():
-                require_independent(name, folder, pools[name])
-            pools = {name: without_copies(pool, real, self.near_copy_distance) for name, pool in pools.items()}
-        return real, {name: pool.resized(real.images.shape[1]) for name, pool in pools.items()}
-
-    def parts(self, real: FaceSet) -> dict[int, FaceSet]:
-        """The real faces as each fold splits them, by its number; as they are under 0 without folds."""
-        return {number: in_fold(real, self.folds, number, seed=self.seed) for number in range(1, self.folds + 1) or (0,)}
-
-
-def arm_faces(arm: Arm, real: FaceSet, pools: dict, seed: int) -> FaceSet:
-    """Build an arm's training set from the study's faces."""
-    extra = real.split("extra")
-    return build_arm(arm, real.split("train"), pools, seed=seed, extra=extra)
-
-
-def length_of(arm: Arm, params: dict) -> tuple[int, int]:
-    """Return steps and epochs of an arm's training: those of the study, but for `fewer` the steps that a supplement of its share has for
-    its real images.
+    They are the study's, but for the control fewer_steps: as many as a supplement of its share
+    takes on its real images.
     """
-    steps = params["train_steps"]
-    return max(1, round((1 - arm.share) * steps)) if arm.kind == "fewer" else steps, params["train_epochs"]
+    if arm.kind != "fewer_steps":
+        return train_steps
+    return max(1, round((1 - arm.share) * train_steps))
 
 
 def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
-    """List every run of a study with its key: seeds outside, then folds, arms inside, so that a half-done study has whole seeds.
+    """List every run of a study: seeds outside, then folds, arms inside.
+
+    In this order a half-done study has whole seeds.
 
     Args:
-        params: classifiers, recipes, train_steps, train_epochs, seeds, more_seeds, more_seeds_arms, keep_weights, device, and the options
-            (lib.classifiers.options).
-    """
-    from lib.generators.hardware import resolve_device
+        arms: to train on.
+        sources: where the images are.
+        params: classifiers, recipes, train_steps, train_epochs, seeds, more_seeds,
+            more_seeds_arms, keep_weights, device, and the fields of TrainingOptions.
 
-    real, pools = sources.read()
-    parts = sources.parts(real)
-    held = {fold: [part.split(name).digest() for name in EVALUATED] for fold, part in parts.items()}
-    digests = {(fold, arm): arm_faces(arm, part, pools, sources.seed).digest() for fold, part in parts.items() for arm in arms}
-    recipes, device = recipes_of(params["classifiers"], params["recipes"]), resolve_device(params["device"])
-    options, code = options_of(params), {name: training_code(name) for name in recipes}
-    jobs = []
-    again = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms")
+    Raises:
+        StudyError: an arm that cannot be built, an unknown recipe or device, a pattern of
+            more_seeds_arms that fits no arm.
+    """
+    from lib.compute.devices import resolve_device
+
+    # How everything is trained.
+    recipes = recipes_of(params["classifiers"], params["recipes"])
+    device, options = resolve_device(params["device"]), options_of(params)
+
+    # Arms that a pilot left undecided have further seeds.
+    more = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms")
+    digests, jobs = _digests(arms, sources), []
+    folds = sorted({fold for fold, _ in digests})
     for seed in range(params["seeds"] + params["more_seeds"]):
-        for classifier, fold, arm in itertools.product(recipes, parts, arms if seed < params["seeds"] else again):
-            recipe, data, length = recipes[classifier], [digests[fold, arm], held[fold]], length_of(arm, params)
-            key = content_hash([*data, classifier, asdict(recipe), seed, length, device, code[classifier], asdict(options)])
+        chosen = arms if seed < params["seeds"] else more
+        for classifier, fold, arm in itertools.product(recipes, folds, chosen):
+            plan = TrainingPlan(
+                classifier=classifier,
+                recipe=recipes[classifier],
+                seed=seed,
+                steps=arm_steps(arm, params["train_steps"]),
+                epochs=params["train_epochs"],
+                device=device,
+                options=options,
+            )
+            key = content_hash([*digests[fold, arm], plan.definition()])
+
+            # Of several folds the first keeps its networks.
             keep = seed < params["keep_weights"] and fold < 2
-            jobs.append(Job(arm, classifier, recipe.name, seed, *length, keep, device, key, options, sources.folds, fold))
+            jobs.append(Job(arm, plan, key, keep, sources.folds, fold))
     return jobs
 
 
-def run_jobs(jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 0, cluster: str = "", progress=print) -> pd.DataFrame:
-    """Run what is unfinished, in processes of one thread each; return the table of all runs.
+def _digests(arms: list[Arm], sources: Sources) -> dict[tuple[int, Arm], list]:
+    """Identify the images of each fold and arm: its training set's, then the evaluated sets'."""
+    real, pools = sources.read()
+    digests = {}
+    for fold, part in sources.splits(real).items():
+        held = [part.split(name).digest() for name in EVALUATED]
+        for arm in arms:
+            digests[fold, arm] = [arm_faces(arm, part, pools, sources.seed).digest(), held]
+    return digests
+
+
+def run_jobs(
+    jobs: list[Job],
+    sources: Sources,
+    folder: Path,
+    *,
+    workers: int = 0,
+    cluster: str = "",
+    progress: Callable[[str], None] = print,
+) -> pd.DataFrame:
+    """Do the runs that are not finished, in processes of one thread each.
 
     Args:
         jobs: from plan_jobs.
-        sources: where the images lie.
+        sources: where the images are.
         folder: receives one folder a run.
-        workers: processes side by side, 0 for one a core, or two a GPU.
-        cluster: address of a Dask scheduler, or "local": the runs go there instead, see lib.classifiers.cluster.
+        workers: processes at once, 0 for one a core, or two a GPU.
+        cluster: address of a Dask scheduler, or "local": the runs go there instead, see
+            lib.compute.cluster.
         progress: called with a line of text now and then.
-    """
-    from lib.generators.hardware import environments_on, processes_on
 
-    folder, began, done = Path(folder), time.time(), 0
+    Returns:
+        The table of all runs, see load_runs.
+    """
+    # What is left to do.
+    folder = Path(folder)
     waiting = [job for job in jobs if not finished(folder, job)]
     progress(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
-    device = waiting[0].device if waiting else "cpu"
-    duties = prepare, run_job, (sources, folder), min(workers or processes_on(device), max(1, len(waiting)))
-    own = environments_on(device)
-    for job, trouble in on_cluster(waiting, *duties, cluster, own) if cluster and waiting else side_by_side(waiting, *duties, own):
-        if trouble:
-            write_json(folder / job.folder / "result.json", identity(job) | {"failed": trouble})
-        done += 1
-        if done * PROGRESS_LINES // len(waiting) > (done - 1) * PROGRESS_LINES // len(waiting):
+    if not waiting:
+        return load_runs(folder, jobs)
+
+    # Workers write the results; one that died of a run leaves that to this process.
+    began = time.time()
+    for done, (job, reason) in enumerate(_work(waiting, sources, folder, workers, cluster), 1):
+        if reason:
+            write_json(folder / job.folder / RESULT, identity(job) | {"failed": reason})
+        if is_progress_line(done, len(waiting)):
             spent = time.time() - began
-            progress(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {spent / done * (len(waiting) - done):.0f} s to go")
+            left = spent / done * (len(waiting) - done)
+            progress(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
     return load_runs(folder, jobs)
 
 
+def _work(
+    jobs: list[Job], sources: Sources, folder: Path, workers: int, cluster: str
+) -> Iterator[tuple]:
+    """Do runs in processes here or on a cluster, and yield each with "" or why it was given up."""
+    from lib.compute.devices import environments_on, processes_on
+
+    device = jobs[0].plan.device
+    count = min(workers or processes_on(device), len(jobs))
+    duties = (prepare, run_job, (sources, folder), count)
+    environments = environments_on(device)
+    if cluster:
+        return run_on_cluster(jobs, *duties, cluster, environments, CODE)
+    return run_in_pool(jobs, *duties, environments)
+
+
+def is_progress_line(done: int, total: int) -> bool:
+    """Tell whether a line of progress is due: PROGRESS_LINES of them, evenly over all runs."""
+    return done * PROGRESS_LINES // total > (done - 1) * PROGRESS_LINES // total
+
+
 def finished(folder: Path, job: Job) -> bool:
-    """Tell whether a run is done: result.json is written last."""
-    return (Path(folder) / job.folder / "result.json").exists()
+    """Tell whether a run is done: its result is written last."""
+    return (Path(folder) / job.folder / RESULT).exists()
 
 
 def identity(job: Job) -> dict:
-    """Say which run a result is of."""
+    """Describe a run as its result does: the arm's fields, and what was trained on it."""
     fold = {"fold": job.fold} if job.fold else {}
-    return {"arm": asdict(job.arm), "classifier": job.classifier, "recipe": job.recipe, "seed": job.seed, "key": job.key} | fold
+    return {
+        "arm": asdict(job.arm),
+        "classifier": job.plan.classifier,
+        "recipe": job.plan.recipe.name,
+        "seed": job.plan.seed,
+        "key": job.key,
+        **fold,
+        **asdict(job.plan.options),
+    }
 
 
 def prepare(sources: Sources, folder: Path) -> tuple:
@@ -174,78 +219,118 @@ def prepare(sources: Sources, folder: Path) -> tuple:
 def run_job(prepared: tuple, job: Job) -> None:
     """Do one run. One that diverges is recorded as failed, with the reason; the others go on.
 
+    Args:
+        prepared: of `prepare`.
+
     Raises:
-        SystemExit: the GPU's memory is full: this process ends, which gives back what it held, and another tries again.
+        SystemExit: the GPU's memory is full. This process ends, which frees what it held, and
+            another tries again.
     """
     import torch
 
     from lib.classifiers.training import train
 
     real, pools, seed, folder = prepared
-    if finished(folder, job):  # a cluster asks again for what a worker had done before it died
+
+    # A cluster repeats what a worker had done before it died.
+    if finished(folder, job):
         return
+
+    # The images.
     real = in_fold(real, job.folds, job.fold, seed=seed)
-    target, faces = folder / job.folder, arm_faces(job.arm, real, pools, seed)
+    faces = arm_faces(job.arm, real, pools, seed)
     held = {name: real.split(name) for name in EVALUATED}
-    held = {name: evaluated for name, evaluated in held.items() if len(evaluated)}
-    settings = {
-        "classifier": job.classifier,
-        "recipe": job.recipe,
-        "seed": job.seed,
-        "steps": job.steps,
-        "epochs": job.epochs,
-        "options": job.options,
+    held = {name: part for name, part in held.items() if len(part)}
+    record = identity(job) | {
+        "classes": list(faces.classes),
+        "images_by_source": faces.table["source"].value_counts().to_dict(),
     }
-    record = identity(job) | asdict(job.options) | {"images_by_source": faces.table["source"].value_counts().to_dict()}
-    watch = "val" if "val" in held else ""
+
+    # The training; it continues from a checkpoint in the run's folder.
+    target, watch = folder / job.folder, "val" if "val" in held else ""
     try:
-        result = train(faces, **settings, device=job.device, evaluate=held, watch=watch, folder=target)
+        result = train(faces, job.plan, evaluate=held, watch=watch, folder=target)
     except StudyError as error:
-        write_json(target / "result.json", record | {"failed": str(error)})
+        write_json(target / RESULT, record | {"failed": str(error)})
         return
     except torch.OutOfMemoryError as error:
         raise SystemExit(f"{job.folder}: {error}") from None
-    _save(result, job, target, real.images.shape[1])
-    accuracy = {f"accuracy_{n}": float((result.probabilities[n].argmax(1) == s.labels).mean()) for n, s in held.items()}
-    write_json(target / "result.json", record | {"failed": ""} | accuracy | result.facts)
+
+    # The result, written last.
+    _save(result, job, target, faces)
+    accuracies = _accuracies(result.probabilities, held)
+    write_json(target / RESULT, record | {"failed": ""} | accuracies | result.facts)
 
 
-def _save(result, job: Job, target: Path, image_px: int) -> None:
+def _accuracies(probabilities: dict[str, np.ndarray], held: dict[str, FaceSet]) -> dict[str, float]:
+    """Compute the accuracy on each evaluated set: accuracy_val, accuracy_test."""
+    accuracies = {}
+    for name, part in held.items():
+        correct = probabilities[name].argmax(1) == part.labels
+        accuracies[f"accuracy_{name}"] = float(correct.mean())
+    return accuracies
+
+
+def _save(result, job: Job, target: Path, faces: FaceSet) -> None:
+    """Write a run's predictions, its learning curve and, where asked for, its weights."""
     target.mkdir(parents=True, exist_ok=True)
-    with atomic_write(target / "predictions.npz") as file:
-        np.savez(file, **result.probabilities)
-    with atomic_write(target / "history.csv", "w") as file:
-        result.history.to_csv(file, index=False)
-    if job.keep_weights:
-        from lib.classifiers.weights import save_model
 
-        facts = {"arm": job.arm.name, "seed": job.seed, "recipe": job.recipe, "key": job.key}
-        save_model(result.model, target / "model.safetensors", classifier=job.classifier, image_px=image_px, facts=facts)
+    # Predictions carry the names of their columns.
+    with atomic_write(target / PREDICTIONS) as file:
+        np.savez(file, classes=np.array(faces.classes), **result.probabilities)
+    with atomic_write(target / HISTORY, "w") as file:
+        result.history.to_csv(file, index=False)
+
+    # Weights are large, and kept for the first seeds alone.
+    if job.keep_weights:
+        from lib.classifiers.models import save_model
+
+        plan = job.plan
+        facts = {"arm": job.arm.name, "seed": plan.seed, "recipe": plan.recipe.name}
+        save_model(
+            result.model,
+            target / WEIGHTS,
+            classifier=plan.classifier,
+            image_px=faces.images.shape[1],
+            classes=faces.classes,
+            facts=facts | {"key": job.key},
+        )
 
 
 def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
     """Read the finished runs among these jobs, in their order.
 
     Returns:
-        One row a run: folder, arm, kind, pool, share, control_of, weight, only, classifier, recipe, seed, key, fold (with folds),
-        the options (class_weights, sampling, early_stopping_patience, deterministic), failed ("" if not), accuracy_val, accuracy_test,
-        steps, best_step, images, seconds, images_per_second.
+        One row a run: folder (its name), arm (its name), ARM_FIELDS, classifier, recipe, seed,
+        key, fold (with folds), the options (class_weights, sampling, early_stopping_patience,
+        deterministic), failed ("" if not), accuracy_val, accuracy_test, steps, best_step, images,
+        seconds, images_per_second.
     """
-    rows = []
-    for job in jobs:
-        if (path := Path(folder) / job.folder / "result.json").exists():
-            record = read_json(path)
-            arm = record.pop("arm")
-            rows.append({"folder": job.folder, "arm": arm.pop("name"), **arm, **record})
-    return pd.DataFrame(rows).drop(columns="images_by_source", errors="ignore")
+    done = [job for job in jobs if finished(folder, job)]
+    rows = [{"folder": job.folder} | read_result(Path(folder) / job.folder) for job in done]
+    return pd.DataFrame(rows).drop(columns=["images_by_source", "classes"], errors="ignore")
+
+
+def read_result(folder: Path) -> dict:
+    """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
+    record = read_json(Path(folder) / RESULT)
+    arm = arm_of(record.pop("arm"))
+    fields = {name: getattr(arm, name) for name in ARM_FIELDS}
+    return {"arm": arm.name, **fields, **record}
 
 
 def load_predictions(folder: Path) -> dict[str, np.ndarray]:
-    """Read a run's predictions: float32 (N, 7) by split."""
-    with np.load(Path(folder) / "predictions.npz", allow_pickle=False) as packed:
-        return {name: packed[name] for name in packed.files}
+    """Read a run's predictions: float32 (N, classes) by split."""
+    with np.load(Path(folder) / PREDICTIONS, allow_pickle=False) as packed:
+        return {name: packed[name] for name in packed.files if name != "classes"}
+
+
+def load_classes(folder: Path) -> tuple[str, ...]:
+    """Read the class list of a run's predictions, in the order of their columns."""
+    with np.load(Path(folder) / PREDICTIONS, allow_pickle=False) as packed:
+        return tuple(packed["classes"].tolist())
 
 
 def load_history(folder: Path) -> pd.DataFrame:
-    """Read a run's learning curve."""
-    return pd.read_csv(Path(folder) / "history.csv")
+    """Read a run's learning curve, see TrainingResult.history."""
+    return pd.read_csv(Path(folder) / HISTORY)

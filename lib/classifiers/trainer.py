@@ -1,42 +1,55 @@
-"""One optimiser step: the batch is cut, augmented and mixed on the device, the network takes it in the recipe's precision."""
+"""One optimiser step of a training, and what it works on.
 
-from dataclasses import dataclass, replace
+A batch is cut, augmented and mixed on the device; the network computes it in the recipe's
+precision. What a step draws at random depends on the seed and the step's number alone.
+
+Whoever changes the arithmetic here raises TRAINING_VERSION, see lib.classifiers.versions.
+"""
+
+import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_swa_avg_fn
 
 from lib.classifiers.augmentation import augment, mix
+from lib.classifiers.auxiliary_norm import add_auxiliary_norms, select_group
+from lib.classifiers.batches import (
+    BatchSchedule,
+    Phase,
+    batch_schedule,
+    drop_zero_weight,
+    image_weights,
+    plan_phases,
+    step_seed,
+)
 from lib.classifiers.models import build_classifier
-from lib.classifiers.optimisers import learning_rate, make_optimiser
-from lib.classifiers.options import Options, image_weights, present
-from lib.classifiers.order import Schedule, plan_stages, step_seed
-from lib.classifiers.recipes import Recipe
-from lib.classifiers.splitnorm import select_group, split_norms
+from lib.classifiers.recipes import Recipe, TrainingPlan
+from lib.compute.devices import autocast, precision_on
 from lib.faces.faceset import FaceSet
-from lib.generators.hardware import autocast, precision_on
+from lib.study.errors import StudyError
 
 
 @dataclass(frozen=True)
 class Trainer:
-    """What a loop needs: the network and its optimiser, the images on the device, the order of the batches."""
+    """What the loop works on: network and optimiser, the images on the device, their order."""
 
-    model: nn.Module
-    averaged: AveragedModel | None  # mean of the weights over the last steps, where the recipe asks for it
-    optimiser: torch.optim.Optimizer
-    recipe: Recipe
-    schedule: Schedule
-    stages: tuple  # of Stage: mostly one
-    images: torch.Tensor  # uint8 (N, H, W)
-    labels: torch.Tensor  # int64 (N,)
-    weights: torch.Tensor | None  # float32 (N,) of mean 1: of each image in the loss
-    groups: torch.Tensor | None  # int64 (N,): by whose batch statistics each image is normalised
-    generator: torch.Generator
-    device: str
-    precision: str
-    teachers: tuple = ()  # networks whose mean probabilities are learnt beside the labels
+    plan: TrainingPlan
+    model: nn.Module  # in training mode while it trains
+    averaged: AveragedModel | None  # mean of the last weights, where the recipe asks for it
+    optimiser: torch.optim.Optimizer  # of the model's parameters
+    schedule: BatchSchedule  # of the whole run
+    phases: tuple[Phase, ...]  # in order of their steps
+    images: Tensor  # uint8 (N, H, W)
+    labels: Tensor  # int64 (N,)
+    weights: Tensor | None  # float32 (N,) of mean 1: of each image in the loss
+    groups: Tensor | None  # int64 (N,): by whose batch statistics each image is normalised
+    generator: torch.Generator  # of augmentation, on the device
+    precision: str  # fp32 or bf16
+    teachers: tuple[nn.Module, ...] = ()  # networks to distil from
 
     @property
     def result(self) -> nn.Module:
@@ -45,119 +58,227 @@ class Trainer:
 
     @property
     def current(self) -> nn.Module:
-        """The network that the run would be for if it ended now."""
-        return self.averaged.module if self.averaged and self.averaged.n_averaged else self.model
+        """The network that would be the result if the run ended now."""
+        started = self.averaged and self.averaged.n_averaged
+        return self.averaged.module if started else self.model
 
-    def rows(self, step: int) -> torch.Tensor:
+    def rows(self, step: int) -> Tensor:
         """Return the positions of a step's images, int64 (B,)."""
-        return next(stage for stage in reversed(self.stages) if stage.first <= step).rows(step, self.device)
+        phase = [phase for phase in self.phases if phase.first_step <= step][-1]
+        return phase.rows(step, self.plan.device)
 
 
 def make_trainer(
-    faces: FaceSet, classifier: str, recipe: Recipe, seed: int, steps: int, epochs: int, device: str, options: Options = Options(),
-    teachers: tuple = (),
-) -> Trainer:  # fmt: skip
-    """Build network, optimiser and schedule from a seed, through torch's own random state, and put the images on the device.
+    faces: FaceSet, plan: TrainingPlan, teachers: tuple[nn.Module, ...] = ()
+) -> Trainer:
+    """Build network, optimiser and schedule from a plan, and put the images on the device.
+
+    The network's weights come from torch's own random state, which is seeded here.
 
     Args:
-        steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
-        teachers: trained networks whose mean probabilities count by the recipe's taught_share.
+        teachers: trained networks whose mean probabilities count by the recipe's
+            distillation_weight.
     """
-    faces = present(faces)
-    schedule = Schedule(len(faces), recipe.batch_size, steps, not steps, seed)
-    if not steps:
-        schedule = replace(schedule, steps=(epochs or recipe.epochs) * int(schedule.steps_per_epoch))
-    columns = {name: faces.table[name].to_numpy() if name in faces.table else None for name in ("stage_end", "norm_group")}
-    stages = plan_stages(schedule, faces.labels, columns["stage_end"], options.sampling, device)
-    groups = None if columns["norm_group"] is None else torch.from_numpy(columns["norm_group"].astype(np.int64)).to(device)
-    torch.manual_seed(seed)
-    model = build_classifier(classifier, image_px=faces.images.shape[1])
-    model = model if groups is None else split_norms(model, int(groups.max()) + 1)
+    faces, recipe, device = drop_zero_weight(faces), plan.recipe, plan.device
+
+    # How each image takes part.
+    ends = _column(faces, "stage_end", np.float64)
+    groups = _column(faces, "norm_group", np.int64)
+    weights = image_weights(faces, plan.options)
+    schedule = batch_schedule(plan, len(faces))
+    phases = plan_phases(schedule, faces.labels, ends, plan.options.sampling, device)
+
+    # The network.
+    torch.manual_seed(plan.seed)
+    px, classes = faces.images.shape[1], len(faces.classes)
+    model = build_classifier(plan.classifier, image_px=px, classes=classes)
+    if groups is not None:
+        add_auxiliary_norms(model, int(groups.max()) + 1)
     model = model.to(device, memory_format=torch.channels_last)
-    # the function is named, since on a GPU the one taken otherwise cannot average the whole numbers among the buffers
-    averaged = AveragedModel(model, avg_fn=get_swa_avg_fn(), use_buffers=True) if recipe.average_share else None
-    images, labels, weights = (
-        torch.from_numpy(faces.images).to(device),
-        torch.from_numpy(faces.labels).to(device),
-        image_weights(faces, options),
-    )
-    weights = None if weights is None else torch.from_numpy(weights).to(device)
-    precision, optimiser, generator = precision_on(device, recipe.precision), make_optimiser(model, recipe), torch.Generator(device)
-    teachers = tuple(own.to(device, memory_format=torch.channels_last).eval().requires_grad_(False) for own in teachers)
+
+    # The function is named because the one that torch takes otherwise on a GPU cannot average the
+    # whole numbers among the buffers.
+    averaged = None
+    if recipe.weight_averaging_share:
+        averaged = AveragedModel(model, avg_fn=get_swa_avg_fn(), use_buffers=True)
+
+    # Teachers predict and do not learn.
+    for teacher in teachers:
+        teacher.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
     return Trainer(
-        model, averaged, optimiser, recipe, schedule, stages, images, labels, weights, groups, generator, device, precision, teachers
+        plan=plan,
+        model=model,
+        averaged=averaged,
+        optimiser=make_optimiser(model, recipe),
+        schedule=schedule,
+        phases=phases,
+        images=torch.from_numpy(faces.images).to(device),
+        labels=torch.from_numpy(faces.labels).to(device),
+        weights=None if weights is None else torch.from_numpy(weights).to(device),
+        groups=None if groups is None else torch.from_numpy(groups).to(device),
+        generator=torch.Generator(device),
+        precision=precision_on(device, recipe.precision),
+        teachers=tuple(teachers),
     )
 
 
-def take_step(trainer: Trainer, step: int) -> torch.Tensor:
+def _column(faces: FaceSet, name: str, dtype: type) -> np.ndarray | None:
+    """Copy an optional column of the table, (N,); None where it is not there."""
+    return np.array(faces.table[name], dtype) if name in faces.table else None
+
+
+def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """Build a recipe's optimiser with torch's fused kernels; biases and norms do not decay.
+
+    Raises:
+        StudyError: an optimiser that is not known.
+    """
+    # Kernels and matrices decay, biases and the scales of norms do not.
+    trained = [p for p in model.parameters() if p.requires_grad]
+    kernels = [p for p in trained if p.ndim > 1]
+    vectors = [p for p in trained if p.ndim <= 1]
+    groups = [
+        {"params": kernels, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+
+    # Fused kernels update all parameters at once.
+    if recipe.optimiser == "adam":
+        return torch.optim.Adam(groups, recipe.lr_peak, fused=True)
+    if recipe.optimiser == "adamw":
+        return torch.optim.AdamW(groups, recipe.lr_peak, fused=True)
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
+    raise StudyError(
+        f"recipe {recipe.name}: optimiser {recipe.optimiser!r} is none of adam, adamw, sgd"
+    )
+
+
+def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+    """Return the learning rate of a step.
+
+    Args:
+        step: 0 to steps - 1.
+        steps: optimiser steps of the run.
+
+    Source: one_cycle: Smith and Topin 2017, arXiv 1708.07120, without the last annihilation phase.
+    """
+    if recipe.lr_schedule == "constant":
+        return recipe.lr_peak
+
+    # Two straight lines that meet at the peak.
+    warmup = max(1, math.ceil(recipe.warmup_share * steps))
+    rise = (step + 1) / warmup
+    fall = (steps - step) / max(1, steps - warmup)
+    return recipe.lr_peak * min(rise, fall, 1.0)
+
+
+def take_step(trainer: Trainer, step: int) -> Tensor:
     """Take one optimiser step.
 
     Args:
-        step: its number, from 0; it decides which images are taken and all that is drawn at random.
+        step: from 0; it decides which images are taken and all that is drawn at random.
 
     Returns:
-        float32 (3,) on the device: the loss and the hits, summed over the images, and the number of images.
+        float32 (3,) on the device: loss and correct predictions, summed over the images, and the
+        number of images.
     """
-    recipe, schedule = trainer.recipe, trainer.schedule
-    seed = step_seed(schedule.seed, step)
-    torch.manual_seed(seed)  # dropout; the caller keeps torch's own random state
+    recipe, steps = trainer.plan.recipe, trainer.schedule.steps
+
+    # Seed what is drawn: dropout from torch's own state, which `train` puts back, augmentation
+    # from the generator.
+    seed = step_seed(trainer.plan.seed, step)
+    torch.manual_seed(seed)
     trainer.generator.manual_seed(seed)
     for group in trainer.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, step, schedule.steps)
+        group["lr"] = learning_rate(recipe, step, steps)
+
+    # Forward, in the recipe's precision.
     rows = trainer.rows(step)
     x = augment(trainer.images[rows], recipe, trainer.generator)
-    with autocast(trainer.device, trainer.precision):
-        loss, hits = batch_loss(trainer, x, rows)
+    with autocast(trainer.plan.device, trainer.precision):
+        loss, correct = batch_loss(trainer, x, rows)
+
+    # Backward and update.
     trainer.optimiser.zero_grad(set_to_none=True)
     loss.backward()
     trainer.optimiser.step()
-    if trainer.averaged and step >= schedule.steps * (1 - recipe.average_share):
+
+    # Average the weights of the last steps.
+    if trainer.averaged and step >= steps * (1 - recipe.weight_averaging_share):
         trainer.averaged.update_parameters(trainer.model)
-    count = torch.full_like(hits, len(rows))
-    return torch.stack([loss.detach().float() * len(rows), hits.float(), count.float()])
+
+    # The sums stay on the device: reading them would wait for it.
+    count = torch.full_like(correct, len(rows))
+    return torch.stack([loss.detach().float() * len(rows), correct.float(), count.float()])
 
 
-def batch_loss(trainer: Trainer, x: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the loss of a batch x of the images `rows`, and its hits; each group with batch statistics of its own goes through alone."""
-    labels, weights = trainer.labels[rows], None if trainer.weights is None else trainer.weights[rows]
+def batch_loss(trainer: Trainer, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the mean loss of a batch and its number of correct predictions.
+
+    Groups with batch statistics of their own pass through the network one after the other.
+
+    Args:
+        x: float32 (B, 1, H, W), augmented.
+        rows: int64 (B,), the positions of its images in the training set.
+    """
+    labels = trainer.labels[rows]
+    weights = None if trainer.weights is None else trainer.weights[rows]
+
+    # Mostly there is one group.
     if trainer.groups is None:
-        loss, logits = loss_of(trainer.model, x, labels, weights, trainer.recipe, trainer.generator, trainer.teachers)
+        loss, logits = loss_of(trainer, x, labels, weights)
         return loss, (logits.detach().argmax(1) == labels).sum()
-    losses, hits, groups = [], [], trainer.groups[rows]
+
+    # Each group's loss counts by its share of the batch.
+    losses, correct, groups = [], [], trainer.groups[rows]
     for group in groups.unique().tolist():
         select_group(trainer.model, group)
-        own = groups == group
-        own_weights = None if weights is None else weights[own]
-        loss, logits = loss_of(trainer.model, x[own], labels[own], own_weights, trainer.recipe, trainer.generator, trainer.teachers)
+        inside = groups == group
+        group_weights = None if weights is None else weights[inside]
+        loss, logits = loss_of(trainer, x[inside], labels[inside], group_weights)
         losses.append(loss * (len(logits) / len(rows)))
-        hits.append((logits.detach().argmax(1) == labels[own]).sum())
-    return torch.stack(losses).sum(), torch.stack(hits).sum()
+        correct.append((logits.detach().argmax(1) == labels[inside]).sum())
+    return torch.stack(losses).sum(), torch.stack(correct).sum()
 
 
 def loss_of(
-    model: nn.Module, x: torch.Tensor, labels: torch.Tensor, weights, recipe: Recipe, generator, teachers: tuple = ()
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the (weighted) mean cross-entropy of a batch, mixed where the recipe says so, against labels and what teachers say.
+    trainer: Trainer, x: Tensor, labels: Tensor, weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Compute the cross-entropy of images against their labels and what their teachers predict.
+
+    The images are mixed where the recipe says so. Teachers see the same augmented, mixed images.
 
     Returns:
-        (loss, logits); with mixing the logits are those of mixed images.
+        (mean loss, weighted where there are weights; logits (B, classes)).
 
-    Source: teaching on the student's own views: Beyer et al. 2022, arXiv 2106.05237.
+    Source: distillation on the student's own views: Beyer et al. 2022, arXiv 2106.05237.
     """
-    targets = [(1.0, labels)]
+    # What the logits are compared with, and the share of each.
+    recipe, targets = trainer.plan.recipe, [(1.0, labels)]
     if recipe.mixup_alpha or recipe.cutmix_alpha:
-        x, partners, share = mix(x, recipe, generator)
+        x, partners, share = mix(x, recipe, trainer.generator)
         targets = [(share, labels), (1 - share, labels[partners])]
+
+    # The layout that convolutions are fastest in.
     x = x.contiguous(memory_format=torch.channels_last)
-    logits, smooth = model(x).float(), recipe.label_smoothing
-    losses = sum(share * F.cross_entropy(logits, target, label_smoothing=smooth, reduction="none") for share, target in targets)
-    if teachers:
+    logits = trainer.model(x).float()
+
+    # Against the labels: of both images where two are mixed.
+    losses = 0
+    for share, target in targets:
+        smoothing = recipe.label_smoothing
+        loss = F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
+        losses = losses + share * loss
+
+    # Against the mean of the teachers' probabilities.
+    if trainer.teachers:
+        weight = recipe.distillation_weight
         with torch.no_grad():
-            taught = torch.stack([teacher(x).float().softmax(1) for teacher in teachers]).mean(0)
-        losses = losses * (1 - recipe.taught_share) + F.cross_entropy(logits, taught, reduction="none") * recipe.taught_share
-    return weighted_mean(losses, weights), logits
+            predicted = [teacher(x).float().softmax(1) for teacher in trainer.teachers]
+            soft_labels = torch.stack(predicted).mean(0)
+        distilled = F.cross_entropy(logits, soft_labels, reduction="none")
+        losses = losses * (1 - weight) + distilled * weight
 
-
-def weighted_mean(losses: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """Average losses (B,), times weights (B,) where there are any: of mean 1 over the training set, not over each batch."""
-    return losses.mean() if weights is None else (losses * weights).mean()
+    # Weights have mean 1 over the training set, not over each batch.
+    return (losses if weights is None else losses * weights).mean(), logits

@@ -1,211 +1,399 @@
-"""One training loop, one prediction. The whole face set lies on the device as uint8; batches are made there by tensor functions.
+"""Training of a classifier: one loop of optimiser steps, from a plan to a trained network.
 
-What a step draws depends on the seed and the step's number alone: same seed, same bytes (on a CPU), and a run that was killed goes on
-from its last checkpoint to the very result it would have had.
+The whole face set lies on the device as uint8; batches are cut, augmented and mixed there. What a
+step draws at random depends on the seed and the step's number alone: the same seed gives the same
+bytes (on a CPU), and a killed run continues from its last checkpoint to the same result.
+
+Whoever changes the arithmetic here raises TRAINING_VERSION, see lib.classifiers.versions.
 """
 
 import math
 import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from lib.classifiers.augmentation import to_float
-from lib.classifiers.models import parameter_count
-from lib.classifiers.options import Options, present
-from lib.classifiers.recipes import Recipe, recipe_of
-from lib.classifiers.resume import Progress, drop_progress, load_progress, save_progress
-from lib.classifiers.splitnorm import join_norms
+from lib.classifiers.auxiliary_norm import keep_main_norms
+from lib.classifiers.batches import drop_zero_weight
+from lib.classifiers.models import load_facts, load_model, parameter_count, predict, save_model
+from lib.classifiers.recipes import TrainingPlan
 from lib.classifiers.trainer import Trainer, make_trainer, take_step
-from lib.classifiers.weights import load_facts, load_model, save_model
-from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators.hardware import deterministic, repeatable
+from lib.compute import checkpoints
+from lib.compute.devices import deterministic
+from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 from lib.study.records import content_hash
 
 CHECKPOINT_SECONDS = 60.0  # between two checkpoints of a run; shorter runs write none
-TEACHERS, WEIGHTS = "teachers", "network.safetensors"  # in a run's folder while the run is under way
+CHECKPOINT = "checkpoint.safetensors"
+
+# In a run's folder while it trains: the networks that it is distilled from.
+TEACHERS, TEACHER_WEIGHTS = "teachers", "network.safetensors"
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run leaves.
+    """The result of a run."""
 
-    Attributes:
-        model: trained network in evaluation mode, on the CPU.
-        history: the learning curve, one row a stretch of steps: step, epoch, loss and accuracy (of the stretch's batches, in training
-            mode), accuracy_watched (where a set is watched), seconds (of training so far).
-        probabilities: float32 (N, 7) for each evaluated set.
-        facts: parameters, steps, images, epochs, seconds, images_per_second, device, precision,
-            deterministic (whether the same seed gives the same bytes), threads, best_step (whose weights the model has).
-    """
+    model: nn.Module  # in evaluation mode, on the CPU
 
-    model: nn.Module
+    # The learning curve, one row a stretch of steps: step, epoch, loss and accuracy (of the
+    # stretch's batches, in training mode), accuracy_watched (where a set is watched), seconds (of
+    # training so far).
     history: pd.DataFrame
-    probabilities: dict
+    probabilities: dict[str, np.ndarray]  # float32 (N, classes) for each evaluated set
+
+    # parameters, steps, images, epochs, seconds, images_per_second, device, precision, threads,
+    # deterministic (whether the same seed gives the same bytes), best_step (whose weights it has).
     facts: dict
 
 
+@dataclass(frozen=True)
+class TrainingState:
+    """Where a run stands."""
+
+    step: int = 0  # optimiser steps taken
+    seconds: float = 0.0  # spent on them
+    sums: Tensor | None = None  # (3,) of the curve's current stretch, see take_step
+    history: tuple[dict, ...] = ()  # rows of the learning curve so far
+
+    # Early stopping.
+    best: dict[str, Tensor] | None = None  # state of the network at its best evaluation
+    best_accuracy: float = -1.0
+    best_step: int = 0
+    evaluations_since_best: int = 0
+
+    def evaluated(self, accuracy: float, network: nn.Module) -> "TrainingState":
+        """Note an evaluation of the watched set; the best network so far is kept."""
+        if accuracy <= self.best_accuracy:
+            return replace(self, evaluations_since_best=self.evaluations_since_best + 1)
+        best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        return replace(
+            self,
+            best=best,
+            best_accuracy=accuracy,
+            best_step=self.step,
+            evaluations_since_best=0,
+        )
+
+
+# The fields of a state that are plain numbers: the header of a checkpoint.
+STATE_FACTS = ("step", "seconds", "best_accuracy", "best_step", "evaluations_since_best")
+
+
 def train(
-    faces: FaceSet, *, classifier: str, recipe: Recipe | str, seed: int, steps: int = 0, epochs: int = 0,
-    evaluate: dict | None = None, watch: str = "", device: str = "cpu", folder: Path | None = None, progress=None,
-    options: Options = Options(), teachers: tuple | None = None,
-) -> TrainingResult:  # fmt: skip
+    faces: FaceSet,
+    plan: TrainingPlan,
+    *,
+    evaluate: dict[str, FaceSet] | None = None,
+    watch: str = "",
+    folder: Path | None = None,
+    progress: Callable[[dict], None] | None = None,
+    teachers: tuple[nn.Module, ...] | None = None,
+) -> TrainingResult:
     """Train a network on a face set.
 
     Args:
         faces: training images, square. The columns weight, stage_end and norm_group of the table
             say how each takes part, see lib.faces.mixing.
-        classifier: name of a network.
-        recipe: how to train, or the name of a recipe.
-        seed: of initialisation, order, augmentation and dropout.
-        steps: optimiser steps; 0: `epochs` passes over the faces, and when these are 0 too, the recipe's own.
+        plan: network, recipe, seed, length, device and options.
         evaluate: face sets by name, predicted after the last step.
         watch: name of an evaluated set whose accuracy is followed through training; "" for none.
-        device: cpu or cuda.
-        folder: receives checkpoints of a run that takes minutes, and is where such a run goes on; None: no checkpoints.
+        folder: receives the checkpoints of a run that takes minutes, and is where such a run
+            continues; None: no checkpoints.
         progress: called with each row of the learning curve.
-        teachers: trained networks to learn from; None: those that the recipe asks for are trained first.
-        options: weights of classes, sampling, early stopping (each point of the learning curve is a look at the watched set).
+        teachers: trained networks to distil from; None: those of the recipe are trained first.
 
     Raises:
-        StudyError: no training images; a loss that is not finite; early stopping with nothing to watch; what the options or the columns of
-            the faces ask for cannot be.
+        StudyError: no training images; evaluated sets of other classes; a loss that is not finite;
+            early stopping without a watched set; options or columns that cannot be followed.
     """
-    recipe, evaluate = recipe_of(recipe) if isinstance(recipe, str) else recipe, evaluate or {}
-    if not len(present(faces)):
-        raise StudyError("there are no training images in this arm")
-    if options.early_stopping_patience and watch not in evaluate:
-        raise StudyError(
-            "early stopping looks at real validation images, and there are none: set val_share, or early_stopping_patience to 0"
-        )
-    with torch.random.fork_rng(range(torch.cuda.device_count())), deterministic(device != "cpu" and options.deterministic):
-        settings = {"steps": steps, "epochs": epochs, "evaluate": evaluate, "watch": watch, "device": device, "options": options}
-        teachers = earlier_networks(faces, classifier, recipe, seed, folder, **settings) if teachers is None else teachers
-        trainer = make_trainer(faces, classifier, recipe, seed, steps, epochs, device, options, tuple(teachers))
-        key = [faces.digest(), classifier, asdict(recipe), asdict(trainer.schedule), device, trainer.precision, asdict(options)]
-        history, kept = fit(trainer, evaluate.get(watch), folder, key, progress, options.early_stopping_patience)
-        join_norms(trainer.result)
-        facts = training_facts(trainer, history)
-    if recipe.teachers and folder is not None:
+    # Stop before anything expensive.
+    evaluate = evaluate or {}
+    check_feasible(faces, plan, evaluate, watch)
+
+    # Torch's own random state is put back afterwards.
+    gpu_repeats = plan.device != "cpu" and plan.options.deterministic
+    random_state = torch.random.fork_rng(range(torch.cuda.device_count()))
+    with random_state, deterministic(gpu_repeats):
+        # Those that the network is distilled from come first.
+        if teachers is None:
+            teachers = train_teachers(faces, plan, folder, evaluate, watch)
+
+        # The network itself.
+        trainer = make_trainer(faces, plan, teachers)
+        key = content_hash([faces.digest(), plan.definition(), trainer.precision, watch])
+        watched = evaluate.get(watch)
+        history, kept = fit(trainer, watched=watched, folder=folder, key=key, progress=progress)
+        keep_main_norms(trainer.result)
+        facts = training_facts(trainer, history) | {"best_step": kept}
+
+    # The teachers were kept until the network had learnt from them to the end.
+    if plan.recipe.distillation_teachers and folder is not None:
         shutil.rmtree(folder / TEACHERS, ignore_errors=True)
-    probabilities = {name: predict(trainer.result, held.images, flip_average=recipe.flip_average) for name, held in evaluate.items()}
-    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, facts | {"best_step": kept})
+
+    # Predict the evaluated sets.
+    flip = plan.recipe.test_time_flip
+    probabilities = {
+        name: predict(trainer.result, held.images, test_time_flip=flip)
+        for name, held in evaluate.items()
+    }
+    return TrainingResult(trainer.result.eval().cpu(), history, probabilities, facts)
 
 
-def earlier_networks(faces: FaceSet, classifier: str, recipe: Recipe, seed: int, folder: Path | None, **settings) -> list[nn.Module]:
-    """Train the networks that teach, one after the other, each with a seed of its own and taught by those before it.
+def check_feasible(
+    faces: FaceSet, plan: TrainingPlan, evaluate: dict[str, FaceSet], watch: str
+) -> None:
+    """Stop before a training that cannot be.
 
-    A run with a folder keeps them there until they have taught to the end, so that a killed run does not train them twice.
-
-    Source: Furlanello et al. 2018, arXiv 1805.04770; that each learns from all before it, not from the last alone, is ours.
+    Raises:
+        StudyError: no training images, evaluated sets of other classes, nothing to stop early by.
     """
-    networks, plain = [], {name: settings[name] for name in ("steps", "epochs", "watch")} | asdict(settings["options"])
-    for number in range(recipe.teachers):
-        earlier, its_seed = replace(recipe, teachers=number), seed + recipe.teachers - number
-        own = folder and Path(folder) / TEACHERS / str(number)
-        key = content_hash([faces.digest(), classifier, asdict(earlier), its_seed, plain])
-        if own and (own / WEIGHTS).exists() and load_facts(own / WEIGHTS).get("key") == key:
-            networks.append(load_model(own / WEIGHTS))
+    if not len(drop_zero_weight(faces)):
+        raise StudyError("there are no training images in this arm")
+    for name, held in evaluate.items():
+        if held.classes != faces.classes:
+            raise StudyError(
+                f"the training images have the classes {', '.join(faces.classes)}, "
+                f"those of {name} {', '.join(held.classes)}; take both from one source"
+            )
+    if plan.options.early_stopping_patience and watch not in evaluate:
+        raise StudyError(
+            "early stopping evaluates real validation images, and there are none: "
+            "set val_share, or early_stopping_patience to 0"
+        )
+
+
+def train_teachers(
+    faces: FaceSet,
+    plan: TrainingPlan,
+    folder: Path | None,
+    evaluate: dict[str, FaceSet],
+    watch: str,
+) -> tuple[nn.Module, ...]:
+    """Train the networks that a plan's network is distilled from, one after the other.
+
+    Each has a seed of its own and is distilled from those before it. A run with a folder keeps them
+    there, so that a killed run does not train them twice. Arguments as `train` takes them.
+
+    Source: Furlanello et al. 2018, arXiv 1805.04770; that each learns from all before it, not from
+    the last alone, is ours.
+    """
+    count, teachers = plan.recipe.distillation_teachers, ()
+    for number in range(count):
+        # The first learns from labels alone, the second from the first, and so on.
+        recipe = replace(plan.recipe, distillation_teachers=number)
+        its_plan = replace(plan, recipe=recipe, seed=plan.seed + count - number)
+        its_folder = Path(folder) / TEACHERS / str(number) if folder else None
+
+        # Load the one that a killed run has left, or train it.
+        key = content_hash([faces.digest(), its_plan.definition(), watch])
+        if its_folder and _key_of(its_folder / TEACHER_WEIGHTS) == key:
+            teachers += (load_model(its_folder / TEACHER_WEIGHTS),)
             continue
-        result = train(faces, classifier=classifier, recipe=earlier, seed=its_seed, folder=own, teachers=tuple(networks), **settings)
-        networks.append(result.model)
-        if own:
-            save_model(result.model, own / WEIGHTS, classifier=classifier, image_px=faces.images.shape[1], facts={"key": key})
-    return networks
+        held = {"evaluate": evaluate, "watch": watch}
+        teacher = train(faces, its_plan, folder=its_folder, teachers=teachers, **held).model
+        teachers += (teacher,)
+        if its_folder:
+            save_model(
+                teacher,
+                its_folder / TEACHER_WEIGHTS,
+                classifier=plan.classifier,
+                image_px=faces.images.shape[1],
+                classes=faces.classes,
+                facts={"key": key},
+            )
+    return teachers
 
 
-def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:
-    """Say how large, how long and how fast a training was."""
-    images, steps, seconds = len(trainer.images), int(history["step"].iloc[-1]), float(history["seconds"].iloc[-1])
-    seen = steps / trainer.schedule.steps_per_epoch * images
-    size = {"parameters": parameter_count(trainer.result), "steps": steps, "images": images, "epochs": seen / images}
-    speed = {"seconds": seconds, "images_per_second": seen / seconds}
-    repeats = trainer.device == "cpu" or torch.are_deterministic_algorithms_enabled()
-    hardware = {"device": trainer.device, "precision": trainer.precision, "threads": torch.get_num_threads(), "deterministic": repeats}
-    return size | speed | hardware
+def _key_of(path: Path) -> str:
+    """Read the key of a finished teacher; "" where there is none."""
+    return load_facts(path).get("key", "") if path.exists() else ""
 
 
 def fit(
-    trainer: Trainer, watched: FaceSet | None, folder: Path | None, key: list, progress=None, patience: int = 0
-) -> tuple[pd.DataFrame, int]:  # fmt: skip
-    """Take all steps of a schedule, from a checkpoint if there is one, or stop early and put the best weights back.
+    trainer: Trainer,
+    *,
+    watched: FaceSet | None = None,
+    folder: Path | None = None,
+    key: str = "",
+    progress: Callable[[dict], None] | None = None,
+) -> tuple[pd.DataFrame, int]:
+    """Take all steps of a plan, from a checkpoint if there is one, or stop early.
+
+    Args:
+        trainer: whose network is trained in place; after early stopping it has its best weights.
+        watched: the set whose accuracy is followed.
+        folder: of the checkpoints; None: there are none.
+        key: of the run; only a checkpoint with the same key is resumed.
+        progress: called with each row of the learning curve.
 
     Returns:
-        (learning curve, step whose weights the network has)
+        (learning curve, step whose weights the network has).
     """
-    steps, points = trainer.schedule.steps, min(trainer.recipe.curve_points, trainer.schedule.steps)
-    state = load_progress(trainer, folder, key)
+    steps, patience = trainer.schedule.steps, trainer.plan.options.early_stopping_patience
+    points = min(trainer.plan.recipe.curve_points, steps)
+    state = load_checkpoint(trainer, folder, key)
     clock = saved = time.perf_counter()
-    while state.step < steps and not (patience and state.waited >= patience):
+    while state.step < steps and not (patience and state.evaluations_since_best >= patience):
+        # One optimiser step.
         trainer.model.train()
         sums = take_step(trainer, state.step)
-        state = replace(state, step=state.step + 1, sums=sums if state.sums is None else state.sums + sums)
-        due = state.step * points // steps > (state.step - 1) * points // steps
-        if due or trainer.device == "cpu":  # on a GPU each look at a loss waits for it
-            check_finite(float(state.sums[0]), trainer, state.step)
-        state, clock = replace(state, seconds=state.seconds + time.perf_counter() - clock), time.perf_counter()
-        if due:
+        sums = sums if state.sums is None else state.sums + sums
+        state = replace(state, step=state.step + 1, sums=sums)
+
+        # On a GPU reading the loss waits for the step, so it is read at the curve's points alone.
+        at_point = state.step * points // steps > (state.step - 1) * points // steps
+        if at_point or trainer.plan.device == "cpu":
+            check_finite(trainer, float(sums[0]), state.step)
+        now = time.perf_counter()
+        state = replace(state, seconds=state.seconds + now - clock)
+        clock = now
+
+        # A point of the learning curve; its evaluation is not training time.
+        if at_point:
             row = curve_row(trainer, state, watched)
             state = replace(state, sums=None, history=(*state.history, row))
-            state = state.after_look(row["accuracy_watched"], trainer.current) if patience else state
+            if patience:
+                state = state.evaluated(row["accuracy_watched"], trainer.current)
             clock = time.perf_counter()
             if progress:
                 progress(row)
         if folder is not None and clock - saved > CHECKPOINT_SECONDS:
-            save_progress(trainer, folder, key, state)
+            save_checkpoint(trainer, folder, key, state)
             saved = time.perf_counter()
-    drop_progress(folder)
+
+    # The run is over: its checkpoint is not needed any more.
+    if folder is not None:
+        (Path(folder) / CHECKPOINT).unlink(missing_ok=True)
     if patience:
         trainer.result.load_state_dict(state.best)
     return pd.DataFrame(list(state.history)), state.best_step if patience else state.step
 
 
-def check_finite(loss: float, trainer: Trainer, step: int) -> None:
-    """Stop a training whose loss is no number any more.
+def check_finite(trainer: Trainer, loss: float, step: int) -> None:
+    """Stop a training that has diverged.
 
     Raises:
-        StudyError: it is not finite.
+        StudyError: the loss is not finite.
     """
     if not math.isfinite(loss):
-        rate, steps = trainer.recipe.lr_peak, trainer.schedule.steps
-        raise StudyError(f"training diverged: the loss is {loss} at step {step} of {steps}; lower the recipe's lr_peak ({rate})")
+        rate, steps = trainer.plan.recipe.lr_peak, trainer.schedule.steps
+        raise StudyError(
+            f"training diverged: the loss is {loss} at step {step} of {steps}; "
+            f"lower the recipe's lr_peak ({rate})"
+        )
 
 
-def curve_row(trainer: Trainer, state: Progress, watched: FaceSet | None) -> dict:
+def curve_row(trainer: Trainer, state: TrainingState, watched: FaceSet | None) -> dict:
     """Summarise a stretch of steps as one point of the learning curve."""
-    loss, hits, images = state.sums.tolist()
-    row = {"step": state.step, "epoch": state.step / trainer.schedule.steps_per_epoch, "loss": loss / images, "accuracy": hits / images}
+    # Means over the images of the stretch.
+    loss, correct, images = state.sums.tolist()
+    row = {
+        "step": state.step,
+        "epoch": state.step / trainer.schedule.steps_per_epoch,
+        "loss": loss / images,
+        "accuracy": correct / images,
+    }
+
+    # The accuracy on the watched set, as if the run ended now.
     if watched is not None:
-        found = predict(trainer.current, watched.images, flip_average=trainer.recipe.flip_average).argmax(1)
-        row["accuracy_watched"] = float((found == watched.labels).mean())
+        flip = trainer.plan.recipe.test_time_flip
+        predicted = predict(trainer.current, watched.images, test_time_flip=flip).argmax(1)
+        row["accuracy_watched"] = float((predicted == watched.labels).mean())
     return row | {"seconds": state.seconds}
 
 
-@torch.inference_mode()
-def predict(model: nn.Module, images: np.ndarray, *, batch: int = 512, flip_average: bool = False) -> np.ndarray:
-    """Give class probabilities, computed in float32.
+def training_facts(trainer: Trainer, history: pd.DataFrame) -> dict:
+    """Collect how large, how long and how fast a training was."""
+    # Early stopping may have ended the run before its last step.
+    images = len(trainer.images)
+    steps, seconds = int(history["step"].iloc[-1]), float(history["seconds"].iloc[-1])
+    seen = steps / trainer.schedule.steps_per_epoch * images
+    on_cpu = trainer.plan.device == "cpu"
+    return {
+        "parameters": parameter_count(trainer.result),
+        "steps": steps,
+        "images": images,
+        "epochs": seen / images,
+        "seconds": seconds,
+        "images_per_second": seen / seconds,
+        "device": trainer.plan.device,
+        "precision": trainer.precision,
+        "threads": torch.get_num_threads(),
+        "deterministic": on_cpu or torch.are_deterministic_algorithms_enabled(),
+    }
 
-    Args:
-        model: on any device; left in evaluation mode.
-        images: uint8 (N, H, W).
-        batch: images at once.
-        flip_average: average over each image and its mirror.
 
-    Returns:
-        float32 (N, 7), rows summing to 1.
+def save_checkpoint(trainer: Trainer, folder: Path, key: str, state: TrainingState) -> None:
+    """Write a checkpoint of a run, in place of the last one."""
+    # Networks and optimiser, each tensor named after its part.
+    parts = {"network": trainer.model.state_dict(), "best": state.best or {}}
+    if trainer.averaged:
+        parts["averaged"] = trainer.averaged.state_dict()
+    tensors = checkpoints.optimiser_tensors({"of": trainer.optimiser})
+    for part, values in parts.items():
+        tensors |= {f"{part}/{name}": tensor for name, tensor in values.items()}
+    if state.sums is not None:
+        tensors["sums"] = state.sums
+
+    # Plain numbers go into the header, beside the key that identifies the run.
+    facts = {name: getattr(state, name) for name in STATE_FACTS}
+    facts |= {"key": key, "history": list(state.history)}
+    checkpoints.save_tensors(Path(folder) / CHECKPOINT, tensors, facts)
+
+
+def load_checkpoint(trainer: Trainer, folder: Path | None, key: str) -> TrainingState:
+    """Put a run back to its last checkpoint, and return where it stood.
+
+    A checkpoint that is missing, damaged (cut off by a full disk) or of another run means the
+    beginning.
     """
-    model.eval()
-    device = next(model.parameters()).device
-    parts = [torch.zeros(0, len(CLASSES))]
-    with repeatable():
-        for first in range(0, len(images), batch):
-            x = to_float(torch.from_numpy(images[first : first + batch]).to(device)).contiguous(memory_format=torch.channels_last)
-            p = model(x).softmax(1)
-            parts.append(((p + model(x.flip(3)).softmax(1)) / 2 if flip_average else p).cpu())
-    return torch.cat(parts).numpy()
+    if folder is None or not (Path(folder) / CHECKPOINT).exists():
+        return TrainingState()
+    try:
+        tensors, facts = checkpoints.load_tensors(Path(folder) / CHECKPOINT)
+    except StudyError:
+        return TrainingState()
+    if facts.get("key") != key:
+        return TrainingState()
+
+    # Network and optimiser, in place.
+    trainer.model.load_state_dict(_part(tensors, "network/"))
+    if trainer.averaged:
+        trainer.averaged.load_state_dict(_part(tensors, "averaged/"))
+    checkpoints.restore_optimisers({"of": trainer.optimiser}, tensors)
+    _lay_out_like_parameters(trainer.optimiser)
+
+    # What the loop remembers.
+    device = trainer.plan.device
+    best = {name: tensor.to(device) for name, tensor in _part(tensors, "best/").items()}
+    return TrainingState(
+        sums=tensors["sums"].to(device) if "sums" in tensors else None,
+        history=tuple(facts["history"]),
+        best=best or None,
+        **{name: facts[name] for name in STATE_FACTS},
+    )
+
+
+def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:
+    """Give each moment the memory layout of its parameter, which fused kernels rely on."""
+    for parameter, state in optimiser.state.items():
+        for name, value in state.items():
+            if value is not None and value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Take the tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

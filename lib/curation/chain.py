@@ -1,92 +1,139 @@
-"""The chain of curation steps: each judges what the steps before it kept, in the order that the parameters give."""
+"""The chain of curation steps: each examines what the steps before it kept, in the given order."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import pandas as pd
 
-from lib.curation.steps import STEPS, Evidence, check_steps
+from lib.curation.steps import StepInputs, check_steps, run_step
 from lib.faces.faceset import FaceSet
 from lib.faces.pool import REVIEW, VERDICT_COLUMNS, decide
 
 
 @dataclass(frozen=True)
 class Curation:
-    """What the chain says of a pool."""
+    """The outcome of the chain over a pool."""
 
-    verdicts: pd.DataFrame  # id, step, keep, score, reason, relabel; a row for each image that reached the step
-    faces: FaceSet  # what stays, cropped and relabelled
-    seconds: dict[str, float]  # per step
+    verdicts: pd.DataFrame  # VERDICT_COLUMNS, a row for each image that reached the step
+    faces: FaceSet  # the images that stay, cropped and relabelled
+    seconds: dict[str, float]  # by step
 
 
-def curate(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence(), review: pd.DataFrame | None = None, *,
-           progress: Callable[[str], None] | None = None) -> Curation:  # fmt: skip
+def curate(
+    pool: FaceSet,
+    steps: list[str],
+    params: dict,
+    inputs: StepInputs = StepInputs(),
+    review: pd.DataFrame | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Curation:
     """Run the chain over a pool.
 
     Args:
         pool: the synthetic images, in order of generation.
-        steps: names of steps, in the order in which they judge.
+        steps: names of steps, in the order in which they run.
         params: values of the curation parameters, as base.yaml names them.
-        evidence: what steps may look at besides the pool.
-        review: a person's decisions (id, keep, reason, relabel), which win over every step.
+        inputs: what steps may use besides the pool.
+        review: a person's decisions (id, keep, score, reason, relabel), which overrule every step.
         progress: called with a line after each step.
 
     Returns:
         Verdicts, the kept images and the seconds of each step.
+
+    Raises:
+        StudyError: an unknown or a repeated step, or one that lacks an input.
     """
     check_steps(steps)
-    tables, seconds, left, images, position = [_no_verdicts()], {}, pool, list(pool.images), np.arange(len(pool))
+    tables = [_no_verdicts()]
+    seconds = {}
+    images = list(pool.images)  # as the last step that saw them left them
+    left = pool  # what all steps so far kept
+    position = np.arange(len(pool))  # of each image that is left, in the pool
+
     for name in steps:
         if not len(left):
             break
+        # The step examines what is left.
         began = time.perf_counter()
-        result = STEPS[name](left, params, evidence)
-        verdicts, judged = result if isinstance(result, tuple) else (result, left)
-        if judged is not left:
-            for i, image in zip(position, judged.images, strict=True):
+        verdicts, examined = run_step(name, left, params, inputs)
+        if examined is not left:
+            for i, image in zip(position, examined.images, strict=True):
                 images[i] = image
+
+        # Go on with the images that it keeps.
         keep = verdicts["keep"].to_numpy()
-        left, position = judged if keep.all() else judged.select(keep), position[keep]
-        del result, judged  # else the next step would work beside a copy of the pool that nobody needs
+        left = examined if keep.all() else examined.select(keep)
+        position = position[keep]
+        # The next step shall not work beside a copy of the pool that nobody needs.
+        del examined
+
+        # Record what it decided and how long it took.
         tables.append(verdicts.assign(step=name))
         seconds[name] = time.perf_counter() - began
         if progress:
-            progress(f"{name}: {len(keep):,} images judged, {(~keep).sum():,} rejected, {seconds[name]:.1f} s")
+            counts = f"{len(keep):,} images examined, {(~keep).sum():,} rejected"
+            progress(f"{name}: {counts}, {seconds[name]:.1f} s")
+
+    # A person's decisions come last.
     if review is not None:
         tables.append(review.assign(step=REVIEW))
-    verdicts = pd.concat(tables, ignore_index=True)[list(VERDICT_COLUMNS)].astype({"keep": bool, "score": float})
+    verdicts = pd.concat(tables, ignore_index=True)[list(VERDICT_COLUMNS)]
+    verdicts = verdicts.astype({"keep": bool, "score": float})
+
     shape = left.images.shape[1:]
     del left  # the kept images are collected anew
     return Curation(verdicts, _kept(pool, images, shape, verdicts), seconds)
 
 
-def judge_alone(pool: FaceSet, steps: list[str], params: dict, evidence: Evidence = Evidence()) -> pd.DataFrame:
-    """Let each step judge the whole pool by itself, so that a classifier can be trained on what one step alone keeps.
+def verdicts_alone(
+    pool: FaceSet, steps: list[str], params: dict, inputs: StepInputs = StepInputs()
+) -> pd.DataFrame:
+    """Run each step over the whole pool by itself.
+
+    A classifier can then be trained on what one step alone keeps.
 
     Args:
-        pool: see curate; so are params and evidence.
+        pool, params, inputs: see curate.
         steps: names of steps; their order does not matter.
 
     Returns:
         Verdicts with a row for each image and step.
     """
     check_steps(steps)
-    return pd.concat([_no_verdicts(), *(curate(pool, [name], params, evidence).verdicts for name in steps)], ignore_index=True)
+    tables = [_no_verdicts()]
+    tables += [curate(pool, [name], params, inputs).verdicts for name in steps]
+    return pd.concat(tables, ignore_index=True)
 
 
 def _no_verdicts() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype={"keep": bool, "score": float}.get(name, object)) for name in VERDICT_COLUMNS})
+    """Make an empty table of verdicts with the right types."""
+    types = {"keep": bool, "score": float}
+    columns = {name: pd.Series(dtype=types.get(name, object)) for name in VERDICT_COLUMNS}
+    return pd.DataFrame(columns)
 
 
-def _kept(pool: FaceSet, images: list[np.ndarray], shape: tuple[int, int], verdicts: pd.DataFrame) -> FaceSet:
-    """Collect the images that stay, at the size which the chain left; what a person kept without a crop is resized whole."""
+def _kept(
+    pool: FaceSet, images: list[np.ndarray], shape: tuple[int, int], verdicts: pd.DataFrame
+) -> FaceSet:
+    """Collect the images that stay, at the size that the chain left.
+
+    An image that a person kept although a step before the crop rejected it is resized whole.
+    """
     decided = decide(verdicts, pool.table["id"].tolist())
     rows = np.flatnonzero(decided["keep"])
     stack = np.zeros((len(rows), *shape), np.uint8)
-    for out, i in zip(stack, rows, strict=True):
-        out[:] = images[i] if images[i].shape == shape else cv2.resize(images[i], shape[::-1], interpolation=cv2.INTER_AREA)
-    table, said = pool.table.iloc[rows], decided["curated_class"].to_numpy()[rows]
-    return FaceSet(stack, table.assign(**{"class": np.where(said == "", table["class"], said)}))
+    for target, i in zip(stack, rows, strict=True):
+        image = images[i]
+        if image.shape != shape:
+            image = cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA)
+        target[:] = image
+
+    # The label classifier or a person may have given another label.
+    table = pool.table.iloc[rows]
+    relabelled = decided["curated_class"].to_numpy()[rows]
+    classes = np.where(relabelled == "", table["class"], relabelled)
+    return replace(pool, images=stack, table=table.assign(**{"class": classes}))

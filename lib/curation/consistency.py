@@ -1,6 +1,8 @@
-"""Label consistency: does an image show what its label says, in the eyes of a judge trained on real training images?
+"""Label consistency: whether an image shows what its label says.
 
-The judge is a callable, fit_predict(train_faces, images) -> probabilities (N, 7); which network it is, is not decided here.
+A label classifier that was trained on real training images gives class probabilities, out of fold
+wherever it could have learnt an image. It is passed in as a callable; which network it is, is not
+decided here. Probability arrays are float (N, K), K being the number of `faces.classes`.
 """
 
 from collections.abc import Callable
@@ -9,124 +11,198 @@ import numpy as np
 import pandas as pd
 
 from lib.curation.verdicts import verdict_table
-from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
+MIN_SUM = 1e-12  # of a row of probabilities, against division by zero
 
-def judge(real: FaceSet, pool: FaceSet, fit_predict: Callable, *, folds: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Judge a pool by cross-validation over the real training images.
 
-    Each fold's judge sees the other folds; the pool gets the mean of all judges, each real image the one that did not see it or its copies.
+def out_of_fold_probabilities(
+    real: FaceSet, pool: FaceSet, fit_predict: Callable, *, folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predict a pool and the real images with label classifiers that are cross-validated on real.
+
+    Each fold's classifier learns the other folds. A pool image gets the mean of all classifiers,
+    a real image the one that saw neither it nor a copy of it.
 
     Args:
-        real: real training images and no others.
-        pool: images to judge.
-        fit_predict: (train FaceSet, uint8 (N, H, W)) -> float (N, 7) probabilities.
-        folds: how many judges, 2 or more.
+        real: real training images and no others, M; the column `cluster` numbers copies.
+        pool: N images to predict.
+        fit_predict: (train FaceSet, uint8 (n, H, W)) -> probabilities float (n, K).
+        folds: number of classifiers, 2 or more.
         seed: shuffles the folds.
 
     Returns:
-        probabilities float32 of the pool (N, 7), and of the real images (M, 7).
+        Probabilities float32 of the pool (N, K) and of the real images (M, K).
 
     Raises:
-        StudyError: images of the validation or test split among the real ones.
+        StudyError: images of the validation or test split are among the real ones.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    seen = sorted(set(real.table["split"]) - {"train"})
-    if seen:
-        raise StudyError(
-            f"the judge learns from training images only, but was given the splits {', '.join(seen)}; pass faces.split('train')"
-        )
-    groups = real.table["cluster"].to_numpy() if "cluster" in real.table else np.arange(len(real))
+    # Copies of an image stay within one fold.
+    _require_training_images(real)
+    if "cluster" in real.table:
+        groups = real.table["cluster"].to_numpy()
+    else:
+        groups = np.arange(len(real))
+
+    # The pool at the size that the classifier learns.
     images = pool.resized(real.images.shape[1]).images
-    ours, theirs = np.zeros((len(pool), len(CLASSES)), np.float32), np.zeros((len(real), len(CLASSES)), np.float32)
-    for number, (train, held) in enumerate(
-        StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(real.images, real.labels, groups), start=1
-    ):
-        said = fit_predict(real.select(train), np.concatenate([real.images[held], images]))
-        theirs[held] = said[: len(held)]
-        ours += said[len(held) :] / folds
-        right = (said[: len(held)].argmax(axis=1) == real.labels[held]).mean()
+    of_pool = np.zeros((len(pool), len(real.classes)), np.float32)
+    of_real = np.zeros((len(real), len(real.classes)), np.float32)
+
+    # Train one classifier a fold.
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splits = splitter.split(real.images, real.labels, groups)
+    for number, (train, held) in enumerate(splits, start=1):
+        # One call predicts the fold and the pool, so the network need not be kept.
+        asked = np.concatenate([real.images[held], images])
+        probabilities = fit_predict(real.select(train), asked)
+        of_real[held] = probabilities[: len(held)]
+        of_pool += probabilities[len(held) :] / folds
+
+        # Report how good the classifier is, for its verdicts are no better.
+        accuracy = (of_real[held].argmax(axis=1) == real.labels[held]).mean()
         print(
-            f"judge {number} of {folds}: {len(train):,} real images learnt, {right:.1%} of {len(held):,} others named as labelled",
+            f"label classifier {number} of {folds}: trained on {len(train):,} real images, "
+            f"accuracy {accuracy:.1%} on the {len(held):,} left out",
             flush=True,
         )
-    return ours, theirs
+    return of_pool, of_real
 
 
-def reject_inconsistent(faces: FaceSet, probabilities: np.ndarray, *, action: str, confidence: float, doubt: float = 0.0) -> pd.DataFrame:
-    """Drop or relabel images that show another class than their label's.
+def label_probabilities(
+    pool: FaceSet,
+    steps: list[str],
+    *,
+    real: FaceSet,
+    fit_predict: Callable,
+    reference: Callable[[np.ndarray], np.ndarray],
+    folds: int,
+    seed: int,
+) -> np.ndarray:
+    """Predict the classes of a pool's images, with as much effort as the steps need.
 
-    Confident learning takes the judge's word for it and is right to as far as the judge is good; with a weak judge most of what it rejects
-    is well labelled, and a low limit on the probability of the label costs less.
+    Where the step `label` rejects by the prediction, cross-validated label classifiers give it;
+    otherwise the reference classifier, which is there already, is enough for a look.
 
     Args:
-        faces: labelled images.
-        probabilities: float (N, 7), the judge's.
-        action: drop: mislabelled images go; relabel: those of which the judge is sure get its class, the others go.
-        confidence: probability from which the judge is sure, 0 to 1.
-        doubt: probability of the label under which it is taken for wrong, 0 to 1; 0 for confident learning.
+        pool: N synthetic images.
+        steps: all steps that will examine the pool.
+        real, fit_predict, folds, seed: see out_of_fold_probabilities.
+        reference: uint8 (N, H, W) -> probabilities (N, K), the reference classifier's.
 
     Returns:
-        Verdicts; score is the judge's probability of the label, relabel the new class.
-
-    Source: Northcutt, Jiang and Chuang 2021, "Confident learning", arXiv 1911.00068, as cleanlab implements it.
+        float32 (N, K).
     """
+    # Training label classifiers takes minutes, so they are trained only where they decide.
+    if "label" not in steps:
+        return reference(pool.images)
+    return out_of_fold_probabilities(real, pool, fit_predict, folds=folds, seed=seed)[0]
+
+
+def reject_inconsistent(
+    faces: FaceSet, probabilities: np.ndarray, *, action: str, confidence: float, doubt: float = 0.0
+) -> pd.DataFrame:
+    """Drop or relabel images that show another class than their label's.
+
+    Confident learning is as right as the label classifier is good: with a weak one most of what it
+    rejects is labelled correctly, and a low limit on the label's probability costs less.
+
+    Args:
+        faces: N labelled images.
+        probabilities: float (N, K), the label classifier's.
+        action: drop: all mislabelled images go; relabel: those about which the classifier is
+            confident get its class, the others go.
+        confidence: probability from which the classifier is confident, 0 to 1.
+        doubt: probability of the label below which it counts as wrong, 0 to 1; 0: confident
+            learning decides.
+
+    Returns:
+        Verdicts; score is the probability of the label, relabel the new class.
+
+    Raises:
+        StudyError: another number of rows than of images.
+
+    Source: Northcutt, Jiang and Chuang 2021, "Confident learning", arXiv 1911.00068, as cleanlab
+        implements it.
+    """
+    # Probabilities of another set would be read as verdicts on this one.
     if len(probabilities) != len(faces):
-        raise StudyError(f"the judge gave {len(probabilities)} rows of probabilities for {len(faces)} images")
+        raise StudyError(
+            f"the label classifier gave {len(probabilities)} rows of probabilities for "
+            f"{len(faces)} images"
+        )
+    # Find the labels that count as wrong.
     labels = faces.labels
     score = probabilities[np.arange(len(faces)), labels]
     wrong = score < doubt if doubt else _label_issues(labels, probabilities)
+
+    # Only a confident prediction of another class may replace a label.
     best = probabilities.argmax(axis=1)
-    sure = wrong & (best != labels) & (probabilities.max(axis=1) >= confidence)
-    relabel = np.where(sure & (action == "relabel"), np.array(CLASSES, dtype=object)[best], "")
-    reasons = [f"labelled {CLASSES[i]}, looks {CLASSES[j]} ({p[j]:.0%})" for i, j, p in zip(labels, best, probabilities, strict=True)]
+    confident = wrong & (best != labels) & (probabilities.max(axis=1) >= confidence)
+    names = np.array(faces.classes, dtype=object)
+    relabel = np.where(confident & (action == "relabel"), names[best], "")
+
+    # The reason names both classes and how probable the other one is.
+    reasons = [
+        f"labelled {names[label]}, predicted {names[seen]} ({row[seen]:.0%})"
+        for label, seen, row in zip(labels, best, probabilities, strict=True)
+    ]
     return verdict_table(faces, ~wrong | (relabel != ""), score, reasons, relabel)
 
 
+def probability_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
+    """Index probabilities (N, K) by image id, one column a class."""
+    # Steps look rows up by id, for each sees only the images that are left.
+    index = pd.Index(faces.table["id"], name="id")
+    return pd.DataFrame(probabilities, index=index, columns=list(faces.classes))
+
+
+def label_agreement(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
+    """Average the label classifier's probabilities by label.
+
+    Args:
+        faces: N labelled images.
+        probabilities: float (N, K).
+
+    Returns:
+        K x K table: rows are labels, columns predicted classes; NaN for a label without images.
+    """
+    labels = faces.labels
+    # Labels without images keep NaN.
+    rows = np.full((len(faces.classes), len(faces.classes)), np.nan)
+    for i in np.unique(labels):
+        rows[i] = probabilities[labels == i].mean(axis=0)
+    index = pd.Index(faces.classes, name="label")
+    return pd.DataFrame(rows, index=index, columns=list(faces.classes))
+
+
+def _require_training_images(real: FaceSet) -> None:
+    """Stop where the label classifier would learn from held-out images."""
+    # Validation and test images may be compared with, never learnt from.
+    others = sorted(set(real.table["split"]) - {"train"})
+    if others:
+        raise StudyError(
+            "the label classifier learns from training images only, but was given the splits "
+            f"{', '.join(others)}; pass faces.split('train')"
+        )
+
+
 def _label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Find labels that confident learning takes for wrong, as a mask."""
+    """Find the labels that confident learning takes for wrong, bool (N,)."""
     from cleanlab.filter import find_label_issues
 
     if len(labels) == 0:
         return np.zeros(0, dtype=bool)
-    present, compact = np.unique(labels, return_inverse=True)  # cleanlab wants every class to occur
+
+    # cleanlab wants every class to occur: leave out the others and renumber.
+    present, compact = np.unique(labels, return_inverse=True)
     if len(present) < 2:
         return probabilities.argmax(axis=1) != labels
-    own = probabilities[:, present].astype(np.float64)
-    own /= np.maximum(own.sum(axis=1, keepdims=True), 1e-12)
-    return find_label_issues(compact, own, filter_by="confident_learning", n_jobs=1)
 
-
-def probability_table(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
-    """Name the judge's probabilities by image id and class."""
-    return pd.DataFrame(probabilities, index=pd.Index(faces.table["id"], name="id"), columns=list(CLASSES))
-
-
-def label_agreement(faces: FaceSet, probabilities: np.ndarray) -> pd.DataFrame:
-    """Average the judge's probabilities by label: rows are labels, columns what the judge sees."""
-    labels = faces.labels
-    rows = [probabilities[labels == i].mean(axis=0) if (labels == i).any() else np.full(len(CLASSES), np.nan) for i in range(len(CLASSES))]
-    return pd.DataFrame(rows, index=pd.Index(CLASSES, name="label"), columns=list(CLASSES))
-
-
-def check_label_order(faces: FaceSet, probabilities: np.ndarray) -> None:
-    """Stop when a pool's labels look permuted: the judge agrees with another order of the classes far better than with this one.
-
-    Raises:
-        StudyError: names the classes that seem exchanged.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    agreement = label_agreement(faces, probabilities).dropna()
-    rows, columns = linear_sum_assignment(-agreement.to_numpy())
-    own = np.mean([agreement.loc[name, name] for name in agreement.index])
-    other = agreement.to_numpy()[rows, columns].mean()
-    if other > 0.35 and own < 0.5 * other:  # mislabelled at random the columns stay equal: no order is better
-        pairs = ", ".join(
-            f"{agreement.index[i]} looks {CLASSES[j]}" for i, j in zip(rows, columns, strict=True) if agreement.index[i] != CLASSES[j]
-        )
-        raise StudyError(
-            f"the pool's labels look permuted ({pairs}; agreement {own:.2f}, permuted {other:.2f}): check the class order of its source"
-        )
+    # The probabilities of the classes that occur, scaled to sum 1 again.
+    shares = probabilities[:, present].astype(np.float64)
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), MIN_SUM)
+    return find_label_issues(compact, shares, filter_by="confident_learning", n_jobs=1)

@@ -1,20 +1,26 @@
-"""Diversity: choose the n images of a pool that cover the real distribution best."""
+"""Diversity: choose the n images of a pool that cover the real distribution best.
+
+Features are float (N, D) of one network, as `StepInputs.features` gives them.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from lib.curation.nearest import nearest
-from lib.curation.progress import watched
+from lib.compute.neighbours import nearest
+from lib.compute.progress import with_progress
 from lib.curation.verdicts import verdict_table
 from lib.faces.faceset import FaceSet
+
+RANDOM_CHOICES = 20  # choices by chance that a choice is compared with
+WHAT = "choosing images that cover the real ones"  # named by the progress line
 
 
 def choose_covering(real: np.ndarray, synthetic: np.ndarray, n: int) -> np.ndarray:
     """Choose synthetic points so that no real point is far from all of them, greedily.
 
-    Each pick is the free synthetic point nearest to the real point that is worst covered so far.
+    Each pick is the free synthetic point nearest to the real point that is covered worst so far.
 
     Args:
         real: float (M, D).
@@ -24,86 +30,132 @@ def choose_covering(real: np.ndarray, synthetic: np.ndarray, n: int) -> np.ndarr
     Returns:
         int64 (n,), positions in `synthetic`, in the order of choice.
 
-    Source: Gonzalez 1985, "Clustering to minimize the maximum intercluster distance" (greedy k-centre), with centres restricted to
-        the synthetic points.
+    Source: Gonzalez 1985, "Clustering to minimize the maximum intercluster distance" (greedy
+        k-centre).
+    Differs: centres are restricted to the synthetic points.
     """
-    real, synthetic = np.asarray(real, np.float32), np.asarray(synthetic, np.float32)
+    real = np.asarray(real, np.float32)
+    synthetic = np.asarray(synthetic, np.float32)
     norms = (synthetic**2).sum(axis=1)
-    free = np.zeros(len(synthetic), np.float32)  # infinite once taken
-    uncovered = ((real - real.mean(axis=0)) ** 2).sum(axis=1)  # as if the mean were chosen: the first pick is for an outlying image
+    penalty = np.zeros(len(synthetic), np.float32)  # infinite once a point is taken
     chosen = np.empty(min(n, len(synthetic)), np.int64)
-    for (k,) in watched(([k] for k in range(len(chosen))), len(chosen), "choosing images that cover the real ones"):
+
+    # Squared distances to the nearest choice. They start as if the mean were chosen, so that the
+    # first pick is for an outlying image.
+    uncovered = ((real - real.mean(axis=0)) ** 2).sum(axis=1)
+
+    for k in with_progress(range(len(chosen)), len(chosen), WHAT, size=lambda _: 1):
         worst = real[uncovered.argmax()]
-        pick = int((norms - 2 * synthetic @ worst + free).argmin())
-        chosen[k], free[pick] = pick, np.inf
+        # Squared distances to `worst`, less the constant |worst|^2.
+        pick = int((norms - 2 * synthetic @ worst + penalty).argmin())
+        chosen[k] = pick
+        penalty[pick] = np.inf
         uncovered = np.minimum(uncovered, ((real - synthetic[pick]) ** 2).sum(axis=1))
-        uncovered[(real == worst).all(axis=1)] = 0  # nothing free is nearer: on to the next
+        # No free point is nearer to it than this one, so go on to the next.
+        uncovered[(real == worst).all(axis=1)] = 0
     return chosen
 
 
-def reject_redundant(faces: FaceSet, features: np.ndarray, real: FaceSet, real_features: np.ndarray, *, n: int) -> pd.DataFrame:
-    """Keep the n images that cover the real distribution best, class by class, with the class shares of the pool.
+def reject_redundant(
+    faces: FaceSet, features: np.ndarray, real: FaceSet, real_features: np.ndarray, *, n: int
+) -> pd.DataFrame:
+    """Keep the n images that cover the real distribution best, with the class shares of the pool.
 
     Args:
-        faces: images to choose from.
+        faces: N images to choose from.
         features: float (N, D) of them.
-        real: real training images.
+        real: M real training images.
         real_features: float (M, D) of them.
         n: images to keep.
 
     Returns:
-        Verdicts; score is the order of choice within the class, from 1, infinite for what was not chosen.
+        Verdicts; score is the order of choice within the class, from 1, infinite for images that
+        were not chosen.
     """
+    # Images keep an infinite place unless they are chosen.
     order = np.full(len(faces), np.inf)
-    quota = np.diff(np.round(n * np.cumsum([0, *faces.counts()]) / max(len(faces), 1)).astype(int))
+
+    # Round the running total, so that the classes' quotas sum to n.
+    running = np.cumsum([0, *faces.counts()])
+    quota = np.diff(np.round(n * running / max(len(faces), 1)).astype(int))
     for label, wanted in enumerate(quota):
-        own, theirs = np.flatnonzero(faces.labels == label), real.labels == label
-        targets = real_features[theirs] if theirs.any() else real_features
-        chosen = choose_covering(targets, features[own], wanted)
-        order[own[chosen]] = np.arange(1, len(chosen) + 1)
-    return verdict_table(faces, np.isfinite(order), order, f"not among the {n} images that cover the real ones best")
+        candidates = np.flatnonzero(faces.labels == label)
+        of_class = real.labels == label
+        # A class without real images covers all of them.
+        targets = real_features[of_class] if of_class.any() else real_features
+        chosen = choose_covering(targets, features[candidates], wanted)
+        order[candidates[chosen]] = np.arange(1, len(chosen) + 1)
+    reason = f"not among the {n} images that cover the real ones best"
+    return verdict_table(faces, np.isfinite(order), order, reason)
 
 
-def coverage(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
-    """Measure how well synthetic points cover real ones.
+def covering_distance(real: np.ndarray, synthetic: np.ndarray) -> dict[str, float]:
+    """Measure how far real points are from their nearest synthetic one.
 
     Args:
         real: float (M, D).
         synthetic: float (N, D).
 
     Returns:
-        Mean and 95th percentile of the distance from a real point to its nearest synthetic one.
+        distance_mean and distance_p95 (95th percentile), in units of the features.
     """
     distance, _ = nearest(real, synthetic)
-    return {"distance_mean": float(distance.mean()), "distance_p95": float(np.quantile(distance, 0.95))}
+    return {
+        "distance_mean": float(distance.mean()),
+        "distance_p95": float(np.quantile(distance, 0.95)),
+    }
 
 
-def against_random(real: np.ndarray, synthetic: np.ndarray, chosen: np.ndarray, *, seed: int, draws: int = 20) -> pd.DataFrame:
-    """Set a choice of synthetic images beside as many drawn at random, and beside all of them.
+def compare_with_random(
+    real: np.ndarray,
+    synthetic: np.ndarray,
+    chosen: np.ndarray,
+    *,
+    seed: int,
+    draws: int = RANDOM_CHOICES,
+) -> pd.DataFrame:
+    """Compare a choice of synthetic images with random choices of its size, and with all images.
 
     Args:
-        real: float (M, D).
-        synthetic: float (N, D).
-        chosen: bool (N,).
+        real: float (M, D), features.
+        synthetic: float (N, D), features in the same space.
+        chosen: bool (N,), the synthetic images that were chosen.
         seed: of the random choices.
-        draws: random choices; their mean is shown, and the range of their 95th percentile.
+        draws: number of random choices.
 
     Returns:
-        Table by choice (chosen, random, all) with images, distance_mean, distance_p95, and low and high of distance_p95 over the draws.
+        Columns choice (chosen, random, all), images, distance_mean and distance_p95 (mean and 95th
+        percentile of the distance from a real image to the nearest image of the choice; for random
+        ones the mean over the draws), low and high (range of distance_p95 over the draws).
     """
-    rng, n = np.random.default_rng(seed), int(chosen.sum())
-    by_chance = pd.DataFrame([coverage(real, synthetic[rng.permutation(len(synthetic))[:n]]) for _ in range(draws)])
-    rows = [{"choice": "chosen", "images": n, **coverage(real, synthetic[chosen])},
-            {"choice": "random", "images": n, **by_chance.mean(), "low": by_chance["distance_p95"].min(),
-            "high": by_chance["distance_p95"].max()},
-            {"choice": "all", "images": len(synthetic), **coverage(real, synthetic)}]  # fmt: skip
+    # Random choices of the same size.
+    rng = np.random.default_rng(seed)
+    n = int(chosen.sum())
+    by_chance = []
+    for _ in range(draws):
+        picked = rng.permutation(len(synthetic))[:n]
+        by_chance.append(covering_distance(real, synthetic[picked]))
+
+    # One row a choice, the best possible (all images) last.
+    random = pd.DataFrame(by_chance)
+    spread = {"low": random["distance_p95"].min(), "high": random["distance_p95"].max()}
+    rows = [
+        {"choice": "chosen", "images": n, **covering_distance(real, synthetic[chosen])},
+        {"choice": "random", "images": n, **random.mean(), **spread},
+        {"choice": "all", "images": len(synthetic), **covering_distance(real, synthetic)},
+    ]
     return pd.DataFrame(rows)
 
 
 def coverage_of_choice(
-    real: FaceSet, pool: FaceSet, verdicts: pd.DataFrame, features: Callable[[np.ndarray], np.ndarray], *, seed: int
+    real: FaceSet,
+    pool: FaceSet,
+    verdicts: pd.DataFrame,
+    features: Callable[[np.ndarray], np.ndarray],
+    *,
+    seed: int,
 ) -> pd.DataFrame:
-    """Set what the step `diverse` chose beside random choices from the images that reached it; empty when the step is not in the chain.
+    """Compare what the step `diverse` chose with random choices from the images that reached it.
 
     Args:
         real: real training images.
@@ -111,10 +163,16 @@ def coverage_of_choice(
         verdicts: long table of verdicts.
         features: uint8 (N, H, W) -> float32 (N, D).
         seed: of the random choices.
+
+    Returns:
+        Table of compare_with_random; empty where the step is not in the chain.
     """
-    judged = verdicts[verdicts["step"] == "diverse"].set_index("id")["keep"]
-    if judged.empty:
+    keep = verdicts[verdicts["step"] == "diverse"].set_index("id")["keep"]
+    # The step is not in the chain.
+    if keep.empty:
         return pd.DataFrame()
-    reached = pool.select(pool.table["id"].isin(judged.index).to_numpy())
-    chosen = judged.reindex(reached.table["id"]).to_numpy(dtype=bool)
-    return against_random(features(real.images), features(reached.images), chosen, seed=seed)
+
+    # A random choice could only take images that no earlier step had rejected.
+    reached = pool.select(pool.table["id"].isin(keep.index).to_numpy())
+    chosen = keep.reindex(reached.table["id"]).to_numpy(dtype=bool)
+    return compare_with_random(features(real.images), features(reached.images), chosen, seed=seed)

@@ -1,33 +1,50 @@
-"""The review panel: a person looks at images one by one and keeps, rejects or relabels them, by click or by key."""
+"""The review panel: a person looks at images one by one and keeps, rejects or relabels them, by
+click or by key.
+"""
 
+from collections.abc import Callable, Sequence
 from os.path import commonprefix
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from lib.curation.progress import someone_is_there
+from lib.compute.progress import is_interactive
 from lib.curation.review import picture_hash, png_bytes, review_history, write_review
-from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.faceset import FaceSet
 
-KEYS = {"k": ("keep", ""), "r": ("reject", "")} | {str(i + 1): ("relabel", name) for i, name in enumerate(CLASSES)}
-UNDO, SKIP = "u", "s"
-HELP = "k keep · r reject · 1–7 new class · s skip · u undo"
+DIGITS = "1234567890"  # keys of the first ten classes
+# Keys of what else can be done.
+KEEP = "k"
+REJECT = "r"
+SKIP = "s"
+UNDO = "u"
+PICTURE_PX = 288  # width of the image on the page, pixels
 
 
-def review_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path, *, interactive: bool | None = None):
-    """Show the panel; in a batch, say where decisions would go.
+def review_panel(
+    pool: FaceSet, candidates: pd.DataFrame, path: Path, *, interactive: bool | None = None
+):
+    """Show the panel; in a batch run, print where decisions would be written.
 
     Args:
         pool: the images.
-        candidates: rows of verdicts (id, step, keep, score, reason), the images to look at, in order.
+        candidates: rows of verdicts (id, step, keep, score, reason), the images to look at, in
+            order.
         path: CSV that receives the decisions, written after each of them.
-        interactive: True or False instead of finding out.
+        interactive: whether a person is there; None: detect it.
 
     Returns:
-        The widget, or None in a batch.
+        The widget, or None in a batch run.
     """
-    if not (someone_is_there() if interactive is None else interactive):
-        print(f"{len(candidates)} images to review: open this notebook in JupyterLab and run it; decisions go to {path}")
+    # Nobody can click in a batch run.
+    if interactive is None:
+        interactive = is_interactive()
+    if not interactive:
+        print(
+            f"{len(candidates)} images to review: open this notebook in JupyterLab and run it; "
+            f"decisions go to {path}"
+        )
         return None
     if not len(candidates):
         print("nothing to review")
@@ -35,43 +52,25 @@ def review_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path, *, interac
     return _build_panel(pool, candidates.reset_index(drop=True), Path(path))
 
 
-def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
-    """Lay out the widgets and connect them to the decisions."""
-    import ipywidgets as widgets
+def class_keys(classes: Sequence[str]) -> dict[str, str]:
+    """Map keys to classes: the digits 1 to 9, then 0.
 
-    history = review_history(path)
-    earlier = len(history)  # decisions of an earlier sitting are not undone from here
-    position = {"at": _first_open(candidates, history)}
-    picture, text = widgets.Image(format="png", width=288), widgets.HTML()
-    progress = widgets.IntProgress(min=0, max=len(candidates), description="reviewed")
-
-    def show():
-        done = {row[0] for row in history}
-        progress.value = int(candidates["id"].isin(done).sum())
-        at = position["at"]
-        text.value = _describe(pool, candidates, at, history)
-        if at < len(candidates):
-            picture.value = png_bytes(_image(pool, candidates["id"][at]))
-
-    def act(key: str):
-        if key == UNDO:
-            if len(history) > earlier:
-                gone = history.pop()[0]
-                position["at"] = int(candidates.index[candidates["id"] == gone][0])
-                write_review(path, history)
-        elif position["at"] < len(candidates) and key in (*KEYS, SKIP):
-            if key != SKIP:
-                chosen = candidates["id"][position["at"]]
-                history.append((chosen, *KEYS[key], "", picture_hash(_image(pool, chosen))))
-                write_review(path, history)
-            position["at"] += 1
-        show()
-
-    show()
-    return widgets.VBox([progress, widgets.HBox([picture, widgets.VBox([text, *_buttons(act), key_field(act, HELP)])])])
+    Classes beyond the tenth get a text that a button can send and nobody can type.
+    """
+    keys = [*DIGITS, *(f"class {name}" for name in classes[len(DIGITS) :])]
+    return dict(zip(keys, classes, strict=False))
 
 
-def key_field(act, keys: str):
+def decision_keys(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Map each key to the decision and the new class that it stands for."""
+    # Undo and skip decide nothing and are not among them.
+    keys = {KEEP: ("keep", ""), REJECT: ("reject", "")}
+    for key, name in class_keys(classes).items():
+        keys[key] = ("relabel", name)
+    return keys
+
+
+def key_field(act: Callable[[str], None], keys: str):
     """Make the field in which each typed key acts once.
 
     Args:
@@ -80,51 +79,154 @@ def key_field(act, keys: str):
     """
     import ipywidgets as widgets
 
-    field = widgets.Text(placeholder=keys, description="keys", continuous_update=True, layout=widgets.Layout(width="32em"))
+    field = widgets.Text(
+        placeholder=keys,
+        description="keys",
+        continuous_update=True,
+        layout=widgets.Layout(width="32em"),
+    )
 
     def typed(change):
-        # The browser sends the whole field, and the next key may be under way before the last has been answered: what was there has acted.
-        # For the same reason the field is never emptied from here.
-        for key in change["new"][len(commonprefix([change["old"], change["new"]])) :].lower():
+        # The browser sends the whole field, and the next key may be under way before the last was
+        # answered, so only what was added acts. For the same reason the field is never emptied.
+        added = change["new"][len(commonprefix([change["old"], change["new"]])) :]
+        for key in added.lower():
             act(key)
 
     field.observe(typed, names="value")
     return field
 
 
-def _buttons(act) -> list:
+def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
+    """Lay out the widgets and connect them to the decisions."""
+    import ipywidgets as widgets
+
+    # The widgets that change.
+    review = _Review(pool, candidates, path)
+    picture = widgets.Image(format="png", width=PICTURE_PX)
+    text = widgets.HTML()
+    progress = widgets.IntProgress(min=0, max=len(candidates), description="reviewed")
+
+    def show() -> None:
+        progress.value = review.decided()
+        text.value = review.description()
+        if not review.at_end():
+            picture.value = png_bytes(review.image())
+
+    def act(key: str) -> None:
+        review.act(key)
+        show()
+
+    # Show the first image and lay the rest out beside it.
+    show()
+    keys = key_field(act, _key_help(pool.classes))
+    right = widgets.VBox([text, *_buttons(act, pool.classes), keys])
+    return widgets.VBox([progress, widgets.HBox([picture, right])])
+
+
+class _Review:
+    """The state of a review: which image is shown, and the decisions so far."""
+
+    def __init__(self, pool: FaceSet, candidates: pd.DataFrame, path: Path):
+        self.pool = pool
+        self.candidates = candidates
+        self.path = path
+        # Decisions of earlier sessions count, and the review goes on behind them.
+        self.keys = decision_keys(pool.classes)
+        self.history = review_history(path)
+        self.earlier = len(self.history)  # decisions of earlier sessions, which undo leaves alone
+        self.at = _first_open(candidates, self.history)  # row of candidates
+
+    def at_end(self) -> bool:
+        """Whether all images have been shown."""
+        return self.at >= len(self.candidates)
+
+    def decided(self) -> int:
+        """Count the candidates that have a decision."""
+        done = {row[0] for row in self.history}
+        return int(self.candidates["id"].isin(done).sum())
+
+    def image(self) -> np.ndarray:
+        """The image that is shown, uint8 (H, W)."""
+        wanted = self.pool.table["id"] == self.candidates["id"][self.at]
+        return self.pool.images[self.pool.table.index[wanted][0]]
+
+    def act(self, key: str) -> None:
+        """Do what a key stands for: decide, skip or undo."""
+        if key == UNDO:
+            self._undo()
+        elif not self.at_end() and (key == SKIP or key in self.keys):
+            # A decision is written at once; a skipped image keeps none.
+            if key != SKIP:
+                image_id = self.candidates["id"][self.at]
+                row = (image_id, *self.keys[key], "", picture_hash(self.image()))
+                self.history.append(row)
+                write_review(self.path, self.history)
+            self.at += 1
+
+    def description(self) -> str:
+        """Describe the image that is shown, as HTML."""
+        if self.at_end():
+            return (
+                f"<b>All {len(self.candidates)} images are through.</b> Run the notebook again to "
+                f"apply {len(self.history)} decisions."
+            )
+        # What the step decided, what the label is, and what a person decided before.
+        row = self.candidates.iloc[self.at]
+        label = self.pool.table.loc[self.pool.table["id"] == row["id"], "class"].iloc[0]
+        verdict = "kept it" if row["keep"] else f"rejected it: {row['reason']}"
+        earlier = [f"{made[1]} {made[2]}" for made in self.history if made[0] == row["id"]]
+        decided = f"; decided before: {earlier[-1]}" if earlier else ""
+        place = f"<b>{self.at + 1} of {len(self.candidates)}</b>"
+        return (
+            f"{place}: image {row['id']}, labelled <b>{label}</b><br>"
+            f"step {row['step']} {verdict} (score {row['score']:.3g}){decided}"
+        )
+
+    def _undo(self) -> None:
+        """Take back the last decision of this session and show its image again."""
+        if len(self.history) <= self.earlier:
+            return
+        # Forget the decision and go back to its image.
+        image_id = self.history.pop()[0]
+        self.at = int(self.candidates.index[self.candidates["id"] == image_id][0])
+        write_review(self.path, self.history)
+
+
+def _first_open(candidates: pd.DataFrame, history: list[tuple]) -> int:
+    """Find the first image without a decision; the number of images when all have one."""
+    # Candidates keep their order between sessions.
+    done = {row[0] for row in history}
+    undecided = candidates.index[~candidates["id"].isin(done)]
+    return int(undecided[0]) if len(undecided) else len(candidates)
+
+
+def _buttons(act: Callable[[str], None], classes: Sequence[str]) -> list:
     """Make the rows of buttons; each does what its key does."""
     import ipywidgets as widgets
 
     def button(label: str, key: str, style: str = ""):
-        made = widgets.Button(description=label, tooltip=f"key {key}", button_style=style, layout=widgets.Layout(width="auto"))
+        layout = widgets.Layout(width="auto")
+        made = widgets.Button(
+            description=label, tooltip=f"key {key}", button_style=style, layout=layout
+        )
         made.on_click(lambda _: act(key))
         return made
 
-    first = [button("keep", "k", "success"), button("reject", "r", "danger"), button("skip", SKIP), button("undo", UNDO)]
-    return [
-        widgets.HBox(first),
-        widgets.HBox([button(name, str(i + 1)) for i, name in enumerate(CLASSES)], layout=widgets.Layout(flex_flow="row wrap")),
+    # One row of decisions, one of classes.
+    decisions = [
+        button("keep", KEEP, "success"),
+        button("reject", REJECT, "danger"),
+        button("skip", SKIP),
+        button("undo", UNDO),
     ]
+    names = [button(name, key) for key, name in class_keys(classes).items()]
+    wrapped = widgets.Layout(flex_flow="row wrap")
+    return [widgets.HBox(decisions), widgets.HBox(names, layout=wrapped)]
 
 
-def _image(pool: FaceSet, image_id: str):
-    return pool.images[pool.table.index[pool.table["id"] == image_id][0]]
-
-
-def _first_open(candidates: pd.DataFrame, history: list[tuple]) -> int:
-    """Find the first image without a decision; the end when all have one."""
-    open_ones = candidates.index[~candidates["id"].isin({row[0] for row in history})]
-    return int(open_ones[0]) if len(open_ones) else len(candidates)
-
-
-def _describe(pool: FaceSet, candidates: pd.DataFrame, at: int, history: list[tuple]) -> str:
-    """Say what is known of the image that is shown."""
-    if at >= len(candidates):
-        return f"<b>All {len(candidates)} images are through.</b> Run the notebook again to apply {len(history)} decisions."
-    row = candidates.iloc[at]
-    label = pool.table.loc[pool.table["id"] == row["id"], "class"].iloc[0]
-    said = "kept it" if row["keep"] else f"rejected it: {row['reason']}"
-    before = [f"; decided before: {d} {c}" for i, d, c, *_ in history if i == row["id"]][-1:]
-    which = f"<b>{at + 1} of {len(candidates)}</b>: image {row['id']}, labelled <b>{label}</b>"
-    return f"{which}<br>step {row['step']} {said} (score {row['score']:.3g}){''.join(before)}"
+def _key_help(classes: Sequence[str]) -> str:
+    """Write what the keys mean: k keep · r reject · 1–7 new class · s skip · u undo."""
+    digits = DIGITS[: len(classes)]
+    span = f"{digits[0]}–{digits[-1]}"
+    return f"{KEEP} keep · {REJECT} reject · {span} new class · {SKIP} skip · {UNDO} undo"

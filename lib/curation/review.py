@@ -1,7 +1,8 @@
-"""A person's decisions about a pool: a CSV (id, decision, class, note, image) that is read at each run and wins over every step.
+"""A person's decisions about a pool: a CSV that is read at each run and overrules every step.
 
-decision is keep, reject or relabel; class is the new class of a relabelled image; note is free text; image is a hash of the pixels that the
-person saw, so that no decision falls on another image of the same name when the pool is made anew. All but id and decision may be missing.
+Columns: id; decision (keep, reject or relabel); class, the new class of a relabelled image; note,
+free text; image, a hash of the pixels that the person saw, so that no decision applies to another
+image of the same name when the pool is made again. Only id and decision are required.
 """
 
 import hashlib
@@ -12,22 +13,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.faceset import FaceSet
 from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
 COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
-HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")  # steps that reject high scores; the others reject low ones
+HASH_BYTES = 6  # of the pixels' hash: 12 hex digits
+# Steps that reject high scores; the others reject low ones.
+HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")
 
 
 def review_path(folder: Path, review_csv: str = "") -> Path:
-    """Locate the decisions: the file that the parameter review_csv names, else review.csv beside the verdicts.
+    """Locate the decisions: the file that was given, or review.csv beside the verdicts.
 
     Args:
         folder: the pool's folder.
-        review_csv: the parameter.
+        review_csv: the parameter; "" for the file beside the verdicts.
     """
     return Path(review_csv).expanduser() if review_csv else curation_folder(folder) / "review.csv"
 
@@ -35,122 +38,165 @@ def review_path(folder: Path, review_csv: str = "") -> Path:
 def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:
     """Read the decisions about a pool.
 
+    Decisions about images that have changed are left out, and a line says how many.
+
     Args:
         path: CSV with COLUMNS; no such file means no decision.
         pool: the images that the decisions are about.
 
     Returns:
-        Verdicts (id, keep, score, reason, relabel), one per decided image; decisions about images that have changed are left out, and a
-        line says how many.
+        Verdicts (id, keep, score, reason, relabel), one row a decided image.
 
     Raises:
-        StudyError: not such a CSV, an unknown id, decision or class, or rows that contradict each other; names file and line.
+        StudyError: not such a CSV, an unknown id, decision or class, or rows that contradict each
+            other; names file and line.
     """
+    # Check each row against the pool, and against the rows before it.
     rows = _read_rows(Path(path))
-    known = dict(zip(pool.table["id"], pool.images, strict=True))
-    decided, changed = {}, set()
+    images = dict(zip(pool.table["id"], pool.images, strict=True))
+    decided = {}  # id: (decision, new class, note)
+    changed = set()
     for line, row in enumerate(rows.itertuples(index=False), start=2):
         where = f"{path}, line {line}"
-        if row.id not in known:
-            missing = int((~rows["id"].isin(known)).sum())
+        if row.id not in images:
+            unknown = int((~rows["id"].isin(images)).sum())
             raise StudyError(
-                f"{where}: no image {row.id!r} in this pool ({missing} of {len(rows)} ids are unknown); is it the review of another pool?"
+                f"{where}: no image {row.id!r} in this pool ({unknown} of {len(rows)} ids are "
+                "unknown); is it the review of another pool?"
             )
-        if row.decision not in DECISIONS:
-            raise StudyError(f"{where}: decision {row.decision!r}; give {', '.join(DECISIONS)}")
-        if row.decision == "relabel" and row.label not in CLASSES:
-            raise StudyError(f"{where}: relabel to {row.label!r}; classes are {', '.join(CLASSES)}")
-        if row.image and row.image != picture_hash(known[row.id]):
+        _check_decision(row, pool.classes, where)
+        # The person saw other pixels.
+        if row.image and row.image != picture_hash(images[row.id]):
             changed.add(row.id)
             continue
-        new = (row.decision, row.label if row.decision == "relabel" else "")
-        if decided.setdefault(row.id, (new, row.note))[0] != new:
+
+        # The same decision twice is no conflict.
+        new_class = row.label if row.decision == "relabel" else ""
+        earlier = decided.setdefault(row.id, (row.decision, new_class, row.note))
+        if earlier[:2] != (row.decision, new_class):
             raise StudyError(
-                f"{where}: image {row.id!r} is decided twice and differently ({decided[row.id][0][0]}, {row.decision}); keep one of the "
-                f"rows"
+                f"{where}: image {row.id!r} is decided twice and differently ({earlier[0]}, "
+                f"{row.decision}); keep one of the rows"
             )
     if changed:
-        print(f"{path}: {len(changed)} decisions do not count, their images have changed since; review them again (first: {min(changed)})")
-    table = pd.DataFrame(
-        [(key, *new, note) for key, (new, note) in decided.items()], columns=["id", "decision", "relabel", "note"], dtype=object
-    )
-    table["keep"] = table["decision"] != "reject"
-    table["score"] = np.nan
-    table["reason"] = np.where(table["keep"], "", "a person rejected it" + table["note"].map(lambda text: f": {text}" if text else ""))
-    return table[["id", "keep", "score", "reason", "relabel"]]
-
-
-def _read_rows(path: Path) -> pd.DataFrame:
-    """Read the CSV as text, whatever it holds."""
-    if not path.exists() or path.stat().st_size == 0:
-        return pd.DataFrame(columns=["id", "decision", "label", "note", "image"])
-    try:
-        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):  # rows longer than the header
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserWarning) as error:
-        raise StudyError(f"{path}: cannot be read as CSV ({error}); it needs the columns {', '.join(COLUMNS)}") from None
-    if not {"id", "decision"} <= set(rows.columns):
-        raise StudyError(f"{path}: columns {', '.join(map(str, rows.columns))}; it needs {', '.join(COLUMNS)}")
-    rows = rows.rename(columns={"class": "label"}).reindex(columns=["id", "decision", "label", "note", "image"], fill_value="")
-    return rows.apply(lambda column: column.str.strip())
+        print(
+            f"{path}: {len(changed)} decisions are ignored, their images have changed since; "
+            f"review them again (first: {min(changed)})"
+        )
+    return _verdicts(decided)
 
 
 def picture_hash(image: np.ndarray) -> str:
     """Hash the pixels of an image, uint8 (H, W), to 12 hex digits."""
-    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=6).hexdigest()
+    pixels = np.ascontiguousarray(image).tobytes()
+    return hashlib.blake2b(pixels, digest_size=HASH_BYTES).hexdigest()
 
 
 def write_review(path: Path, history: list[tuple]) -> None:
-    """Write decisions; of several about one image the last holds.
+    """Write decisions; of several about one image the last counts.
 
     Args:
         path: the CSV.
         history: (id, decision, class, note, image) in the order in which they were made.
     """
+    # A later row replaces an earlier one of the same id.
     latest = {row[0]: row for row in history}
+    table = pd.DataFrame(list(latest.values()), columns=list(COLUMNS))
     with atomic_write(path, "w") as file:
-        file.write(pd.DataFrame(list(latest.values()), columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
+        file.write(table.to_csv(index=False, lineterminator="\n"))
 
 
 def review_history(path: Path) -> list[tuple]:
-    """Read the decisions back as (id, decision, class, note, image), to go on where a person stopped."""
+    """Read the decisions back as (id, decision, class, note, image), to continue a review."""
     return list(_read_rows(Path(path)).itertuples(index=False, name=None))
 
 
 def least_sure(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame:
-    """Find the images about which the steps are least sure: those whose score lies nearest to the border between kept and rejected.
+    """Find the images whose score lies nearest to the border between kept and rejected.
 
     Nearness is counted in ranks within each step, so that steps with different units compare.
 
     Args:
         pool: the images.
         verdicts: long table of verdicts.
-        n: images to return at most.
+        n: images to return, at most.
 
     Returns:
-        Rows of the verdicts with the image's position in the pool, least sure first, each image once.
+        Rows of the verdicts with `position`, the image's row in the pool; the least sure first,
+        each image once.
     """
+    # Rank the images of each step that measures anything.
     parts = []
     for step, part in verdicts[verdicts["score"].notna()].groupby("step", sort=False):
+        # Rank 1 is the best image; the border lies behind the last one that is kept.
         badness = part["score"].rank(method="average", ascending=step in HIGH_IS_BAD)
-        border = (part["keep"]).sum() + 0.5
+        border = part["keep"].sum() + 0.5
         parts.append(part.assign(distance=(badness - border).abs()))
     if not parts:
         return verdicts.head(0).assign(position=0)
-    nearest = pd.concat(parts).sort_values("distance", kind="stable").drop_duplicates("id").head(n).drop(columns="distance")
-    return nearest.assign(position=pd.Index(pool.table["id"]).get_indexer(nearest["id"])).reset_index(drop=True)
+
+    # The nearest over all steps.
+    nearest = pd.concat(parts).sort_values("distance", kind="stable").drop_duplicates("id").head(n)
+    position = pd.Index(pool.table["id"]).get_indexer(nearest["id"])
+    return nearest.drop(columns="distance").assign(position=position).reset_index(drop=True)
 
 
 def png_bytes(image: np.ndarray, *, side: int = 288) -> bytes:
-    """Enlarge an image in whole steps and encode it as PNG.
+    """Enlarge an image by a whole factor and encode it as PNG.
 
     Args:
         image: uint8 (H, W).
-        side: wanted height, pixels.
+        side: wanted height, pixels; reached from below.
     """
     from PIL import Image
 
-    times = max(1, side // image.shape[0])
+    # Repeat pixels, so that the person sees those that are there.
+    factor = max(1, side // image.shape[0])
+    enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
     file = io.BytesIO()
-    Image.fromarray(image.repeat(times, axis=0).repeat(times, axis=1)).save(file, format="png")
+    Image.fromarray(enlarged).save(file, format="png")
     return file.getvalue()
+
+
+def _read_rows(path: Path) -> pd.DataFrame:
+    """Read the CSV as text, whatever it holds; `label` stands for class, a reserved word."""
+    columns = ["label" if name == "class" else name for name in COLUMNS]
+    if not path.exists() or path.stat().st_size == 0:
+        return pd.DataFrame(columns=columns)
+    try:
+        # pandas only warns of rows that are longer than the header.
+        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (ValueError, UnicodeDecodeError, pd.errors.ParserWarning) as error:
+        raise StudyError(
+            f"{path}: cannot be read as CSV ({error}); it needs the columns {', '.join(COLUMNS)}"
+        ) from None
+
+    # Columns that a person left out are empty.
+    if not {"id", "decision"} <= set(rows.columns):
+        given = ", ".join(map(str, rows.columns))
+        raise StudyError(f"{path}: columns {given}; it needs {', '.join(COLUMNS)}")
+    rows = rows.rename(columns={"class": "label"}).reindex(columns=columns, fill_value="")
+    return rows.apply(lambda column: column.str.strip())
+
+
+def _check_decision(row, classes: tuple[str, ...], where: str) -> None:
+    """Stop on an unknown decision or class."""
+    if row.decision not in DECISIONS:
+        raise StudyError(f"{where}: decision {row.decision!r}; give {', '.join(DECISIONS)}")
+    if row.decision == "relabel" and row.label not in classes:
+        raise StudyError(f"{where}: relabel to {row.label!r}; classes are {', '.join(classes)}")
+
+
+def _verdicts(decided: dict[str, tuple[str, str, str]]) -> pd.DataFrame:
+    """Write decisions (decision, new class, note) by id as verdicts."""
+    # The note is a reason only where the image is rejected.
+    rows = []
+    for image_id, (decision, new_class, note) in decided.items():
+        keep = decision != "reject"
+        reason = "" if keep else "a person rejected it"
+        if note and not keep:
+            reason = f"{reason}: {note}"
+        rows.append((image_id, keep, np.nan, reason, new_class))
+    table = pd.DataFrame(rows, columns=["id", "keep", "score", "reason", "relabel"], dtype=object)
+    return table.astype({"keep": bool, "score": float})

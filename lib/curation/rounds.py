@@ -1,4 +1,4 @@
-"""Rounds: a pool that follows another in one study, what is kept of each, and round against round."""
+"""Rounds: a pool that follows another in one study, its record, and the comparison of two."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,10 @@ from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json, write_json
 
-MEASURES = ("n", "kept", "consistency", "coverage")
+MEASURES = ("n", "kept", "consistency", "coverage")  # columns that two rounds are compared by
+SHARES = ("kept", "consistency", "coverage", "error")  # columns that hold numbers or nothing
+KEY = "classes"  # of the table in the JSON file
+Z = 1.96  # of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,12 @@ class NextRound:
     """What a pool is made with."""
 
     params: dict  # of the generator
-    counts: pd.Series  # wanted images by class, of which plan_pool takes the shares
-    why: str
+    counts: pd.Series  # wanted images by class; plan_pool takes the shares
+    why: str  # in words
 
 
 def next_round(params: dict, paths: StudyPaths, real_counts: pd.Series) -> NextRound:
-    """Decide what a pool is made with: its parameters as they are, or what follows from the round before.
+    """Decide what a pool is made with: its own parameters, or what follows from the round before.
 
     Args:
         params: the pool's parameters.
@@ -33,35 +36,53 @@ def next_round(params: dict, paths: StudyPaths, real_counts: pd.Series) -> NextR
         real_counts: real training images by class, which a first round may follow.
 
     Raises:
-        StudyError: ready-made images, which cannot follow; the round before has not been curated.
+        StudyError: ready-made images, which cannot follow; the round before was not curated.
     """
-    first = params["round_of"]
-    if not first:
+    # A first round, or one that cannot follow.
+    before = params["round_of"]
+    if not before:
         return NextRound(params, real_counts, "a first round: it follows no other")
     if params["generator"] == "folder":
-        raise StudyError(f"pool {params['pool']}: round_of is {first!r}, but ready-made images are what they are; leave round_of empty")
-    evidence = load_round(paths.pool(first))
-    counts = next_counts(evidence, images=params["pool_images"])
-    settings, why = next_settings(evidence, params)
+        raise StudyError(
+            f"pool {params['pool']}: round_of is {before!r}, but ready-made images cannot follow "
+            "another pool; leave round_of empty"
+        )
+
+    # What the round before showed decides class counts and settings.
+    measures = load_round(paths.pool(before))
+    counts = next_counts(measures, images=params["pool_images"])
+    settings, reasons = next_settings(measures, params)
+
+    # Say what follows from it.
     most, least = counts.idxmax(), counts.idxmin()
-    shares = f"follows {first}: from {counts[least]} images of {least} to {counts[most]} of {most}"
-    return NextRound(params | settings, counts, "; ".join(filter(None, [shares, why])))
+    why = f"follows {before}: from {counts[least]} images of {least} to {counts[most]} of {most}"
+    if reasons:
+        why = f"{why}; {reasons}"
+    return NextRound(params | settings, counts, why)
 
 
 def round_path(folder: Path) -> Path:
-    """Locate what a round showed, beside the verdicts on its pool."""
-    return curation_folder(folder) / "round.json"
-
-
-def save_round(folder: Path, evidence: pd.DataFrame) -> Path:
-    """Write what a round showed as JSON, for the notebook that makes the next one.
+    """Locate the record of a round, beside the verdicts on its pool.
 
     Args:
         folder: the pool's folder.
-        evidence: table of class_evidence.
     """
-    rows = evidence.astype(object).where(evidence.notna(), None).to_dict("records")
-    write_json(round_path(folder), {"evidence": rows})
+    return curation_folder(folder) / "round.json"
+
+
+def save_round(folder: Path, measures: pd.DataFrame) -> Path:
+    """Write the measures of a round as JSON, for the notebook that makes the next one.
+
+    Args:
+        folder: the pool's folder.
+        measures: table of class_measures.
+
+    Returns:
+        The file.
+    """
+    # JSON has no NaN.
+    rows = measures.astype(object).where(measures.notna(), None).to_dict("records")
+    write_json(round_path(folder), {KEY: rows})
     return round_path(folder)
 
 
@@ -71,61 +92,94 @@ def load_round(folder: Path) -> pd.DataFrame:
     Raises:
         StudyError: no such file, or one that is something else.
     """
+    # Stop with the name of the notebook that writes it.
     path = round_path(folder)
+    pool = Path(folder).name
     if not path.exists():
-        raise StudyError(f"{path}: no such file; run notebook 30 for the pool {Path(folder).name}, the round before")
-    content = read_json(path)
-    if not isinstance(content, dict) or "evidence" not in content:
         raise StudyError(
-            f"{path}: 'evidence' is missing; it is not the record of a round, run notebook 30 for the pool {Path(folder).name} again"
+            f"{path}: no such file; run notebook 30 for the pool {pool}, the round before"
         )
-    table = pd.DataFrame(content["evidence"])
-    return table.astype({name: float for name in ("kept", "consistency", "coverage", "error")})
+    content = read_json(path)
+    if not isinstance(content, dict) or KEY not in content:
+        raise StudyError(
+            f"{path}: {KEY!r} is missing; it is not the record of a round, run notebook 30 for the "
+            f"pool {pool} again"
+        )
+    return pd.DataFrame(content[KEY]).astype({name: float for name in SHARES})
 
 
 def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Set two rounds side by side.
+    """Put two rounds side by side.
 
     Args:
-        first: table of class_evidence.
+        first: table of class_measures.
         second: that of the next round.
 
     Returns:
-        Table by class, with the classifier's error and for each of MEASURES the first round and the second, "coverage 1" and "coverage 2".
+        Columns class, error (the classifier's), and for each of MEASURES the first round and the
+        second: "coverage 1" and "coverage 2".
     """
-    both = first.set_index("class").add_suffix(" 1").join(second.set_index("class").add_suffix(" 2"))
+    # Columns "coverage 1" and "coverage 2"; the classifier is the same in both rounds.
+    left = first.set_index("class").add_suffix(" 1")
+    right = second.set_index("class").add_suffix(" 2")
+    both = left.join(right)
     both["error"] = both["error 1"]
-    return both[["error", *(f"{name} {part}" for name in MEASURES for part in (1, 2))]].reset_index()
+    columns = [f"{name} {part}" for name in MEASURES for part in (1, 2)]
+    return both[["error", *columns]].reset_index()
 
 
 def round_findings(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
-    """Say in sentences how the second round differs, in means over the classes, so that other class counts alone change nothing.
+    """State in sentences how the second round differs.
+
+    Numbers are means over the classes, so that other class counts alone change nothing.
 
     Args:
-        first: table of class_evidence.
+        first: table of class_measures.
         second: that of the next round.
     """
-    lines = []
-    for key, name, of in (("coverage", "real images covered", "n_real"), ("consistency", "labels that the reference classifier sees", "n")):
-        shown = [
-            f"{mean:.1%} ({low:.1%} to {high:.1%})" for part in (first, second) for mean, low, high in [class_mean(part[key], part[of])]
-        ]
-        lines.append(f"{name}: {shown[0]} in the first round, {shown[1]} in the second (mean of the classes, 95 % interval)")
-    return lines
+    sentences = []
+    for measure, n, words in (
+        ("coverage", "n_real", "real images covered"),
+        ("consistency", "n", "images that the reference classifier classifies as labelled"),
+    ):
+        before = _interval_text(first[measure], first[n])
+        after = _interval_text(second[measure], second[n])
+        sentences.append(
+            f"{words}: {before} in the first round, {after} in the second "
+            "(mean of the classes, 95 % interval)"
+        )
+    return sentences
 
 
 def class_mean(shares: pd.Series, n: pd.Series) -> tuple[float, float, float]:
-    """Average shares over classes, each of weight one, with a 95 % interval from the binomial errors of the classes.
+    """Average shares over classes of equal weight, with a 95 % interval.
+
+    The interval follows from the binomial errors of the classes.
 
     Args:
         shares: by class; classes without images (NaN) are left out.
         n: images that each share was counted of.
 
-    Source: Agresti and Coull 1998, "Approximate is better than exact", whose two added images a
-        side keep a share of 0 or 1 from being certain.
+    Returns:
+        mean, low, high, 0 to 1.
+
+    Source: Agresti and Coull 1998, "Approximate is better than exact": two added images a side keep
+        a share of 0 or 1 from being certain.
     """
-    there = shares.notna() & (n > 0)
-    p, n = shares[there], n[there]
-    safe = (p * n + 2) / (n + 4)
-    error = 1.96 * np.sqrt((safe * (1 - safe) / (n + 4)).sum()) / max(len(p), 1)
-    return float(p.mean()), float(max(p.mean() - error, 0)), float(min(p.mean() + error, 1))
+    # Leave out classes without images.
+    counted = shares.notna() & (n > 0)
+    p = shares[counted]
+    n = n[counted]
+
+    # Binomial variance of each class; that of a mean of independent shares follows.
+    adjusted = (p * n + 2) / (n + 4)
+    variance = (adjusted * (1 - adjusted) / (n + 4)).sum()
+    error = Z * np.sqrt(variance) / max(len(p), 1)
+    mean = float(p.mean())
+    return mean, float(max(mean - error, 0)), float(min(mean + error, 1))
+
+
+def _interval_text(shares: pd.Series, n: pd.Series) -> str:
+    """Write the mean over the classes and its interval."""
+    mean, low, high = class_mean(shares, n)
+    return f"{mean:.1%} ({low:.1%} to {high:.1%})"

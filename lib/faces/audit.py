@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
-from lib.faces.faceset import CLASSES, SPLITS, FaceSet
+from lib.faces.duplicates import BLANK, blank_images, exact_groups
+from lib.faces.faceset import SPLITS, FaceSet
+from lib.faces.kinds import kind_of_images
 from lib.study.records import atomic_write
 
 
 def class_counts(faces: FaceSet) -> pd.DataFrame:
-    """Count images by class (rows, all of CLASSES, then the total) and split (columns)."""
+    """Count images by class (rows: all classes of the set, then the total) and split (columns)."""
     counts = pd.crosstab(faces.table["class"], faces.table["split"])
-    counts = counts.reindex(index=CLASSES, columns=[s for s in SPLITS if s in counts.columns], fill_value=0)
+    splits = [name for name in SPLITS if name in counts.columns]
+
+    # Classes without images count 0; splits without images are no column.
+    counts = counts.reindex(index=list(faces.classes), columns=splits, fill_value=0)
     counts.loc["all"] = counts.sum()
     return counts.rename_axis(index="class", columns=None).reset_index()
 
@@ -23,11 +29,10 @@ def copies(faces: FaceSet) -> pd.DataFrame:
     Args:
         faces: with the columns of mark_copies.
     """
-    from lib.faces.duplicates import BLANK, blank_images, exact_groups
-
+    # Groups of identical images: their sizes, and how many labels they have.
     exact = pd.Series(exact_groups(faces.images))
-    sizes, classes = exact.value_counts(), faces.table["class"].groupby(exact.to_numpy()).nunique()
-    held = faces.table[faces.table["split"].isin(["val", "test"])]
+    sizes = exact.value_counts()
+    classes = faces.table["class"].groupby(exact.to_numpy()).nunique()
     rows = {
         "images": len(faces),
         "different images": len(sizes),
@@ -36,34 +41,61 @@ def copies(faces: FaceSet) -> pd.DataFrame:
         "different images, near-copies counted once": int(faces.table["cluster"].nunique()),
         f"blank images (standard deviation under {BLANK:g})": int(blank_images(faces.images).sum()),
     }
-    for split, part in held.groupby("split"):
+
+    # Test and validation images that a classifier could answer from memory.
+    held_out = faces.table[faces.table["split"].isin(["val", "test"])]
+    for split, part in held_out.groupby("split"):
         rows[f"{split} images with an exact copy in train"] = int(part["leaked_exact"].sum())
         rows[f"{split} images with an exact or near copy in train"] = int(part["leaked"].sum())
     return pd.DataFrame({"measure": list(rows), "images": list(rows.values())})
 
 
 def picture_statistics(faces: FaceSet) -> pd.DataFrame:
-    """Describe brightness (mean grey), contrast (standard deviation) and sharpness (variance
-    of the Laplacian) by split: mean and spread.
-    """
-    import cv2
+    """Describe the grey levels by split: mean, std, min and max of three measures over images.
 
-    rows = []
-    for image in faces.images:
-        mean, spread = cv2.meanStdDev(image)
-        rows.append((mean.item(), spread.item(), cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_64F))[1].item() ** 2))
-    table = pd.DataFrame(rows, columns=["brightness", "contrast", "sharpness"]).assign(split=faces.table["split"])
-    long = table.melt("split", var_name="measure")
-    return long.groupby(["measure", "split"], sort=True)["value"].agg(["mean", "std", "min", "max"]).reset_index()
+    brightness is the mean grey level, contrast its standard deviation, sharpness the variance of
+    the Laplacian.
+    """
+    # One row an image.
+    table = pd.DataFrame(
+        [_grey_measures(image) for image in faces.images],
+        columns=["brightness", "contrast", "sharpness"],
+    )
+
+    # One row a measure and split.
+    long = table.assign(split=faces.table["split"]).melt("split", var_name="measure")
+    groups = long.groupby(["measure", "split"], sort=True)["value"]
+    return groups.agg(["mean", "std", "min", "max"]).reset_index()
+
+
+def label_quality(faces: FaceSet) -> pd.DataFrame:
+    """Compare labels with the best truth that is known: what was drawn, else annotators' votes.
+
+    Returns:
+        As label_noise or annotator_agreement; empty where nothing is known.
+    """
+    if kind_of_images(faces.table) == "drawings":
+        return label_noise(faces)
+    if "plus_class" in faces.table and faces.table["plus_class"].notna().any():
+        return annotator_agreement(faces)
+    return pd.DataFrame()
 
 
 def annotator_agreement(faces: FaceSet) -> pd.DataFrame:
-    """Compare labels with the plurality of FER+ annotators, by class: images with a plurality, and the share where it equals the label."""
+    """Compare labels with the plurality of FER+'s annotators, by class and over all.
+
+    Returns:
+        Columns class, images (with a plurality), agreement (share where it equals the label).
+    """
+    # Images on which the annotators agreed on one class.
     table = faces.table[faces.table["plus_class"].notna() & (faces.table["plus_class"] != "")]
     same = table["plus_class"] == table["class"]
-    by_class = same.groupby(table["class"]).agg(["size", "mean"]).reindex(CLASSES)
+    by_class = same.groupby(table["class"]).agg(["size", "mean"]).reindex(list(faces.classes))
+
+    # All classes together.
     by_class.loc["all"] = [len(same), same.mean()]
-    return by_class.rename(columns={"size": "images", "mean": "agreement"}).rename_axis("class").reset_index()
+    by_class = by_class.rename(columns={"size": "images", "mean": "agreement"})
+    return by_class.rename_axis("class").reset_index()
 
 
 def label_noise(faces: FaceSet) -> pd.DataFrame:
@@ -72,23 +104,8 @@ def label_noise(faces: FaceSet) -> pd.DataFrame:
     return wrong.groupby(faces.table["split"]).agg(images="size", wrong_share="mean").reset_index()
 
 
-def limited(faces: FaceSet, train_limit: int, test_limit: int, seed: int) -> FaceSet:
-    """Take at most so many images of train, and of each of val and test, by class share; 0 keeps all."""
-    from lib.faces.mixing import stratified
-
-    limits = {"train": train_limit, "val": test_limit, "test": test_limit}
-    kept = []
-    for split in SPLITS:
-        rows = np.flatnonzero(faces.table["split"] == split)
-        limit = limits.get(split, 0)
-        if limit and len(rows) > limit:
-            rows = rows[stratified(faces.labels[rows], limit, np.random.default_rng([seed, 10]))]
-        kept.append(rows)
-    return faces.select(np.concatenate(kept))
-
-
 def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
-    """Write tables as <folder>/<name>.csv; empty ones are left out. Returns the paths."""
+    """Write tables as <folder>/<name>.csv, without empty ones. Returns the paths."""
     paths = []
     for name, data in tables.items():
         if len(data):
@@ -96,3 +113,11 @@ def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
                 data.to_csv(file, index=False)
             paths.append(folder / f"{name}.csv")
     return paths
+
+
+def _grey_measures(image: np.ndarray) -> tuple[float, float, float]:
+    """Measure brightness, contrast and sharpness of one image, uint8 (H, W)."""
+    # Of the grey levels, and of the edges that the Laplacian leaves.
+    mean, spread = cv2.meanStdDev(image)
+    _, edges = cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_64F))
+    return mean.item(), spread.item(), edges.item() ** 2

@@ -1,15 +1,21 @@
-"""Shapes by signed distance: anti-aliased coverage of soft ellipses, curved bands and openings, for a batch of images at once.
+"""Shapes by signed distance: anti-aliased coverage of soft ellipses, curved bands and openings.
 
-Every array broadcasts to (B, H, W): coordinates are (B, H, W) in units of the head's half-width, shape parameters (B, 1, 1). Only
-additions, products, quotients, square roots and comparisons touch the pixels: they are exact in IEEE arithmetic, so that an image has the
-same bytes in whatever batch it is drawn.
+A batch of images is drawn at once. Every array broadcasts to (B, H, W): coordinates are (B, H, W)
+in units of the head's half-width, shape parameters (B, 1, 1). Only additions, products, quotients,
+square roots and comparisons touch the pixels: they are exact in IEEE arithmetic, so that an image
+has the same bytes in whatever batch it is drawn.
 """
 
 import numpy as np
 
 
 def cover(distance, edge):
-    """Turn a signed distance (negative inside) into coverage 0-1 that falls over `edge`: a pixel for a line, more for a shadow."""
+    """Turn a signed distance (negative inside) into coverage, 0-1.
+
+    Args:
+        edge: width over which it falls: a pixel for a line, more for a shadow.
+    """
+    # In place: these arrays are most of the time that a face takes.
     share = distance * (-1 / edge)
     share += 0.5
     np.maximum(share, 0, out=share)
@@ -17,8 +23,10 @@ def cover(distance, edge):
 
 
 def ellipse(x, y, centre_x, centre_y, half_width, half_height, edge):
-    """Cover an ellipse."""
+    """Cover an ellipse with a soft edge, 0-1."""
     across, down = (x - centre_x) / half_width, (y - centre_y) / half_height
+
+    # The scaled radius, less 1: negative inside.
     across *= across
     down *= down
     across += down
@@ -28,7 +36,14 @@ def ellipse(x, y, centre_x, centre_y, half_width, half_height, edge):
 
 
 def band(x, y, centre_x, half_width, bend, thickness, edge):
-    """Cover a band along y = bend[0] + bend[1] t + bend[2] t^2 with t from -1 to 1 over its width, thinning to its ends."""
+    """Cover a curved band that thins to its ends, 0-1.
+
+    Args:
+        bend: coefficients of its middle line y = bend[0] + bend[1] t + bend[2] t^2, with t from
+            -1 to 1 over its width.
+        thickness: half of it, in the middle.
+    """
+    # Distance from the middle line, less the thickness there.
     t = (x - centre_x) / half_width
     off = y - ((bend[2] * t + bend[1]) * t + bend[0])
     np.abs(off, out=off)
@@ -37,14 +52,18 @@ def band(x, y, centre_x, half_width, bend, thickness, edge):
 
 
 def opening(x, y, centre_x, half_width, bend, above, below, edge):
-    """Cover what lies between two curves that meet at t = -1 and 1: an eye between its lids, a mouth between its lips.
+    """Cover what lies between two curves that meet at t = -1 and 1, 0-1.
+
+    An eye between its lids, a mouth between its lips.
 
     Args:
-        bend: three coefficients of the curve through both corners.
+        bend: three coefficients of the curve through both corners, as in `band`.
         above, below: how far the upper and the lower curve leave it in the middle.
     """
     t = (x - centre_x) / half_width
     arc = _arc(t)
+
+    # Distance from the nearer of the two curves.
     off = y - ((bend[2] * t + bend[1]) * t + bend[0])
     inside = np.maximum(-off - above * arc, off - below * arc)
     return cover(np.maximum(inside, _beyond(t, half_width), out=inside), edge)
@@ -64,7 +83,11 @@ def shade(canvas, coverage, amount):
 
 
 def _beyond(t, half_width):
-    """Distance past the ends at t = -1 and 1: without it a thin shape would go on as a faint line."""
+    """Measure the distance past the ends at t = -1 and 1.
+
+    Without it a thin shape would go on as a faint line.
+    """
+    # In units of t, then of the head.
     past = np.abs(t)
     past -= 1
     past *= half_width
@@ -72,5 +95,6 @@ def _beyond(t, half_width):
 
 
 def _arc(t):
-    """A smooth arc: 1 in the middle, 0 at t = -1 and 1, far below beyond them."""
+    """Make a smooth arc: 1 in the middle, 0 at t = -1 and 1, far below beyond them."""
+    # A parabola, for cosines are not exact in IEEE arithmetic.
     return 1 - t * t

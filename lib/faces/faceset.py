@@ -1,27 +1,30 @@
 """The face set: grey images, labels by class name, and a table with one row an image.
 
-On disk a face set is a packed copy (faces.npz + faces.parquet) and, on request, an image folder `<class>/<id>.png` with
-`metadata.csv` that torchvision's ImageFolder and Hugging Face's imagefolder both load.
+On disk a face set is a packed copy (faces.npz and faces.parquet) and, on request, an image folder
+`<class>/<id>.png` with `metadata.csv` that torchvision's ImageFolder and Hugging Face's
+imagefolder both load.
 """
 
 import hashlib
 import io
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from lib.faces.classes import EMOTIONS
 from lib.faces.pictures import to_square
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
-CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # alphabetical; a number exists only inside a tensor
+# extra: real images held back for the control with more of them.
 SPLITS = ("train", "val", "test", "extra")
-REQUIRED = ("id", "class", "split", "source")
-TAKES_PART = ("weight", "stage_end", "norm_group")  # optional columns that say how an image takes part in training, see lib.faces.mixing
+REQUIRED = ("id", "class", "split", "source")  # columns of every table
+# Optional columns that say how an image takes part in training, see lib.faces.mixing.
+TAKES_PART = ("weight", "stage_end", "norm_group")
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,25 @@ class FaceSet:
 
     Args:
         images: uint8 (N, H, W), grey levels 0-255.
-        table: N rows with the columns id (unique str), class (a name in CLASSES), split (a name in SPLITS) and source (str);
-            further columns say where an image came from (generator, prompt, seed, file, cluster, leaked, plus_class ...).
+        table: N rows with the columns id (unique str), class (a name in `classes`), split (a name
+            in SPLITS) and source (str); further columns say where an image came from (generator,
+            prompt, seed, file, cluster, leaked, plus_class ...).
+        classes: names of all classes that the labels tell apart, alphabetical; FER2013's seven
+            emotions by default. A label is a number inside tensors alone: the position here.
 
     Raises:
-        StudyError: shapes that do not fit, a missing column, an unknown class, an id that occurs twice.
+        StudyError: shapes that do not fit, a missing column, an unknown class, an id that occurs
+            twice.
     """
 
-    images: np.ndarray
-    table: pd.DataFrame
+    images: np.ndarray  # uint8 (N, H, W)
+    table: pd.DataFrame  # N rows, numbered from 0
+    classes: tuple[str, ...] = EMOTIONS  # alphabetical
 
     def __post_init__(self):
-        _check(self.images, self.table)
+        # A frozen dataclass sets its own fields this way alone.
+        object.__setattr__(self, "classes", tuple(self.classes))
+        _check(self.images, self.table, self.classes)
         object.__setattr__(self, "table", self.table.reset_index(drop=True))
 
     def __len__(self) -> int:
@@ -49,14 +59,14 @@ class FaceSet:
 
     @property
     def labels(self) -> np.ndarray:
-        """Indices into CLASSES, int64 (N,)."""
-        return label_indices(self.table["class"])
+        """Positions in `classes`, int64 (N,)."""
+        return label_indices(self.table["class"], self.classes)
 
     def select(self, rows) -> "FaceSet":
         """Take the rows of a boolean mask (N,) or of an index array, in its order."""
         rows = np.asarray(rows)
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
-        return FaceSet(self.images[rows], self.table.iloc[rows])
+        return replace(self, images=self.images[rows], table=self.table.iloc[rows])
 
     def split(self, name: str) -> "FaceSet":
         """Take the images of one split: train, val, test or extra."""
@@ -64,30 +74,39 @@ class FaceSet:
             raise StudyError(f"no split is called {name!r}; there are {', '.join(SPLITS)}")
         return self.select((self.table["split"] == name).to_numpy())
 
+    def with_columns(self, **columns) -> "FaceSet":
+        """Add or replace columns of the table; images and classes stay."""
+        return replace(self, table=self.table.assign(**columns))
+
     def counts(self) -> pd.Series:
-        """Count the images of each class, in the order of CLASSES."""
-        return self.table["class"].value_counts().reindex(CLASSES, fill_value=0).rename("images")
+        """Count the images of each class, in the order of `classes`."""
+        counts = self.table["class"].value_counts()
+        return counts.reindex(self.classes, fill_value=0).rename("images")
 
     def resized(self, px: int) -> "FaceSet":
         """Resize all images to px x px: area when shrinking, bilinear when growing."""
-        return FaceSet(resize(self.images, px), self.table)
+        return replace(self, images=resize(self.images, px))
 
     def digest(self) -> str:
         """Hash images, classes, splits, ids and how images take part in training: sha256 hex,
         equal exactly where these are, in this order.
         """
+        # Images, then class list and columns as text, each name ended by a zero byte.
         digest = hashlib.sha256(repr(self.images.shape).encode())
         digest.update(np.ascontiguousarray(self.images).data)
+        digest.update("\x00".join(self.classes).encode())
         for column in ("id", "class", "split"):
             digest.update("\x00".join(self.table[column].astype(str)).encode())
+
+        # Plain mixtures lack these columns.
         for column in [name for name in TAKES_PART if name in self.table]:
             digest.update(column.encode() + self.table[column].to_numpy(np.float64).tobytes())
         return digest.hexdigest()
 
 
-def label_indices(names) -> np.ndarray:
-    """Turn class names into int64 indices into CLASSES."""
-    return pd.Index(CLASSES).get_indexer(pd.Index(names)).astype(np.int64)
+def label_indices(names, classes: tuple[str, ...]) -> np.ndarray:
+    """Turn class names into positions in `classes`, int64 (N,); -1 for a name that is not in it."""
+    return pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
 
 
 def resize(images: np.ndarray, px: int) -> np.ndarray:
@@ -104,31 +123,51 @@ def concat(sets) -> FaceSet:
     """Put face sets one after the other; columns that a set lacks are empty there.
 
     Raises:
-        StudyError: images of different sizes, or an id that two sets share.
+        StudyError: images of different sizes, other classes, or an id that two sets share.
     """
+    # Check that they fit.
     sets = list(sets)
     sizes = {faces.images.shape[1:] for faces in sets}
     if len(sizes) != 1:
-        raise StudyError(f"face sets of different image sizes {sorted(sizes)} cannot be joined; resize them first (FaceSet.resized)")
-    return FaceSet(np.concatenate([faces.images for faces in sets]), pd.concat([faces.table for faces in sets], ignore_index=True))
+        raise StudyError(
+            f"face sets of different image sizes {sorted(sizes)} cannot be joined; resize them "
+            "first (FaceSet.resized)"
+        )
+    lists = {faces.classes for faces in sets}
+    if len(lists) != 1:
+        listed = "; ".join(", ".join(classes) for classes in sorted(lists))
+        raise StudyError(f"face sets of different classes cannot be joined: {listed}")
+    return replace(
+        sets[0],
+        images=np.concatenate([faces.images for faces in sets]),
+        table=pd.concat([faces.table for faces in sets], ignore_index=True),
+    )
 
 
 def save_faces(faces: FaceSet, folder: Path, *, pictures: bool = False) -> list[Path]:
-    """Write the packed copy, and with `pictures` the image folder that other tools load; return the files to record.
+    """Write the packed copy; return the files to record.
 
-    Both halves of the packed copy carry the digest of the faces, so that halves of two different runs are never read as one.
+    Both halves carry the digest of the faces, so that halves of two different runs are never read
+    as one.
+
+    Args:
+        pictures: write also the image folder that other tools load.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if pictures:
         save_pictures(faces, folder)
     digest = faces.digest()
+
+    # Images.
     with atomic_write(folder / "faces.npz") as file:
         np.savez(file, images=faces.images, digest=np.array(digest))
+
+    # Table, with the class list in its metadata.
     with atomic_write(folder / "faces.parquet") as file:
         buffer = io.BytesIO()
         table = faces.table.copy()
-        table.attrs = {"digest": digest}
+        table.attrs = {"digest": digest, "classes": list(faces.classes)}
         table.to_parquet(buffer, index=False)
         file.write(buffer.getvalue())
     return [folder / "faces.npz", folder / "faces.parquet"]
@@ -138,49 +177,87 @@ def load_faces(folder: Path) -> FaceSet:
     """Read the packed copy of a face set.
 
     Raises:
-        StudyError: the folder holds none, it is cut off, or its two files are of different runs.
+        StudyError: the folder holds none, it is cut off, its two files are of different runs, or
+            an earlier version wrote it without its class list.
     """
     folder = Path(folder)
     images_path, table_path = folder / "faces.npz", folder / "faces.parquet"
+
+    # Both halves have to be there.
     for path in (images_path, table_path):
         if not path.is_file():
-            raise StudyError(f"{path} does not exist; run the notebook that makes this face set first")
+            raise StudyError(
+                f"{path} does not exist; run the notebook that makes this face set first"
+            )
+
+    # Read them.
+    remedy = "delete the folder and run its notebook again"
     try:
         with np.load(images_path, allow_pickle=False) as packed:
             images, digest = packed["images"], str(packed["digest"])
         table = pd.read_parquet(table_path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StudyError(f"{folder} holds a damaged face set ({error}); delete the folder and run its notebook again") from error
+        raise StudyError(f"{folder} holds a damaged face set ({error}); {remedy}") from error
+
+    # They have to be of one run, and of this version.
     if table.attrs.get("digest") != digest:
-        raise StudyError(f"{images_path} and {table_path.name} are of different runs; delete the folder and run its notebook again")
+        raise StudyError(f"{images_path} and {table_path.name} are of different runs; {remedy}")
+    if "classes" not in table.attrs:
+        raise StudyError(f"{folder} was written by an earlier version, without classes; {remedy}")
+
+    # The metadata belongs to the file, not to the table in memory.
+    classes = tuple(table.attrs["classes"])
     table.attrs = {}
-    return FaceSet(images, table)
+    return FaceSet(images, table, classes)
 
 
 def save_pictures(faces: FaceSet, folder: Path) -> None:
-    """Write one PNG an image as `<class>/<id>.png`, and metadata.csv with its file_name and the table's columns."""
-    names = faces.table["class"] + "/" + faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True) + ".png"
+    """Write one PNG an image as `<class>/<id>.png`, and metadata.csv: file_name and the table."""
+    # File names hold letters, digits, dots and hyphens alone.
+    stems = faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True)
+    names = faces.table["class"] + "/" + stems + ".png"
+
+    # One folder a class that occurs.
     for name in sorted(set(faces.table["class"])):
         (folder / name).mkdir(exist_ok=True)
     for name, image in zip(names, faces.images, strict=True):
         with atomic_write(folder / name) as file:
             file.write(cv2.imencode(".png", image)[1].tobytes())
+
+    # Hugging Face's imagefolder finds an image's columns by file_name.
     with atomic_write(folder / "metadata.csv") as file:
         file.write(faces.table.assign(file_name=names).to_csv(index=False).encode())
 
 
-def _check(images: np.ndarray, table: pd.DataFrame) -> None:
+def _check(images: np.ndarray, table: pd.DataFrame, classes: tuple[str, ...]) -> None:
     """Stop on images and table that cannot be one face set."""
+    # Shapes.
     if images.ndim != 3 or images.dtype != np.uint8:
         raise StudyError(f"a face set holds uint8 (N, H, W), not {images.dtype} {images.shape}")
     if len(images) != len(table):
-        raise StudyError(f"a face set has one row an image, not {len(table)} rows for {len(images)} images")
+        raise StudyError(
+            f"a face set has one row an image, not {len(table)} rows for {len(images)} images"
+        )
+
+    # Columns.
     missing = [column for column in REQUIRED if column not in table]
     if missing:
-        raise StudyError(f"a face set's table lacks the column {missing[0]!r}; it has {', '.join(table.columns)}")
-    for column, known in (("class", CLASSES), ("split", SPLITS)):
-        unknown = set(table[column].dropna()) - set(known)
-        if unknown or table[column].isna().any():
-            raise StudyError(f"unknown {column} {sorted(unknown) or 'missing'} in a face set; there are {', '.join(known)}")
-    if table["id"].duplicated().any():
-        raise StudyError(f"the id {table['id'][table['id'].duplicated()].iloc[0]!r} occurs twice in a face set")
+        raise StudyError(
+            f"a face set's table lacks the column {missing[0]!r}; it has {', '.join(table.columns)}"
+        )
+    _check_names("class", table["class"], classes)
+    _check_names("split", table["split"], SPLITS)
+
+    # Identity.
+    repeated = table["id"][table["id"].duplicated()]
+    if len(repeated):
+        raise StudyError(f"the id {repeated.iloc[0]!r} occurs twice in a face set")
+
+
+def _check_names(column: str, values: pd.Series, known: tuple[str, ...]) -> None:
+    """Stop on a missing or unknown name in a column."""
+    unknown = sorted(set(values.dropna()) - set(known))
+    if unknown or values.isna().any():
+        raise StudyError(
+            f"unknown {column} {unknown or 'missing'} in a face set; there are {', '.join(known)}"
+        )

@@ -1,135 +1,259 @@
-"""Training sets: real faces, synthetic faces, and how each image takes part, put together as an arm says.
+"""Training sets of arms: real images, synthetic images, and how each takes part in training.
 
-Where an arm asks for more than a mixture, columns of the table say how an image takes part in
-training: `weight` in the loss (0: not at all),
-`stage_end`, the share of the steps after which the run turns to the images of the next stage, and `norm_group`, whose batch statistics
-normalise it (0: those of real images, which stay when the training is over).
+Where an arm asks for more than a mixture, columns of the table say how an image takes part:
+`weight` in the loss (0: not at all), `stage_end`, the share of the steps after which the run turns
+to the images of the next stage, and `norm_group`, whose batch statistics normalise it (0: those of
+real images, which stay when the training is over).
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from lib.faces.arms import Arm, filtered_pool
-from lib.faces.faceset import CLASSES, FaceSet, concat
+from lib.faces.faceset import FaceSet, concat
 from lib.study.errors import StudyError
+
+STREAM = 40  # of the study's seed, for subsets, duplicates and shuffles
 
 
 def synthetic_count(n_real: int, share: float) -> int:
-    """Count the synthetic images that make `share` of the total beside n_real real ones."""
+    """Count the synthetic images that make `share` of the total beside n_real real ones.
+
+    Raises:
+        StudyError: a share of 1 or more.
+    """
     if share >= 1:
-        raise StudyError(f"a synthetic share of {share:g} beside real images cannot be; synthetic images alone are synthetic_multiples")
+        raise StudyError(
+            f"a synthetic share of {share:g} beside real images cannot be; synthetic images alone "
+            "are synthetic_multiples"
+        )
     return round(share / (1 - share) * n_real)
 
 
-def build_arm(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, extra: FaceSet | None = None) -> FaceSet:
+def build_arm(
+    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, extra: FaceSet | None = None
+) -> FaceSet:
     """Build the training set of an arm.
 
     Args:
         arm: which.
         real: the real training images.
-        pools: synthetic face sets by name, in order of generation, as curation left them; those of filter arms by `filtered_pool`.
-        seed: of subsets, duplicates and shuffles: drawn once per study, so that all arms share them.
+        pools: synthetic face sets by `arm.source`, in order of generation, as curation left them;
+            those of filtered arms by `filtered_pool(arm.source, arm.only)`.
+        seed: of subsets, duplicates and shuffles: drawn once per study, so that all arms share
+            them.
         extra: held-back real images, for the control `extra`.
 
     Raises:
-        StudyError: a pool that is not there or too small.
+        StudyError: a pool that is not there, has other classes or is too small.
     """
-    rng, n = np.random.default_rng([seed, 40]), len(real)
-    if arm.kind in ("base", "fewer"):
-        return real
-    if arm.kind == "subset":
-        return real.select(stratified(real.labels, round(arm.share * n), rng))
-    if arm.kind == "duplicate":
-        return _oversampled(real, rng) if arm.control_of == "balance" else concat([real, _copies(real, synthetic_count(n, arm.share), rng)])
-    if arm.kind == "extra":
-        return concat([real, _first(extra, synthetic_count(n, arm.share), arm, "the held-back real images (drawn_extra)")])
-    kind, pool = arm.control_of if arm.kind == "shuffled" else arm.kind, _pool(arm, pools)
-    if kind in ("replace", "scarce"):
-        real = real.select(stratified(real.labels, round(arm.share * n), rng))
-    added = (
-        pool.select(_fill(real, pool, arm))
-        if kind == "balance"
-        else _first(pool, _count(kind, arm.share, n, len(real)), arm, f"pool {arm.pool}")
-    )
-    added = _shuffled(added, rng) if arm.kind == "shuffled" else added
-    return added if kind == "synthetic" else _joined(kind, arm, real, added)
-
-
-def _count(kind: str, share: float, n: int, kept: int) -> int:
-    """Count the synthetic images beside `kept` of n real ones."""
-    return round(share * n) if kind == "synthetic" else n - kept if kind in ("replace", "scarce") else synthetic_count(n, share)
-
-
-def _joined(kind: str, arm: Arm, real: FaceSet, added: FaceSet) -> FaceSet:
-    """Put real and synthetic images together and say of each how it takes part in training."""
-    first = len(added) / max(1, len(real) + len(added))  # of the steps: each image is seen as often as in a plain supplement
-    columns = {"staged": ("stage_end", 1.0, first), "reversed": ("stage_end", 1 - first, 1.0), "weighted": ("weight", 1.0, arm.weight),
-               "splitnorm": ("norm_group", 0, 1)}  # fmt: skip
-    joined = concat([real, added])
-    if kind not in columns:
-        return joined
-    name, of_real, of_synthetic = columns[kind]
-    return FaceSet(joined.images, joined.table.assign(**{name: np.repeat([of_real, of_synthetic], [len(real), len(added)])}))
+    # Every arm starts the same stream, so that arms share their subsets and copies.
+    rng = np.random.default_rng([seed, STREAM])
+    if arm.pool:
+        return _synthetic_arm(arm, real, _pool_of(arm, pools, real), rng)
+    return _real_arm(arm, real, extra, rng)
 
 
 def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n positions that keep the class shares, in rising order; for one seed a smaller choice is part of every larger one.
+    """Choose n positions that keep the class shares.
 
-    Source: seats by Webster's divisors (Balinski and Young 1982), which never take one back as their number grows.
+    For one seed a smaller choice is part of every larger one.
+
+    Args:
+        labels: int64 (N,).
+
+    Returns:
+        int64 (n,), rising.
+
+    Source: seats by Webster's divisors (Balinski and Young 1982), which never take one back as
+    their number grows.
     """
+    # Spread each class's images evenly over 0 to 1, in random order; the first n positions then
+    # hold every class by its share.
     place = np.empty(len(labels))
-    for c in range(len(CLASSES)):
-        rows = rng.permutation(np.flatnonzero(labels == c))
-        place[rows] = (np.arange(len(rows)) + 0.5) / max(1, len(rows))
+    for label in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == label))
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.sort(np.argsort(place, kind="stable")[:n])
 
 
-def _pool(arm: Arm, pools: dict[str, FaceSet]) -> FaceSet:
-    name = filtered_pool(arm.pool, arm.only) if arm.only else arm.pool
+def _real_arm(arm: Arm, real: FaceSet, extra: FaceSet | None, rng: np.random.Generator) -> FaceSet:
+    """Build an arm of real images alone."""
+    # The control fewer_steps differs from base by its steps alone.
+    if arm.kind in ("base", "fewer_steps"):
+        return real
+
+    # Fewer real images.
+    if arm.kind == "subset":
+        return _subset(real, arm.share, rng)
+
+    # More images: copies of the same ones, or held-back real ones.
+    if arm.kind == "duplicate" and arm.control_of == "balance":
+        return _oversampled(real, rng)
+    if arm.kind == "duplicate":
+        return concat([real, _copies(real, synthetic_count(len(real), arm.share), rng)])
+    if arm.kind == "extra":
+        count = synthetic_count(len(real), arm.share)
+        return concat([real, _first(extra, count, arm, "the held-back real images (drawn_extra)")])
+    raise StudyError(f"arm {arm.name}: a {arm.kind} arm needs a pool")
+
+
+def _synthetic_arm(arm: Arm, real: FaceSet, pool: FaceSet, rng: np.random.Generator) -> FaceSet:
+    """Build an arm with synthetic images; a shuffled one like the arm that it controls."""
+    shuffled = arm.kind == "shuffled"
+    kind = arm.control_of if shuffled else arm.kind
+    total = len(real)
+
+    # Arms with little real data keep a subset of it.
+    if kind in ("replace", "scarce"):
+        real = _subset(real, arm.share, rng)
+
+    # Choose the synthetic images.
+    if kind == "balance":
+        added = pool.select(_fill(real, pool, arm))
+    elif kind == "synthetic":
+        added = _first(pool, round(arm.share * total), arm, f"pool {arm.source}")
+    elif kind in ("replace", "scarce"):
+        added = _first(pool, total - len(real), arm, f"pool {arm.source}")
+    else:
+        added = _first(pool, synthetic_count(total, arm.share), arm, f"pool {arm.source}")
+
+    # Put them beside the real ones.
+    if shuffled:
+        added = _shuffled(added, rng)
+    if kind == "synthetic":
+        return added
+    return _with_roles(kind, arm.weight, real, added)
+
+
+def _with_roles(kind: str, weight: float, real: FaceSet, added: FaceSet) -> FaceSet:
+    """Join real and synthetic images, and write down how each takes part in training.
+
+    Args:
+        weight: of a synthetic image in the loss, for the kind weighted.
+    """
+    joined = concat([real, added])
+    counts = [len(real), len(added)]
+
+    # In stages each image is seen as often as in a plain supplement.
+    synthetic_share = len(added) / max(1, len(joined))
+    if kind == "staged":
+        return joined.with_columns(stage_end=np.repeat([1.0, synthetic_share], counts))
+    if kind == "reversed":
+        return joined.with_columns(stage_end=np.repeat([1 - synthetic_share, 1.0], counts))
+
+    # In a mixture each image has its weight, or its batch statistics.
+    if kind == "weighted":
+        return joined.with_columns(weight=np.repeat([1.0, weight], counts))
+    if kind == "auxiliary_norm":
+        return joined.with_columns(norm_group=np.repeat([0, 1], counts))
+    return joined
+
+
+def _pool_of(arm: Arm, pools: dict[str, FaceSet], real: FaceSet) -> FaceSet:
+    """Find an arm's pool; its ids begin with the pool's name.
+
+    Raises:
+        StudyError: it is not there, or its classes are not those of the real images.
+    """
+    # A pool as one curation step left it has a name of its own.
+    name = filtered_pool(arm.source, arm.only) if arm.only else arm.source
     if arm.only and name not in pools:
-        raise StudyError(f"arm {arm.name}: no step {arm.only!r} judged pool {arm.pool} alone; set filter_arms for it and run notebook 30")
+        raise StudyError(
+            f"arm {arm.name}: there are no verdicts of the step {arm.only!r} alone on pool "
+            f"{arm.source}; put it into filter_arms and run notebook 30"
+        )
     if name not in pools:
-        raise StudyError(f"arm {arm.name}: pool {name!r} is not there; there are {', '.join(pools) or 'none'}. Run notebook 20 for it")
+        raise StudyError(
+            f"arm {arm.name}: pool {name!r} is not there; there are "
+            f"{', '.join(pools) or 'none'}. Run notebook 20 for it"
+        )
+
+    # Labels are positions in the class list, so the lists have to be equal.
     pool = pools[name]
-    return FaceSet(pool.images, pool.table.assign(id=f"{arm.pool}/" + pool.table["id"]))
+    if pool.classes != real.classes:
+        raise StudyError(
+            f"arm {arm.name}: pool {name} has the classes {', '.join(pool.classes)}, the real "
+            f"images {', '.join(real.classes)}; run notebook 20 for it again"
+        )
+    return pool.with_columns(id=f"{arm.source}/" + pool.table["id"])
 
 
-def _first(faces: FaceSet | None, n: int, arm: Arm, what: str) -> FaceSet:
-    """Take the first n images in order of generation: arms of growing share are cumulative, as S1's."""
-    have = 0 if faces is None else len(faces)
-    if have < n:
-        raise StudyError(f"arm {arm.name}: needs {n} images, {what} holds {have}; raise pool_images, or ask for a smaller share")
-    return faces.select(np.arange(n))
+def _subset(real: FaceSet, share: float, rng: np.random.Generator) -> FaceSet:
+    """Choose a share of the real images that keeps the class shares."""
+    return real.select(stratified(real.labels, round(share * len(real)), rng))
 
 
-def _copies(faces: FaceSet, wanted: int, rng: np.random.Generator) -> FaceSet:
-    """Duplicate images at random, each once before any twice; a copy's id says which copy it is."""
-    n = len(faces)
-    chosen = np.concatenate([rng.permutation(n) for _ in range(-(-wanted // n))] or [np.zeros(0, int)])[:wanted]
-    table = faces.table.iloc[chosen]
-    return FaceSet(faces.images[chosen], table.assign(id=table["id"] + [f"-copy{place // n + 1}" for place in range(wanted)]))
+def _first(faces: FaceSet | None, count: int, arm: Arm, source: str) -> FaceSet:
+    """Take the first images in order of generation: arms of growing share are cumulative, as S1's.
+
+    Args:
+        source: what the images are, for the message.
+
+    Raises:
+        StudyError: there are fewer.
+    """
+    available = 0 if faces is None else len(faces)
+    if available < count:
+        raise StudyError(
+            f"arm {arm.name}: needs {count} images, {source} holds {available}; raise "
+            "pool_images, or ask for a smaller share"
+        )
+    return faces.select(np.arange(count))
+
+
+def _copies(faces: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
+    """Duplicate images at random, each once before any twice; a copy's id ends with its number."""
+    # Whole rounds over all images, each in an order of its own.
+    rounds = -(-count // len(faces))
+    orders = [np.zeros(0, np.int64)]
+    for _ in range(rounds):
+        orders.append(rng.permutation(len(faces)))
+    rows = np.concatenate(orders)[:count]
+
+    # Ids first, for a face set has none twice.
+    table = faces.table.iloc[rows]
+    endings = [f"-copy{place // len(faces) + 1}" for place in range(count)]
+    table = table.assign(id=table["id"] + endings)
+    return replace(faces, images=faces.images[rows], table=table)
 
 
 def _oversampled(real: FaceSet, rng: np.random.Generator) -> FaceSet:
     """Duplicate images until every class is as large as the largest, each once before any twice."""
     largest = real.counts().max()
-    classes = [real.select(real.labels == c) for c in np.unique(real.labels)]
-    return concat([real, *(_copies(faces, largest - len(faces), rng) for faces in classes if len(faces) < largest)])
+    parts = [real]
+    for label in np.unique(real.labels):
+        of_class = real.select(real.labels == label)
+        if len(of_class) < largest:
+            parts.append(_copies(of_class, largest - len(of_class), rng))
+    return concat(parts)
 
 
 def _shuffled(faces: FaceSet, rng: np.random.Generator) -> FaceSet:
-    """Permute the labels over the images: class counts stay, what they say is gone."""
-    return FaceSet(faces.images, faces.table.assign(**{"class": rng.permutation(faces.table["class"].to_numpy())}))
+    """Permute the labels over the images: class counts stay, the labels no longer mean anything."""
+    return faces.with_columns(**{"class": rng.permutation(faces.table["class"].to_numpy())})
 
 
 def _fill(real: FaceSet, pool: FaceSet, arm: Arm) -> np.ndarray:
-    """Choose the pool's first images of every class that bring it to the largest class's count."""
+    """Choose the pool's first images of every class that bring it to the largest class's count.
+
+    Returns:
+        int64 (N,), positions in the pool, rising.
+
+    Raises:
+        StudyError: the pool holds too few images of a class.
+    """
+    # Images that each class lacks.
     missing = real.counts().max() - real.counts()
     chosen = []
-    for name in CLASSES:
+    for name in real.classes:
+        # The first ones in order of generation.
         of_class = np.flatnonzero(pool.table["class"] == name)
         if len(of_class) < missing[name]:
             raise StudyError(
-                f"arm {arm.name}: needs {missing[name]} images of {name}, pool {arm.pool} holds {len(of_class)}; raise pool_images"
+                f"arm {arm.name}: needs {missing[name]} images of {name}, pool {arm.source} holds "
+                f"{len(of_class)}; raise pool_images"
             )
         chosen.append(of_class[: missing[name]])
     return np.sort(np.concatenate(chosen))

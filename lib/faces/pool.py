@@ -1,6 +1,8 @@
-"""A pool: a synthetic face set together with what curation said of each image. Nothing is deleted; rejected is a column with a reason.
+"""A pool: a synthetic face set together with what curation decided about each image.
 
-Verdicts are one long table, a row for each image that a step looked at: id, step, keep, score, reason, relabel (new class or "").
+Nothing is deleted; a rejected image stays, with the reason in a column. Verdicts are one long
+table, a row for each image that a step looked at: id, step, keep, score, reason, relabel (new
+class or "").
 """
 
 import shutil
@@ -9,42 +11,56 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.faces.faceset import CLASSES, FaceSet, load_faces, save_faces
+from lib.faces.faceset import FaceSet, load_faces, save_faces
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
 VERDICT_COLUMNS = ("id", "step", "keep", "score", "reason", "relabel")
 REVIEW = "review"  # the step of a person, which wins over every other
 
+# Verdicts of the whole chain, where a step sees what those before it kept; and of single steps,
+# each of which saw the whole pool.
+CHAIN, SINGLE_STEPS = "verdicts", "single_steps"
+
 
 def decide(verdicts: pd.DataFrame, ids: list[str]) -> pd.DataFrame:
     """Reduce the verdicts to one decision an image.
 
-    A person's verdict wins; otherwise an image stays when every step that saw it kept it, and the first rejection gives the reason.
+    A person's verdict wins; otherwise an image stays when every step that saw it kept it, and the
+    first rejection gives the reason.
 
     Args:
         verdicts: long table with VERDICT_COLUMNS, in the order of the steps.
         ids: images of the pool, in its order.
 
     Returns:
-        Table with one row per id: keep (bool), reason (str, empty for kept images), curated_class ("" where the label stays).
+        Table with one row per id: keep (bool), reason (str, empty for kept images), curated_class
+        ("" where the label stays).
     """
-    steps = verdicts[verdicts["step"] != REVIEW]
-    rejected = steps[~steps["keep"].astype(bool)].drop_duplicates("id", keep="first").set_index("id")
-    person = verdicts[verdicts["step"] == REVIEW].drop_duplicates("id", keep="last").set_index("id")
-    relabelled = verdicts[verdicts["relabel"] != ""].drop_duplicates("id", keep="last").set_index("id")["relabel"]
     table = pd.DataFrame(index=pd.Index(ids, name="id"))
+
+    # The steps: the first rejection counts.
+    steps = verdicts[verdicts["step"] != REVIEW]
+    rejected = steps[~steps["keep"].astype(bool)]
+    rejected = rejected.drop_duplicates("id", keep="first").set_index("id")
     table["keep"] = ~table.index.isin(rejected.index)
     table["reason"] = (rejected["step"] + ": " + rejected["reason"]).reindex(table.index)
+
+    # A person overrules them.
+    person = verdicts[verdicts["step"] == REVIEW].drop_duplicates("id", keep="last").set_index("id")
     table.loc[person.index, "keep"] = person["keep"].astype(bool)
     table.loc[person.index, "reason"] = REVIEW + ": " + person["reason"]
     table["reason"] = table["reason"].where(~table["keep"], "").fillna("").astype(str)
-    table["curated_class"] = relabelled.reindex(table.index).fillna("").astype(str)
+
+    # The last new label counts.
+    relabelled = verdicts[verdicts["relabel"] != ""].drop_duplicates("id", keep="last")
+    classes = relabelled.set_index("id")["relabel"]
+    table["curated_class"] = classes.reindex(table.index).fillna("").astype(str)
     return table.reset_index()
 
 
 def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None = None) -> Path:
-    """Save what curation said of a pool, and the curated images as an image folder.
+    """Save what curation decided about a pool, and the curated images as an image folder.
 
     Args:
         folder: the pool's folder, which holds its faces.
@@ -53,45 +69,62 @@ def save_verdicts(folder: Path, verdicts: pd.DataFrame, curated: FaceSet | None 
 
     Returns:
         The path of the verdicts.
+
+    Raises:
+        StudyError: a column of the verdicts is missing.
     """
+    # Fail before anything is written.
     missing = [name for name in VERDICT_COLUMNS if name not in verdicts.columns]
     if missing:
-        raise StudyError(f"verdicts for {folder}: column {missing[0]!r} is missing; a verdict has {', '.join(VERDICT_COLUMNS)}")
+        raise StudyError(
+            f"verdicts for {folder}: column {missing[0]!r} is missing; a verdict has "
+            f"{', '.join(VERDICT_COLUMNS)}"
+        )
+
+    # Replace the whole folder: pictures that an earlier curation kept must not linger.
     if curated is not None:
         images, fresh = curated_images(folder), curation_folder(folder) / ".images.tmp"
         shutil.rmtree(fresh, ignore_errors=True)
         save_faces(curated, fresh, pictures=True)
-        shutil.rmtree(images, ignore_errors=True)  # pictures that an earlier curation kept must not linger
+        shutil.rmtree(images, ignore_errors=True)
         fresh.replace(images)
-    path = curation_folder(folder) / "verdicts.parquet"
-    with atomic_write(path) as file:  # last, so that verdicts never announce images that are not there
-        verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
-    return path
+
+    # The verdicts last, so that they never announce images that are not there.
+    return _write_verdicts(folder, verdicts, CHAIN)
 
 
-def save_alone(folder: Path, verdicts: pd.DataFrame) -> Path:
-    """Save what single steps say of the whole pool, each without the others: arms filtered by one step alone are made from it."""
-    path = curation_folder(folder) / "alone.parquet"
-    with atomic_write(path) as file:
-        verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
-    return path
+def save_single_steps(folder: Path, verdicts: pd.DataFrame) -> Path:
+    """Save the verdicts that single steps gave on the whole pool, each without the others.
+
+    Arms that are filtered by one step alone are made from them.
+    """
+    return _write_verdicts(folder, verdicts, SINGLE_STEPS)
 
 
-def judged_alone(folder: Path) -> set[str]:
-    """List the steps that judged the whole pool without the others."""
-    return set(load_verdicts(folder, "alone")["step"])
+def single_steps(folder: Path) -> set[str]:
+    """List the steps that gave verdicts on the whole pool without the others."""
+    return set(load_verdicts(folder, SINGLE_STEPS)["step"])
 
 
-def load_verdicts(folder: Path, name: str = "verdicts") -> pd.DataFrame:
-    """Load the verdicts of a pool, or what steps say `alone`; an empty table when it was never curated."""
+def load_verdicts(folder: Path, name: str = CHAIN) -> pd.DataFrame:
+    """Load the verdicts on a pool: an empty table when it was never curated.
+
+    Args:
+        name: CHAIN or SINGLE_STEPS.
+    """
     path = curation_folder(folder) / f"{name}.parquet"
-    if not path.exists():
-        return pd.DataFrame({name: pd.Series(dtype=bool if name == "keep" else object) for name in VERDICT_COLUMNS})
-    return pd.read_parquet(path)
+    if path.exists():
+        return pd.read_parquet(path)
+
+    # The same columns without rows.
+    kinds = {column: bool if column == "keep" else object for column in VERDICT_COLUMNS}
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in kinds.items()})
 
 
 def curation_folder(folder: Path) -> Path:
-    """Locate what curation writes about a pool: beside the pool's folder, which belongs to the notebook that made it."""
+    """Locate what curation writes about a pool: beside the pool's folder, which belongs to the
+    notebook that made it.
+    """
     return Path(folder).parent / "curation" / Path(folder).name
 
 
@@ -105,49 +138,38 @@ def load_pool(folder: Path, *, curated: bool = False, steps: tuple[str, ...] = (
 
     Args:
         folder: the pool's folder.
-        curated: False: every image as generated, with columns keep, reason and curated_class (all kept when never curated).
-            True: only the images that curation kept, cropped and relabelled as it decided, in order of generation.
-        steps: instead of the whole chain, only the images that each of these steps keeps when it judges the whole pool alone: uncropped,
-            relabelled where the step says so, in order of generation; a person's decisions do not count. See `filter_arms`.
+        curated: False: every image as generated, with columns keep, reason and curated_class (all
+            kept when never curated). True: only the images that curation kept, cropped and
+            relabelled as it decided, in order of generation.
+        steps: instead of the whole chain, only the images that each of these steps keeps when it
+            sees the whole pool: uncropped, relabelled where the step decides so, in order of
+            generation; a person's decisions do not count. See `filter_arms`.
 
     Returns:
         The pool as a face set.
 
     Raises:
-        StudyError: no pool there, verdicts about images that the pool does not hold, or a step that did not judge it alone.
+        StudyError: no pool there, verdicts about images that the pool does not hold, or a step
+            that did not see the whole pool.
     """
     folder = Path(folder)
+    # A pool never made.
     if not (folder / "faces.npz").exists():
         raise StudyError(f"no pool in {folder}: run notebook 20 for this pool first")
-    if curated and not steps and (curated_images(folder) / "faces.npz").exists():
+
+    # What single steps keep.
+    if steps:
+        verdicts = _verdicts_of(folder, steps)
+        return apply_decisions(_with_decisions(folder, load_faces(folder), verdicts))
+
+    # What the whole chain keeps, as it was saved.
+    if curated and (curated_images(folder) / "faces.npz").exists():
         faces = load_faces(curated_images(folder))
-        return FaceSet(faces.images, faces.table.assign(keep=True, reason="", curated_class=""))
-    pool = _with_decisions(folder, load_faces(folder), _alone(folder, steps) if steps else load_verdicts(folder))
-    return apply_decisions(pool) if curated or steps else pool
+        return faces.with_columns(keep=True, reason="", curated_class="")
 
-
-def _alone(folder: Path, steps: tuple[str, ...]) -> pd.DataFrame:
-    """Take the verdicts that these steps gave without the others."""
-    verdicts = load_verdicts(folder, "alone")
-    for step in steps:
-        if step not in set(verdicts["step"]):
-            raise StudyError(
-                f"pool {folder.name}: the step {step!r} has not judged it alone; set filter_arms to hold it and run notebook 30 for this "
-                f"pool"
-            )
-    return verdicts[verdicts["step"].isin(steps)]
-
-
-def _with_decisions(folder: Path, faces: FaceSet, verdicts: pd.DataFrame) -> FaceSet:
-    """Add what verdicts come to as columns: keep, reason, curated_class."""
-    unknown = set(verdicts["id"]) - set(faces.table["id"])
-    if unknown:
-        raise StudyError(
-            f"{curation_folder(folder)}: verdicts on {len(unknown)} ids that are not in the pool (first: {min(unknown)}); run notebook 30 "
-            f"again"
-        )
-    decided = decide(verdicts, faces.table["id"].tolist())
-    return FaceSet(faces.images, faces.table.assign(**{name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}))
+    # Every image, or those kept where only verdicts were saved.
+    pool = _with_decisions(folder, load_faces(folder), load_verdicts(folder))
+    return apply_decisions(pool) if curated else pool
 
 
 def apply_decisions(pool: FaceSet) -> FaceSet:
@@ -155,10 +177,54 @@ def apply_decisions(pool: FaceSet) -> FaceSet:
 
     Args:
         pool: face set with the columns keep and curated_class.
+
+    Raises:
+        StudyError: a new label that is none of the pool's classes.
     """
     kept = pool.select(pool.table["keep"].to_numpy(dtype=bool))
-    new = kept.table["curated_class"].to_numpy(dtype=object)
-    bad = sorted(set(new) - set(CLASSES) - {""})
-    if bad:
-        raise StudyError(f"curation relabels to the unknown class {bad[0]!r}; classes are {', '.join(CLASSES)}")
-    return FaceSet(kept.images, kept.table.assign(**{"class": np.where(new == "", kept.table["class"], new)}))
+    relabelled = kept.table["curated_class"].to_numpy(dtype=object)
+    unknown = sorted(set(relabelled) - set(pool.classes) - {""})
+    if unknown:
+        raise StudyError(
+            f"curation relabels to the unknown class {unknown[0]!r}; classes are "
+            f"{', '.join(pool.classes)}"
+        )
+
+    # "" keeps the label.
+    names = np.where(relabelled == "", kept.table["class"], relabelled)
+    return kept.with_columns(**{"class": names})
+
+
+def _write_verdicts(folder: Path, verdicts: pd.DataFrame, name: str) -> Path:
+    """Write verdicts into the pool's curation folder; return the path."""
+    path = curation_folder(folder) / f"{name}.parquet"
+    with atomic_write(path) as file:
+        verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
+    return path
+
+
+def _verdicts_of(folder: Path, steps: tuple[str, ...]) -> pd.DataFrame:
+    """Take the verdicts that these steps gave without the others."""
+    # A step has seen all images or none.
+    verdicts = load_verdicts(folder, SINGLE_STEPS)
+    for step in steps:
+        if step not in set(verdicts["step"]):
+            raise StudyError(
+                f"pool {folder.name}: there are no verdicts of the step {step!r} alone; put it "
+                "into filter_arms and run notebook 30 for this pool"
+            )
+    return verdicts[verdicts["step"].isin(steps)]
+
+
+def _with_decisions(folder: Path, faces: FaceSet, verdicts: pd.DataFrame) -> FaceSet:
+    """Add the decisions that follow from verdicts as columns: keep, reason, curated_class."""
+    # Verdicts on another pool, or on an earlier making of this one, do not count.
+    unknown = set(verdicts["id"]) - set(faces.table["id"])
+    if unknown:
+        raise StudyError(
+            f"{curation_folder(folder)}: verdicts on {len(unknown)} ids that are not in the pool "
+            f"(first: {min(unknown)}); run notebook 30 again"
+        )
+    decided = decide(verdicts, faces.table["id"].tolist())
+    columns = {name: decided[name].to_numpy() for name in ("keep", "reason", "curated_class")}
+    return faces.with_columns(**columns)

@@ -1,1 +1,1 @@
-"""Generators: one file each, one contract: labels and seeds in, a face set out."""
+"""Generators: a file each, one contract: class labels and seeds in, a face set out."""

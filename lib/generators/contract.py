@@ -1,133 +1,349 @@
-"""What every generator does, and how one is made from parameters."""
+"""The contract of all generators, and the one place that makes them from parameters.
+
+`Generator` declares everything that pools, notebooks and the command for several GPUs use, with
+defaults for what most generators do not have. This module knows no torch: networks and diffusers
+are imported when a generator that needs them is made.
+"""
 
 import zlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+import pandas as pd
 
+from lib.compute.seeds import mixed_seed
 from lib.faces.faceset import FaceSet
-from lib.generators.sampling import mixed_seed
 from lib.study.errors import StudyError
+from lib.study.records import write_json
+
+SHARD = 512  # images that a killed sampling can cost
 
 
-class Generator(Protocol):
-    """Labels and seeds in, a face set out; image i depends on its own (label, seed) alone."""
+@dataclass(frozen=True)
+class LearntFrom:
+    """What a generator learnt from, recorded with every pool in generator.json."""
 
-    name: str
+    # "real": faces that the study gave it. "external": something else, such as ready-made images,
+    # Stable Diffusion's own training, or the rules of drawn faces.
+    kind: str = "external"
+    images: int = 0  # how many faces the study gave it
+    digest: str = ""  # of these faces (FaceSet.digest); "" for external
+    class_counts: tuple[int, ...] = ()  # how many of each class, in the order of the class list
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None):
-        """Learn from faces; returns the log of the training as a table, empty where nothing is learnt."""
+    def __post_init__(self):
+        # A list where it was read from JSON; a frozen dataclass sets its own fields this way alone.
+        object.__setattr__(self, "class_counts", tuple(self.class_counts))
+
+
+def learnt_from_faces(faces: FaceSet) -> LearntFrom:
+    """Record faces that the study gave a generator."""
+    counts = tuple(faces.counts().tolist())
+    return LearntFrom("real", len(faces), faces.digest(), counts)
+
+
+class Generator:
+    """Class labels and seeds in, a face set out; image i depends on its own pair alone.
+
+    The defaults are those of a generator that learns nothing, has no weights and makes images from
+    noise. A subclass gives at least `name`, `px`, `classes` and `sample`.
+    """
+
+    name: str  # kind of generator, as the parameter `generator` names it
+    px: int  # side of its images, pixels
+    classes: tuple[str, ...]  # what labels number: the classes of the faces that it is fit on
+    device: str = "cpu"  # or "cuda"; on the CPU equal seeds give equal bytes everywhere
+    shard: int = SHARD  # images that a killed sampling can cost
+
+    is_trained: bool = False  # whether `fit` trains weights on the faces
+    can_edit: bool = False  # whether `edit` works
+    remade_at_once: bool = False  # a whole pool takes seconds: it is made anew, not checked
+    learnt_from: LearntFrom = LearntFrom()  # so far
+
+    # Labels of images that exist already, int64 (N,), in order of generation: seed i is the i-th.
+    # None where any label can be asked for.
+    ready_made_labels: np.ndarray | None = None
+
+    @property
+    def settings(self) -> dict:
+        """What makes another generator of the same kind, for the model card."""
+        return {}
+
+    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
+        """Learn from faces.
+
+        Args:
+            faces: training images of the generator's classes.
+            folder: receives checkpoints, sheets of samples and the log; see `training_folder`.
+            progress: callable(text), called with a line at each log.
+            distance: callable(images uint8 (N, px, px), labels int64 (N,)) -> dict of floats,
+                measured on samples at each log.
+
+        Returns:
+            The log of the training, one row a log with the column step; empty where nothing is
+            learnt.
+        """
+        return pd.DataFrame({"step": []})
+
+    def training_folder(self, faces: FaceSet, trainings: Path, folder: Path) -> Path:
+        """Choose where `fit` trains on faces.
+
+        Args:
+            faces: training images.
+            trainings: folder of all trainings, shared by pools and studies that ask for the same.
+            folder: of the pool, for what is not shared.
+        """
+        return folder
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-        """Make one image per (label, seed), int64 (N,) each."""
+        """Make one image per (label, seed), int64 (N,) each, of the generator's classes."""
+        raise NotImplementedError(f"{type(self).__name__}.sample")
+
+    def edit(
+        self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, *, strength: float
+    ) -> FaceSet:
+        """Give faces the classes `labels`, image to image; image i depends on its own row alone.
+
+        Args:
+            images: uint8 (N, H, W), any size.
+            labels: int64 (N,), wanted classes.
+            seeds: int64 (N,), of the noise.
+            strength: share of the way from noise that is done anew, above 0 to 1.
+
+        Raises:
+            StudyError: a generator that makes images from noise alone.
+        """
+        raise cannot_edit(self.name, strength)
+
+    def prompts(self, labels: np.ndarray, seeds: np.ndarray) -> list[str] | None:
+        """Give the text that each (label, seed) is generated from; None where there is no text."""
+        return None
 
     def save(self, folder: Path) -> Path:
-        """Write weights as safetensors, settings as JSON."""
+        """Write the facts as generator.json, and weights where there are any; return the file."""
+        path = Path(folder) / "generator.json"
+        write_json(path, self.facts())
+        return path
 
     def load(self, folder: Path) -> "Generator":
-        """Read what save wrote."""
+        """Read the weights that `save` wrote; the generator itself where there are none."""
+        return self
 
     def facts(self) -> dict:
-        """Name generator, px, settings, training and parameters for the model card."""
+        """Describe the generator for the model card: plain data, as generator.json holds it."""
+        return {
+            "generator": self.name,
+            "px": self.px,
+            "classes": list(self.classes),
+            "settings": self.settings,
+            "training": {},  # steps, batch and seed of a trained generator
+            "parameters": {},  # number of weights by part of the network
+            "learnt_from": asdict(self.learnt_from),
+        }
 
 
-def make_generator(params: dict) -> Generator:
-    """Make the generator that `params["generator"]` names; a fresh network is initialised from `seed`.
+def make_generator(params: dict, classes: tuple[str, ...]) -> Generator:
+    """Make the generator that `params["generator"]` names; a new network draws its weights.
 
     Args:
-        params: the keys of base.yaml, at least those of its pools section, seed, device, image_px and synthetic.
+        params: the keys of base.yaml, at least those of its pools section, seed, device, image_px
+            and synthetic.
+        classes: class list of the faces that it is fit on (FaceSet.classes).
 
     Raises:
-        StudyError: an unknown generator.
+        StudyError: an unknown generator, classes that it cannot make, weights of another one, or
+            `edit_strength` for one that makes images from noise alone.
     """
     name = params["generator"]
-    if name == "drawn":
-        from lib.generators.drawn import Drawn
+    if params["generator_weights"]:
+        generator = _given(params, tuple(classes))
+    elif name in NETWORKS:
+        generator = _trained(params, tuple(classes))
+    elif name in PRETRAINED:
+        generator = PRETRAINED[name](params, tuple(classes))
+    else:
+        known = ", ".join((*PRETRAINED, *NETWORKS))
+        raise StudyError(f"generator is {name!r}; choices: {known}")
 
-        return Drawn(params["image_px"], params["drawn_identities"], params["drawn_mislabelled_share"])
-    if name == "folder":
-        from lib.generators.folder import read_folder
-
-        return read_folder(params["synthetic"])
-    if name == "stable":
-        from lib.generators.hardware import resolve_device
-        from lib.generators.prompts import read_prompts
-        from lib.generators.stable_diffusion import StableDiffusion
-
-        chosen = {
-            key: params[f"sd_{key}"]
-            for key in ("model", "px", "steps", "guidance", "batch", "per_prompt", "balanced", "swapped", "compiled")
-        }
-        return StableDiffusion(**chosen, device=resolve_device(params["device"]), words=read_prompts(emphasised=params["sd_emphasised"]))
-    if name in NETWORKS:
-        return trained_generator(name, params)
-    raise StudyError(f"generator is {name!r}; choices: drawn, folder, stable, {', '.join(NETWORKS)}")
+    # Better known now than after hours of training.
+    if params["edit_strength"] and not generator.can_edit:
+        raise cannot_edit(name, params["edit_strength"])
+    return generator
 
 
-def trained_generator(name: str, params: dict) -> Generator:
-    """Make a generator that is a network, weights drawn from `seed`."""
-    import torch
-
-    from lib.generators.hardware import resolve_device
-    from lib.generators.training_loop import Trained
-
-    with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(mixed_seed(params["seed"], zlib.crc32(name.encode())))
-        network = NETWORKS[name](params)
-    return Trained(
-        name,
-        network,
-        params["gan_px"],
-        params["gan_steps"],
-        params["gan_batch"],
-        params["seed"],
-        params["log_every_steps"],
-        resolve_device(params["device"]),
+def cannot_edit(name: str, strength: float) -> StudyError:
+    """Make the error that says that a generator makes images from noise alone."""
+    return StudyError(
+        f"edit_strength is {strength}, but {name} makes images from noise alone; "
+        "choose diffusion or stable, or set it to 0"
     )
 
 
-def _dcgan(params: dict):
+# --------------------------------------------------------------------------------------------------
+# Generators that learn nothing from the study's faces.
+
+
+def _drawn(params: dict, classes: tuple[str, ...]) -> Generator:
+    from lib.generators.drawn import DrawnGenerator
+
+    return DrawnGenerator(
+        px=params["image_px"],
+        classes=classes,
+        identities=params["drawn_identities"],
+        mislabelled_share=params["drawn_mislabelled_share"],
+    )
+
+
+def _folder(params: dict, classes: tuple[str, ...]) -> Generator:
+    from lib.generators.folder import read_folder
+
+    return read_folder(params["synthetic"], classes)
+
+
+def _stable(params: dict, classes: tuple[str, ...]) -> Generator:
+    from lib.compute.devices import resolve_device
+    from lib.faces.prompts import read_prompts
+    from lib.generators.stable_diffusion import StableDiffusion
+
+    return StableDiffusion(
+        model=params["sd_model"],
+        classes=classes,
+        px=params["sd_px"],
+        steps=params["sd_steps"],
+        guidance=params["sd_guidance"],
+        batch=params["sd_batch"],
+        per_prompt=params["sd_per_prompt"],
+        balanced=params["sd_balanced"],
+        swapped=params["sd_swapped"],
+        compiled=params["sd_compiled"],
+        device=resolve_device(params["device"]),
+        words=read_prompts(emphasised=params["sd_emphasised"], classes=classes),
+    )
+
+
+PRETRAINED = {"drawn": _drawn, "folder": _folder, "stable": _stable}
+
+# --------------------------------------------------------------------------------------------------
+# Networks that lib.generators.training_loop trains.
+
+
+def _trained(params: dict, classes: tuple[str, ...]) -> Generator:
+    """Make a generator that is a network of ours, its weights drawn from `seed`."""
+    import torch
+
+    from lib.compute.devices import resolve_device
+    from lib.generators.training_loop import TrainedGenerator
+
+    # Draw the weights, and leave torch's global generator as it was.
+    name = params["generator"]
+    network_class, _ = NETWORKS[name]()
+    seed = mixed_seed(params["seed"], zlib.crc32(name.encode()))
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        network = network_class(**network_settings(params), n_classes=len(classes))
+
+    return TrainedGenerator(
+        name=name,
+        network=network,
+        classes=classes,
+        px=params["gan_px"],
+        steps=params["gan_steps"],
+        batch=params["gan_batch"],
+        seed=params["seed"],
+        decay_share=params["gan_decay_share"],
+        log_every=params["log_every_steps"],
+        device=resolve_device(params["device"]),
+    )
+
+
+def _given(params: dict, classes: tuple[str, ...]) -> Generator:
+    """Make a generator of a weights file; how it samples is the parameters' choice."""
+    from lib.compute.devices import resolve_device
+    from lib.generators.weights import read_generator, settings_of_sampling
+
+    # The file holds one kind of generator, for one list of classes.
+    path, name = params["generator_weights"], params["generator"]
+    if name not in NETWORKS:
+        choices = ", ".join(NETWORKS)
+        raise StudyError(f"generator_weights: {name} reads no weights file; choices: {choices}")
+    network_class, _ = NETWORKS[name]()
+    chosen = network_settings(params)
+    sampling = {key: chosen[key] for key in settings_of_sampling(network_class) if key in chosen}
+    generator = read_generator(path, sampling=sampling, device=resolve_device(params["device"]))
+    for what, wanted, given in (
+        ("the generator", name, generator.name),
+        ("the classes", ", ".join(classes), ", ".join(generator.classes)),
+    ):
+        if wanted != given:
+            raise StudyError(f"generator_weights: {path} is of {what} {given}, not {wanted}")
+    return generator
+
+
+def network_settings(params: dict) -> dict:
+    """Collect the settings of the network that `params["generator"]` names, by its arguments."""
+    _, keys = NETWORKS[params["generator"]]()
+    return {setting: params[key] for setting, key in (SIZES | keys).items()}
+
+
+# Settings that every network has, and the keys that hold them; the number of classes is another.
+SIZES = {"px": "gan_px", "lr": "gan_lr"}
+
+
+def _dcgan() -> tuple[type, dict[str, str]]:
     from lib.generators.dcgan import DCGAN
 
-    return DCGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], conditional=params["gan_conditional"])
+    return DCGAN, {"width": "gan_width", "conditional": "gan_conditional"}
 
 
-def _cgan(params: dict):
+def _cgan() -> tuple[type, dict[str, str]]:
     from lib.generators.cgan import CGAN
 
-    return CGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"])
+    return CGAN, {"width": "gan_width"}
 
 
-def _acgan(params: dict):
+def _acgan() -> tuple[type, dict[str, str]]:
     from lib.generators.cgan import ACGAN
 
-    return ACGAN(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"])
+    return ACGAN, {"width": "gan_width"}
 
 
-def _diffusion(params: dict):
-    from lib.generators.diffusion import Diffusion
-
-    chosen = {
-        "guidance": params["diffusion_guidance"],
-        "sample_steps": params["diffusion_sample_steps"],
-        "patch": params["diffusion_patch"],
-    }
-    return Diffusion(px=params["gan_px"], width=params["gan_width"], lr=params["gan_lr"], **chosen)
-
-
-def _stylegan(params: dict):
+def _stylegan() -> tuple[type, dict[str, str]]:
     from lib.generators.stylegan import StyleGAN
 
-    chosen = {name: params[f"gan_{name}"] for name in ("px", "width", "lr", "condition", "augment", "r1", "truncation")}
-    return StyleGAN(**chosen, share=params["gan_augment_share"])
+    return StyleGAN, {
+        "width": "gan_width",
+        "condition": "gan_condition",
+        "augment": "gan_augment",
+        "share": "gan_augment_share",
+        "r1": "gan_r1",
+        "truncation": "gan_truncation",
+    }
 
 
-NETWORKS = {"dcgan": _dcgan, "cgan": _cgan, "acgan": _acgan, "stylegan": _stylegan, "diffusion": _diffusion}
+def _diffusion() -> tuple[type, dict[str, str]]:
+    from lib.generators.diffusion import Diffusion
+
+    return Diffusion, {
+        "channels": "diffusion_channels",
+        "blocks": "diffusion_blocks",
+        "patch": "diffusion_patch",
+        "dropout": "diffusion_dropout",
+        "augment_share": "diffusion_augment_share",
+        "votes_share": "diffusion_votes_share",
+        "precision": "diffusion_precision",
+        "guidance": "diffusion_guidance",
+        "interval": "diffusion_interval",
+        "sample_steps": "diffusion_sample_steps",
+        "average": "diffusion_average",
+        "guide": "diffusion_guide",
+    }
 
 
-def training_folder(generator: Generator, faces: FaceSet, trainings: Path, folder: Path) -> Path:
-    """Choose where a generator trains: under `trainings`, shared by all pools and studies that ask for
-    the same training; else the pool's folder.
-    """
-    return generator.home(faces, trainings) if hasattr(generator, "home") else folder
+# Name: a function that gives the class of the network, and the keys of the settings it alone has.
+NETWORKS = {
+    "dcgan": _dcgan,
+    "cgan": _cgan,
+    "acgan": _acgan,
+    "stylegan": _stylegan,
+    "diffusion": _diffusion,
+}

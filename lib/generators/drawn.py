@@ -1,52 +1,53 @@
-"""Drawn faces in the part of a generator: the truth about them is known, so they test the study itself."""
+"""Drawn faces in the part of a generator: the truth about them is known, so they test the study."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from lib.faces.drawn import draw_faces
+from lib.faces.drawn import draw_faces, drawable
 from lib.faces.faceset import FaceSet
-from lib.study.records import write_json
+from lib.generators.contract import Generator
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A generator that draws.
+class DrawnGenerator(Generator):
+    """A generator that draws the seven emotions, or some of them.
 
-    Args:
-        px: side of its images, pixels.
-        identities: people it draws from, 0: a new one per image.
-        mislabelled_share: share of images whose face is of another class than the label, 0 to 1.
+    Raises:
+        StudyError: a class that cannot be drawn.
     """
 
-    px: int = 48
-    identities: int = 0
-    mislabelled_share: float = 0.0
-    name: str = "drawn"
+    px: int  # side of its images, pixels
+    classes: tuple[str, ...]  # emotions that labels number
+    identities: int = 0  # people it draws from, 0: a new one per image
+    mislabelled_share: float = 0.0  # of images whose face is of another class than stated, 0 to 1
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
-        """Learn nothing, for there is nothing to learn; the log is empty."""
-        return pd.DataFrame({"step": []})
+    name = "drawn"
+    remade_at_once = True
+
+    def __post_init__(self):
+        drawable(self.classes)
+
+    @property
+    def settings(self) -> dict:
+        return {"identities": self.identities, "mislabelled_share": self.mislabelled_share}
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-        """Draw one face per (label, seed), int64 (N,) each; the table keeps what was really drawn in true_class."""
+        """Draw one face per (label, seed), int64 (N,) each.
+
+        The table keeps what was really drawn in true_class.
+        """
+        # Draw.
         labels, seeds = np.asarray(labels, np.int64), np.asarray(seeds, np.int64)
-        faces = draw_faces(labels, seeds, px=self.px, identities=self.identities, mislabelled_share=self.mislabelled_share)
-        ids = [f"drawn-{kind}-{seed}" for kind, seed in zip(faces.table["class"], seeds)]
-        return FaceSet(faces.images, faces.table.assign(id=ids, split="train", source="drawn", generator=self.name, seed=seeds))
+        faces = draw_faces(
+            labels,
+            seeds,
+            classes=self.classes,
+            px=self.px,
+            identities=self.identities,
+            mislabelled_share=self.mislabelled_share,
+        )
 
-    def save(self, folder: Path) -> Path:
-        """Write generator.json."""
-        write_json(Path(folder) / "generator.json", self.facts())
-        return Path(folder) / "generator.json"
-
-    def load(self, folder: Path) -> "Drawn":
-        """Return itself: there are no weights."""
-        return self
-
-    def facts(self) -> dict:
-        """What the model card says."""
-        settings = {"identities": self.identities, "mislabelled_share": self.mislabelled_share}
-        return {"generator": self.name, "px": self.px, "settings": settings, "training": {}, "parameters": {}}
+        # Record how, as other generators do; `class` is what is stated.
+        ids = [f"drawn-{name}-{seed}" for name, seed in zip(faces.table["class"], seeds)]
+        return faces.with_columns(id=ids, generator=self.name)

@@ -1,109 +1,179 @@
-"""Image to image as a pool: real training faces in, the same faces with another expression out (S3 asked for it).
+"""Image to image as a pool: real training faces in, the same faces with another class out.
 
 Diffusion noises a face part of the way and denoises it to another class; Stable Diffusion does so
-with a prompt. The images still show the people of the photographs they are made from, so every page treats them as photographs.
+with a prompt (S3 asked for it). The images still show the people of the photographs that they are
+made from, so every page treats them as photographs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lib.compute.seeds import mixed_seed
 from lib.faces.faceset import FaceSet, resize
-from lib.generators.contract import Generator
-from lib.generators.pools import SHARD
-from lib.generators.sampling import mixed_seed
-from lib.generators.training_loop import face_set
+from lib.generators.contract import Generator, LearntFrom, learnt_from_faces
 from lib.study.errors import StudyError
+
+CHOICE_STREAM = 2  # of a seed, for the choice of the real face
 
 
 @dataclass(frozen=True)
-class Editor:
+class Editor(Generator):
     """A generator that starts from real faces instead of noise.
 
-    Args:
-        generator: trained diffusion or Stable Diffusion.
-        faces: real training faces; image i starts from one of another class than its label, which its seed chooses.
-        strength: share of the way that is noised and done anew, above 0 (hardly a change) to 1 (another image).
+    Image i starts from a face of another class than its label, which its seed chooses.
     """
 
-    generator: Generator
-    faces: FaceSet
-    strength: float
+    generator: Generator  # trained, one that can edit: diffusion or Stable Diffusion
+    faces: FaceSet  # real training faces
+    strength: float  # share of the way that is done anew, above 0 (hardly a change) to 1
+
+    # ----------------------------------------------------------------------------------------------
+    # Editing.
+
+    def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
+        """Edit one real face per (label, seed), int64 (N,) each.
+
+        The table names the face in edited_from and its class in edited_class.
+        """
+        labels, seeds = np.asarray(labels, np.int64), np.asarray(seeds, np.int64)
+
+        # Edit the chosen faces.
+        rows = self.source_rows(labels, seeds)
+        edited = self.edit(self.faces.images[rows], labels, seeds, strength=self.strength)
+
+        # Record what each image was made from.
+        return edited.with_columns(
+            edited_from=self.faces.table["id"].to_numpy()[rows],
+            edited_class=self.faces.table["class"].to_numpy()[rows],
+            edit_strength=self.strength,
+        )
+
+    def edit(
+        self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, *, strength: float
+    ) -> FaceSet:
+        """Give faces the classes `labels`; see Generator.edit."""
+        return self.generator.edit(images, labels, seeds, strength=strength)
+
+    def source_rows(self, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """Choose the real face that each image starts from, one of another class, by the seed.
+
+        Returns:
+            int64 (N,), rows of `faces`.
+
+        Raises:
+            StudyError: all real faces are of the wanted class.
+        """
+        # List the faces of other classes, for each wanted class.
+        others = {label: np.flatnonzero(self.faces.labels != label) for label in np.unique(labels)}
+        if any(len(rows) == 0 for rows in others.values()):
+            raise StudyError(
+                "edit_strength: the real faces are all of one class; there is none to give "
+                "another expression"
+            )
+
+        # Choose one for each image.
+        chosen = np.empty(len(labels), np.int64)
+        for i, (label, seed) in enumerate(zip(labels, seeds)):
+            rows = others[label]
+            chosen[i] = rows[mixed_seed(int(seed), CHOICE_STREAM) % len(rows)]
+        return chosen
+
+    # ----------------------------------------------------------------------------------------------
+    # The rest of the contract, which the generator within answers.
 
     @property
     def name(self) -> str:
         return self.generator.name
 
     @property
-    def shard(self) -> int:
-        """Images that a kill can cost."""
-        return getattr(self.generator, "shard", SHARD)
+    def px(self) -> int:
+        return self.generator.px
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None):
-        """Train the generator within; see its own fit."""
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.generator.classes
+
+    @property
+    def device(self) -> str:
+        return self.generator.device
+
+    @property
+    def shard(self) -> int:
+        return self.generator.shard
+
+    @property
+    def is_trained(self) -> bool:
+        return self.generator.is_trained
+
+    @property
+    def can_edit(self) -> bool:
+        return self.generator.can_edit
+
+    @property
+    def learnt_from(self) -> LearntFrom:
+        """What the generator within learnt from; at least the faces that are edited."""
+        if self.generator.learnt_from.kind == "real":
+            return self.generator.learnt_from
+        return learnt_from_faces(self.faces)
+
+    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
+        """Train the generator within; see Generator.fit."""
         return self.generator.fit(faces, folder=folder, progress=progress, distance=distance)
 
-    def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-        """Edit one real face per (label, seed), int64 (N,) each; the table names it in edited_from and its class in edited_class."""
-        labels, seeds = np.asarray(labels, np.int64), np.asarray(seeds, np.int64)
-        starts = self.starts(labels, seeds)
-        chosen = self.faces.table.iloc[starts]
-        made = edit(self.generator, self.faces.images[starts], labels, seeds, self.strength)
-        said = {"edited_from": chosen["id"].to_numpy(), "edited_class": chosen["class"].to_numpy(), "edit_strength": self.strength}
-        return FaceSet(made.images, made.table.assign(**said))
+    def training_folder(self, faces: FaceSet, trainings: Path, folder: Path) -> Path:
+        """Choose where the generator within trains."""
+        return self.generator.training_folder(faces, trainings, folder)
 
-    def starts(self, labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """Choose the real face that each image starts from, int64 (N,): one of another class, by the seed alone.
-
-        Raises:
-            StudyError: all real faces are of the wanted class.
-        """
-        others = {label: np.flatnonzero(self.faces.labels != label) for label in np.unique(labels)}
-        if any(not len(places) for places in others.values()):
-            raise StudyError("edit_strength: the real faces are all of one class; there is none to give another expression")
-        return np.array([others[label][mixed_seed(int(seed), 2) % len(others[label])] for label, seed in zip(labels, seeds)], np.int64)
+    def prompts(self, labels: np.ndarray, seeds: np.ndarray) -> list[str] | None:
+        """Give the text that each image is edited by; None where there is no text."""
+        return self.generator.prompts(labels, seeds)
 
     def save(self, folder: Path) -> Path:
-        """Write the weights of the generator within."""
-        return self.generator.save(folder)
+        """Write the weights of the generator within, and what it edits."""
+        file = self.generator.save(folder)
+        super().save(folder)
+        return file
 
     def load(self, folder: Path) -> "Editor":
         """Read the weights of the generator within."""
-        return Editor(self.generator.load(folder), self.faces, self.strength)
+        return replace(self, generator=self.generator.load(folder))
 
     def facts(self) -> dict:
-        """What the model card says."""
+        """Describe the generator within, and what it edits."""
         facts = self.generator.facts()
-        return facts | {"settings": facts["settings"] | {"edit_strength": self.strength, "edits": self.faces.digest()[:16]}}
+        edits = {"edit_strength": self.strength, "edits": self.faces.digest()[:16]}
+        return facts | {"settings": facts["settings"] | edits}
 
 
-def edited(generator: Generator, faces: FaceSet, strength: float) -> Generator:
-    """Let a generator start from real faces, or leave it as it is where strength is 0."""
-    return Editor(generator, faces, strength) if strength else generator
+def with_editing(generator: Generator, faces: FaceSet, strength: float) -> Generator:
+    """Let a generator start from real faces; it stays as it is where strength is 0."""
+    if not strength:
+        return generator
+    return Editor(generator, faces, strength)
 
 
-def before(pool: FaceSet, faces: FaceSet) -> FaceSet:
-    """Find the real faces that an edited pool was made from: row i is what image i started from, at the pool's size."""
-    rows = pd.Index(faces.table["id"]).get_indexer(pool.table["edited_from"])
-    if (rows < 0).any():
-        raise StudyError(f"{(rows < 0).sum()} edited images name a face that is not among the real ones; make the pool again (notebook 20)")
-    return FaceSet(resize(faces.images[rows], pool.images.shape[1]), faces.table.iloc[rows].assign(id=pool.table["id"].to_numpy()))
+def edited_sources(pool: FaceSet, faces: FaceSet) -> FaceSet:
+    """Find the real faces that an edited pool was made from.
 
-
-def edit(generator: Generator, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, strength: float) -> FaceSet:
-    """Give images, uint8 (N, H, W), the expressions `labels`.
+    Returns:
+        Face set at the pool's size and with its ids; row i is what image i started from.
 
     Raises:
-        StudyError: a generator that makes images from noise alone.
+        StudyError: an image names a face that is not among `faces`.
     """
-    if hasattr(generator, "edit"):
-        return generator.edit(images, labels, seeds, strength=strength)
-    network = getattr(generator, "network", None)
-    if not hasattr(network, "relabel"):
+    # Find the face that each image names.
+    rows = pd.Index(faces.table["id"]).get_indexer(pool.table["edited_from"])
+    missing = int((rows < 0).sum())
+    if missing:
         raise StudyError(
-            f"edit_strength is {strength}, but {generator.name} makes images from noise alone; choose diffusion or stable, or set it to 0"
+            f"{missing} edited images name a face that is not among the real ones; "
+            "make the pool again (notebook 20)"
         )
-    network.to(generator.device).eval()
-    return face_set(network.relabel(resize(images, generator.px), labels, seeds, strength=strength), labels, seeds, generator.name)
+
+    # Take these faces, at the pool's size.
+    images = resize(faces.images[rows], pool.images.shape[1])
+    table = faces.table.iloc[rows].assign(id=pool.table["id"].to_numpy())
+    return replace(faces, images=images, table=table)

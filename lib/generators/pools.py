@@ -1,66 +1,127 @@
-"""Pools: which labels and seeds, sampled shard by shard, kept whole; a kill costs a shard, a finished pool is never sampled twice."""
+"""Pools: which labels and seeds, sampled shard by shard and kept whole.
+
+A kill costs a shard, and a finished pool is never sampled twice.
+"""
 
 import shutil
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from lib.faces.faceset import CLASSES, FaceSet, concat, load_faces, save_faces
+from lib.compute.seeds import mixed_seed
+from lib.faces.faceset import FaceSet, concat, load_faces, save_faces
 from lib.generators.contract import Generator
-from lib.generators.sampling import mixed_seed
 from lib.study.errors import StudyError
 from lib.study.records import content_hash, file_digest
 
-SHARD = 512  # images that a kill can cost
-PROBES = 32  # images of a finished pool that are drawn again to see that it is still the one asked for
-GPU_ROUNDING = 1.0  # mean difference up to which another GPU may draw them, grey levels
+PROBES = 32  # images of a finished pool that are sampled again to see that it is the one asked for
+GPU_ROUNDING = 1.0  # grey levels, mean difference of images that another GPU may make
+
+# Files that stand for a pool in the record of its notebook; pictures follow from them.
+POOL_FILES = (
+    "faces.npz",
+    "faces.parquet",
+    "metadata.csv",
+    "generator.json",
+    "generator.safetensors",
+)
+
+# --------------------------------------------------------------------------------------------------
+# Which images.
 
 
-def plan_pool(params: dict, counts=None) -> tuple[np.ndarray, np.ndarray]:
+def plan_pool(params: dict, classes: tuple[str, ...], counts=None) -> tuple[np.ndarray, np.ndarray]:
     """Choose labels and seeds of a pool; a longer pool begins with the images of a shorter one.
 
     Args:
-        params: pool, pool_images, pool_class_counts, round_of, seed.
-        counts: images by class whose shares are taken: those of the real training set for pool_class_counts "real", in a later round
-            those which the round before asks for.
+        params: pool, pool_images, pool_class_counts, round_of, seed, generator, sd_per_prompt.
+        classes: names of the classes that the labels number.
+        counts: images by class, (classes,), whose shares are taken: those of the real training set
+            where pool_class_counts is "real", in a later round those that the round before wants.
 
     Returns:
-        labels, seeds: int64 (N,) in order of generation; balanced labels come in shuffled rounds of one image a class,
-            others so that every beginning has the wanted shares.
+        labels and seeds, int64 (N,) each, in order of generation. Balanced labels come in shuffled
+        rounds of one image a class, others so that every beginning has the wanted shares.
+
+    Raises:
+        StudyError: no images are asked for, or counts are needed and not given.
     """
-    n, key = params["pool_images"], [params["seed"], zlib.crc32(params["pool"].encode())]
+    n = params["pool_images"]
     if n < 1:
-        raise StudyError(f"pool_images is {n}; the pool {params['pool']!r} is generated and needs a number (0 means all ready-made images)")
-    rng = np.random.default_rng(key)
+        raise StudyError(
+            f"pool_images is {n}; the pool {params['pool']!r} is generated and needs a number "
+            "(0 means all ready-made images)"
+        )
+
+    # Draw the labels; pools of other names draw others.
+    key = [params["seed"], zlib.crc32(params["pool"].encode())]
     if params["pool_class_counts"] == "real" or params["round_of"]:
-        if counts is None:
-            raise StudyError("pool_class_counts is 'real', but no real counts are at hand; pass them, or set balanced")
-        shares = np.asarray(counts, np.float64) / np.sum(counts)
-        labels = labels_by_share(shares, n)
+        labels = labels_by_share(_shares(counts), n)
     else:
-        labels = np.concatenate([rng.permutation(len(CLASSES)) for _ in range(-(-n // len(CLASSES)))])[:n]
-    group = params["sd_per_prompt"] if params["generator"] == "stable" else 1  # images of one prompt stand together and share a label
-    first = mixed_seed(*key) // 2
-    return np.repeat(labels, group)[:n].astype(np.int64), first - first % group + np.arange(n, dtype=np.int64)
+        labels = _balanced_labels(len(classes), n, np.random.default_rng(key))
+
+    # Images of one prompt stand together and share a label; their seeds begin at a multiple.
+    group = params["sd_per_prompt"] if params["generator"] == "stable" else 1
+    first = mixed_seed(*key) // 2  # half of the range, so that no seed overflows
+    first -= first % group
+    labels = np.repeat(labels, group)[:n].astype(np.int64)
+    return labels, first + np.arange(n, dtype=np.int64)
 
 
 def labels_by_share(shares: np.ndarray, n: int) -> np.ndarray:
-    """Give each class its share of every beginning of the list, as nearly as whole numbers can: the class furthest behind is next.
+    """Order labels so that each class has its share of every beginning, to the nearest image.
 
     Args:
-        shares: float (7,) of sum 1.
-        n: how many labels.
+        shares: float (classes,), of sum 1.
+        n: number of labels.
+
+    Returns:
+        int64 (n,).
     """
-    given, labels = np.zeros(len(shares)), np.empty(n, np.int64)
+    counts = np.zeros(len(shares))
+    labels = np.empty(n, np.int64)
     for i in range(n):
-        labels[i] = np.argmax(shares * (i + 1) - given)
-        given[labels[i]] += 1
+        # The next label is of the class that is furthest behind its share.
+        labels[i] = np.argmax(shares * (i + 1) - counts)
+        counts[labels[i]] += 1
     return labels
 
 
+def _shares(counts) -> np.ndarray:
+    """Turn images by class into shares of sum 1, float64 (classes,)."""
+    if counts is None:
+        raise StudyError(
+            "pool_class_counts is 'real', but no real counts are at hand; pass them, "
+            "or set balanced"
+        )
+    return np.asarray(counts, np.float64) / np.sum(counts)
+
+
+def _balanced_labels(n_classes: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """List n labels in shuffled rounds of one image a class."""
+    rounds = -(-n // n_classes)  # the last one may be cut
+    return np.concatenate([rng.permutation(n_classes) for _ in range(rounds)])[:n]
+
+
+def _plan_ready_made(available: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Take the first n ready-made images, or all (n = 0), as their labels and places."""
+    if n > len(available):
+        raise StudyError(
+            f"pool_images is {n}: {n} images asked for, {len(available)} there; "
+            "lower it (0: all there are)"
+        )
+    n = n or len(available)
+    return available[:n], np.arange(n)
+
+
+# --------------------------------------------------------------------------------------------------
+# Sampling.
+
+
 def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:
-    """Sample a pool and save it; a killed call goes on after its last whole shard, a finished pool is not sampled again.
+    """Sample a pool and save it, or take what an earlier call finished or began.
 
     Args:
         generator: trained.
@@ -71,66 +132,118 @@ def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> 
     Returns:
         The pool, ids `<pool>-<number>` in order of generation.
     """
-    if params["generator"] == "folder":
-        n = params["pool_images"] or len(generator.faces)
-        seeds = np.arange(n)
-        labels = generator.faces.labels[:n] if n <= len(generator.faces) else np.zeros(n, np.int64)
+    # Choose its images.
+    if generator.ready_made_labels is None:
+        labels, seeds = plan_pool(params, generator.classes, counts)
     else:
-        labels, seeds = plan_pool(params, counts)
+        labels, seeds = _plan_ready_made(generator.ready_made_labels, params["pool_images"])
+
+    # Take the finished pool, or sample what is missing of it.
     pool = finished_pool(generator, folder, labels, seeds)
     if pool is None:
         pool = sample_pool(generator, params["pool"], folder, labels, seeds)
-    for left in Path(folder).glob("shards-*"):
-        shutil.rmtree(left, ignore_errors=True)
+
+    # Shards of this pool are in it now, others are of a set-up that is no longer asked for.
+    for shards in Path(folder).glob("shards-*"):
+        shutil.rmtree(shards, ignore_errors=True)
     return pool
 
 
-def sample_pool(generator: Generator, name: str, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-    """Sample a pool shard by shard, those of an earlier, unfinished call first, and save it whole."""
+def sample_pool(
+    generator: Generator,
+    name: str,
+    folder: Path,
+    labels: np.ndarray,
+    seeds: np.ndarray,
+    progress: Callable[[str], None] | None = None,
+) -> FaceSet:
+    """Sample a pool shard by shard, after those of an earlier, unfinished call; save it whole.
+
+    Args:
+        generator: trained.
+        name: of the pool, which the ids begin with.
+        folder: of the pool.
+        labels: int64 (N,).
+        seeds: int64 (N,).
+        progress: called with a line after each shard.
+    """
+    # Sample.
     shards = Path(folder) / f"shards-{shard_key(generator, folder, labels, seeds)}"
-    size = getattr(generator, "shard", SHARD)
-    pieces = [slice(start, start + size) for start in range(0, len(labels), size)]
-    pool = concat([_shard(generator, shards / f"{piece.start:07d}", labels[piece], seeds[piece]) for piece in pieces])
-    pool = FaceSet(pool.images, pool.table.assign(id=[f"{name}-{i:06d}" for i in range(len(pool))]))
+    pieces = []
+    for start in range(0, len(labels), generator.shard):
+        rows = slice(start, start + generator.shard)
+        pieces.append(_shard(generator, shards / f"{start:07d}", labels[rows], seeds[rows]))
+        if progress is not None:
+            progress(f"{name}: {min(start + generator.shard, len(labels))} of {len(labels)}")
+
+    # Name the images after the pool, and save them.
+    pool = concat(pieces)
+    ids = [f"{name}-{number:06d}" for number in range(len(pool))]
+    pool = pool.with_columns(id=ids)
     save_faces(pool, folder, pictures=True)
     return pool
 
 
-def finished_pool(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> FaceSet | None:
-    """Take the pool that lies in a folder, where it is the one that the generator would make; None where it is not.
-
-    It is when labels, seeds and prompts are the same and so are PROBES images, spread over all of it, drawn again: other weights, settings
-    or code change every image. On a GPU they are the same when they differ by no more than another GPU's rounding. Drawn and
-    ready-made pools are made anew in seconds, image by image, and always are.
-    """
-    if generator.name in ("drawn", "folder") or not (Path(folder) / "faces.parquet").exists():
-        return None
-    pool = load_faces(folder)
-    if not (np.array_equal(pool.labels, labels) and np.array_equal(pool.table["seed"], seeds)):
-        return None
-    if hasattr(generator, "prompts") and generator.prompts(labels, seeds) != pool.table["prompt"].tolist():
-        return None
-    rows = np.unique(np.linspace(0, len(pool) - 1, PROBES).astype(int))
-    again, off = generator.sample(labels[rows], seeds[rows]).images.astype(float), 0.0 if generator.device == "cpu" else GPU_ROUNDING
-    return pool if again.shape == pool.images[rows].shape and np.abs(again - pool.images[rows]).mean() <= off else None
-
-
-def pool_files(folder: Path) -> list[Path]:
-    """List the files that stand for a pool in the record of its notebook: pictures and checkpoints follow from them."""
-    names = ("faces.npz", "faces.parquet", "metadata.csv", "generator.json", "generator.safetensors")
-    return [Path(folder) / name for name in names if (Path(folder) / name).exists()]
-
-
-def shard_key(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> str:
-    """Hash what decides a pool's images, so that shards of another set-up are never taken for these."""
-    weights = Path(folder) / "generator.safetensors"
-    return content_hash([generator.facts(), file_digest(weights) if weights.exists() else "", labels, seeds])[:16]
-
-
 def _shard(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-    """Sample one piece of a pool, or read it from an earlier, unfinished call."""
-    if (folder / "faces.parquet").exists():  # written last
+    """Sample one shard of a pool, or load it where an earlier, unfinished call saved it."""
+    if (folder / "faces.parquet").exists():  # the last file that save_faces writes
         return load_faces(folder)
     faces = generator.sample(labels, seeds)
     save_faces(faces, folder)
     return faces
+
+
+def shard_key(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> str:
+    """Hash what decides a pool's images: shards of another set-up are never taken for these."""
+    weights = Path(folder) / "generator.safetensors"
+    digest = file_digest(weights) if weights.exists() else ""
+    return content_hash([generator.facts(), digest, labels, seeds])[:16]
+
+
+# --------------------------------------------------------------------------------------------------
+# Finished pools.
+
+
+def finished_pool(
+    generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray
+) -> FaceSet | None:
+    """Load the pool in a folder if it is the one that the generator would make; None if not.
+
+    It is where classes, labels, seeds and prompts are the same and so are PROBES images, spread
+    over all of it, sampled again: other weights, settings or code change every image.
+    """
+    if generator.remade_at_once or not (Path(folder) / "faces.parquet").exists():
+        return None
+    pool = load_faces(folder)
+
+    # Compare what was asked for.
+    if pool.classes != tuple(generator.classes) or not np.array_equal(pool.labels, labels):
+        return None
+    if not np.array_equal(pool.table["seed"], seeds):
+        return None
+    prompts = generator.prompts(labels, seeds)
+    if prompts is not None and prompts != pool.table["prompt"].tolist():
+        return None
+
+    # Compare what comes out.
+    return pool if _probes_agree(generator, pool, labels, seeds) else None
+
+
+def _probes_agree(
+    generator: Generator, pool: FaceSet, labels: np.ndarray, seeds: np.ndarray
+) -> bool:
+    """Sample some images of a pool again and compare them with those in it."""
+    rows = np.unique(np.linspace(0, len(pool) - 1, PROBES).astype(int))
+    images = generator.sample(labels[rows], seeds[rows]).images.astype(float)
+    if images.shape != pool.images[rows].shape:
+        return False
+
+    # On a CPU they are the same to the bit, another GPU may round otherwise.
+    tolerance = 0.0 if generator.device == "cpu" else GPU_ROUNDING
+    return bool(np.abs(images - pool.images[rows]).mean() <= tolerance)
+
+
+def pool_files(folder: Path) -> list[Path]:
+    """List the files that stand for a pool in the record of its notebook."""
+    paths = [Path(folder) / name for name in POOL_FILES]
+    return [path for path in paths if path.exists()]

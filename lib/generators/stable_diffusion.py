@@ -1,6 +1,7 @@
-"""S1's generator: Stable Diffusion through diffusers, from a folder, a hub name or one safetensors file; never from a pickle.
+"""S1's generator: Stable Diffusion through diffusers, never from a pickle.
 
-Every batch is full: images of different prompts share it, each with its own noise, so the size of a prompt's group costs nothing.
+Every batch is full: images of different prompts share it, each with its own noise, so the number
+of images of one prompt costs nothing.
 """
 
 import functools
@@ -8,187 +9,216 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
-from lib.faces.faceset import FaceSet
-from lib.generators.checkpoints import refuse_pickle
-from lib.generators.hardware import has_bf16
-from lib.generators.prompts import prompt_of, read_prompts
-from lib.generators.sampling import sample_rows, seed_noise
-from lib.generators.training_loop import face_set
+from lib.compute.checkpoints import refuse_pickle
+from lib.compute.devices import has_bf16
+from lib.faces.faceset import FaceSet, resize
+from lib.faces.prompts import prompt_of, read_prompts
+from lib.generators.contract import Generator
+from lib.generators.sampling import generated_faces, sample_rows, seed_noise
 from lib.study.errors import StudyError
-from lib.study.records import write_json
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, of red, green and blue
-LOST = 64  # images that a kill can cost, about
+LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
+SHARD_IMAGES = 64  # images that a killed sampling can cost, about
+KEPT_PROMPTS = 64  # encoded prompts that stay in memory
+KEPT_PIPELINES = 2  # from noise, and image to image
+ERROR_LENGTH = 300  # characters of another library's message that are shown
 
 
 @dataclass(frozen=True)
-class StableDiffusion:
-    """A pretrained generator that is told what to make in words.
+class StableDiffusion(Generator):
+    """A pretrained generator whose classes are words of a prompt."""
 
-    Args:
-        model: folder, hub name or .safetensors file.
-        px: side of the images, a multiple of 8.
-        steps: denoising steps.
-        guidance: weight of the prompt.
-        batch: images at once.
-        per_prompt: images of one prompt: consecutive seeds from a multiple of it.
-        balanced: attributes balanced instead of random.
-        swapped: grey made with red and blue exchanged, as S1's code did.
-        device: "cpu" or "cuda".
-        compiled: compile the denoiser; pays from some hundred images on.
-    """
+    model: str  # folder, hub name or .safetensors file
+    classes: tuple[str, ...]  # what labels number; each needs words for its prompts
+    px: int = 256  # side of the images, a multiple of 8
+    steps: int = 25  # of denoising
+    guidance: float = 7.0  # weight of the prompt (Ho and Salimans 2022, arXiv 2207.12598)
+    batch: int = 8  # images at once
+    per_prompt: int = 8  # images of one prompt: consecutive seeds from a multiple of it
+    balanced: bool = False  # attributes balanced instead of random
+    swapped: bool = False  # grey made with red and blue exchanged, as S1's code did
+    device: str = "cpu"  # or "cuda"
+    compiled: bool = False  # compile the denoiser; pays from some hundred images on
+    words: dict = field(default_factory=read_prompts)  # of the prompts, see lib.faces.prompts
 
-    model: str
-    px: int = 256
-    steps: int = 25
-    guidance: float = 7.0
-    batch: int = 8
-    per_prompt: int = 8
-    balanced: bool = False
-    swapped: bool = False
-    device: str = "cpu"
-    compiled: bool = False
-    words: dict = field(default_factory=read_prompts)
-    name: str = "stable"
+    name = "stable"
+    can_edit = True
 
     @property
     def shard(self) -> int:
-        """Images that a kill can cost: whole batches, so that none goes out half empty."""
-        return self.batch * -(-LOST // self.batch)
+        """Images that a killed sampling can cost: whole batches, so that none is half empty."""
+        return self.batch * -(-SHARD_IMAGES // self.batch)
 
-    def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
-        """Learn nothing: it comes pretrained; the log is empty."""
-        return pd.DataFrame({"step": []})
+    @property
+    def settings(self) -> dict:
+        return {
+            "model": self.model,
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "per_prompt": self.per_prompt,
+            "balanced": self.balanced,
+            "swapped": self.swapped,
+            "prompt": self.words["prompt"],
+            "negative": self.words["negative"],
+            "expressions": "; ".join(self.words["emotion"][name] for name in self.classes),
+        }
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-        """Make one image per (label, seed), int64 (N,) each; the table keeps prompt and settings of each image."""
+        """Make one image per (label, seed), int64 (N,) each; the table keeps the prompts."""
         labels, seeds = np.asarray(labels, np.int64), np.asarray(seeds, np.int64)
         images = sample_rows(self._draw, labels, seeds, batch=self.batch)
-        return self._told(face_set(images, labels, seeds, self.name), labels, seeds)
+        return self._faces(images, labels, seeds)
 
-    def edit(self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, *, strength: float) -> FaceSet:
-        """Give faces another expression (image to image).
+    def edit(
+        self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, *, strength: float
+    ) -> FaceSet:
+        """Give faces the classes `labels`, image to image; see Generator.edit.
 
-        Args:
-            images: uint8 (N, H, W), any size.
-            labels, seeds: int64 (N,): wanted classes, seeds of the noise.
-            strength: share of the denoising that is done anew, above 0 (hardly a change) to 1 (another image).
+        Raises:
+            StudyError: a strength of 0 or below, or above 1.
         """
-        from lib.faces.faceset import resize
-
         labels, seeds = np.asarray(labels, np.int64), np.asarray(seeds, np.int64)
         if not 0 < strength <= 1:
             raise StudyError(f"strength is {strength}; image-to-image needs one above 0, up to 1")
-        sources = torch.from_numpy(resize(images, self.px)).float()[:, None].repeat(1, 3, 1, 1) / 255
-        draw = functools.partial(self._edit, labels, seeds, sources, strength)
-        return self._told(
-            face_set(sample_rows(draw, labels, np.arange(len(labels)), batch=self.batch), labels, seeds, self.name), labels, seeds
-        )
 
-    def save(self, folder: Path) -> Path:
-        """Write generator.json; the weights stay where they are."""
-        write_json(Path(folder) / "generator.json", self.facts())
-        return Path(folder) / "generator.json"
+        # The pipeline takes colour images of its own size, in [0, 1].
+        grey = torch.from_numpy(resize(images, self.px)).float() / 255
+        sources = grey[:, None].repeat(1, 3, 1, 1)
 
-    def load(self, folder: Path) -> "StableDiffusion":
-        """Return itself: its weights are the model's own."""
-        return self
+        def draw(labels: np.ndarray, rows: np.ndarray) -> torch.Tensor:
+            return self._edit(sources[rows], labels, seeds[rows], strength)
 
-    def facts(self) -> dict:
-        """What the model card says."""
-        names = ("model", "steps", "guidance", "per_prompt", "balanced", "swapped")
-        settings = {name: getattr(self, name) for name in names} | {"prompt": self.words["prompt"], "negative": self.words["negative"]}
-        settings["expressions"] = "; ".join(self.words["emotion"].values())
-        return {"generator": self.name, "px": self.px, "settings": settings, "training": {}, "parameters": {}}
+        # Rows stand for the seeds here: a source goes with its row, its noise with its seed.
+        rows = np.arange(len(labels))
+        edited = sample_rows(draw, labels, rows, batch=self.batch)
+        return self._faces(edited, labels, seeds)
 
-    def prompts(self, labels, seeds) -> list[str]:
+    def prompts(self, labels: np.ndarray, seeds: np.ndarray) -> list[str]:
         """Write the prompt of each (label, seed)."""
-        return [
-            prompt_of(self.words, int(label), int(seed) // self.per_prompt, balanced=self.balanced) for label, seed in zip(labels, seeds)
-        ]
+        texts = []
+        for label, seed in zip(labels, seeds):
+            # Consecutive seeds share a prompt.
+            number = int(seed) // self.per_prompt
+            text = prompt_of(
+                self.words, int(label), number, balanced=self.balanced, classes=self.classes
+            )
+            texts.append(text)
+        return texts
 
-    def _draw(self, labels, seeds) -> torch.Tensor:
+    def _draw(self, labels: np.ndarray, seeds: np.ndarray) -> torch.Tensor:
+        """Make one batch from noise: grey float (N, 1, px, px) in [-1, 1]."""
         pipeline = load_pipeline(self.model, self.device, self.compiled)
-        latents = seed_noise(
-            seeds, (pipeline.unet.config.in_channels, self.px // pipeline.vae_scale_factor, self.px // pipeline.vae_scale_factor)
+
+        # Start from noise of each image's own seed.
+        side = self.px // pipeline.vae_scale_factor
+        latents = seed_noise(seeds, (pipeline.unet.config.in_channels, side, side))
+        made = pipeline(
+            **self._encoded_prompts(pipeline, labels, seeds),
+            latents=latents.to(self.device, pipeline.unet.dtype),
+            height=self.px,
+            width=self.px,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            output_type="pt",
         )
-        made = pipeline(**self._words_of(pipeline, labels, seeds), latents=latents.to(self.device, pipeline.unet.dtype), height=self.px,
-                        width=self.px, num_inference_steps=self.steps, guidance_scale=self.guidance, output_type="pt").images  # fmt: skip
-        return self._grey(made)
+        return self._grey(made.images)
 
-    def _edit(self, labels, seeds, sources, strength, _, rows) -> torch.Tensor:
+    def _edit(
+        self, sources: torch.Tensor, labels: np.ndarray, seeds: np.ndarray, strength: float
+    ) -> torch.Tensor:
+        """Edit one batch of float (N, 3, px, px) in [0, 1]: grey (N, 1, px, px) in [-1, 1]."""
         pipeline = load_pipeline(self.model, self.device, self.compiled, editing=True)
-        noise = [torch.Generator().manual_seed(int(seed)) for seed in seeds[rows]]
-        made = pipeline(**self._words_of(pipeline, labels[rows], seeds[rows]), image=sources[rows].to(self.device, pipeline.unet.dtype),
-                        strength=strength,
-                        generator=noise, num_inference_steps=self.steps, guidance_scale=self.guidance, output_type="pt").images  # fmt: skip
-        return self._grey(made)
 
-    def _words_of(self, pipeline, labels, seeds) -> dict:
-        """Encode each different prompt once, by itself, so that it does not depend on its neighbours."""
-        encoded = {text: encode(pipeline, text, self.device) for text in {*self.prompts(labels, seeds), self.words["negative"]}}
-        told = torch.cat([encoded[text] for text in self.prompts(labels, seeds)])
-        return {"prompt_embeds": told, "negative_prompt_embeds": encoded[self.words["negative"]].expand(len(told), -1, -1)}
+        # Each image has a generator of its own, so that its noise depends on its seed alone.
+        noise = [torch.Generator().manual_seed(int(seed)) for seed in seeds]
+        made = pipeline(
+            **self._encoded_prompts(pipeline, labels, seeds),
+            image=sources.to(self.device, pipeline.unet.dtype),
+            strength=strength,
+            generator=noise,
+            num_inference_steps=self.steps,
+            guidance_scale=self.guidance,
+            output_type="pt",
+        )
+        return self._grey(made.images)
+
+    def _encoded_prompts(self, pipeline, labels: np.ndarray, seeds: np.ndarray) -> dict:
+        """Encode each prompt by itself, so that it does not depend on its neighbours."""
+        encoded = [
+            encode_prompt(pipeline, text, self.device) for text in self.prompts(labels, seeds)
+        ]
+        negative = encode_prompt(pipeline, self.words["negative"], self.device)
+        return {
+            "prompt_embeds": torch.cat(encoded),
+            "negative_prompt_embeds": negative.expand(len(encoded), -1, -1),
+        }
 
     def _grey(self, images: torch.Tensor) -> torch.Tensor:
         """Turn float (N, 3, px, px) in [0, 1] into grey (N, 1, px, px) in [-1, 1]."""
-        weights = torch.tensor(LUMA[::-1] if self.swapped else LUMA, device=images.device).view(1, 3, 1, 1)
+        luma = LUMA[::-1] if self.swapped else LUMA
+        weights = torch.tensor(luma, device=images.device).view(1, 3, 1, 1)
         return (images.float() * weights).sum(1, keepdim=True) * 2 - 1
 
-    def _told(self, faces: FaceSet, labels, seeds) -> FaceSet:
-        """Put prompt and settings into the table."""
-        return FaceSet(
-            faces.images, faces.table.assign(prompt=self.prompts(labels, seeds), steps=self.steps, guidance=self.guidance, model=self.model)
+    def _faces(self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
+        """Put images into a face set, with prompt and settings in the table."""
+        faces = generated_faces(images, labels, seeds, self.name, self.classes)
+        return faces.with_columns(
+            prompt=self.prompts(labels, seeds),
+            steps=self.steps,
+            guidance=self.guidance,
+            model=self.model,
         )
 
 
-@functools.lru_cache(64)
-def encode(pipeline, text: str, device: str) -> torch.Tensor:
-    """Encode one prompt: (1, tokens, size); kept for the batches that follow, which share most prompts and the negative one."""
+@functools.lru_cache(KEPT_PROMPTS)
+def encode_prompt(pipeline, text: str, device: str) -> torch.Tensor:
+    """Encode one prompt, (1, tokens, size); batches that follow share most of them."""
     return pipeline.encode_prompt(text, device, 1, False)[0]
 
 
-def precision(device: str) -> torch.dtype:
-    """Choose the precision of a pipeline: half on a GPU, bfloat16 where it has that; float32 on a CPU."""
+def pipeline_precision(device: str) -> torch.dtype:
+    """Choose a pipeline's precision: 16 bits on a GPU (bfloat16 where it has that), else 32."""
     if device == "cpu":
         return torch.float32
     return torch.bfloat16 if has_bf16(device) else torch.float16
 
 
-@functools.lru_cache(2)
+@functools.lru_cache(KEPT_PIPELINES)
 def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool = False):
-    """Load a pipeline with the DPM-Solver multistep sampler; half precision on a GPU.
+    """Load a pipeline with the DPM-Solver multistep sampler (Lu et al. 2022, arXiv 2211.01095).
+
+    Args:
+        model: folder, hub name or .safetensors file; a folder of the file's name beside it may
+            hold the configuration, for work without a network.
+        device: "cpu" or "cuda".
+        compiled: compile the denoiser.
+        editing: image to image instead of from noise.
 
     Raises:
-        StudyError: no model named, not found, no network, a pickled checkpoint, or no Stable Diffusion model.
+        StudyError: no model named, not found, no network, a pickled checkpoint, or no Stable
+            Diffusion model.
     """
-    from diffusers import DPMSolverMultistepScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+    from diffusers import DPMSolverMultistepScheduler
 
     if not model:
-        raise StudyError("sd_model is empty; name a folder, a hub model or a .safetensors file of Stable Diffusion")
-    path, kind = Path(model).expanduser(), StableDiffusionImg2ImgPipeline if editing else StableDiffusionPipeline
-    settings = {
-        "torch_dtype": precision(device),
-        "safety_checker": None,
-        "requires_safety_checker": False,
-    }
+        raise StudyError(
+            "sd_model is empty; name a folder, a hub model or a .safetensors file of "
+            "Stable Diffusion"
+        )
     try:
-        if path.is_file():
-            refuse_pickle(path)
-            config = path.with_suffix("")  # a folder of the same name may hold the configuration, for work without a network
-            pipeline = kind.from_single_file(str(path), **settings, **({"config": str(config)} if config.is_dir() else {}))
-        else:
-            pipeline = kind.from_pretrained(model, use_safetensors=True, **settings)
+        pipeline = _read_pipeline(model, device, editing)
     except StudyError:
         raise
     except Exception as error:  # diffusers, transformers and the hub each raise kinds of their own
-        message = " ".join(str(error).split())[:300]
+        message = " ".join(str(error).split())[:ERROR_LENGTH]
         raise StudyError(
-            f"sd_model {model!r} cannot be loaded ({message}); it must be a folder, hub name or file with safetensors weights"
+            f"sd_model {model!r} cannot be loaded ({message}); it must be a folder, hub name or "
+            "file with safetensors weights"
         ) from None
+
+    # Choose the sampler, and lay the weights out for the device.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     pipeline.to(device)
@@ -198,3 +228,25 @@ def load_pipeline(model: str, device: str, compiled: bool = False, editing: bool
     if compiled:
         pipeline.unet = torch.compile(pipeline.unet)
     return pipeline
+
+
+def _read_pipeline(model: str, device: str, editing: bool):
+    """Read a pipeline from a file in the original layout, a folder or the hub."""
+    from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+
+    kind = StableDiffusionImg2ImgPipeline if editing else StableDiffusionPipeline
+    settings = {
+        "torch_dtype": pipeline_precision(device),
+        "safety_checker": None,  # it blackens images that it flags
+        "requires_safety_checker": False,
+    }
+    path = Path(model).expanduser()
+    if not path.is_file():
+        return kind.from_pretrained(model, use_safetensors=True, **settings)
+
+    # One file: its configuration may lie beside it.
+    refuse_pickle(path)
+    config = path.with_suffix("")
+    if config.is_dir():
+        settings["config"] = str(config)
+    return kind.from_single_file(str(path), **settings)

@@ -1,7 +1,9 @@
-"""The networks of StyleGAN2-ADA at small sizes: mapping, skip generator, residual discriminator; grey, conditional on the class.
+"""The networks of StyleGAN2-ADA at small sizes: grey images, conditional on the class.
 
-Source: Karras et al. 2020, arXiv 1912.04958; Karras et al. 2020b, arXiv 2006.06676 (class
-embedding in the mapping, projection in the judge).
+A mapping network, a generator with skip connections and a residual discriminator.
+
+Source: Karras et al. 2020, arXiv 1912.04958; Karras et al. 2020b, arXiv 2006.06676 (class embedding
+in the mapping, projection in the discriminator).
 """
 
 import math
@@ -10,130 +12,241 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from lib.faces.faceset import CLASSES
-from lib.generators.stylegan_layers import Conv, Dense, Modulated, Styled, blur, unit, upsample
+from lib.generators.stylegan_layers import (
+    Conv,
+    Dense,
+    ModulatedConv,
+    StyledConv,
+    blur,
+    unit,
+    upsample,
+)
 
-WIDEST = 8  # channels grow with falling resolution up to so many times the width
-GROUP = 4  # images whose spread the judge sees together
+MAX_WIDTHS = 8  # channels grow with falling resolution up to so many times the width
+GROUP = 4  # images whose spread the discriminator sees together
+MEAN_MOMENTUM = 0.002  # of the running mean style, a batch
+MAPPING_LR = 0.01  # multiplier of the mapping's learning rate
 
 
-def levels(px: int) -> list[int]:
-    """List the sides from the lowest, 3 or 4 (or what px allows), to px, each twice the one before."""
+def resolutions(px: int) -> list[int]:
+    """List the sides from the lowest, 3 or 4 (or what px allows), to px, each twice the last."""
+    # Halve the side as long as it is even and above 4.
     sides = [px]
     while sides[0] % 2 == 0 and sides[0] > 4:
         sides.insert(0, sides[0] // 2)
     return sides
 
 
-def channels(side: int, px: int, width: int) -> int:
-    """Choose the channels of a layer: width at full resolution, doubling downwards to WIDEST times it."""
-    return width * min(px // side, WIDEST)
+def channels_at(side: int, px: int, width: int) -> int:
+    """Choose the channels of a layer: width at full resolution, doubling to MAX_WIDTHS times it."""
+    return width * min(px // side, MAX_WIDTHS)
 
 
-def condition(labels: torch.Tensor, kind: str) -> torch.Tensor:
-    """Turn labels (N,) into what the networks see: one-hot (N, 7), or S2's single real number (N, 1)."""
-    return one_hot(labels, len(CLASSES)).float() if kind == "one-hot" else labels.float()[:, None]
+def class_condition(
+    labels: torch.Tensor,  # int64 (N,)
+    kind: str,  # "one-hot", or "number" for S2's class id as one real number
+    n_classes: int,
+) -> torch.Tensor:
+    """Turn labels into what the networks see of them.
+
+    Returns:
+        float32 (N, n_classes) or (N, 1).
+    """
+    if kind == "one-hot":
+        return one_hot(labels, n_classes).float()
+    return labels.float()[:, None]
 
 
 class Mapping(nn.Module):
     """Noise z and condition to a style w; keeps the running mean style for truncation."""
 
-    def __init__(self, size: int, conditions: int, layers: int = 2):
+    def __init__(
+        self,
+        size: int,  # components of z and w
+        conditions: int,  # components of the condition
+        layers: int = 2,  # after the embedding
+    ):
         super().__init__()
         self.embed = Dense(conditions, size)
-        self.layers = nn.Sequential(*(Dense(2 * size if i == 0 else size, size, lr=0.01, active=True) for i in range(layers)))
+        sizes = [2 * size] + [size] * layers
+        self.layers = nn.Sequential(
+            *(
+                Dense(inner, outer, lr=MAPPING_LR, active=True)
+                for inner, outer in zip(sizes, sizes[1:])
+            )
+        )
         self.register_buffer("mean", torch.zeros(size))
 
     def forward(self, z: torch.Tensor, c: torch.Tensor, truncation: float = 1.0) -> torch.Tensor:
+        """(N, size) and (N, conditions) to (N, size); truncation 0 is the mean style, 1 none."""
+        # Map.
         w = self.layers(torch.cat([unit(z), unit(self.embed(c))], 1))
         if self.training:
-            self.mean.lerp_(w.detach().float().mean(0), 0.002)
+            self.mean.lerp_(w.detach().float().mean(0), MEAN_MOMENTUM)
+
+        # Pull towards the mean.
         return w if truncation == 1 else self.mean.lerp(w, truncation)
 
 
 class Synthesis(nn.Module):
-    """Styles to an image: a learnt constant, two styled convolutions a resolution, and a sum of what each resolution adds to the image."""
+    """Styles to an image: a learnt constant, styled convolutions, and a sum over resolutions.
 
-    def __init__(self, px: int, width: int, style: int):
+    Each resolution has two styled convolutions, the lowest one, and adds its own part of the image.
+    """
+
+    def __init__(
+        self,
+        px: int,  # side of the images
+        width: int,  # channels at full resolution
+        style: int,  # components of a style
+    ):
         super().__init__()
-        self.sides = levels(px)
-        wide = [channels(side, px, width) for side in self.sides]
-        self.constant = nn.Parameter(torch.randn(wide[0], self.sides[0], self.sides[0]))
-        self.grow = nn.ModuleList(Styled(inner, outer, style, up=True) for inner, outer in zip(wide, wide[1:]))
-        self.refine = nn.ModuleList(Styled(outer, outer, style) for outer in wide)
-        self.shown = nn.ModuleList(Modulated(outer, 1, 1, style, demodulate=False) for outer in wide)
-        self.styles = 2 * len(wide)  # one style for each layer that takes one, shared by a resolution's output
+        self.sides = resolutions(px)
+        widths = [channels_at(side, px, width) for side in self.sides]
+
+        # Layers of each resolution.
+        self.constant = nn.Parameter(torch.randn(widths[0], self.sides[0], self.sides[0]))
+        self.grow = nn.ModuleList(
+            StyledConv(inner, outer, style, up=True) for inner, outer in zip(widths, widths[1:])
+        )
+        self.refine = nn.ModuleList(StyledConv(outer, outer, style) for outer in widths)
+        self.to_image = nn.ModuleList(
+            ModulatedConv(outer, 1, 1, style, demodulate=False) for outer in widths
+        )
+        # A style for each layer that takes one; a resolution's output shares the next layer's.
+        self.styles = 2 * len(widths)
 
     def noise_size(self) -> int:
-        """Count the noise values of one image."""
+        """Count the noise values of one image: a map for each styled convolution."""
         return sum(side**2 for side in self.sides) + sum(side**2 for side in self.sides[1:])
 
     def forward(self, w: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Styles (N, styles, size) and noise (N, noise_size()) to images (N, 1, px, px)."""
-        x, image, used = self.constant.expand(len(w), -1, -1, -1), None, 0
-        for level, side in enumerate(self.sides):
-            for layer in ([self.grow[level - 1]] if level else []) + [self.refine[level]]:
-                x = layer(x, w[:, 2 * level + (layer is self.refine[level])], noise[:, used : used + side**2].view(-1, 1, side, side))
-                used += side**2
-            added = self.shown[level](x, w[:, min(2 * level + 2, self.styles - 1)]).float()
-            image = added if image is None else upsample(image) + added
+        # Start from the constant.
+        maps = iter(self.noise_maps(noise))
+        x = self.constant.expand(len(w), -1, -1, -1)
+        image = None
+        for number in range(len(self.sides)):
+            # Styled convolutions; at the lowest resolution the constant stands for the first.
+            if number:
+                x = self.grow[number - 1](x, w[:, 2 * number], next(maps))
+            x = self.refine[number](x, w[:, 2 * number + 1], next(maps))
+
+            # Add this resolution's part of the image.
+            style = w[:, min(2 * number + 2, self.styles - 1)]
+            part = self.to_image[number](x, style).float()
+            image = part if image is None else upsample(image) + part
         return image
 
+    def noise_maps(self, noise: torch.Tensor) -> list[torch.Tensor]:
+        """Cut noise (N, noise_size()) into a map (N, 1, side, side) for each styled convolution."""
+        # One map at the lowest resolution, two at each other.
+        sides = [self.sides[0]]
+        for side in self.sides[1:]:
+            sides += [side, side]
+        parts = noise.split([side**2 for side in sides], dim=1)
+        return [part.view(-1, 1, side, side) for part, side in zip(parts, sides)]
 
-class Generator(nn.Module):
+
+class StyleGenerator(nn.Module):
     """Mapping and synthesis."""
 
-    def __init__(self, px: int, width: int, conditions: int, size: int):
+    def __init__(
+        self,
+        px: int,  # side of the images
+        width: int,  # channels at full resolution
+        conditions: int,  # components of the condition
+        size: int,  # components of noise and style
+    ):
         super().__init__()
-        self.size, self.mapping, self.synthesis = size, Mapping(size, conditions), Synthesis(px, width, size)
+        self.size = size
+        self.mapping = Mapping(size, conditions)
+        self.synthesis = Synthesis(px, width, size)
 
     def styles(self, z: torch.Tensor, c: torch.Tensor, truncation: float = 1.0) -> torch.Tensor:
-        """One style for all layers, (N, styles, size)."""
-        return self.mapping(z, c, truncation)[:, None].expand(-1, self.synthesis.styles, -1)
+        """One style for all layers: (N, styles, size)."""
+        w = self.mapping(z, c, truncation)
+        return w[:, None].expand(-1, self.synthesis.styles, -1)
 
 
-class Residual(nn.Module):
-    """Halve the side: two convolutions beside a linear path, their sum scaled back to unit variance."""
+class ResidualBlock(nn.Module):
+    """Halve the side: two convolutions beside a linear path, their sum scaled to unit variance."""
 
-    def __init__(self, inner: int, outer: int):
+    def __init__(self, inner: int, outer: int):  # channels of input and output
         super().__init__()
-        self.first, self.second = Conv(inner, inner, 3), Conv(inner, outer, 3, down=True)
-        self.straight = Conv(inner, outer, 1, active=False, bias=False)
+        self.first = Conv(inner, inner, 3)
+        self.second = Conv(inner, outer, 3, down=True)
+        self.skip = Conv(inner, outer, 1, active=False, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        straight = self.straight(blur(x, 1, 1.0, stride=2))
-        return (self.second(self.first(x)) + straight) / math.sqrt(2)
+        """(N, inner, h, w) to (N, outer, h / 2, w / 2)."""
+        skipped = self.skip(blur(x, 1, 1.0, stride=2))
+        return (self.second(self.first(x)) + skipped) / math.sqrt(2)
 
 
-class Discriminator(nn.Module):
+class StyleDiscriminator(nn.Module):
     """Image and condition to one logit, positive for real."""
 
-    def __init__(self, px: int, width: int, conditions: int, size: int):
+    def __init__(
+        self,
+        px: int,  # side of the images
+        width: int,  # channels at full resolution
+        conditions: int,  # components of the condition
+        size: int,  # components of the features that the condition is compared with
+    ):
         super().__init__()
-        sides = levels(px)[::-1]
-        wide = [channels(side, px, width) for side in sides]
-        self.start = Conv(1, wide[0], 1)
-        self.blocks = nn.Sequential(*(Residual(inner, outer) for inner, outer in zip(wide, wide[1:])))
-        self.end = nn.Sequential(
-            Conv(wide[-1] + 1, wide[-1], 3), nn.Flatten(), Dense(wide[-1] * sides[-1] ** 2, wide[-1], active=True), Dense(wide[-1], size)
-        )
-        self.embed = nn.Sequential(
-            Dense(conditions, size), Dense(size, size, lr=0.01, active=True), Dense(size, size, lr=0.01, active=True)
+        sides = resolutions(px)[::-1]
+        widths = [channels_at(side, px, width) for side in sides]
+        lowest = widths[-1]
+
+        # From the image down to the lowest resolution.
+        self.start = Conv(1, widths[0], 1)
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(inner, outer) for inner, outer in zip(widths, widths[1:]))
         )
 
+        # Features of the image, the spread channel among their inputs, and of the condition.
+        self.end = nn.Sequential(
+            Conv(lowest + 1, lowest, 3),
+            nn.Flatten(),
+            Dense(lowest * sides[-1] ** 2, lowest, active=True),
+            Dense(lowest, size),
+        )
+        self.embed = nn.Sequential(
+            Dense(conditions, size),
+            Dense(size, size, lr=MAPPING_LR, active=True),
+            Dense(size, size, lr=MAPPING_LR, active=True),
+        )
+        self.size = size
+
     def forward(self, images: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        kind = self.start.weight.dtype  # full precision for what is compared
+        """(N, 1, px, px) and (N, conditions) to (N,)."""
+        # In full precision for what is compared.
+        kind = self.start.weight.dtype
         x = with_spread(self.blocks(self.start(images)).to(kind))
-        return (self.end(x).to(kind) * unit(self.embed(c).to(kind))).sum(1) / math.sqrt(self.embed[0].weight.shape[0])
+        features = self.end(x).to(kind)
+        embedding = unit(self.embed(c).to(kind))
+        return (features * embedding).sum(1) / math.sqrt(self.size)
 
 
 def with_spread(x: torch.Tensor, group: int = GROUP) -> torch.Tensor:
-    """Append the mean standard deviation over groups of images as one more channel, so that the judge notices copies.
+    """Append the mean standard deviation over groups of images as one more channel.
+
+    By it the discriminator notices a generator that makes copies.
+
+    Args:
+        x: float (N, C, h, w).
+        group: images in a group, at most; the largest number that divides N is taken.
+
+    Returns:
+        float (N, C + 1, h, w).
 
     Source: Karras et al. 2018, arXiv 1710.10196, section 3.
     """
+    # Images i, i + N / group, ... form a group.
     n = len(x)
     group = max(size for size in range(1, min(group, n) + 1) if n % size == 0)
     grouped = x.reshape(group, -1, *x.shape[1:])
-    spread = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))
-    return torch.cat([x, spread.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])], 1)
+    spread = (grouped.var(0, unbiased=False) + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
+    channel = spread.repeat(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+    return torch.cat([x, channel], 1)

@@ -1,237 +1,377 @@
-"""The one training loop of all networks here: exact resume, stop on NaN, a sheet of samples and distances as it goes.
+"""The one training loop of all networks here, and the generator that it makes of a network.
 
-A network is an nn.Module with `settings` (dict), `optimisers()` (dict by name), `update(images, labels, step, optimisers)` (one step;
-returns losses) and `draw(labels, seeds)` (float (N, 1, px, px) in [-1, 1]). All its randomness in training comes from torch's global
-generator, which the loop seeds from (seed, step) and puts back: a resumed run draws what an unbroken one would have drawn.
+Training resumes exactly, stops at a loss that is no finite number, and saves a sheet of samples
+and a distance to real images at each log. `lib.generators.network` says what a network needs.
 """
 
+import functools
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
 
-from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators.checkpoints import load_facts, load_into, load_tensors, optimiser_tensors, restore_optimisers, save_tensors
-from lib.generators.processes import processes, together, turn
-from lib.generators.sampling import from_grey, mixed_seed, sample_rows
+from lib.compute.checkpoints import (
+    load_facts,
+    load_into,
+    load_tensors,
+    load_weights,
+    optimiser_tensors,
+    restore_optimisers,
+    save_tensors,
+)
+from lib.compute.processes import all_reduce_mean, exclusive_training, process_state
+from lib.compute.seeds import mixed_seed
+from lib.faces.faceset import FaceSet
+from lib.generators.contract import Generator, LearntFrom, cannot_edit, learnt_from_faces
+from lib.generators.network import Network
+from lib.generators.sampling import from_grey, generated_faces, sample_rows
+from lib.generators.schedules import (
+    CHECKPOINT,
+    CONSTANT_CHECKPOINT,
+    Schedule,
+    checkpoint_to_resume,
+)
+from lib.generators.training_log import log_samples, progress_line
+from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import StudyError
-from lib.study.fingerprints import code_digest
-from lib.study.records import content_hash, write_json
+from lib.study.records import content_hash
 
-SAMPLING = ("guidance", "sample_steps", "truncation")  # settings by which images are drawn; no step of the training depends on them
-SHEET_SEEDS = 2  # rows of a sheet: so many images of each class
+WEIGHTS = "generator.safetensors"
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A generator that is a network trained by this loop.
+@dataclass(eq=False)
+class TrainedGenerator(Generator):
+    """A generator that is a network trained by this loop."""
 
-    Args:
-        name: of the generator.
-        network: see the module's docstring.
-        px: side of its images, pixels.
-        steps: optimiser steps.
-        batch: images in a step.
-        seed: governs initialisation (by the caller), order of images and noise.
-        log_every: steps between two logs, sheets, distances and checkpoints.
-        device: "cpu" or "cuda".
-    """
+    name: str  # kind of generator
+    network: Network  # its weights, as drawn or as trained so far
+    classes: tuple[str, ...]  # names of the classes, in the order of the labels
+    px: int  # side of its images, pixels
+    steps: int  # optimiser steps
+    batch: int  # images in a step
+    seed: int = 0  # of order and noise in training; initial weights are the caller's
+    decay_share: float = 0.0  # of the steps: the last ones, in which the learning rate falls
+    log_every: int = 100  # steps between two logs, sheets, distances and checkpoints
+    device: str = "cpu"  # or "cuda"
+    learnt_from: LearntFrom = field(default=LearntFrom("real"), init=False)
 
-    name: str
-    network: torch.nn.Module
-    px: int
-    steps: int
-    batch: int
-    seed: int = 0
-    log_every: int = 100
-    device: str = "cpu"
+    is_trained = True
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether the network can start from a given face instead of from noise."""
+        return self.network.can_edit
+
+    @property
+    def settings(self) -> dict:
+        return dict(self.network.settings)
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(self.steps, self.network.warm_up_steps, self.decay_share)
 
     def fit(self, faces: FaceSet, *, folder: Path, progress=None, distance=None) -> pd.DataFrame:
-        """Train on faces, or go on where an earlier call stopped.
+        """Train on faces of any size, or go on where an earlier call stopped; see Generator.fit.
 
-        Args:
-            faces: training images, any size; resized to px.
-            folder: receives checkpoint, sheets and the log.
-            progress: callable(text), one line a log.
-            distance: callable(images uint8 (N, px, px), labels int64 (N,)) -> dict of floats.
-
-        Returns:
-            One row a log: step, losses, distances, images_per_s, seconds.
+        The log has the columns step, losses, distances, images_per_s and seconds.
 
         Raises:
-            StudyError: a loss that is no finite number; no training images.
+            StudyError: a loss that is no finite number; no training images, or of other classes.
         """
+        # Check the training set.
         if not len(faces):
-            raise StudyError(f"generator {self.name}: there are no training images; a source needs some in its train split")
-        with turn(Path(folder), processes(self.device)):
-            return train(self, faces, Path(folder), progress or (lambda text: None), distance)
+            raise StudyError(
+                f"generator {self.name}: there are no training images; a source needs some in its "
+                "train split"
+            )
+        if faces.classes != tuple(self.classes):
+            raise StudyError(
+                f"generator {self.name}: made for the classes {', '.join(self.classes)}, but the "
+                f"training images are of {', '.join(faces.classes)}"
+            )
 
-    def home(self, faces: FaceSet, trainings: Path) -> Path:
-        """Name the folder under `trainings` for this training on faces, so that pools and studies that ask for the same one share it.
+        # Train, one run at a time in this folder.
+        self.learnt_from = learnt_from_faces(faces)
+        with exclusive_training(Path(folder), process_state(self.device)):
+            return train(self, faces, Path(folder), progress or _no_progress, distance)
 
-        A training that has gone on for more steps than these is left as it is.
-        """
-        folder = Path(trainings) / f"{self.name}-{training_key(self, faces.resized(self.px))[:16]}"
-        path = folder / "checkpoint.safetensors"
-        return folder.with_name(f"{folder.name}-{self.steps}") if path.exists() and load_facts(path)["step"] > self.steps else folder
+    def training_folder(self, faces: FaceSet, trainings: Path, folder: Path) -> Path:
+        """Name the folder of this training, shared by all pools and studies that ask for it."""
+        shared = Path(trainings) / folder_name(self, training_key(self, faces.resized(self.px)))
+
+        # One that has gone on for more steps, or at other learning rates, is left as it is.
+        checkpoint = shared / CHECKPOINT
+        if not checkpoint.exists() or self.schedule.continues(load_facts(checkpoint)):
+            return shared
+        decay = f"-decay{self.decay_share:g}" if self.decay_share else ""
+        return shared.with_name(f"{shared.name}-{self.steps}{decay}")
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
-        """Make one image per (label, seed), int64 (N,) each; each image depends on its own pair alone."""
+        """Make one image per (label, seed), int64 (N,) each."""
         self.network.to(self.device).eval()
-        return face_set(sample_rows(self.network.draw, np.asarray(labels), np.asarray(seeds)), labels, seeds, self.name)
+        images = sample_rows(self.network.draw, np.asarray(labels), np.asarray(seeds))
+        return generated_faces(images, labels, seeds, self.name, self.classes)
+
+    def edit(
+        self, images: np.ndarray, labels: np.ndarray, seeds: np.ndarray, *, strength: float
+    ) -> FaceSet:
+        """Give faces the classes `labels`; see Generator.edit."""
+        if not self.can_edit:
+            raise cannot_edit(self.name, strength)
+        self.network.to(self.device).eval()
+        edited = self.network.edit(images, labels, seeds, strength=strength)
+        return generated_faces(edited, labels, seeds, self.name, self.classes)
 
     def save(self, folder: Path) -> Path:
         """Write generator.safetensors and generator.json."""
-        write_json(Path(folder) / "generator.json", self.facts())
-        return save_tensors(Path(folder) / "generator.safetensors", self.network.state_dict(), self.facts())
+        super().save(folder)
+        return save_tensors(Path(folder) / WEIGHTS, self.network.state_dict(), self.facts())
 
-    def load(self, folder: Path) -> "Trained":
-        """Read the weights that save wrote; the settings must be the same ones."""
-        facts = load_into(self.network, Path(folder) / "generator.safetensors")
-        if facts.get("settings") != self.facts()["settings"]:
-            raise StudyError(
-                f"{folder}/generator.safetensors: trained with {facts.get('settings')}, not with {self.facts()['settings']}; train again"
-            )
+    def load(self, folder: Path) -> "TrainedGenerator":
+        """Read the weights that save wrote.
+
+        Raises:
+            StudyError: no such weights, or of other classes or settings.
+        """
+        path = Path(folder) / WEIGHTS
+        saved = load_into(self.network, path)
+
+        # Weights of the same shapes may still be of another training.
+        wanted = self.facts()
+        for key in ("classes", "settings"):
+            if saved.get(key) != wanted[key]:
+                raise StudyError(
+                    f"{path}: trained with {key} {saved.get(key)}, not with {wanted[key]}; "
+                    "train again"
+                )
+        self.learnt_from = LearntFrom(**saved["learnt_from"])
         return self
 
     def facts(self) -> dict:
-        """What the model card says."""
-        parameters = {name: sum(p.numel() for p in part.parameters()) for name, part in self.network.named_children()}
-        training = {"steps": self.steps, "batch": self.batch, "seed": self.seed}
-        return {
-            "generator": self.name,
-            "px": self.px,
-            "settings": dict(self.network.settings),
-            "training": training,
-            "parameters": parameters,
+        """Describe the generator for the model card: parameters by part of the network."""
+        parameters = {}
+        for part, module in self.network.named_children():
+            parameters[part] = sum(weights.numel() for weights in module.parameters())
+        training = {
+            "steps": self.steps,
+            "batch": self.batch,
+            "seed": self.seed,
+            "decay_share": self.decay_share,
         }
+        return super().facts() | {"training": training, "parameters": parameters}
 
 
-def face_set(images: np.ndarray, labels, seeds, name: str) -> FaceSet:
-    """Put generated images (uint8 (N, px, px)) into a face set that says who made them, of which seed."""
-    names = [CLASSES[label] for label in labels]
-    ids = [f"{name}-{kind}-{seed}" for kind, seed in zip(names, seeds)]
-    table = pd.DataFrame(
-        {"id": ids, "class": names, "split": "train", "source": "synthetic", "generator": name, "seed": np.asarray(seeds, np.int64)}
-    )
-    return FaceSet(images, table)
+# --------------------------------------------------------------------------------------------------
+# The loop.
 
 
-def train(plan: Trained, faces: FaceSet, folder: Path, progress, distance) -> pd.DataFrame:
-    """Run the loop of a plan from its last checkpoint to its last step; see Trained.fit."""
-    state, network = processes(plan.device), plan.network.to(plan.device)
+def train(
+    generator: TrainedGenerator,
+    faces: FaceSet,  # training images, any size
+    folder: Path,  # receives checkpoints, sheets and weights
+    progress: Callable[[str], None],
+    distance: Callable | None,
+) -> pd.DataFrame:
+    """Train from the last checkpoint to the last step; see TrainedGenerator.fit."""
+    state = process_state(generator.device)
+    network = generator.network.to(generator.device)
     optimisers = network.optimisers()
-    small = faces.resized(plan.px)
-    images, labels = torch.from_numpy(small.images).to(plan.device), torch.from_numpy(small.labels).to(plan.device)
-    key = training_key(plan, small)
-    step, history, seconds = restore(plan, optimisers, folder, key)
+    schedule = generator.schedule
+
+    # Hold the whole training set on the device.
+    small = faces.resized(generator.px)
+    images = torch.from_numpy(small.images).to(generator.device)
+    labels = torch.from_numpy(network.targets(small)).to(generator.device)
+
+    # Resume.
+    key = training_key(generator, small)
+    step, history, seconds = restore(generator, optimisers, folder, key)
+    first = step
     if step:
-        progress(f"{plan.name}: goes on from step {step} of {plan.steps}")
-    began, first = time.perf_counter() - seconds, step
+        progress(f"{generator.name}: goes on from step {step} of {generator.steps}")
+    began = time.perf_counter() - seconds
+
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        while step < plan.steps:
-            torch.manual_seed(mixed_seed(plan.seed, step, *([state.process_index] if state.process_index else [])))
-            rows = batch_rows(step, small.labels, plan, getattr(network, "classes_in_turn", False))[
-                state.process_index :: state.num_processes
-            ]
+        while step < generator.steps:
+            # Each process takes its share of the batch.
+            rows = batch_rows(generator, step, small.labels)
+            rows = rows[state.process_index :: state.num_processes]
+
+            # Update the weights.
+            seed_step(generator.seed, step, state.process_index)
+            schedule.set_rates(optimisers.values(), step)
             network.train()
             losses = network.update(from_grey(images[rows]), labels[rows], step, optimisers)
             step += 1
-            due = step % plan.log_every == 0 or step == plan.steps
-            if due or plan.device == "cpu":  # on a GPU each look at a loss waits for it
-                losses = finite(losses, plan, step, folder)
-            if due and state.is_main_process:
-                row = {"step": step, **losses, **look(plan, folder, step, distance), "seconds": time.perf_counter() - began}
-                history.append({**row, "images_per_s": (step - first) * plan.batch / (row["seconds"] - seconds)})
-                progress(progress_line(plan, history[-1]))
-                facts = {"key": key, "step": step, "history": history, "seconds": row["seconds"]}
-                save_tensors(folder / "checkpoint.safetensors", network.state_dict() | optimiser_tensors(optimisers), facts)
+
+            # Check the losses; on a GPU reading one waits for the device, so only when due.
+            ends = (schedule.decay_from, schedule.steps)
+            due = step % generator.log_every == 0 or step in ends
+            if due or generator.device == "cpu":
+                losses = finite_losses(generator, losses, step, folder)
+            if not due or not state.is_main_process:
+                continue
+
+            # Log.
+            row = {"step": step, **losses}
+            row |= log_samples(generator, folder, step, distance)
+            row["seconds"] = time.perf_counter() - began
+            done = (step - first) * generator.batch
+            row["images_per_s"] = done / (row["seconds"] - seconds)
+            history.append(row)
+            progress(progress_line(generator, row))
+
+            # Save a checkpoint; the last one at the constant rate stays.
+            facts = {"key": key, "step": step, "history": history, "seconds": row["seconds"]}
+            facts["schedule"] = asdict(schedule)
+            tensors = network.state_dict() | optimiser_tensors(optimisers)
+            save_tensors(folder / CHECKPOINT, tensors, facts)
+            if step == schedule.decay_from < schedule.steps:
+                save_tensors(folder / CONSTANT_CHECKPOINT, tensors, facts)
+
     network.eval()
     if state.is_main_process:
-        plan.save(folder)
+        generator.save(folder)
     return pd.DataFrame(history)
 
 
-def training_key(plan: Trained, faces: FaceSet) -> str:
-    """Hash everything that decides what a step does: not the number of steps, so that a run can be prolonged."""
-    code = code_digest(type(plan.network).__module__, __name__, without=("lib.study", "lib.faces", "lib.generators.checkpoints"))
-    learnt = {name: value for name, value in plan.network.settings.items() if name not in SAMPLING}
-    return content_hash([plan.name, learnt, plan.px, plan.batch, plan.seed, plan.log_every, faces.digest(), code])
+def training_key(generator: TrainedGenerator, faces: FaceSet) -> str:
+    """Hash everything that decides what a step does: sha256 hex.
+
+    The number of steps is left out, so that a training can be prolonged, and so are settings that
+    only sampling depends on, so that pools that sample otherwise share one training.
+
+    Args:
+        generator: its network as it was made.
+        faces: training images at the generator's size.
+    """
+    settings = {
+        name: value
+        for name, value in generator.settings.items()
+        if name not in generator.network.sampling_settings
+    }
+    # Another architecture has other tensors, even where nobody raised the version.
+    definition = [
+        [name, list(tensor.shape)] for name, tensor in generator.network.state_dict().items()
+    ]
+    return content_hash(
+        {
+            "generator": generator.name,
+            "version": GENERATOR_VERSION[generator.name],
+            "settings": settings,
+            "network": definition,
+            "px": generator.px,
+            "batch": generator.batch,
+            "seed": generator.seed,
+            "log_every": generator.log_every,
+            "faces": faces.digest(),
+        }
+        | soft_labels_digest(generator, faces)
+    )
 
 
-def restore(plan: Trained, optimisers: dict, folder: Path, key: str) -> tuple[int, list[dict], float]:
-    """Load the last checkpoint if it is of this very training; otherwise start at step 0."""
-    path = folder / "checkpoint.safetensors"
-    if not path.exists():
+def soft_labels_digest(generator: TrainedGenerator, faces: FaceSet) -> dict:
+    """Hash the labels that a network learns where they are not those of the faces."""
+    targets = generator.network.targets(faces)
+    if targets.ndim == 1:
+        return {}
+    return {"soft_labels": content_hash(targets)}
+
+
+def folder_name(generator: TrainedGenerator, key: str) -> str:
+    """Begin the names of the folders of all trainings with this key."""
+    return f"{generator.name}-{key[:16]}"
+
+
+def restore(
+    generator: TrainedGenerator, optimisers: dict, folder: Path, key: str
+) -> tuple[int, list[dict], float]:
+    """Load in place the last checkpoint that is of this very training.
+
+    Returns:
+        Steps done, rows of the log, seconds spent; (0, [], 0.0) without such a checkpoint.
+    """
+    shared = folder.with_name(folder_name(generator, key))
+    path = checkpoint_to_resume(folder, shared, key, generator.schedule)
+    if path is None:
         return 0, [], 0.0
     tensors, facts = load_tensors(path)
-    if facts.get("key") != key or facts["step"] > plan.steps:
-        return 0, [], 0.0
-    tensors, _ = load_tensors(path, plan.network.state_dict())
-    plan.network.load_state_dict({name: tensors[name] for name in plan.network.state_dict()})
+    load_weights(generator.network, tensors)
     restore_optimisers(optimisers, tensors)
     return facts["step"], facts["history"], facts["seconds"]
 
 
-def batch_rows(step: int, labels: np.ndarray, plan: Trained, classes_in_turn: bool) -> torch.Tensor:
-    """Choose the images of a step: consecutive pieces of a new shuffle per pass, or of one class after the other.
+def seed_step(seed: int, step: int, process: int) -> None:
+    """Seed torch's global generator for a step; each further process draws noise of its own."""
+    numbers = [seed, step]
+    if process:
+        numbers.append(process)
+    torch.manual_seed(mixed_seed(*numbers))
+
+
+def batch_rows(generator: TrainedGenerator, step: int, labels: np.ndarray) -> torch.Tensor:
+    """Choose the images of a step: consecutive pieces of a new shuffle in each pass.
+
+    Where a batch holds one class, the classes take turns, each with passes of its own.
+
+    Args:
+        generator: gives batch, seed and device.
+        step: from 0.
+        labels: int64 (N,), of the training images.
 
     Returns:
-        int64 (batch,), a function of the plan and the step alone.
+        int64 (batch,), a function of the generator's settings, the labels and the step alone.
     """
-    pool = np.arange(len(labels))
-    if classes_in_turn:
+    # Choose the images that take part, and count the steps that they take part in.
+    candidates = np.arange(len(labels))
+    if generator.network.one_class_per_batch:
         present = np.unique(labels)
-        pool, step = np.flatnonzero(labels == present[step % len(present)]), step // len(present)
-    places = np.arange(step * plan.batch, (step + 1) * plan.batch)
-    rows = np.empty(plan.batch, np.int64)
-    for epoch in np.unique(places // len(pool)):
-        shuffle = np.random.default_rng([plan.seed, int(epoch)]).permutation(pool)
-        here = places // len(pool) == epoch
-        rows[here] = shuffle[places[here] % len(pool)]
-    return torch.from_numpy(rows).to(plan.device)
+        candidates = np.flatnonzero(labels == present[step % len(present)])
+        step = step // len(present)
+
+    # A batch may reach from one pass over the candidates into the next.
+    places = np.arange(step * generator.batch, (step + 1) * generator.batch)
+    passes = places // len(candidates)
+    rows = np.empty(generator.batch, np.int64)
+    for number in np.unique(passes):
+        order = _shuffled(len(candidates), generator.seed, int(number))
+        here = passes == number
+        rows[here] = candidates[order[places[here] % len(candidates)]]
+    return torch.from_numpy(rows).to(generator.device)
 
 
-def finite(losses: dict, plan: Trained, step: int, folder: Path) -> dict[str, float]:
-    """Read losses as floats and stop at the first that is no finite number."""
-    values = {name: float(together(value)) for name, value in losses.items()}
+def finite_losses(
+    generator: TrainedGenerator, losses: dict[str, torch.Tensor], step: int, folder: Path
+) -> dict[str, float]:
+    """Read losses as floats, averaged over all processes.
+
+    Raises:
+        StudyError: one is no finite number.
+    """
+    values = {name: float(all_reduce_mean(value)) for name, value in losses.items()}
     for name, value in values.items():
-        if not math.isfinite(value):
-            kept = f"; the checkpoint before it is kept in {folder}" if (folder / "checkpoint.safetensors").exists() else ""
-            raise StudyError(
-                f"generator {plan.name}: {name} is {value} at step {step} of {plan.steps}: training diverged; lower its learning rate{kept}"
-            )
+        if math.isfinite(value):
+            continue
+        kept = ""
+        if (folder / CHECKPOINT).exists():
+            kept = f"; the checkpoint before it is kept in {folder}"
+        raise StudyError(
+            f"generator {generator.name}: {name} is {value} at step {step} of {generator.steps}: "
+            f"training diverged; lower its learning rate{kept}"
+        )
     return values
 
 
-def look(plan: Trained, folder: Path, step: int, distance) -> dict[str, float]:
-    """Save a sheet of samples and measure the distance to real images."""
-    labels = np.arange(len(CLASSES) * SHEET_SEEDS) % len(CLASSES)
-    sheet = plan.sample(labels, np.arange(len(labels)) // len(CLASSES)).images
-    folder = folder / "sheets"
-    folder.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(folder / f"step-{step:07d}.png"), np.hstack(sheet))
-    if distance is None:
-        return {}
-    labels = np.arange(70 * len(CLASSES)) % len(CLASSES)
-    return distance(plan.sample(labels, 10**6 + np.arange(len(labels))).images, labels)
+@functools.lru_cache(16)
+def _shuffled(count: int, seed: int, number: int) -> np.ndarray:
+    """Shuffle 0 to count - 1 for one pass; kept, for every step of the pass needs it."""
+    return np.random.default_rng([seed, number]).permutation(count)
 
 
-def sheets(folder: Path, px: int) -> dict[int, np.ndarray]:
-    """Read the sheets of a training: {step: uint8 (N, px, px)}, classes in order, then again with the next seed."""
-    files = sorted((Path(folder) / "sheets").glob("step-*.png"))
-    strips = {int(file.stem.removeprefix("step-")): cv2.imread(str(file), cv2.IMREAD_GRAYSCALE) for file in files}
-    return {step: np.stack(np.split(strip, strip.shape[1] // px, axis=1)) for step, strip in strips.items() if strip.shape[0] == px}
-
-
-def progress_line(plan: Trained, row: dict) -> str:
-    """Say where a training stands: step, images per second, time left, losses and distances."""
-    left = (plan.steps - row["step"]) * plan.batch / row["images_per_s"]
-    rest = {name: value for name, value in row.items() if name not in ("step", "seconds", "images_per_s")}
-    values = ", ".join(f"{name} {value:.3g}" for name, value in rest.items())
-    return f"{plan.name}: step {row['step']}/{plan.steps}, {row['images_per_s']:.0f} images/s, {left:.0f} s left, {values}"
+def _no_progress(text: str) -> None:
+    """Print nothing."""

@@ -1,78 +1,148 @@
-"""The answer of a study in sentences, each question that its arms ask: added, in place of, instead of, scarce, balanced, curated."""
-
-import re
+"""The answer of a study in sentences, printed from its tables alone."""
 
 import pandas as pd
 
 from lib.metrics.evidence import of_first_classifier
-from lib.metrics.findings import answer, effect_text
+from lib.metrics.questions import BY_KEY, QUESTIONS, Question
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.metrics.wording import VERBS, counts_text, interval_text, points, power_text, tally
+from lib.study.answer import Sentence
 
-# what is asked, the arms that answer it, what they are read against; {} are the groups of the pattern
-QUESTIONS = (
-    (
-        "Synthetic faces added, against real ones alone for the steps that those have beside them (a synthetic share of {0})",
-        r"supplement-([\d.]+)-((?!.*-only_).+)",
-        "fewer-{0}",
-    ),
-    ("Synthetic faces instead of real ones ({0} times as many)", r"synthetic-([\d.]+)x-(.+)(?<!-shuffled)", "base"),
-    ("Synthetic faces in place of real ones (a real share of {0})", r"replace-([\d.]+)-(.+)", "base"),
-    (
-        "Synthetic faces in place of real ones, against the real ones left alone (a real share of {0})",
-        r"replace-([\d.]+)-(.+)",
-        "subset-{0}",
-    ),
-    ("Synthetic faces where a share of {0} of the real ones is left, against those alone", r"scarce-([\d.]+)-(.+)", "scarce-{0}"),
-    ("Synthetic faces that make all classes equally large", r"(balance)-(.+)(?<!-shuffled)", "base"),
-    (
-        "One step of curation before adding, against the same pool unfiltered (a synthetic share of {0})",
-        r"supplement-([\d.]+)-(.+-only_(?!none$).+)",
-        None,
-    ),
-)
-# a verdict as a verb: of one, of several
-VERDICTS = {"helps": ("helps", "help"), "equivalent": ("is equivalent", "are equivalent"), "undecided": ("is undecided", "are undecided"),
-            "hurts": ("hurts", "hurt")}  # fmt: skip
+# What the images of an embedded source of data are.
+EMBEDDED_FACES = {
+    "drawn": "drawn faces (drawings, not photographs)",
+    "digits": "handwritten digits (no faces)",
+}
+# A pool's verdict as a verb, in the sentence about it.
+POOL_VERBS = {
+    HELPS: "helps",
+    HURTS: "hurts",
+    EQUIVALENT: "makes no difference that matters",
+    UNDECIDED: "is undecided",
+}
+# Whether a pool that helps does more than its controls; keys as in `findings.pool_verdicts`.
+BEYOND_CONTROLS = {
+    "yes": " It beats every control of its size.",
+    "no": " It does not beat every control of its size.",
+    "no control was run": " No control of its size was run.",
+}
 
 
-def answers(verdicts: pd.DataFrame, effects: pd.DataFrame, *, drawn: bool) -> list[str]:
-    """Say what a study found, printed from its tables: first what adding does, then every other question that it asks.
+def study_answer(verdicts: pd.DataFrame, effects: pd.DataFrame, *, data: str) -> list[Sentence]:
+    """Answer a study's questions: first what adding synthetic faces does, then all others.
 
     Args:
         verdicts: of `findings.pool_verdicts`.
         effects: of `contrasts.effects`; the study's first classifier answers.
-        drawn: the faces are drawings.
+        data: the study's parameter: a path, or the name of an embedded source.
     """
+    # Questions beside what adding does.
     effects = of_first_classifier(effects)
-    told = other_answers(effects)
-    return [tally_of_all(effects), *told] if told and not len(verdicts) else answer(verdicts, drawn=drawn) + told
+    others = [Sentence(text) for text in question_sentences(effects)]
+
+    # A study without supplements has another question; without any there is nothing to answer.
+    if others and not len(verdicts):
+        return [Sentence(overall_sentence(effects)), *others]
+    return [*supplement_sentences(verdicts, data=data), *others]
 
 
-def other_answers(effects: pd.DataFrame) -> list[str]:
-    """Answer each question besides the plain supplement in one sentence a share: the best arm with its effect, and how many do likewise."""
-    sentences = []
-    for asked, pattern, reference in QUESTIONS:
-        fits = effects["arm"].map(lambda arm, pattern=pattern: re.fullmatch(pattern, arm))
-        own = effects[fits.notna()].assign(share=[m[1] for m in fits.dropna()], what=[m[2] for m in fits.dropna()])
-        wanted = own["role"] == "control" if reference is None else own["reference"] == [reference.format(share) for share in own["share"]]
-        own = own[wanted]
-        for share, part in own.groupby("share", sort=True):
-            best = part.loc[part["difference"].idxmax()].to_dict()
-            first = f"{'at best ' * (len(part) > 1)}{best['what']} {VERDICTS[best['verdict']][0]}, {effect_text(best)}"
-            sentences.append(f"{asked.format(share)}: {'; '.join([first, *[tally(part['verdict'])] * (len(part) > 1)])}.")
+def supplement_sentences(verdicts: pd.DataFrame, *, data: str) -> list[Sentence]:
+    """Write whether synthetic faces help when added to all real images: overall, then by pool.
+
+    Args:
+        verdicts: of `findings.pool_verdicts`.
+        data: the study's parameter: a path, or the name of an embedded source.
+    """
+    about = EMBEDDED_FACES.get(data, "real faces")
+    if not len(verdicts):
+        nothing = f"No supplement was trained on {about}"
+        return [Sentence(f"{nothing}: this study does not say whether synthetic faces help.")]
+
+    # In short.
+    helping = verdicts[verdicts["verdict"] == HELPS]["pool"].tolist()
+    count = f"{len(helping)} of {len(verdicts)} synthetic pools help"
+    names = f": {', '.join(helping)}" if helping else ""
+    sentences = [Sentence(f"On {about}, {count} when added to all real images{names}.")]
+
+    # Pool by pool, in the order of the study.
+    for row in verdicts.to_dict("records"):
+        beyond = BEYOND_CONTROLS[row["beyond_controls"]] if row["verdict"] == HELPS else ""
+        verb = POOL_VERBS[row["verdict"]]
+        text = f"{row['pool']} {verb} ({row['arm']}): {row['effect']}.{beyond}"
+        sentences.append(Sentence(text, row["pool"], row["verdict"]))
     return sentences
 
 
-def tally_of_all(effects: pd.DataFrame) -> str:
-    """Say first how every arm with synthetic faces does against the real faces alone, where none is a plain supplement."""
-    found = pd.concat([effects[effects["arm"].map(lambda arm, p=p: bool(re.fullmatch(p, arm))) & effects["reference"].eq("base")]
-                       for _, p, reference in QUESTIONS if reference == "base"]).drop_duplicates("arm")  # fmt: skip
-    return f"Against all real faces alone, of the arms with synthetic faces {tally(found['verdict'])}."
+def question_sentences(effects: pd.DataFrame) -> list[str]:
+    """Answer each question in one sentence an amount of synthetic faces.
+
+    Pools added to all real images, against these, are left to `supplement_sentences`.
+    """
+    sentences = []
+    for question in QUESTIONS:
+        if question is BY_KEY["added"]:
+            continue
+        # Of each amount the best pool, and the verdicts of all.
+        for _, rows in question.rows(effects).groupby("share", sort=True):
+            sentences.append(question_sentence(question, rows, with_power=True))
+    return sentences
 
 
-def tally(verdicts: pd.Series) -> str:
-    """Count verdicts in words: `all 3 hurt`, `both hurt`, or `1 of 3 helps, 2 are undecided`."""
-    counts = verdicts.value_counts()
-    if len(counts) == 1 and len(verdicts) > 1:
-        return f"{'both' if len(verdicts) == 2 else f'all {len(verdicts)}'} {VERDICTS[counts.index[0]][1]}"
-    words = [f"{counts[word]} {VERDICTS[word][int(counts[word] > 1)]}" for word in VERDICTS if word in counts]
-    return ", ".join([words[0].replace(" ", f" of {len(verdicts)} ", 1), *words[1:]])
+def question_sentence(
+    question: Question, rows: pd.DataFrame, *, with_power: bool, names: dict | None = None
+) -> str:
+    """Answer a question: the best arm's effect with its interval and n, and all verdicts.
+
+    Args:
+        question: that is answered.
+        rows: its comparisons, of one amount or several.
+        with_power: whether an undecided effect says what would decide it.
+        names: of pools, in words, where they differ from the pool's own.
+    """
+    # What was asked, and the best that was found.
+    best = rows.loc[rows["difference"].idxmax()].to_dict()
+    asked = f"{question.sentence} ({question.amount(best['share'])})"
+    lead = "at best " if len(rows) > 1 else ""
+    effect = f"{points(best['difference'])} points of accuracy ({interval_text(best)})"
+    text = f"{asked}: {lead}{effect} against {question.against}"
+
+    # Which images did it, on how many seeds and test images.
+    text += f", with {_images(best, names or {})} ({counts_text(best)})"
+
+    # What would decide it, then how many do likewise.
+    if with_power and power_text(best):
+        text += f"; {power_text(best)}"
+    if len(rows) == 1:
+        return f"{text}: {best['verdict']}."
+    return f"{text}; {_verdict_counts(question, rows)}."
+
+
+def overall_sentence(effects: pd.DataFrame) -> str:
+    """Count how the arms with synthetic faces do against the real faces alone, each arm once."""
+    # An arm that answers two questions counts once.
+    against_base = [question for question in QUESTIONS if question.reference_kind == "base"]
+    rows = pd.concat([question.rows(effects) for question in against_base])
+    counts = tally(rows.drop_duplicates("arm")["verdict"])
+    return f"Against all real faces alone, of the arms with synthetic faces {counts}."
+
+
+def _images(row: dict, names: dict) -> str:
+    """Name the synthetic images of an arm: their pool, and the curation step that chose them."""
+    # A filtered pool is named with its filter.
+    pool = names.get(row["pool"], row["pool"])
+    return f"{pool} filtered by {row['only']}" if row["only"] else pool
+
+
+def _verdict_counts(question: Question, rows: pd.DataFrame) -> str:
+    """Count the verdicts of one question, by amount where the arms differ in it."""
+    # Verdicts by amount, in order of appearance.
+    by_amount = list(rows.groupby(rows["share"].map(question.amount), sort=False)["verdict"])
+    if len(by_amount) == 1:
+        return tally(rows["verdict"])
+
+    parts = []
+    for amount, verdicts in by_amount:
+        # Of a single arm "1 of 1" would say no more than "1".
+        count = f"1 {VERBS[verdicts.iloc[0]][0]}" if len(verdicts) == 1 else tally(verdicts)
+        parts.append(f"{count} with {amount}")
+    return "; ".join(parts)

@@ -1,199 +1,358 @@
-"""Which arm is read against which, and the tables that come of it: scores per arm, differences with intervals and verdicts."""
+"""Which arm is compared with which, and the tables that follow: scores of every run, the level of
+every arm, and the difference of every pair with interval and verdict.
 
-import re
+Predictions are kept by (Arm, classifier). Every table carries the arm's fields (`ARM_FIELDS`) as
+columns beside its name, so that a question about arms is a query over columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
 
-from lib.faces.faceset import CLASSES
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls
+from lib.faces.faceset import label_indices
 from lib.metrics.arms import ArmPredictions, compare_arms, level
-from lib.metrics.planner import advice
+from lib.metrics.planner import sample_size_text
 from lib.metrics.scores import class_scores, scores
-from lib.metrics.statistics import holm, verdict
+from lib.metrics.statistics import UNDECIDED, holm, verdict
 from lib.study.errors import StudyError
-from lib.study.generations import first_generation, generation_number
 
-# an arm's name -> the arms of its size that it is read against, by the first pattern that fits; {} are the groups of the pattern
-CONTROLS = (
-    (r"supplement-([\d.]+)-(.+)-only_(?!none$).+", ("supplement-{0}-{1}-only_none",)),
-    (r"supplement-[\d.]+-.+-only_none", ()),
-    (r"supplement-([\d.]+)-(.+)", ("duplicate-{0}", "fewer-{0}", "extra-{0}", "shuffled-{0}-{1}")),
-    (r"replace-([\d.]+)-(.+)", ("subset-{0}",)),
-    (r"synthetic-([\d.]+x)-(.+)", ("synthetic-{0}-{1}-shuffled",)),
-    (r"scarce-([\d.]+)-(.+)", ("scarce-{0}",)),
-    (r"(?:staged|reversed|splitnorm)-([\d.]+)-(.+)", ("supplement-{0}-{1}", "duplicate-{0}", "{arm}-shuffled")),
-    (r"weighted-([\d.]+)-at-[\d.]+-(.+)", ("supplement-{0}-{1}", "duplicate-{0}", "{arm}-shuffled")),
-    (r"balance-(.+)", ("duplicate-balance", "{arm}-shuffled")),
+BASE = Arm("base")  # all real images and nothing else: what every arm is compared with
+
+Arms = Mapping[tuple[Arm, str], ArmPredictions]  # predictions by arm and classifier
+Scorings = dict[str, tuple[np.ndarray, np.ndarray]]  # (mask, labels) by name, see `scorings`
+
+# What the table of effects says of each comparison: which, ...
+EFFECT_COLUMNS = (
+    "reference",
+    "arm",
+    "role",
+    *ARM_FIELDS,
+    "steps",
+    "reference_kind",
+    "reference_control_of",
+    "reference_steps",
+    "classifier",
+    "metric",
+    "class",
+    "family",
+)
+# ... and the numbers of its Effect.
+EFFECT_NUMBERS = (
+    "difference",
+    "low",
+    "high",
+    "p",
+    "n_images",
+    "n_clusters",
+    "n_seeds",
+    "generations",
+    "minimum_detectable_effect",
 )
 
 
-def contrasts(arms: list[str]) -> list[tuple[str, str, str]]:
-    """List the comparisons that a study's arms allow: every arm against base, every synthetic arm against its controls.
+def contrasts(arms: list[Arm]) -> list[tuple[Arm, Arm, str]]:
+    """List the comparisons that a study's arms allow: every arm with base, and every arm with those
+    of its controls that were run.
 
     Returns:
-        (reference, arm, role) with role "base" or "control", only of arms that exist.
+        (reference, arm, role) with role "base" or "control".
     """
-    found = [("base", arm, "base") for arm in arms if arm != "base" and "base" in arms]
-    for arm in [arm for arm in arms if not arm.endswith("-shuffled")]:
-        matches = ((re.fullmatch(pattern, arm), controls) for pattern, controls in CONTROLS)
-        names = next(([control.format(*match.groups(), arm=arm) for control in controls] for match, controls in matches if match), [])
-        found += [(name, arm, "control") for name in names if name in arms]
-    return found
+    # Everything against all real images.
+    pairs = []
+    if BASE in arms:
+        pairs += [(BASE, arm, "base") for arm in arms if arm != BASE]
+
+    # Every arm against its own controls, of those that were run.
+    for arm in arms:
+        pairs += [(control, arm, "control") for control in controls(arm) if control in arms]
+    return pairs
 
 
-def design(arm: str) -> str:
-    """Name an arm without its pool: supplement-0.5-dcgan is supplement-0.5, supplement-0.5-dcgan-only_blur is supplement-0.5-only_blur."""
-    shares = r"(?:supplement|shuffled|replace|synthetic|scarce|staged|reversed|splitnorm)-[\d.]+x?|weighted-[\d.]+-at-[\d.]+|balance"
-    match = re.fullmatch(rf"({shares})-.+?(-shuffled|-only_\w+)?", arm)
-    return match.group(1) + (match.group(2) or "") if match else arm
-
-
-def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> dict[tuple[str, str], ArmPredictions]:
+def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> Arms:
     """Stack the runs of each arm and classifier.
 
     Args:
-        runs: columns arm, classifier, seed; one row a run.
-        predictions: float32 (N, 7) per row of runs, of the same images.
+        runs: columns ARM_FIELDS, classifier, seed and, where known, steps; one row a run.
+        predictions: float32 (N, C) per row of runs, of the same images.
+
     Returns:
         By (arm, classifier), in order of appearance.
+
     Raises:
-        StudyError: where a run predicts another number of images, or a seed occurs twice.
+        StudyError: no run; runs that predict different numbers of images; two runs of one seed.
     """
+    # Runs that cannot be compared are refused.
     if not len(runs):
         raise StudyError("no finished run: execute 40_training first")
-    if len({len(p) for p in predictions}) > 1:
-        raise StudyError(f"runs predict different numbers of images ({sorted({len(p) for p in predictions})}): execute 40_training again")
-    runs = runs.reset_index(drop=True)
+    sizes = sorted({len(probabilities) for probabilities in predictions})
+    if len(sizes) > 1:
+        raise StudyError(
+            f"runs predict different numbers of images ({sizes}): execute 40_training again"
+        )
+
+    # Positions of the runs of each arm and classifier.
+    places = {}
+    for place, run in enumerate(runs.to_dict("records")):
+        places.setdefault((arm_of(run), run["classifier"]), []).append(place)
+    steps = runs["steps"].to_numpy(float) if "steps" in runs else np.zeros(len(runs))
+    seeds = runs["seed"].to_numpy(int)
+
+    # One matrix an arm and classifier, its runs by seed.
     arms = {}
-    for key, rows in runs.groupby(["arm", "classifier"], sort=False):
-        rows = rows.sort_values("seed")
-        if rows["seed"].duplicated().any():
-            raise StudyError(f"arm {key[0]} with classifier {key[1]} has two runs of one seed: execute 40_training again")
-        arms[key] = ArmPredictions(tuple(int(s) for s in rows["seed"]), np.stack([predictions[i] for i in rows.index]))
+    for (arm, classifier), runs_of_arm in places.items():
+        ordered = sorted(runs_of_arm, key=lambda place: seeds[place])
+        arm_seeds = tuple(int(seeds[place]) for place in ordered)
+        if len(set(arm_seeds)) < len(arm_seeds):
+            raise StudyError(
+                f"arm {arm.name} with classifier {classifier} has two runs of one seed: execute "
+                "40_training again"
+            )
+
+        # Early stopping ends the runs of an arm at different steps.
+        stacked = np.stack([predictions[place] for place in ordered])
+        arms[arm, classifier] = ArmPredictions(
+            arm_seeds, stacked, steps=round(float(steps[ordered].mean()))
+        )
     return arms
 
 
-def over_generations(arms: dict[tuple[str, str], ArmPredictions]) -> dict[tuple[str, str], ArmPredictions]:
-    """Join the arms of all generations of a pool into one arm, on the seeds that all have, under the name of the first.
+def over_generations(arms: Arms) -> Arms:
+    """Join the arms of all generations of a pool into one, on the seeds that all have.
 
     Args:
-        arms: by (arm, classifier), those of later generations under names of their own (`lib.study.generations`).
+        arms: of `gather_arms`.
+
+    Returns:
+        By (arm of the pool's first generation, classifier), in the order of the arms.
     """
-    groups = {}
-    for arm, classifier in sorted(arms, key=lambda key: generation_number(key[0])):
-        groups.setdefault((first_generation(arm), classifier), []).append(arms[arm, classifier])
+    # The generations of each arm, by their number.
+    groups = {(arm.first_generation, classifier): {} for arm, classifier in arms}
+    for (arm, classifier), predictions in arms.items():
+        groups[arm.first_generation, classifier][arm.generation] = predictions
+
+    # One generation after the other, on the seeds that all of them have.
     joined = {}
-    for key in dict.fromkeys((first_generation(arm), classifier) for arm, classifier in arms):  # in the order of the arms
-        seeds = sorted(set.intersection(*(set(found.seeds) for found in groups[key])))
-        first, *others = (found.of_seeds(seeds) for found in groups[key])
-        joined[key] = ArmPredictions(first.seeds, first.probabilities, tuple(other.probabilities for other in others))
+    for key, by_number in groups.items():
+        seed_sets = [set(predictions.seeds) for predictions in by_number.values()]
+        seeds = sorted(set.intersection(*seed_sets))
+        first, *others = (by_number[number].of_seeds(seeds) for number in sorted(by_number))
+        probabilities = tuple(other.probabilities for other in others)
+        joined[key] = replace(first, other_generations=probabilities)
     return joined
 
 
-def scorings(table: pd.DataFrame, split: str = "test") -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Name the ways to score one split: all images or those without a copy in training; the set's own label or FER+'s.
+def scorings(table: pd.DataFrame, classes: tuple[str, ...], split: str = "test") -> Scorings:
+    """Name the ways to score one split: on all images or on those without a copy in training; by
+    the set's own labels or by FER+'s.
 
     Args:
-        table: of the split's face set; columns class, and where known leaked (bool) and plus_class (a class, or missing).
+        table: of the split's face set; columns class, and where known leaked (bool) and plus_class
+            (a class, or missing).
+        classes: the face set's class list.
+        split: name of the split.
+
     Returns:
-        (mask bool (N,), labels int64 (N,), -1 where there is none) by name: test, test-leakfree, test-plus, test-leakfree-plus.
+        (mask bool (N,), labels int64 (N,), -1 where there is none) by name: test, test-plus,
+        test-leakfree, test-leakfree-plus.
     """
-    index = {name: i for i, name in enumerate(CLASSES)}
-    own = table["class"].map(index).to_numpy(np.int64)
-    found = {split: (np.ones(len(table), bool), own)}
-    if "plus_class" in table and table["plus_class"].isin(CLASSES).any():
-        plus = table["plus_class"].map(index).fillna(-1).to_numpy(np.int64)
-        found[f"{split}-plus"] = (plus >= 0, plus)
+    # Whose labels count.
+    labels_by_source = {"": label_indices(table["class"], classes)}
+    if "plus_class" in table and table["plus_class"].isin(classes).any():
+        labels_by_source["-plus"] = label_indices(table["plus_class"], classes)
+
+    # Which images count.
+    images_kept = {"": np.ones(len(table), bool)}
     if "leaked" in table and table["leaked"].any():
-        clean = ~table["leaked"].to_numpy(bool)
-        found |= {name.replace(split, f"{split}-leakfree", 1): (mask & clean, labels) for name, (mask, labels) in list(found.items())}
-    return found
+        images_kept["-leakfree"] = ~table["leaked"].to_numpy(bool)
+
+    # Every combination; an image without a label is not scored.
+    named = {}
+    for images, kept in images_kept.items():
+        for source, labels in labels_by_source.items():
+            named[f"{split}{images}{source}"] = (kept & (labels >= 0), labels)
+    return named
 
 
-def result_rows(arms: dict, scoring: dict, *, study: str) -> list[dict]:
-    """Score every run on every scoring, as rows of the results table."""
+def result_rows(
+    arms: Arms, scoring: Scorings, classes: tuple[str, ...], *, study: str
+) -> list[dict]:
+    """Score every run in every scoring, as rows of the results table (`lib.study.results`).
+
+    Args:
+        arms: of `gather_arms`.
+        scoring: of `scorings`.
+        classes: the face set's class list.
+        study: name of the study.
+    """
     rows = []
-    for (arm, classifier), found in arms.items():
+    for (arm, classifier), predictions in arms.items():
+        about_arm = _arm_columns(arm, predictions)
         for split, (mask, labels) in scoring.items():
-            for seed, probabilities in zip(found.seeds, found.probabilities[:, mask]):
-                fixed = {"study": study, "arm": arm, "classifier": classifier, "seed": seed, "split": split}
-                whole = scores(probabilities, labels[mask])
-                rows += [fixed | {"metric": name, "class": "", "value": value} for name, value in whole.items()]
-                rows += [fixed | row for row in class_scores(probabilities, labels[mask]).to_dict("records")]
+            shown = labels[mask]
+            # Every run has rows over all classes, and rows of each class.
+            for seed, run in zip(predictions.seeds, predictions.probabilities[:, mask]):
+                about_run = {"classifier": classifier, "seed": seed, "split": split}
+                fixed = {"study": study} | about_arm | about_run
+                for metric, value in scores(run, shown).items():
+                    rows.append(fixed | {"metric": metric, "class": "", "value": value})
+                for row in class_scores(run, shown, classes).to_dict("records"):
+                    rows.append(fixed | row)
     return rows
 
 
-def levels(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, metric: str = "accuracy") -> pd.DataFrame:
-    """Give each arm's own mean with its interval: columns arm, classifier, value, low, high, n_seeds, n_images."""
+def levels(
+    arms: Arms, labels: np.ndarray, clusters: np.ndarray, *, metric: str = "accuracy"
+) -> pd.DataFrame:
+    """Estimate each arm's own mean with its interval.
+
+    Returns:
+        Columns arm, ARM_FIELDS, steps, classifier, value, low, high, n_seeds, n_images.
+    """
+    # An arm's level is its effect against nothing.
     rows = []
-    for (arm, classifier), found in arms.items():
-        effect = level(found, labels, clusters=clusters, metric=metric)
-        rows.append((arm, classifier, effect.difference, effect.low, effect.high, effect.n_seeds, effect.n_images))
-    return pd.DataFrame(rows, columns=["arm", "classifier", "value", "low", "high", "n_seeds", "n_images"])
+    for (arm, classifier), predictions in arms.items():
+        effect = level(predictions, labels, clusters=clusters, metric=metric)
+        about_arm = _arm_columns(arm, predictions) | {"classifier": classifier}
+        numbers = {"value": effect.difference, "low": effect.low, "high": effect.high}
+        counts = {"n_seeds": effect.n_seeds, "n_images": effect.n_images}
+        rows.append(about_arm | numbers | counts)
+    return pd.DataFrame(rows)
 
 
 def effects(
-    arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin: float, metric: str = "accuracy", class_name: str = "",
-    seconds_per_run: float = 0.0, planned_seeds: int = 0,
-) -> pd.DataFrame:  # fmt: skip
-    """Judge every contrast of a study on one metric.
+    arms: Arms,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    margin: float,
+    metric: str = "accuracy",
+    class_name: str = "",
+    classes: tuple[str, ...] = (),
+    seconds_per_run: float = 0.0,
+    planned_seeds: int = 0,
+) -> pd.DataFrame:
+    """Estimate and decide every contrast of a study on one metric.
 
     Args:
-        arms: of `gather_arms`, restricted to the images of labels and clusters; of `over_generations`, where the interval is to hold for
-            other generations of a pool too.
+        arms: of `gather_arms`, restricted to the images of labels and clusters; of
+            `over_generations`, where the interval is to hold for other generations of a pool too.
         labels: int64 (N,).
         clusters: int64 (N,), equal for copies.
         margin: smallest effect of interest.
-        planned_seeds: of the pilot; where a comparison has more, it was looked at twice, and its p-values count double (Bonferroni).
-            0: all seeds were planned at once.
+        metric: a name in `lib.metrics.arms.METRICS`.
+        class_name, classes: for the metric of one class its name, and the face set's class list.
+        seconds_per_run: of one training run, for the hours that a decision would take.
+        planned_seeds: of the pilot; a comparison with more seeds had an interim analysis, and its
+            p-values count double (Bonferroni). 0: all seeds were planned at once.
+
     Returns:
-        Columns reference, arm, role, classifier, metric, class, difference, low, high, p, p_holm, verdict, n_images, n_clusters, n_seeds,
-        generations, smallest_visible, looks, advice. Holm's family is one question asked of all pools: contrasts whose arms and references
-        differ in the pool alone (against base, also in the filter), of one classifier.
+        Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, analyses, p_holm, verdict, sample_size
+        (what would show the margin; "" where the verdict is decided). Holm's family is one question
+        asked of all pools: contrasts of one classifier whose arms and references differ in the pool
+        alone; against base a filtered supplement asks what a plain one asks.
     """
-    rows = []
-    for classifier in dict.fromkeys(name for _, name in arms):
-        for reference, arm, role in contrasts([name for name, own in arms if own == classifier]):
+    # Every contrast of every classifier: which arms, and the estimate.
+    label = classes.index(class_name) if class_name else None
+    rows, estimates = [], []
+    for classifier in dict.fromkeys(classifier for _, classifier in arms):
+        trained = [arm for arm, name in arms if name == classifier]
+        for reference, arm, role in contrasts(trained):
             pair = arms[reference, classifier], arms[arm, classifier]
-            effect = compare_arms(*pair, labels, clusters=clusters, metric=metric, class_name=class_name)
-            fixed = {"reference": reference, "arm": arm, "role": role, "classifier": classifier, "metric": metric, "class": class_name}
-            rows.append(fixed | {"effect": effect})
-    table = pd.DataFrame(rows, columns=["reference", "arm", "role", "classifier", "metric", "class", "effect"])
-    return _judged(table, margin, seconds_per_run, planned_seeds)
+            estimates.append(
+                compare_arms(*pair, labels, clusters=clusters, metric=metric, label=label)
+            )
+
+            # Both arms by their fields, so that questions are queries.
+            row = {"reference": reference.name, "arm": arm.name, "role": role}
+            row |= _arm_columns(arm, pair[1])
+            row |= {"reference_kind": reference.kind, "reference_control_of": reference.control_of}
+            row["reference_steps"] = pair[0].steps
+            row |= {"classifier": classifier, "metric": metric, "class": class_name}
+            row["family"] = _family(reference, arm, role, classifier)
+            rows.append(row)
+
+    # The numbers of the estimates, then what they decide.
+    table = pd.DataFrame(rows, columns=EFFECT_COLUMNS)
+    for name in EFFECT_NUMBERS:
+        table[name] = [getattr(effect, name) for effect in estimates]
+    return _decided(table, estimates, margin, seconds_per_run, planned_seeds)
 
 
-def generation_range(arms: dict, joined: dict, judged: pd.DataFrame, labels: np.ndarray) -> pd.DataFrame:
+def generation_range(
+    arms: Arms, joined: Arms, effects: pd.DataFrame, labels: np.ndarray
+) -> pd.DataFrame:
     """Set beside each effect over generations how far single generations lie apart.
 
     Args:
-        arms: of `gather_arms`; joined: the same by `over_generations`.
-        judged: of `effects` on the joined arms.
+        arms: of `gather_arms`.
+        joined: the same by `over_generations`.
+        effects: of `effects`, on the joined arms.
+        labels: int64 (N,).
+
     Returns:
-        Columns arm, classifier, generations, n_seeds, difference, low, high, verdict (against base), lowest, highest (difference of a
-        single generation); without rows where every pool was made once.
+        Columns arm, classifier, generations, n_seeds, difference, low, high, verdict (against
+        base), lowest, highest (difference of a single generation); without rows where every pool
+        was made once.
     """
-    rows = judged[(judged["role"] == "base") & (judged["generations"] > 1)].drop(columns=["metric", "class"])
-    single = []
-    for arm, classifier in zip(rows["arm"], rows["classifier"]):
-        own, base = joined[arm, classifier], arms["base", classifier].of_seeds(list(joined[arm, classifier].seeds))
-        right = [(said.argmax(2) == labels).mean() for said in (own.probabilities, *own.again)]
-        single.append(np.array(right) - (base.probabilities.argmax(2) == labels).mean())
-    told = ["arm", "classifier", "generations", "n_seeds", "difference", "low", "high", "verdict"]
-    return rows[told].assign(lowest=[own.min() for own in single], highest=[own.max() for own in single]).reset_index(drop=True)
+    # Differences of single generations, on the seeds of all.
+    rows = effects[(effects["role"] == "base") & (effects["generations"] > 1)]
+    lowest, highest = [], []
+    for row in rows.to_dict("records"):
+        predictions = joined[arm_of(row), row["classifier"]]
+        base = arms[BASE, row["classifier"]].of_seeds(list(predictions.seeds))
+        base_accuracy = (base.probabilities.argmax(2) == labels).mean()
+        accuracies = [(runs.argmax(2) == labels).mean() for runs in predictions.generations]
+        differences = np.array(accuracies) - base_accuracy
+        lowest.append(differences.min())
+        highest.append(differences.max())
+
+    # Beside the effect over all of them.
+    shown = ["arm", "classifier", "generations", "n_seeds", "difference", "low", "high", "verdict"]
+    table = rows[shown].assign(lowest=lowest, highest=highest)
+    return table.reset_index(drop=True)
 
 
-def _judged(table: pd.DataFrame, margin: float, seconds_per_run: float, planned_seeds: int) -> pd.DataFrame:
-    kept = ("difference", "low", "high", "p", "n_images", "n_clusters", "n_seeds", "generations", "smallest_visible")
-    for name in kept:
-        table[name] = [getattr(effect, name) for effect in table["effect"]]
-    # against base a filtered supplement asks what its plain one asks: the same runs under two names must get one word
-    asked = table["arm"].where(table["role"] != "base", table["arm"].str.replace(r"-only_\w+$", "", regex=True))
-    family = [table["reference"].map(design), asked.map(design), table["classifier"]]
-    table["looks"] = 1 + ((table["n_seeds"] > planned_seeds) & (planned_seeds > 0))
-    once = (table["p"] * table["looks"]).clip(upper=1.0)
-    table["p_holm"] = once.groupby(family).transform(lambda p: holm(list(p))) if len(table) else []
-    judged = zip(table["effect"], table["p_holm"], table["looks"])
-    table["verdict"] = [verdict(effect, margin, p=p, looks=looks) for effect, p, looks in judged]
-    told = zip(table["effect"], table["verdict"])
-    table["advice"] = [advice(effect, margin, seconds_per_run=seconds_per_run) if word == "undecided" else "" for effect, word in told]
-    return table.drop(columns="effect")
+def _arm_columns(arm: Arm, predictions: ArmPredictions) -> dict:
+    """Name and fields of an arm, and the optimiser steps of its runs."""
+    return {"arm": arm.name, **asdict(arm), "steps": predictions.steps}
+
+
+def _family(reference: Arm, arm: Arm, role: str, classifier: str) -> tuple[str, str, str]:
+    """The question that a contrast asks, the same for all pools: the key of Holm's family."""
+    # Unfiltered runs stand under two names, as a supplement and as its own control.
+    if role == "base" and arm.kind == "filtered":
+        arm = replace(arm, kind="supplement", only="")
+    return reference.design, arm.design, classifier
+
+
+def _decided(
+    table: pd.DataFrame,
+    estimates: list,
+    margin: float,
+    seconds_per_run: float,
+    planned_seeds: int,
+) -> pd.DataFrame:
+    """Add the columns analyses, p_holm, verdict and sample_size to a table of effects."""
+    # Seeds beyond the planned ones were added after an interim analysis.
+    interim = (table["n_seeds"] > planned_seeds) & (planned_seeds > 0)
+    table["analyses"] = 1 + interim.astype(int)
+    counted = (table["p"] * table["analyses"]).clip(upper=1.0)
+
+    # Holm's adjustment within each family.
+    adjusted = counted.copy()
+    for rows in table.groupby("family", sort=False).groups.values():
+        adjusted[rows] = holm(list(counted[rows]))
+    table["p_holm"] = adjusted
+
+    # A verdict a row; an undecided one says what would decide.
+    verdicts, sizes = [], []
+    for effect, p, analyses in zip(estimates, table["p_holm"], table["analyses"]):
+        word, text = verdict(effect, margin, p=p, analyses=analyses), ""
+        if word == UNDECIDED:
+            text = sample_size_text(effect, margin, seconds_per_run=seconds_per_run)
+        verdicts.append(word)
+        sizes.append(text)
+    return table.assign(verdict=verdicts, sample_size=sizes).drop(columns="family")

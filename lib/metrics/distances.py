@@ -1,201 +1,277 @@
-"""How far a synthetic set lies from a real one in a feature space: arrays in, dict of floats out, always (real, synthetic).
+"""How far a synthetic set lies from a real one in a feature space.
 
-real, synth: float (N, D) features of two sets from one network. Sums run in float64; neighbour searches run in blocks of rows,
-so that nothing of size N x N is ever held.
+Arrays in, dict of floats out, always in the order (real, synth): float (N, D) features of two sets
+from one network. Sums run in float64; neighbour searches run in blocks of rows
+(lib.compute.neighbours), so that nothing of size N x N is ever held.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
+from lib.compute.neighbours import neighbour_distances, squared_distances
 from lib.study.errors import StudyError
 
-BLOCK = 2048  # rows per block: 2,048 x 28,821 float32 distances are 236 MB
-WHOLE = 3000  # images a side up to which the kernel distance takes all of them at once: 72 MB a kernel
+# Images a side up to which the kernel distance takes all of them at once: 72 MB a kernel.
+WHOLE_SETS = 3000
+KERNEL_SUBSET = 1000  # images a side of a subset, as published
+RECALL_K = 3  # neighbours of precision and recall, as published
+DENSITY_K = 5  # neighbours of density and coverage, as published
+MIN_NORM = 1e-12  # keeps a feature row of zeros finite when rows are scaled to length 1
 
 
 def frechet(real: np.ndarray, synth: np.ndarray) -> float:
-    """Measure the Fréchet distance between Gaussians fitted to both sets (FID where the features are Inception's).
+    """Measure the Fréchet distance of Gaussians fitted to both sets: FID for Inception features.
+
+    Args:
+        real: float (N, D), N >= 2.
+        synth: float (M, D), M >= 2.
 
     Source: Heusel et al. 2017, arXiv 1706.08500, eq. 6. Covariances with n - 1.
     """
     _check(real, synth, 2)
-    real, synth = real.astype(np.float64), synth.astype(np.float64)
+
+    # Sums of many squares lose digits in float32.
+    real = real.astype(np.float64)
+    synth = synth.astype(np.float64)
     shift = real.mean(0) - synth.mean(0)
+
+    # The trace of (C_r C_s)^(1/2) by the symmetric product, whose eigenvalues are real and not
+    # negative.
     root = _covariance_root(real)
-    # trace of (C_r C_s)^(1/2) by the symmetric product, whose eigenvalues are real and not negative
     inner = root @ np.atleast_2d(np.cov(synth, rowvar=False)) @ root
     overlap = np.sqrt(np.clip(np.linalg.eigvalsh(inner), 0, None)).sum()
-    return float(shift @ shift + real.var(0, ddof=1).sum() + synth.var(0, ddof=1).sum() - 2 * overlap)
+
+    real_spread = real.var(0, ddof=1).sum()
+    synth_spread = synth.var(0, ddof=1).sum()
+    return float(shift @ shift + real_spread + synth_spread - 2 * overlap)
 
 
-def kernel_distance(real: np.ndarray, synth: np.ndarray, *, subset: int = 1000, subsets: int = 50, seed: int = 0) -> dict[str, float]:
-    """Measure the squared maximum mean discrepancy with a cubic kernel, unbiased, as a mean over random subsets (KID).
+def distance_to(real: np.ndarray, features: Callable) -> Callable:
+    """Make the measure that a training log calls on its samples: their Fréchet distance to `real`.
 
     Args:
-        subset: images per side of a subset; the smaller set is the limit.
-        subsets: number of subsets.
-        seed: governs the subsets.
+        real: features of real images, float (N, D).
+        features: images uint8 (M, H, W) -> float (M, D).
+
     Returns:
-        kd (mean), kd_std (standard deviation over subsets).
+        callable(images, labels) -> {"distance": float}; labels are not used.
+    """
+
+    def measure(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        return {"distance": frechet(real, features(images))}
+
+    return measure
+
+
+def kernel_distance(
+    real: np.ndarray,
+    synth: np.ndarray,
+    *,
+    subset: int = KERNEL_SUBSET,
+    subsets: int = 50,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Measure the squared maximum mean discrepancy with a cubic kernel, unbiased: KID.
+
+    Args:
+        real: float (N, D), N >= 2.
+        synth: float (M, D), M >= 2.
+        subset: images per side of a subset; the smaller set is the limit.
+        subsets: random subsets over which the estimate is averaged.
+        seed: governs the subsets.
+
+    Returns:
+        kd (mean over the subsets) and kd_std (standard deviation over the subsets).
+
     Source: Bińkowski et al. 2018, arXiv 1801.01401, sec. 3 and 4.
     """
     _check(real, synth, 2)
     rng = np.random.default_rng(seed)
     size = min(subset, len(real), len(synth))
+
+    # Where a subset is the whole of both sets, one draw says all.
     if size == len(real) == len(synth):
-        subsets = 1  # every subset would be the whole
-    pairs = ([rng.choice(len(own), size, replace=False) for own in (real, synth)] for _ in range(subsets))
-    draws = [_mmd2(real[left], synth[right]) for left, right in pairs]
-    return {"kd": float(np.mean(draws)), "kd_std": float(np.std(draws))}
+        subsets = 1
+
+    estimates = []
+    for _ in range(subsets):
+        real_rows = rng.choice(len(real), size, replace=False)
+        synth_rows = rng.choice(len(synth), size, replace=False)
+        estimates.append(_squared_discrepancy(real[real_rows], synth[synth_rows]))
+    return {"kd": float(np.mean(estimates)), "kd_std": float(np.std(estimates))}
 
 
-def precision_recall(real: np.ndarray, synth: np.ndarray, *, k: int = 3) -> dict[str, float]:
-    """Measure improved precision (share of synthetic images inside the real manifold) and recall (the reverse).
+def precision_recall(real: np.ndarray, synth: np.ndarray, *, k: int = RECALL_K) -> dict[str, float]:
+    """Measure improved precision and recall.
+
+    Precision is the share of synthetic images inside the real manifold, recall the share of real
+    images inside the synthetic one; k is the neighbour that sets the radius of a manifold's ball.
 
     Source: Kynkäänniemi et al. 2019, arXiv 1904.06991, eq. 1 and 2; k = 3.
     """
-    return _pick(neighbourhoods(real, synth, k_recall=k, k_density=k), "precision", "recall")
+    values = neighbourhoods(real, synth, k_recall=k, k_density=k)
+
+    # One pass gives all four; two are asked for.
+    return {name: values[name] for name in ("precision", "recall")}
 
 
-def density_coverage(real: np.ndarray, synth: np.ndarray, *, k: int = 5) -> dict[str, float]:
-    """Measure density (synthetic images per real neighbourhood, over k) and coverage (share of real neighbourhoods that hold one).
+def density_coverage(
+    real: np.ndarray, synth: np.ndarray, *, k: int = DENSITY_K
+) -> dict[str, float]:
+    """Measure density and coverage.
+
+    Density is the number of synthetic images per real neighbourhood, over k; coverage the share of
+    real neighbourhoods that hold a synthetic image.
 
     Source: Naeem et al. 2020, arXiv 2002.09797, eq. 2 and 3; k = 5.
     """
-    return _pick(neighbourhoods(real, synth, k_recall=k, k_density=k), "density", "coverage")
+    values = neighbourhoods(real, synth, k_recall=k, k_density=k)
+    return {name: values[name] for name in ("density", "coverage")}
 
 
-def neighbourhoods(real: np.ndarray, synth: np.ndarray, *, k_recall: int = 3, k_density: int = 5) -> dict[str, float]:
-    """Measure precision, recall, density and coverage in one pass over the distances between the sets.
+def neighbourhoods(
+    real: np.ndarray,
+    synth: np.ndarray,
+    *,
+    k_recall: int = RECALL_K,
+    k_density: int = DENSITY_K,
+) -> dict[str, float]:
+    """Measure precision, recall, density and coverage in one pass over all pairs.
+
+    Args:
+        real: float (N, D).
+        synth: float (M, D).
+        k_recall: neighbour that sets the radius for precision and recall.
+        k_density: neighbour that sets the radius for density and coverage.
 
     Raises:
-        StudyError: where a set holds no more than k images.
+        StudyError: a set holds no more images than k.
     """
     k_most = max(k_recall, k_density)
     _check(real, synth, k_most + 1)
-    real, synth = real.astype(np.float32), synth.astype(np.float32)
-    radii_real = neighbour_distances(real, real, k_most + 1)  # the nearest is the image itself, as in the published code
-    radii_synth = neighbour_distances(synth, synth, k_recall + 1)
-    inside_wide = np.zeros(len(synth))
-    inside_narrow = np.zeros(len(synth), bool)
-    recalled, covered = np.zeros(len(real), bool), np.zeros(len(real), bool)
+    real = real.astype(np.float32)
+    synth = synth.astype(np.float32)
+
+    # The nearest neighbour of an image in its own set is the image itself, hence k + 1; column k
+    # is then the k-th other image, as in the published code.
+    real_radii = neighbour_distances(real, real, k_most + 1)
+    synth_radii = neighbour_distances(synth, synth, k_recall + 1)
+
+    # Accumulate over blocks of real images.
+    balls_around = np.zeros(len(synth))  # wide real balls that hold each synthetic image
+    in_real_manifold = np.zeros(len(synth), bool)
+    in_synth_manifold = np.zeros(len(real), bool)
+    holds_synthetic = np.zeros(len(real), bool)
     for rows, squared in squared_distances(real, synth):
-        wide, narrow = radii_real[rows, k_density, None] ** 2, radii_real[rows, k_recall, None] ** 2
-        inside_wide += (squared < wide).sum(0)
-        inside_narrow |= (squared < narrow).any(0)
-        recalled[rows] = (squared < radii_synth[None, :, k_recall] ** 2).any(1)
-        covered[rows] = squared.min(1) < wide[:, 0]
+        # Squared radii, compared with squared distances: no root of all pairs.
+        wide = real_radii[rows, k_density, None] ** 2
+        narrow = real_radii[rows, k_recall, None] ** 2
+        balls_around += (squared < wide).sum(0)
+        in_real_manifold |= (squared < narrow).any(0)
+        in_synth_manifold[rows] = (squared < synth_radii[None, :, k_recall] ** 2).any(1)
+        holds_synthetic[rows] = squared.min(1) < wide[:, 0]
+
     return {
-        "precision": float(inside_narrow.mean()),
-        "recall": float(recalled.mean()),
-        "density": float(inside_wide.mean() / k_density),
-        "coverage": float(covered.mean()),
+        "precision": float(in_real_manifold.mean()),
+        "recall": float(in_synth_manifold.mean()),
+        "density": float(balls_around.mean() / k_density),
+        "coverage": float(holds_synthetic.mean()),
     }
 
 
-def covered(real: np.ndarray, synth: np.ndarray, *, k: int = 5) -> np.ndarray:
-    """Find the real images with a synthetic one nearer than their k-th real neighbour: bool (N,), whose mean is coverage.
-
-    Source: Naeem et al. 2020, arXiv 2002.09797, eq. 3.
-    """
-    radius = neighbour_distances(real, real, k + 1)[:, k] ** 2
-    found = np.zeros(len(real), bool)
-    for rows, squared in squared_distances(real, synth):
-        found[rows] = squared.min(1) < radius[rows]
-    return found
-
-
 def vendi(features: np.ndarray) -> float:
-    """Count the effectively different images of one set: exp of the entropy of the cosine kernel's eigenvalues, 1 to N.
+    """Count the effectively different images of one set, 1 to N: the Vendi score.
+
+    The score is exp of the entropy of the eigenvalues of the cosine kernel.
+
+    Args:
+        features: float (N, D), N >= 1.
 
     Source: Friedman and Dieng 2023, arXiv 2210.02410, eq. 3, by the D x D dual of the N x N kernel.
     """
     _check(features, features, 1)
     unit = features.astype(np.float64)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+
+    # The cosine kernel is the dot product of rows of length 1.
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), MIN_NORM)
+
+    # The eigenvalues of the kernel sum to 1; rounding can make one of them negative.
     shares = np.clip(np.linalg.eigvalsh(unit.T @ unit / len(unit)), 0, None)
     shares = shares[shares > 0]
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 def all_distances(real: np.ndarray, synth: np.ndarray, *, seed: int = 0) -> dict[str, float]:
-    """Measure fd, kd, precision, recall, density, coverage, and the synthetic set's Vendi score, of the sets as they are."""
-    # few enough images are compared whole: one kernel instead of fifty, and less noise
-    subset = WHOLE if max(len(real), len(synth)) <= WHOLE else 1000
-    kernel = kernel_distance(real, synth, subset=subset, seed=seed)["kd"]
-    return {"fd": frechet(real, synth), "kd": kernel} | neighbourhoods(real, synth) | {"vendi": vendi(synth)}
-
-
-def distances(real: np.ndarray, synth: np.ndarray, *, n: int, seed: int, space: str) -> dict[str, float]:
-    """Measure all distances at equal size, with the protocol in the key, for example `fd_classifier_n5000`.
+    """Measure fd, kd, precision, recall, density, coverage and vendi of two sets as they are.
 
     Args:
-        n: images per side, drawn without replacement; the smaller set is the limit, and the key names the number used.
-        seed: governs which images are drawn and the kernel's subsets.
-        space: name of the feature space.
+        real: float (N, D).
+        synth: float (M, D); vendi is that of this set alone.
+        seed: governs the subsets of the kernel distance.
     """
-    n = min(n, len(real), len(synth))
-    values = all_distances(draw(real, n, seed), draw(synth, n, seed + 1), seed=seed)
-    return {f"{name}_{space}_n{n}": value for name, value in values.items()}
+    # Few enough images are compared whole: one kernel instead of fifty, and less noise.
+    few = max(len(real), len(synth)) <= WHOLE_SETS
+    subset = WHOLE_SETS if few else KERNEL_SUBSET
+    values = {
+        "fd": frechet(real, synth),
+        "kd": kernel_distance(real, synth, subset=subset, seed=seed)["kd"],
+    }
+
+    # Both sides count here; the Vendi score sees the synthetic set alone.
+    values |= neighbourhoods(real, synth)
+    return values | {"vendi": vendi(synth)}
 
 
-def draw(features: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Draw n rows without replacement."""
+def draw_rows(features: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Draw n rows without replacement, all of them in another order where there are fewer."""
     return features[np.random.default_rng(seed).permutation(len(features))[:n]]
 
 
-def squared_distances(left: np.ndarray, right: np.ndarray, block: int = BLOCK) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (rows of left, squared Euclidean distances float32 (rows, len(right))) block by block."""
-    # centred, so that |a|^2 + |b|^2 - 2ab loses no digits to a common offset
-    centre = right.mean(0, dtype=np.float64).astype(np.float32)
-    left, right = np.asarray(left, np.float32) - centre, np.asarray(right, np.float32) - centre
-    left_norm, right_norm = (left**2).sum(1), (right**2).sum(1)
-    for start in range(0, len(left), block):
-        rows = slice(start, min(start + block, len(left)))
-        squared = left[rows] @ right.T
-        squared *= -2
-        squared += left_norm[rows, None]
-        squared += right_norm
-        yield rows, np.maximum(squared, 0, out=squared)
+def _squared_discrepancy(real: np.ndarray, synth: np.ndarray) -> float:
+    """Estimate the squared discrepancy of two sets of one size, both (n, D), without bias."""
+    real = real.astype(np.float64)
+    synth = synth.astype(np.float64)
+    n, dimensions = real.shape
+
+    # A pair of an image with itself does not count.
+    within = 0.0
+    for features in (real, synth):
+        kernel = _cubic_kernel(features @ features.T, dimensions)
+        within += (kernel.sum() - np.trace(kernel)) / (n * (n - 1))
+    return float(within - 2 * _cubic_kernel(real @ synth.T, dimensions).mean())
 
 
-def neighbour_distances(left: np.ndarray, right: np.ndarray, k: int) -> np.ndarray:
-    """Find the distances from each left row to its k nearest right rows, ascending, float32 (len(left), k)."""
-    found = np.empty((len(left), k), np.float32)
-    for rows, squared in squared_distances(left, right):
-        found[rows] = np.sqrt(np.sort(np.partition(squared, k - 1, axis=1)[:, :k], axis=1))
-    return found
-
-
-def _mmd2(x: np.ndarray, y: np.ndarray) -> float:
-    x, y = x.astype(np.float64), y.astype(np.float64)
-    n, d = x.shape
-    own = [_cubic(z @ z.T, d) for z in (x, y)]
-    within = sum((kernel.sum() - np.trace(kernel)) / (n * (n - 1)) for kernel in own)
-    return float(within - 2 * _cubic(x @ y.T, d).mean())
-
-
-def _cubic(products: np.ndarray, dimensions: int) -> np.ndarray:
+def _cubic_kernel(products: np.ndarray, dimensions: int) -> np.ndarray:
+    """Turn dot products into the kernel (x.y / D + 1)^3."""
     kernel = products / dimensions + 1
     return kernel * kernel * kernel  # numpy's power takes twice the time
 
 
 def _covariance_root(features: np.ndarray) -> np.ndarray:
+    """Take the symmetric square root of a set's covariance, float64 (D, D)."""
+    # Rounding can leave a small negative variance along an axis.
     values, vectors = np.linalg.eigh(np.atleast_2d(np.cov(features, rowvar=False)))
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
-def _pick(values: dict[str, float], *names: str) -> dict[str, float]:
-    return {name: values[name] for name in names}
-
-
 def _check(real: np.ndarray, synth: np.ndarray, least: int) -> None:
+    """Refuse features of two networks, too few of them, or values that are not finite."""
+    # Features of two networks have nothing in common.
     if real.ndim != 2 or synth.ndim != 2 or real.shape[1] != synth.shape[1]:
-        shapes = f"{real.shape} and {synth.shape}"
-        raise StudyError(f"distances need features (N, D) of one network, found {shapes}: extract both with the same one")
+        raise StudyError(
+            f"distances need features (N, D) of one network, found {real.shape} and "
+            f"{synth.shape}: extract both with the same one"
+        )
+
+    # Every distance has a smallest number of images from which it is defined.
     if min(len(real), len(synth)) < least:
-        found = f"{len(real)} real and {len(synth)} synthetic"
-        raise StudyError(f"this distance needs at least {least} images a side, found {found}: make more")
+        raise StudyError(
+            f"this distance needs at least {least} images a side, found {len(real)} real and "
+            f"{len(synth)} synthetic: make more"
+        )
     if not (np.isfinite(real).all() and np.isfinite(synth).all()):
-        raise StudyError("features hold NaN or infinity: the network that made them is broken; train the instrument again")
+        raise StudyError(
+            "features hold NaN or infinity: the network that made them is broken; train the "
+            "reference classifier again"
+        )

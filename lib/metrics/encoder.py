@@ -1,8 +1,10 @@
-"""A general feature space without downloaded weights: an encoder that the study trains itself on real training faces, without labels.
+"""A general feature space without downloaded weights.
 
-Filters are learned from patches; a linear layer keeps what two altered views of one face share (person, pose, expression) against what
-differs between them (crop, mirror, light, grain). Both are solved in closed form or nearly: seconds on one core are enough, where a deep
-self-supervised network needs hours to become better than pixels. It sees what a classifier of expressions learns to ignore.
+The study trains the encoder itself on real training faces, without labels. Filters are learned from
+patches; a linear layer keeps what two altered views of one face share (person, pose, expression)
+against what differs between them (crop, mirror, light, grain). Both are solved in closed form or
+nearly: seconds on one core are enough, where a deep self-supervised network needs hours to become
+better than pixels. The encoder sees what a classifier of expressions learns to ignore.
 """
 
 from dataclasses import dataclass
@@ -14,17 +16,39 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lib.compute.checkpoints import load_tensors, save_tensors
 from lib.faces.faceset import FaceSet
-from lib.generators.checkpoints import load_tensors, save_tensors
 from lib.study.errors import StudyError
-from lib.study.fingerprints import code_digest
 from lib.study.records import content_hash
 
-PX, PATCH, STRIDE, FILTERS, CELLS, DIMENSIONS = 48, 8, 2, 200, 3, 128
-IMAGES, PATCHES, ROUNDS = 4000, 60_000, 12  # most images and patches learned from; rounds of k-means
-FLAT, ROUGH = 0.002, 0.1  # variances added before patches are divided by their own
-THRESHOLD, RIDGE = 1.0, 0.1  # of a filter's response; share of the mean variance added before axes are found
+# Raise when the arithmetic changes: an encoder of another version is trained anew. A test holds the
+# features of a tiny encoder to values recorded for this version.
+ENCODER_VERSION = 1
+
+PX = 48  # side of the images that the filters see
+PATCH = 8  # side of a filter, pixels
+STRIDE = 2  # pixels between two places of a filter
+FILTERS = 200
+CELLS = 3  # a side of the grid over which responses are pooled
+DIMENSIONS = 128  # of the features
+
+MOST_IMAGES = 4000  # learned from
+MOST_PATCHES = 60_000  # learned from
+ROUNDS = 12  # of k-means
+FLAT = 0.002  # variance added before a patch is divided by its standard deviation
+ROUGH = 0.1  # variance added before patches are whitened
+THRESHOLD = 1.0  # of a filter's response
+RIDGE = 0.1  # share of the mean variance added before axes are found
+
+BATCH = 256  # images whose features are computed at once
+RESPONSE_BATCH = 64  # images whose filter responses are held at once
 FILE = "encoder.safetensors"
+
+# The ranges of the alterations that make two views of one face.
+ZOOM = (0.75, 1.0)
+CONTRAST = (0.6, 1.4)
+BRIGHTNESS = (-0.2, 0.2)
+GRAIN_SD = 0.03
 
 
 @dataclass(frozen=True)
@@ -33,48 +57,62 @@ class Encoder:
 
     Attributes:
         tensors: filters float32 (200, 1, 8, 8), bias (200,), centre (1800,), axes (1800, 128).
-        facts: images, kept (share of a feature's variance that two views of one face share, mean over features), digest.
+        facts: images, kept (share of a feature's variance that two views of one face share, mean
+            over features), digest (key of the faces, the seed and the recipe).
     """
 
-    tensors: dict
+    tensors: dict[str, Tensor]
     facts: dict
 
     def features(self, images: np.ndarray) -> np.ndarray:
-        """Give features, float32 (N, 128), of uint8 (N, H, W) images of any size."""
+        """Compute features, float32 (N, 128), of uint8 (N, H, W) images of any size."""
         parts = [np.zeros((0, DIMENSIONS), np.float32)]
-        for first in range(0, len(images), 256):
-            found = _respond(_floats(images[first : first + 256]), self.tensors["filters"], self.tensors["bias"])
-            parts.append(((found - self.tensors["centre"]) @ self.tensors["axes"]).numpy())
+        for first in range(0, len(images), BATCH):
+            x = _floats(images[first : first + BATCH])
+            responses = _respond(x, self.tensors["filters"], self.tensors["bias"])
+            projected = (responses - self.tensors["centre"]) @ self.tensors["axes"]
+            parts.append(projected.numpy())
         return np.concatenate(parts)
 
 
 def fit_encoder(faces: FaceSet, folder: Path, *, seed: int = 0) -> Encoder:
-    """Train the encoder on real training faces, or load it when these faces have been trained on before.
+    """Train the encoder on real training faces, or load it when it was trained on these before.
 
     Args:
-        faces: real faces; only the split train is looked at, at most 4,000 images of it, and no label.
-        folder: where it is kept.
+        faces: real faces; only the split train is used, at most 4,000 images of it, and no label.
+        folder: where the encoder is kept.
         seed: of images, patches and views.
-    Source: filters, Coates, Ng and Lee 2011, sec. 3 (whitened patches, k-means, soft threshold); linear layer, VICReg's closed solution,
-        Balestriero and LeCun 2022, arXiv 2205.11508, sec. 3.
+
+    Raises:
+        StudyError: too few training images.
+
+    Source: filters, Coates, Ng and Lee 2011, sec. 3 (whitened patches, k-means, soft threshold);
+        linear layer, VICReg's closed solution, Balestriero and LeCun 2022, arXiv 2205.11508,
+        sec. 3.
     """
+    # Axes of the covariance need more images than there are of them.
     real = faces.split("train")
     if len(real) < 2 * DIMENSIONS:
-        found = f"at least {2 * DIMENSIONS} real training images, found {len(real)}"
-        raise StudyError(f"the encoder needs {found}: raise train_limit or drawn_train")
-    digest = content_hash([real.digest(), seed, code_digest(__name__, without=("lib.study", "lib.faces", "lib.generators"))])
+        raise StudyError(
+            f"the encoder needs at least {2 * DIMENSIONS} real training images, found {len(real)}: "
+            "raise train_limit or drawn_train"
+        )
     path = Path(folder) / FILE
+    digest = content_hash([real.digest(), seed, ENCODER_VERSION, _recipe()])
     if path.exists() and load_tensors(path)[1].get("digest") == digest:
         return load_encoder(folder)
+
+    # One thread, so that the bytes repeat on any number of cores.
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # bytes repeat on any machine
+    torch.set_num_threads(1)
     try:
         tensors, kept = _learn(real.images, torch.Generator().manual_seed(seed))
     finally:
         torch.set_num_threads(threads)
-    encoder = Encoder(tensors, {"images": min(len(real), IMAGES), "kept": kept, "digest": digest})
-    save_tensors(path, tensors, encoder.facts)
-    return encoder
+
+    facts = {"images": min(len(real), MOST_IMAGES), "kept": kept, "digest": digest}
+    save_tensors(path, tensors, facts)
+    return Encoder(tensors, facts)
 
 
 def load_encoder(folder: Path) -> Encoder:
@@ -86,91 +124,163 @@ def load_encoder(folder: Path) -> Encoder:
     path = Path(folder) / FILE
     if not path.exists():
         raise StudyError(f"{folder}: no encoder here; run notebook 10 first")
-    wide = FILTERS * CELLS**2
-    shapes = {"filters": (FILTERS, 1, PATCH, PATCH), "bias": (FILTERS,), "centre": (wide,), "axes": (wide, DIMENSIONS)}
-    return Encoder(*load_tensors(path, {name: torch.empty(shape) for name, shape in shapes.items()}))
+
+    # A file of another network is refused by its shapes.
+    responses = FILTERS * CELLS**2
+    expected = {
+        "filters": torch.empty(FILTERS, 1, PATCH, PATCH),
+        "bias": torch.empty(FILTERS),
+        "centre": torch.empty(responses),
+        "axes": torch.empty(responses, DIMENSIONS),
+    }
+    return Encoder(*load_tensors(path, expected))
 
 
-def _learn(images: np.ndarray, rng: torch.Generator) -> tuple[dict, float]:
-    x = _floats(images[torch.randperm(len(images), generator=rng)[:IMAGES].numpy()])
+def _recipe() -> dict:
+    """Name the settings that decide, beside images and seed, what an encoder learns."""
+    return {
+        "filters": [PX, PATCH, STRIDE, FILTERS, CELLS, DIMENSIONS, THRESHOLD],
+        "learning": [MOST_IMAGES, MOST_PATCHES, ROUNDS, FLAT, ROUGH, RIDGE],
+        "views": [ZOOM, CONTRAST, BRIGHTNESS, GRAIN_SD],
+    }
+
+
+def _learn(images: np.ndarray, rng: torch.Generator) -> tuple[dict[str, Tensor], float]:
+    """Learn filters and axes from uint8 (N, H, W): the encoder's tensors, and `kept`."""
+    chosen = torch.randperm(len(images), generator=rng)[:MOST_IMAGES].numpy()
+    x = _floats(images[chosen])
     filters, bias = _filters(x, rng)
-    one, other = (_respond(_views(x, rng), filters, bias) for _ in range(2))
+
+    # Two views of each face: what they share varies between faces, what differs within them.
+    one = _respond(_views(x, rng), filters, bias)
+    other = _respond(_views(x, rng), filters, bias)
     both = torch.cat([one, other])
     centre = both.mean(0)
-    total, within = _spread(both - centre), _spread(one - other) / 2
+    total = _covariance(both - centre)
+    within = _covariance(one - other) / 2
+
     axes, kept = _shared_axes(total.double().numpy(), within.double().numpy())
-    return {"filters": filters, "bias": bias, "centre": centre, "axes": torch.from_numpy(axes)}, float(kept.mean())
+    tensors = {"filters": filters, "bias": bias, "centre": centre, "axes": torch.from_numpy(axes)}
+    return tensors, float(kept.mean())
 
 
 def _shared_axes(total: np.ndarray, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the directions with the largest share of variance between faces, each scaled by that share: float32 (D, 128), float64 (128,)."""
+    """Find the directions with the largest share of variance between faces.
+
+    Returns:
+        The directions, each scaled by the root of its share, float32 (D, 128); the shares,
+        float64 (128,), 0 to 1.
+    """
     from scipy.linalg import eigh
 
-    steadied = total + RIDGE * np.trace(total) / len(total) * np.eye(len(total))
-    share, axes = eigh(total - within, steadied, subset_by_index=[len(total) - DIMENSIONS, len(total) - 1])
-    share = np.clip(share[::-1], 0, 1)
-    return np.ascontiguousarray(axes[:, ::-1] * np.sqrt(share), np.float32), share
+    size = len(total)
+    ridge = RIDGE * np.trace(total) / size * np.eye(size)
+    last = [size - DIMENSIONS, size - 1]
+    shares, axes = eigh(total - within, total + ridge, subset_by_index=last)
+
+    # eigh sorts ascending.
+    shares = np.clip(shares[::-1], 0, 1)
+    return np.ascontiguousarray(axes[:, ::-1] * np.sqrt(shares), np.float32), shares
 
 
 def _filters(x: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Learn filters for `_respond`: centres of whitened patches, with the whitening folded in."""
+    """Learn filters for `_respond`: centres of whitened patches, with the whitening folded in.
+
+    Args:
+        x: float32 (N, 1, 48, 48).
+        rng: of patches and first centres.
+
+    Returns:
+        filters (200, 1, 8, 8) and bias (200,).
+    """
     patches = _patches(x, rng)
     mean = patches.mean(0)
-    variances, basis = torch.linalg.eigh(_spread(patches - mean))
+    variances, basis = torch.linalg.eigh(_covariance(patches - mean))
     whiten = (basis / (variances + ROUGH).sqrt()) @ basis.T
     centres = _centres((patches - mean) @ whiten, rng)
+
+    # A filter of mean 0 does not see a patch's mean, which then need not be subtracted.
     filters = whiten @ centres.T  # (64, 200)
     bias = mean @ filters
-    filters = filters - filters.mean(0)  # a filter of mean 0 does not see the patch's mean, which need not be subtracted then
+    filters = filters - filters.mean(0)
     return filters.T.reshape(FILTERS, 1, PATCH, PATCH).contiguous(), bias
 
 
 def _patches(x: Tensor, rng: torch.Generator) -> Tensor:
     """Cut patches at random places, each of mean 0 and about unit variance: (n, 64)."""
-    each = -(-PATCHES // len(x))
-    corner = torch.randint(PX - PATCH + 1, (2, len(x), each, 1, 1), generator=rng)
-    step = torch.arange(PATCH)
-    patches = x[torch.arange(len(x))[:, None, None, None], 0, corner[0] + step[:, None], corner[1] + step].reshape(-1, PATCH**2)
+    n = len(x)
+    each = -(-MOST_PATCHES // n)
+    corner = torch.randint(PX - PATCH + 1, (2, n, each, 1, 1), generator=rng)
+    offset = torch.arange(PATCH)
+    image = torch.arange(n)[:, None, None, None]
+    patches = x[image, 0, corner[0] + offset[:, None], corner[1] + offset].reshape(-1, PATCH**2)
+
+    # Normalise each patch.
     patches = patches - patches.mean(1, keepdim=True)
     return patches / (patches.var(1, keepdim=True, correction=0) + FLAT).sqrt()
 
 
 def _centres(points: Tensor, rng: torch.Generator) -> Tensor:
-    """Cluster by direction: unit vectors (200, D)."""
-    centres = F.normalize(points[torch.randperm(len(points), generator=rng)[:FILTERS]])
+    """Cluster points (n, D) by direction, k-means on the sphere: unit vectors (200, D)."""
+    first = torch.randperm(len(points), generator=rng)[:FILTERS]
+    centres = F.normalize(points[first])
     for _ in range(ROUNDS):
         nearest = (points @ centres.T).argmax(1)
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+
+        # A centre that no point is nearest to stays.
         centres = torch.where(sums.norm(dim=1, keepdim=True) > 0, F.normalize(sums), centres)
     return centres
 
 
 def _respond(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
-    """Filter faces and pool what exceeds a threshold over a grid of 3 x 3 cells: (N, 1, 48, 48) to (N, 1800)."""
+    """Filter faces and pool what exceeds a threshold over a grid of 3 x 3 cells.
+
+    Args:
+        x: float32 (N, 1, 48, 48).
+        filters: (200, 1, 8, 8).
+        bias: (200,).
+
+    Returns:
+        float32 (N, 1800).
+    """
     parts = []
-    for own in x.split(64):
-        mean, power = (F.avg_pool2d(z, PATCH, STRIDE) for z in (own, own**2))
-        spread = ((power - mean**2).clamp(min=0) + FLAT).sqrt()
-        found = F.conv2d(own, filters, stride=STRIDE) / spread - bias[:, None, None]
-        parts.append(F.adaptive_avg_pool2d(F.relu(found - THRESHOLD), CELLS).flatten(1))
+    for batch in x.split(RESPONSE_BATCH):
+        # Divide each patch by its standard deviation, as in training.
+        mean = F.avg_pool2d(batch, PATCH, STRIDE)
+        power = F.avg_pool2d(batch**2, PATCH, STRIDE)
+        deviation = ((power - mean**2).clamp(min=0) + FLAT).sqrt()
+        responses = F.conv2d(batch, filters, stride=STRIDE) / deviation - bias[:, None, None]
+
+        pooled = F.adaptive_avg_pool2d(F.relu(responses - THRESHOLD), CELLS)
+        parts.append(pooled.flatten(1))
     return torch.cat(parts)
 
 
 def _views(x: Tensor, rng: torch.Generator) -> Tensor:
-    """Alter each image: crop, mirror, contrast, brightness, grain."""
+    """Alter each image (N, 1, 48, 48): crop, mirror, contrast, brightness, grain."""
     n = len(x)
-    zoom = torch.empty(n).uniform_(0.75, 1.0, generator=rng)
+    zoom = torch.empty(n).uniform_(*ZOOM, generator=rng)
     shift = torch.empty(n, 2).uniform_(-1, 1, generator=rng) * (1 - zoom[:, None])
+    mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
+
+    # Crop and mirror in one sampling.
     place = torch.zeros(n, 2, 3)
-    place[:, 0, 0] = zoom * torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
-    place[:, 1, 1], place[:, :, 2] = zoom, shift
-    x = F.grid_sample(x, F.affine_grid(place, x.shape, align_corners=False), padding_mode="border", align_corners=False)
-    contrast = torch.empty(n, 1, 1, 1).uniform_(0.6, 1.4, generator=rng)
-    brightness = torch.empty(n, 1, 1, 1).uniform_(-0.2, 0.2, generator=rng)
-    return (x - 0.5) * contrast + 0.5 + brightness + 0.03 * torch.randn(x.shape, generator=rng)
+    place[:, 0, 0] = zoom * mirror
+    place[:, 1, 1] = zoom
+    place[:, :, 2] = shift
+    grid = F.affine_grid(place, x.shape, align_corners=False)
+    x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+    # Light and grain.
+    contrast = torch.empty(n, 1, 1, 1).uniform_(*CONTRAST, generator=rng)
+    brightness = torch.empty(n, 1, 1, 1).uniform_(*BRIGHTNESS, generator=rng)
+    grain = GRAIN_SD * torch.randn(x.shape, generator=rng)
+    return (x - 0.5) * contrast + 0.5 + brightness + grain
 
 
-def _spread(rows: Tensor) -> Tensor:
+def _covariance(rows: Tensor) -> Tensor:
+    """Estimate the covariance of centred rows (n, D): (D, D)."""
     return rows.T @ rows / (len(rows) - 1)
 
 

@@ -1,54 +1,69 @@
-"""What the earlier notebooks left, read for judging: the runs of this study and their predictions, pools and their features."""
+"""What the earlier notebooks left for the metrics: a study's runs with their predictions, its real
+faces and its pools.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.classifiers.runs import load_predictions
+from lib.classifiers.runs import load_predictions, read_result
+from lib.faces.arms import Arm, arm_of
 from lib.faces.faceset import FaceSet, load_faces
-from lib.faces.folds import in_fold, judged_faces
+from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import load_pool
-from lib.metrics.contrasts import gather_arms
-from lib.metrics.levels import over_folds
+from lib.metrics.contrasts import BASE, Arms, gather_arms
 from lib.study.errors import StudyError
-from lib.study.generations import generation_number
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
 
 
 def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
-    """List the runs that 40_training recorded in its latest execution: older ones may lie beside them and do not count.
+    """List the runs that 40_training recorded in its latest execution: older ones may lie beside
+    them and do not count.
 
     Returns:
-        One row a run, classifiers in the study's order: folder (absolute), arm, classifier, recipe, seed, fold (0 without
-        folds), seconds, failed, and the run's other facts.
+        One row a run, classifiers in the study's order: folder (absolute), arm (its name),
+        ARM_FIELDS, classifier, recipe, seed, fold (0 without folds), steps, seconds, failed ("" if
+        not), and the run's other facts.
+
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
     """
+    # The record of notebook 40 names what its last execution wrote.
     state = paths.state / "40_training.json"
     if not state.exists():
         raise StudyError(f"{state}: not there, so nothing has been trained; run notebook 40 first")
     record = read_json(state)
+
+    # One row a run.
     files = [paths.root / name for name in record["outputs"] if name.endswith("/result.json")]
-    wanted = record.get("parameters", {}).get("classifiers", [])
-    rows = []
-    for file in files:
-        record = read_json(file)
-        arm = record.pop("arm")
-        rows.append({"folder": file.parent, "arm": arm["name"], "pool": arm["pool"], "kind": arm["kind"], "share": arm["share"]} | record)
+    rows = [{"folder": file.parent} | read_result(file.parent) for file in files]
     table = pd.DataFrame(rows)
     if not len(table) or not (table["failed"] == "").any():
-        raise StudyError(f"{state}: names no run that succeeded; look at notebook 40 and run it again")
+        raise StudyError(
+            f"{state}: names no run that succeeded; look at notebook 40 and run it again"
+        )
+
+    # Without folds all runs are of fold 0.
     table["fold"] = table["fold"].fillna(0).astype(int) if "fold" in table else 0
-    place = table["classifier"].map({name: i for i, name in enumerate(wanted)})  # the study's first classifier is the one that decides
-    return table.assign(place=place).sort_values(["place", "seed", "fold", "arm"], kind="stable", ignore_index=True).drop(columns="place")
+
+    # The study's first classifier is the one that decides.
+    classifiers = record.get("parameters", {}).get("classifiers", [])
+    place = {name: place for place, name in enumerate(classifiers)}
+    table["place"] = table["classifier"].map(place)
+    order = ["place", "seed", "fold", "arm"]
+    return table.sort_values(order, kind="stable", ignore_index=True).drop(columns="place")
 
 
-def load_judged(paths: StudyPaths, folds: int, seed: int) -> tuple[FaceSet, FaceSet, np.ndarray]:
-    """Read the real faces, those on which arms are judged, and which fold holds out each of these (`lib.faces.folds.judged_faces`)."""
+def load_evaluation(
+    paths: StudyPaths, folds: int, seed: int
+) -> tuple[FaceSet, FaceSet, np.ndarray]:
+    """Read the real faces, those on which arms are tested, and which fold holds out each of the
+    latter (`lib.faces.folds.evaluation_faces`).
+    """
     faces = load_faces(paths.data)
-    return faces, *judged_faces(faces, folds, seed)
+    return faces, *evaluation_faces(faces, folds, seed)
 
 
 def faces_of_run(paths: StudyPaths, run: dict, folds: int, seed: int) -> FaceSet:
@@ -56,55 +71,161 @@ def faces_of_run(paths: StudyPaths, run: dict, folds: int, seed: int) -> FaceSet
     return in_fold(load_faces(paths.data), folds, run["fold"], seed=seed)
 
 
-def arms_shown(runs: pd.DataFrame) -> list[str]:
-    """Choose the arms of detailed figures: base and each pool's largest supplement, of its first generation."""
-    first = runs["pool"].map(generation_number) == 1
-    supplements = (
-        runs[(runs["kind"] == "supplement") & (runs["failed"] == "") & first].sort_values("share").groupby("pool", sort=False)["arm"].last()
-    )
-    return ["base", *supplements]
+def arms_shown(runs: pd.DataFrame) -> list[Arm]:
+    """Choose the arms of detailed figures: base and each pool's largest supplement.
+
+    Args:
+        runs: of `recorded_runs`.
+    """
+    # Plain supplements that were trained, the smallest first.
+    supplements = (runs["kind"] == "supplement") & (runs["generation"] == 1)
+    trained = runs[supplements & (runs["failed"] == "")].sort_values("share", kind="stable")
+
+    # The last one of a pool is its largest.
+    largest = {row["pool"]: arm_of(row) for row in trained.to_dict("records")}
+    return [BASE, *largest.values()]
 
 
-def load_arms(runs: pd.DataFrame, split: str = "test", fold: np.ndarray | None = None) -> dict:
+def load_arms(
+    runs: pd.DataFrame,
+    split: str = "test",
+    fold: np.ndarray | None = None,
+    classes: tuple[str, ...] = (),
+) -> Arms:
     """Read the predictions of every run that succeeded, stacked by (arm, classifier), base first.
 
     Args:
-        fold: of `judged_faces`: which fold holds out each image; the predictions of the runs of all folds are put together, where a seed
-            has all of them.
+        runs: of `recorded_runs`.
+        split: whose images were predicted.
+        fold: of `evaluation_faces`: which fold holds out each image; the predictions of the runs of
+            all folds are put together, where a seed has all of them.
+        classes: class list of the faces, which the runs must predict; empty: not checked.
+
+    Raises:
+        StudyError: a run that predicts other classes, or another number of images.
     """
-    good = runs[runs["failed"] == ""].sort_values(["arm", "seed"])
-    networks = {name: i for i, name in enumerate(runs["classifier"].unique())}
-    good = good.sort_values("classifier", key=lambda own: own.map(networks), kind="stable")
-    good = good.sort_values("arm", key=lambda arm: arm != "base", kind="stable")
+    # Base first, then by name; each arm's classifiers in the study's order.
+    places = {name: place for place, name in enumerate(runs["classifier"].unique())}
+    good = runs[runs["failed"] == ""]
+    good = good.assign(is_base=good["kind"] == "base", place=good["classifier"].map(places))
+    ascending = {"is_base": False, "place": True, "arm": True, "seed": True}
+    good = good.sort_values(list(ascending), ascending=list(ascending.values()))
+    if classes:
+        _require_classes(good, classes)
+
+    # One matrix a run, of all test images or of those of its fold.
     predictions = [load_predictions(Path(folder))[split] for folder in good["folder"]]
-    return gather_arms(*(over_folds(good, predictions, fold) if fold is not None and fold.any() else (good, predictions)))
+    if fold is not None and fold.any():
+        good, predictions = over_folds(good, predictions, fold)
+    return gather_arms(good, predictions)
+
+
+def over_folds(
+    runs: pd.DataFrame, predictions: list[np.ndarray], fold: np.ndarray
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Put the held-out predictions of all folds together: one row an arm, classifier and seed, as
+    long as the data.
+
+    A row holds the runs of one seed on every fold, and `statistics.compare` takes rows for runs. A
+    run's own luck shows in them less than in single runs, as it should, for their mean is over as
+    many runs. That any two training sets share most images makes the estimate that of this amount
+    of data.
+
+    Args:
+        runs: columns ARM_FIELDS, arm, classifier, seed, fold; one row a run.
+        predictions: float32 (N_fold, C) per row of runs, of the images of its fold, in the data's
+            order.
+        fold: int64 (N,), which fold holds out each image, from 1 on.
+
+    Returns:
+        The runs of the first fold, and float32 (N, C) per row of them.
+
+    Raises:
+        StudyError: where a run predicts another number of images than its fold has.
+    """
+    kept, whole, folds = [], [], set(np.unique(fold))
+    runs = runs.reset_index(drop=True)
+    for _, parts in runs.groupby(["arm", "classifier", "seed"], sort=False):
+        # A seed counts where every fold has its run.
+        if set(parts["fold"]) != folds:
+            continue
+
+        # Put each fold's predictions where its images stand in the data.
+        joined = np.empty((len(fold), predictions[parts.index[0]].shape[1]), np.float32)
+        for row, number in zip(parts.index, parts["fold"]):
+            expected, predicted = (fold == number).sum(), len(predictions[row])
+            if predicted != expected:
+                raise StudyError(
+                    f"a run of fold {number} predicts {predicted} images, the fold has {expected}: "
+                    "execute 40_training again"
+                )
+            joined[fold == number] = predictions[row]
+        kept.append(parts.iloc[0])
+        whole.append(joined)
+    return pd.DataFrame(kept, columns=runs.columns), whole
 
 
 def clusters_of(faces: FaceSet) -> np.ndarray:
-    """Number the groups of copies, int64 (N,); every image is its own where copies were not looked for."""
-    return faces.table["cluster"].to_numpy(np.int64) if "cluster" in faces.table else np.arange(len(faces))
+    """Number the groups of copies, int64 (N,); where copies were not looked for, every image is a
+    group of its own.
+    """
+    # Notebook 10 marks copies where it looked for them.
+    if "cluster" in faces.table:
+        return faces.table["cluster"].to_numpy(np.int64)
+    return np.arange(len(faces))
 
 
-def usable_pools(paths: StudyPaths, names: list[str], *, curated: bool, at_most: int = 0, seed: int = 0) -> dict[str, FaceSet]:
-    """Read the pools that have been made, as arms take them: with `curated`, only what curation kept, as it cropped and relabelled it.
+def usable_pools(
+    paths: StudyPaths, names: list[str], *, curated: bool, at_most: int = 0, seed: int = 0
+) -> dict[str, FaceSet]:
+    """Read the pools that have been made, as arms take them.
 
     Args:
+        paths: folders of the study.
+        names: of the pools; those that have not been made are left out.
+        curated: only what curation kept, as it cropped and relabelled it.
         at_most: images that are drawn from a larger pool, in the pool's order; 0: all.
         seed: governs the draw.
     """
-    made = {name: load_pool(paths.pool(name), curated=curated) for name in names if (paths.pool(name) / "faces.npz").exists()}
-    if not at_most:
-        return made
-    drawn = {name: np.sort(np.random.default_rng(seed).permutation(len(pool))[:at_most]) for name, pool in made.items()}
-    return {name: pool.select(drawn[name]) for name, pool in made.items()}
+    # A pool that has not been made yet is left out.
+    made = [name for name in names if (paths.pool(name) / "faces.npz").exists()]
+    pools = {}
+    for name in made:
+        pool = load_pool(paths.pool(name), curated=curated)
+        # Draw from a large pool, and keep the pool's order.
+        if at_most:
+            drawn = np.random.default_rng(seed).permutation(len(pool))[:at_most]
+            pool = pool.select(np.sort(drawn))
+        pools[name] = pool
+    return pools
 
 
 def of_first_classifier(effects: pd.DataFrame) -> pd.DataFrame:
-    """Keep the comparisons of the study's first classifier: an answer is given once, not once per network."""
-    return effects[effects["classifier"] == effects["classifier"].iloc[0]] if len(effects) else effects
+    """Keep the comparisons of the study's first classifier: a question is answered once, not once
+    per network.
+    """
+    # Rows come in the order of the study's classifiers.
+    if not len(effects):
+        return effects
+    return effects[effects["classifier"] == effects["classifier"].iloc[0]]
 
 
-def one_classifier(arms: dict) -> dict:
-    """Keep the arms of the study's first classifier: a claim is decided once, not once per network."""
+def one_classifier(arms: Arms) -> Arms:
+    """Keep the arms of the study's first classifier: a claim is decided once, not once per
+    network.
+    """
+    # Arms come in the order of the study's classifiers.
     first = next(classifier for _, classifier in arms)
-    return {key: found for key, found in arms.items() if key[1] == first}
+    return {key: predictions for key, predictions in arms.items() if key[1] == first}
+
+
+def _require_classes(runs: pd.DataFrame, classes: tuple[str, ...]) -> None:
+    """Refuse runs that predict other classes than the faces have."""
+    # The columns of a matrix of probabilities mean what the run's class list says.
+    for run in runs.to_dict("records"):
+        predicted = tuple(run.get("classes", classes))
+        if predicted != tuple(classes):
+            raise StudyError(
+                f"{run['folder']}: predicts {', '.join(predicted)}, the faces have "
+                f"{', '.join(classes)}: execute 40_training again"
+            )

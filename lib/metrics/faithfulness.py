@@ -1,7 +1,9 @@
-"""Which images show the emotion that they were asked for, and how alike they are: by class, and by every attribute that is known of them.
+"""Which images show the class that they were asked for, and how different they are.
 
-Of generated faces the prompt is known (age, ethnicity, sex), of drawn ones how they were drawn. Whether an image shows its emotion says a
-judge trained on real faces, or a person who does not see the label (`lib.metrics.spotcheck`).
+Both are measured by class, and by every attribute that is known of the images: of generated faces
+the prompt (age, ethnicity, sex), of drawn ones how they were drawn. Whether an image shows its
+class is decided by a classifier trained on real faces, or by a person who does not see the label
+(lib.curation.spotcheck).
 """
 
 import numpy as np
@@ -9,70 +11,124 @@ import pandas as pd
 
 from lib.curation.attributes import groups_of, standing_out, with_prompt_attributes
 from lib.curation.intervals import wilson
+from lib.faces import prompts
 from lib.faces.faceset import FaceSet
-from lib.generators import prompts
 from lib.metrics.distances import vendi
 
-LEAST, MOST = 20, 200  # images of a value whose diversity is measured
+MIN_IMAGES = 20  # of a value, from which its diversity is measured
+MAX_IMAGES = 200  # of a value, whose diversity is measured
 COLUMNS = ["pool", "attribute", "value", "n", "shown", "low", "high", "vendi", "vendi_n"]
+PROMPT_KEYS = ["class", *prompts.ATTRIBUTES]
+SHARE_COLUMNS = ["n", "shown", "low", "high"]
 
 
-def faithfulness(pools: dict[str, FaceSet], said: dict[str, np.ndarray], features: dict[str, np.ndarray], *, seed: int) -> pd.DataFrame:
-    """Measure by attribute which share of a pool's images shows its emotion, and how different the images are.
+def faithfulness(
+    pools: dict[str, FaceSet],
+    probabilities: dict[str, np.ndarray],
+    features: dict[str, np.ndarray],
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Measure by attribute how many of a pool's images show their class, and how they differ.
 
     Args:
         pools: face sets by name, `real` among them where real faces are to stand beside.
-        said: class probabilities of the judge, float (N, 7), by name.
+        probabilities: class probabilities of a classifier trained on real faces, float (N, C), by
+            name.
         features: float (N, D) of one space, by name.
-        seed: of the images whose diversity is measured: equally many of each value in every pool, so that all can be compared.
+        seed: of the images whose diversity is measured: equally many of each value in every pool,
+            so that all can be compared.
+
     Returns:
-        Columns pool, attribute, value, n, shown (share whose label the judge sees), low, high (95 % Wilson), vendi (effectively different
-        images among vendi_n; missing where a value has under 20 images).
+        Columns pool, attribute, value, n, shown (share whose label the classifier predicts), low,
+        high (95 % Wilson), vendi (effectively different images among vendi_n; missing where a value
+        has fewer than MIN_IMAGES).
     """
-    places = {
-        (pool, attribute): {value: np.flatnonzero(groups == value) for value in groups.cat.categories}
-        for pool, faces in pools.items()
-        for attribute, groups in groups_of(faces.table).items()
-    }
-    rows = []
+    # Rows of each pool's images by attribute and value.
+    rows_of = {}
     for pool, faces in pools.items():
-        seen = said[pool].argmax(1) == faces.labels
-        for attribute in [attribute for owner, attribute in places if owner == pool]:
-            everywhere = [len(own) for (_, name), found in places.items() if name == attribute for own in found.values()]
-            size = min([MOST, *(n for n in everywhere if n >= LEAST)])
-            for value, own in places[pool, attribute].items():
-                drawn = np.random.default_rng(seed).permutation(own)[:size]
-                different = vendi(features[pool][drawn]) if len(own) >= LEAST else np.nan
-                rows.append((pool, attribute, value, len(own), *wilson(int(seen[own].sum()), len(own)), different, size))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        for attribute, groups in groups_of(faces.table).items():
+            by_value = {name: np.flatnonzero(groups == name) for name in groups.cat.categories}
+            rows_of[pool, attribute] = by_value
+
+    # Measure every value of every attribute.
+    records = []
+    for (pool, attribute), by_value in rows_of.items():
+        size = _common_size(rows_of, attribute)
+
+        # An image shows its class where the classifier predicts its label.
+        correct = probabilities[pool].argmax(1) == pools[pool].labels
+        for value, rows in by_value.items():
+            share = wilson(int(correct[rows].sum()), len(rows))
+
+            # The Vendi score grows with the number of images: equally many of each value.
+            drawn = np.random.default_rng(seed).permutation(rows)[:size]
+            different = vendi(features[pool][drawn]) if len(rows) >= MIN_IMAGES else np.nan
+            records.append((pool, attribute, value, len(rows), *share, different, size))
+    return pd.DataFrame(records, columns=COLUMNS)
 
 
-def worst_prompts(faces: FaceSet, said: np.ndarray, *, most: int = 10, least: int = 8) -> pd.DataFrame:
-    """List the combinations of emotion, age, ethnicity and sex that show the emotion least often; without rows where no prompt is known.
+def worst_prompts(
+    faces: FaceSet, probabilities: np.ndarray, *, most: int = 10, least: int = 8
+) -> pd.DataFrame:
+    """List the combinations of class, age, ethnicity and sex that show the class least often.
 
     Args:
+        faces: of one pool.
+        probabilities: float (N, C), of a classifier trained on real faces.
         most: combinations listed.
         least: images of a combination that counts: those of one prompt in S1.
+
     Returns:
-        Columns class, age, ethnicity, sex, n, shown, low, high (95 % Wilson).
+        Columns class, age, ethnicity, sex, n, shown, low, high (95 % Wilson); without rows where no
+        prompt is known.
     """
-    keys = ["class", *prompts.ATTRIBUTES]
+    # Drawn faces and those of other generators have no prompt.
     table = with_prompt_attributes(faces.table)
-    if any(key not in table for key in keys):
-        return pd.DataFrame(columns=[*keys, "n", "shown", "low", "high"])
-    seen = table[keys].assign(seen=said.argmax(1) == faces.labels).groupby(keys)["seen"].agg(["sum", "count"]).reset_index()
-    rows = [(*row[: len(keys)], row.count_, *wilson(int(row.hits), int(row.count_)))
-            for row in seen.rename(columns={"sum": "hits", "count": "count_"}).itertuples(index=False) if row.count_ >= least]  # fmt: skip
-    found = pd.DataFrame(rows, columns=[*keys, "n", "shown", "low", "high"])
-    return found.sort_values("high", kind="stable", ignore_index=True).head(most)
+    columns = [*PROMPT_KEYS, *SHARE_COLUMNS]
+    if any(key not in table for key in PROMPT_KEYS):
+        return pd.DataFrame(columns=columns)
+
+    # Count each combination's images, and those that show their class.
+    correct = table[PROMPT_KEYS].assign(correct=probabilities.argmax(1) == faces.labels)
+    records = []
+    for keys, group in correct.groupby(PROMPT_KEYS)["correct"]:
+        if len(group) >= least:
+            records.append((*keys, len(group), *wilson(int(group.sum()), len(group))))
+
+    # The upper bound orders: a combination is bad where even that is low.
+    shares = pd.DataFrame(records, columns=columns)
+    return shares.sort_values("high", kind="stable", ignore_index=True).head(most)
 
 
 def extremes(table: pd.DataFrame) -> pd.DataFrame:
-    """Take the best and the worst value of each attribute in which a pool's values differ beyond doubt: columns name, shown, low, high."""
-    rows = []
+    """Take the best and the worst value of each attribute in which a pool's values surely differ.
+
+    Args:
+        table: of `faithfulness`.
+
+    Returns:
+        Columns name, shown, low, high; two rows an attribute, the better first.
+    """
+    columns = ["name", "shown", "low", "high"]
+    parts = []
     for row in standing_out(table, "shown", ["pool", "attribute"]).itertuples():
-        own = table[(table["pool"] == row.pool) & (table["attribute"] == row.attribute)]
-        both = own[own["value"].isin([row.highest, row.lowest])].sort_values("shown", ascending=False)
-        names = [f"{row.pool}, {row.attribute}: {value}" for value in both["value"]]
-        rows.append(both.assign(name=names)[["name", "shown", "low", "high"]])
-    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=["name", "shown", "low", "high"])
+        # The two values of this pool and attribute that differ most.
+        same = (table["pool"] == row.pool) & (table["attribute"] == row.attribute)
+        pair = table[same & table["value"].isin([row.highest, row.lowest])]
+        pair = pair.sort_values("shown", ascending=False)
+        names = [f"{row.pool}, {row.attribute}: {value}" for value in pair["value"]]
+        parts.append(pair.assign(name=names)[columns])
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _common_size(rows_of: dict, attribute: str) -> int:
+    """Find how many images of each value of an attribute can be compared in every pool."""
+    # The smallest value that is measured at all limits the others.
+    sizes = [MAX_IMAGES]
+    for (_, name), by_value in rows_of.items():
+        if name == attribute:
+            sizes += [len(rows) for rows in by_value.values() if len(rows) >= MIN_IMAGES]
+    return min(sizes)

@@ -1,184 +1,238 @@
-"""From tables to words: the verdict on each pool, the answer in sentences, the reported
-numbers beside ours, the known truth of drawings.
+"""From the table of effects to findings: the effects for reading, the verdict on each pool, and the
+known truth of drawn pools.
 """
 
-import re
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from lib.faces.arms import Arm
 from lib.metrics.arms import compare_arms
+from lib.metrics.contrasts import BASE, Arms
 from lib.metrics.evidence import of_first_classifier
-from lib.metrics.statistics import verdict
-from lib.study.paths import ROOT
+from lib.metrics.questions import BY_KEY, QUESTIONS
+from lib.metrics.statistics import HELPS, HURTS, UNDECIDED, VERDICTS, verdict
+from lib.metrics.wording import effect_text, points
 
-# What is true of drawn pools by their making: pool, what it is, reference, arm, the right verdict. {} is the supplement's synthetic share.
-TRUTH = (
-    ("drawn-faithful", "as good as the real source", "base", "supplement-{}-drawn-faithful", "helps"),
-    ("drawn-narrow", "few identities: worse than the faithful pool", "supplement-{}-drawn-faithful", "supplement-{}-drawn-narrow", "hurts"),
-    ("drawn-mislabelled", "most labels wrong", "base", "supplement-{}-drawn-mislabelled", "hurts"),
+
+@dataclass(frozen=True)
+class KnownTruth:
+    """What is true of a drawn pool by its making: how its largest supplement compares."""
+
+    pool: str  # of the supplement
+    truth: str  # in words
+    reference_pool: str  # of the supplement that it is compared with; "" for base
+    verdict: str  # the right one
+
+
+# params/pools/drawn-*.yaml make these pools what they are.
+KNOWN_TRUTHS = (
+    KnownTruth("drawn-faithful", "as good as the real source", "", HELPS),
+    KnownTruth(
+        "drawn-narrow",
+        "few identities: worse than the faithful pool",
+        "drawn-faithful",
+        HURTS,
+    ),
+    KnownTruth("drawn-mislabelled", "most labels wrong", "", HURTS),
 )
-
-
-def points(value: float) -> str:
-    """Write a difference of shares in percentage points, with its sign."""
-    return f"{100 * value:+.1f}".replace("-", "\u2212")
-
-
-def effect_text(row: dict) -> str:
-    """Write an effect with its interval, n and, where it is undecided, what would decide it."""
-    interval = f"95 % interval {points(row['low'])} to {points(row['high'])}"
-    again = f"{row['generations']} generations, " if row.get("generations", 1) > 1 else ""
-    text = f"{points(row['difference'])} points ({interval}; {again}{row['n_seeds']} seeds, {row['n_images']:,} images)"
-    if row["verdict"] != "undecided":
-        return text
-    return f"{text}; this design sees {100 * row['smallest_visible']:.1f} points; to see the margin takes {row['advice']}"
+# Columns of `truth_table` and of `pool_verdicts`.
+TRUTH_COLUMNS = (
+    "pool",
+    "truth",
+    "reference",
+    "arm",
+    "expected",
+    "verdict",
+    "difference",
+    "low",
+    "high",
+    "correct",
+)
+POOL_COLUMNS = ("pool", "arm", "verdict", "effect", "beyond_controls", "controls")
 
 
 def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
-    """Set effects for reading: percentage points with the interval in one cell, and what would decide the undecided ones.
+    """Lay effects out for reading: percentage points with the interval in one cell, and what would
+    decide the undecided ones.
+
+    Args:
+        effects: of `contrasts.effects`.
+        margin: smallest effect of interest, 0 to 1.
 
     Returns:
-        Columns arm, against, "points (95 % interval)", "p (Holm)", verdict, "this design sees", "to see <margin> takes"; seeds where arms
-        have more or fewer.
+        Columns arm, against, seeds (only where arms differ in them), "points (95 % interval)",
+        "p (Holm)", verdict, "minimum detectable effect" (points), "to show <margin> takes".
     """
-    rows = effects.to_dict("records")
-    table = effects[["arm", "reference"]].rename(columns={"reference": "against"}).reset_index(drop=True)
-    table["points (95 % interval)"] = [f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})" for row in rows]
-    table["p (Holm)"] = effects["p_holm"].to_numpy()
-    table["verdict"] = effects["verdict"].to_numpy()
-    table["this design sees"] = [f"{100 * row['smallest_visible']:.1f}" for row in rows]
-    table[f"to see {100 * margin:g} takes"] = effects["advice"].to_numpy()
+    # Which comparison a row is.
+    table = effects[["arm", "reference"]].rename(columns={"reference": "against"})
     if effects["n_seeds"].nunique() > 1:
-        table.insert(2, "seeds", effects["n_seeds"].to_numpy())
-    return table
+        table["seeds"] = effects["n_seeds"]
+
+    # The effect, in points.
+    rows = effects.to_dict("records")
+    table["points (95 % interval)"] = [
+        f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
+        for row in rows
+    ]
+
+    # The verdict, and what would decide an undecided one.
+    table["p (Holm)"] = effects["p_holm"]
+    table["verdict"] = effects["verdict"]
+    table["minimum detectable effect"] = [
+        f"{100 * row['minimum_detectable_effect']:.1f}" for row in rows
+    ]
+    table[f"to show {100 * margin:g} takes"] = effects["sample_size"]
+    return table.reset_index(drop=True)
 
 
-def seeds_text(seeds: pd.Series) -> str:
-    """Say how many seeds there are: "5 seeds", or "5 to 17 seeds" where arms have more or fewer."""
-    return f"{seeds.max()} seeds" if seeds.nunique() == 1 else f"{seeds.min()} to {seeds.max()} seeds"
+def undecided_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
+    """Lay out the undecided effects alone, as `effect_table`, without their verdict and p-value."""
+    # All of them say undecided, and no p-value decided that.
+    table = effect_table(effects, margin=margin)
+    return table[table["verdict"] == UNDECIDED].drop(columns=["verdict", "p (Holm)"])
+
+
+def verdict_counts(effects: pd.DataFrame) -> pd.DataFrame:
+    """Count verdicts, a row for comparisons with base and one for those with controls."""
+    # Verdicts that no comparison has are shown as 0.
+    counts = pd.crosstab(effects["role"], effects["verdict"])
+    return counts.reindex(columns=VERDICTS, fill_value=0).reset_index()
 
 
 def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
-    """Judge each pool by its largest supplement, against base and against every control of the same size.
+    """Decide about each pool by its largest supplement, against base and every control of its size.
 
     Args:
-        effects: table of `contrasts.effects`; the study's first classifier decides.
+        effects: of `contrasts.effects`; the study's first classifier decides.
         pools: names of the study's pools.
+
     Returns:
-        Columns pool, arm, verdict (against base), beyond_controls (does it beat every control), effect, and one text a control.
+        One row a pool that was added to all real images: pool, arm, verdict (against base), effect
+        (in words), beyond_controls ("yes" where the supplement helps against every control, "no",
+        or "no control was run"), controls (the verdict against each).
     """
-    rows, effects = [], of_first_classifier(effects)
+    # Plain supplements, of the classifier that decides.
+    effects = of_first_classifier(effects)
+    added = effects[(effects["kind"] == "supplement") & (effects["control_of"] == "")]
+    rows = []
     for pool in pools:
-        own = effects[effects["arm"].map(lambda arm, pool=pool: _share_of(arm, pool) is not None)]
-        if not len(own):
+        # Of each pool the largest; pools of other arms have none.
+        of_pool = added[added["pool"] == pool]
+        largest = of_pool[of_pool["share"] == of_pool["share"].max()]
+        against_base = BY_KEY["added"].rows(largest).to_dict("records")
+        if not against_base:
             continue
-        arm = max(own["arm"], key=lambda name: _share_of(name, pool))
-        against = own[own["arm"] == arm].drop_duplicates(["reference", "arm"])
-        base = against[against["reference"] == "base"].to_dict("records")[0]
-        controls = against[against["role"] == "control"].to_dict("records")
-        beyond = "yes" if controls and all(row["verdict"] == "helps" for row in controls) else "no" if controls else "no control was run"
-        told = "; ".join(f"{row['reference']}: {row['verdict']} {points(row['difference'])}" for row in controls)
+
+        # One row against base, and one against each control that was run.
+        base = against_base[0]
+        controls = largest[largest["role"] == "control"].to_dict("records")
         rows.append(
-            {"pool": pool, "arm": arm, "verdict": base["verdict"], "effect": effect_text(base), "beyond_controls": beyond, "controls": told}
+            {
+                "pool": pool,
+                "arm": base["arm"],
+                "verdict": base["verdict"],
+                "effect": effect_text(base),
+                "beyond_controls": _beyond(controls),
+                "controls": "; ".join(_control_text(row) for row in controls),
+            }
         )
-    return pd.DataFrame(rows, columns=["pool", "arm", "verdict", "effect", "beyond_controls", "controls"])
+    return pd.DataFrame(rows, columns=POOL_COLUMNS)
 
 
-def answer(verdicts: pd.DataFrame, *, drawn: bool) -> list[str]:
-    """Say in sentences whether synthetic faces help, printed from the table of pool verdicts."""
-    about = "drawn faces (drawings, not photographs)" if drawn else "real faces"
-    if not len(verdicts):
-        return [f"No supplement was trained on {about}: this study does not say whether synthetic faces help."]
-    helped = verdicts[verdicts["verdict"] == "helps"]["pool"].tolist()
-    sentences = [
-        f"On {about}, {len(helped)} of {len(verdicts)} synthetic pools help when added to all real images"
-        + (f": {', '.join(helped)}." if helped else ".")
-    ]
-    words = {"helps": "helps", "hurts": "hurts", "equivalent": "makes no difference that matters", "undecided": "is undecided"}
-    for row in verdicts.to_dict("records"):
-        extra = ""
-        if row["verdict"] == "helps":
-            beaten = {"yes": " It beats every control of its size.", "no": " It does not beat every control of its size."}
-            extra = beaten.get(row["beyond_controls"], " No control of its size was run.")
-        sentences.append(f"{row['pool']} {words[row['verdict']]} ({row['arm']}): {row['effect']}.{extra}")
-    return sentences
+def answer_effects(effects: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Take the comparisons that the answer's figure shows: each pool's largest supplement against
+    base; where no supplement was trained, every arm that answers another question against base.
+
+    Args:
+        effects: of `contrasts.effects`; the study's first classifier answers.
+        verdicts: of `pool_verdicts`, of the same effects.
+    """
+    # Every question about what synthetic faces do to all real ones.
+    effects = of_first_classifier(effects)
+    against_base = [question for question in QUESTIONS if question.reference_kind == "base"]
+    rows = pd.concat([question.rows(effects) for question in against_base])
+    if len(verdicts):
+        return rows[rows["arm"].isin(verdicts["arm"])]
+    return rows
 
 
-def truth_table(arms: dict, labels: np.ndarray, clusters: np.ndarray, *, margin: float) -> pd.DataFrame:
+def truth_table(
+    arms: Arms, labels: np.ndarray, clusters: np.ndarray, *, margin: float
+) -> pd.DataFrame:
     """Compare the study's verdicts with what is true of drawn pools by their making.
 
+    Args:
+        arms: of `contrasts.gather_arms` or `contrasts.over_generations`.
+        labels, clusters: int64 (N,).
+        margin: smallest effect of interest, 0 to 1.
+
     Returns:
-        Columns pool, truth, reference, arm, expected, found, difference, low, high, right ("yes", "not seen" where undecided, "no").
+        Columns TRUTH_COLUMNS; correct is "yes", "not seen" where the study is undecided, or "no".
+        Without rows where the study has no drawn pool.
     """
+    # Truths are about the largest supplements.
+    drawn_pools = {known.pool for known in KNOWN_TRUTHS}
+    shares = [arm.share for arm, _ in arms if arm.kind == "supplement" and arm.pool in drawn_pools]
+    if not shares:
+        return pd.DataFrame(columns=TRUTH_COLUMNS)
+
     rows = []
-    for classifier in dict.fromkeys(own for _, own in arms):
-        shares = sorted({m.group(1) for arm, _ in arms if (m := re.fullmatch(r"supplement-([\d.]+)-drawn-.+", arm))}, key=float)
-        for pool, truth, reference, arm, expected in TRUTH:
-            names = [name.format(shares[-1]) if shares else name for name in (reference, arm)]
-            if any((name, classifier) not in arms for name in names):
-                continue
-            effect = compare_arms(*(arms[name, classifier] for name in names), labels, clusters=clusters)
-            found = verdict(effect, margin)
-            right = "yes" if found == expected else "not seen" if found == "undecided" else "no"
-            rows.append((pool, truth, *names, expected, found, effect.difference, effect.low, effect.high, right))
-    return pd.DataFrame(rows, columns=["pool", "truth", "reference", "arm", "expected", "found", "difference", "low", "high", "right"])
+    for classifier in dict.fromkeys(classifier for _, classifier in arms):
+        for known in KNOWN_TRUTHS:
+            arm = Arm("supplement", known.pool, max(shares))
+
+            # Compared with base, or with the supplement of another drawn pool.
+            reference = BASE
+            if known.reference_pool:
+                reference = Arm("supplement", known.reference_pool, max(shares))
+
+            # A study need not have all drawn pools.
+            keys = (reference, classifier), (arm, classifier)
+            if all(key in arms for key in keys):
+                pair = [arms[key] for key in keys]
+                effect = compare_arms(*pair, labels, clusters=clusters)
+                rows.append(_truth_row(known, reference, arm, effect, verdict(effect, margin)))
+    return pd.DataFrame(rows, columns=TRUTH_COLUMNS)
 
 
-def sentences_printed(truth: pd.DataFrame) -> list[str]:
-    """Say in one sentence whether a study of drawn faces found what is true of its pools; none where nothing is known."""
+def truth_sentences(truth: pd.DataFrame) -> list[str]:
+    """Write in one sentence how many known truths a study of drawn faces found; none where nothing
+    is known.
+
+    Args:
+        truth: of `truth_table`.
+    """
     if not len(truth):
         return []
-    count = truth["right"].value_counts()
-    right, missed, wrong = (int(count.get(word, 0)) for word in ("yes", "not seen", "no"))
+    # Found, missed for want of power, and contradicted.
+    counts = truth["correct"].value_counts()
+    right, missed, wrong = (int(counts.get(word, 0)) for word in ("yes", "not seen", "no"))
     return [
-        f"Of {len(truth)} known truths about the drawn pools the study found {right}, was too small to see {missed}, and told {wrong} "
-        f"wrongly."
+        f"Of {len(truth)} known truths about the drawn pools the study found {right}, was too "
+        f"small to see {missed}, and contradicted {wrong}."
     ]
 
 
-def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFrame:
-    """Read the numbers that the three studies reported: study, report, arm, ours, classifier, metric,
-    value and, where given, of, true, predicted.
-    """
-    return pd.DataFrame(yaml.safe_load(Path(path).read_text(encoding="utf-8"))["numbers"])
+def _beyond(controls: list[dict]) -> str:
+    """Whether an arm helps against every control that was run."""
+    if not controls:
+        return "no control was run"
+    return "yes" if all(row["verdict"] == HELPS for row in controls) else "no"
 
 
-def reported_beside_ours(reported: pd.DataFrame, results: pd.DataFrame, *, split: str = "test") -> pd.DataFrame:
-    """Set the reported numbers side by side with our means over seeds.
-
-    Args:
-        reported: of `load_reported`.
-        results: the results table.
-    Returns:
-        Columns study, arm, classifier, metric, reported, our_arm, our_classifier, ours, low, high (range over seeds), n_seeds; ours is
-        missing where this study has no such arm. `*` in a reported arm matches any pool, `|` separates
-        arms of which either corresponds.
-    """
-    own = results[(results["split"] == split) & (results["class"] == "")]
-    rows = []
-    for number in reported[reported["value"].notna() & reported["metric"].isin(own["metric"])].to_dict("records"):
-        pattern = "|".join(re.escape(name).replace(r"\*", ".+") for name in number["ours"].split("|"))
-        fits = own[own["arm"].str.fullmatch(pattern) & (own["metric"] == number["metric"])]
-        fixed = {
-            "study": number["study"],
-            "arm": number["arm"],
-            "classifier": number["classifier"],
-            "metric": number["metric"],
-            "reported": number["value"],
-        }
-        groups = list(fits.groupby(["arm", "classifier"])["value"])
-        rows += [
-            fixed | {"our_arm": a, "our_classifier": c, "ours": v.mean(), "low": v.min(), "high": v.max(), "n_seeds": len(v)}
-            for (a, c), v in groups
-        ]
-        rows += [] if groups else [fixed]
-    columns = ["study", "arm", "classifier", "metric", "reported", "our_arm", "our_classifier", "ours", "low", "high", "n_seeds"]
-    return pd.DataFrame(rows, columns=columns)
+def _control_text(row: dict) -> str:
+    """Write the verdict against one control."""
+    return f"{row['reference']}: {row['verdict']} {points(row['difference'])}"
 
 
-def _share_of(arm: str, pool: str) -> float | None:
-    match = re.fullmatch(r"supplement-([\d.]+)-" + re.escape(pool), arm)
-    return float(match.group(1)) if match else None
+def _truth_row(known: KnownTruth, reference: Arm, arm: Arm, effect, verdict: str) -> tuple:
+    """Compare one verdict with the truth: a row of TRUTH_COLUMNS."""
+    # An undecided study is too small, not wrong.
+    correct = "yes" if verdict == known.verdict else "no"
+    if verdict == UNDECIDED:
+        correct = "not seen"
+    names = known.pool, known.truth, reference.name, arm.name
+    numbers = effect.difference, effect.low, effect.high
+    return (*names, known.verdict, verdict, *numbers, correct)

@@ -1,113 +1,126 @@
-"""What stops or flags a study before anyone draws a conclusion: permuted labels, results under chance or above the ceiling."""
+"""What flags a study before anyone draws a conclusion.
+
+Pools whose labels the reference classifier disagrees with, and accuracies under chance or above
+the ceiling. The gate for permuted labels stands in lib.curation.label_order.
+"""
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import linear_sum_assignment
-from scipy.stats import binomtest
 
-from lib.faces.faceset import CLASSES, FaceSet
-from lib.study.errors import StudyError
-
-PERMUTATION_GAIN = (
-    0.07  # swapping two of seven classes costs a judge of 50 % about 0.13 of balanced agreement; confusion alone less than 0.05
-)
-PERMUTATION_P = 0.001 / 5040  # the best of 7! permutations was looked for
+from lib.curation.label_order import label_permutation
+from lib.faces.faceset import FaceSet
 
 
-def label_permutation(labels: np.ndarray, judged: np.ndarray) -> dict[str, str]:
-    """Find the renaming of a pool's classes that agrees best with a judge trained on real faces.
-
-    Args:
-        labels: int64 (N,), the pool's labels.
-        judged: int64 (N,), the judge's classes of the same images.
-    Returns:
-        Name in the pool to name by the judge, only where they differ and the evidence is strong; empty where labels fit.
-    """
-    k = len(CLASSES)
-    counts = np.bincount(labels * k + judged, minlength=k * k).reshape(k, k)
-    agreement = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    _, best = linear_sum_assignment(-agreement)
-    moved = best != np.arange(k)
-    gain = (agreement[np.arange(k), best] - agreement.diagonal()).sum() / max((counts.sum(1) > 0).sum(), 1)
-    renamed, kept = counts[moved, best[moved]].sum(), counts.diagonal()[moved].sum()
-    if gain < PERMUTATION_GAIN or binomtest(int(renamed), int(renamed + kept), alternative="greater").pvalue > PERMUTATION_P:
-        return {}
-    return {CLASSES[i]: CLASSES[best[i]] for i in np.flatnonzero(moved)}
-
-
-def require_labels_in_order(pool: str, labels: np.ndarray, judged: np.ndarray) -> None:
-    """Stop the study where a pool's class names look permuted.
-
-    Raises:
-        StudyError: naming the pool and the permutation.
-    """
-    renamed = label_permutation(labels, judged)
-    if renamed:
-        pairs = ", ".join(f"{pool_name!r} looks like {judge_name!r}" for pool_name, judge_name in renamed.items())
-        raise StudyError(
-            f"the labels of pool {pool} look permuted: {pairs}. Labels travel by name: mend the class order of its generator or its folder "
-            "names (protocols: class orders), then make the pool again"
-        )
-
-
-def flags(accuracy: float, labels: np.ndarray, *, ceiling: float = 1.0) -> list[str]:
-    """Name what makes an accuracy suspicious.
+def accuracy_warnings(accuracy: float, labels: np.ndarray, *, ceiling: float = 1.0) -> list[str]:
+    """List the reasons to distrust an accuracy: below chance, or above a ceiling.
 
     Args:
         accuracy: of one arm, 0 to 1.
         labels: int64 (N,) of the test images.
-        ceiling: what copies of the same image agree on; no honest result lies above it.
+        ceiling: highest accuracy that is possible without leakage, 0 to 1: the share of copies of
+            one image that agree on its label (`copies_agreement`).
+
+    Returns:
+        Reasons in words; empty if there is nothing to distrust.
     """
+    # The accuracy of a classifier that always predicts the largest class.
     chance = np.bincount(labels).max() / len(labels)
-    found = [f"under chance ({100 * chance:.1f} %, the largest class)"] if accuracy < chance else []
-    return found + ([f"above what copies agree on ({100 * ceiling:.1f} %)"] if accuracy > ceiling else [])
+
+    # Either is a sign of a mistake, not of a poor or a good classifier.
+    reasons = []
+    if accuracy < chance:
+        reasons.append(f"under chance ({100 * chance:.1f} %, the largest class)")
+    if accuracy > ceiling:
+        reasons.append(f"above what copies agree on ({100 * ceiling:.1f} %)")
+    return reasons
 
 
 def copies_agreement(labels: np.ndarray, clusters: np.ndarray) -> tuple[float, int]:
-    """Measure how often two copies of the same image carry the same label, and in how many pairs; NaN where there are no copies.
+    """Measure how often two copies of the same image carry the same label.
 
     Args:
         labels: int64 (N,).
         clusters: int64 (N,), equal for copies.
+
+    Returns:
+        The share of pairs of copies with one label, NaN where there are no copies, and the number
+        of pairs.
     """
-    together = np.unique(clusters, return_inverse=True)[1]
-    sizes = np.bincount(together)
-    pairs = (sizes * (sizes - 1) / 2).sum()
+    # Number the groups of copies from 0.
+    cluster = np.unique(clusters, return_inverse=True)[1]
     k = int(labels.max()) + 1
-    same = np.bincount(together * k + labels)
-    return (float((same * (same - 1) / 2).sum() / pairs) if pairs else float("nan")), int(pairs)
+
+    # All pairs of copies, and those with one label.
+    pairs = _pairs(np.bincount(cluster))
+    same = _pairs(np.bincount(cluster * k + labels))
+    return (float(same / pairs) if pairs else float("nan")), int(pairs)
 
 
-def judge_pools(pools: dict[str, FaceSet], said: dict[str, np.ndarray], facts: dict) -> pd.DataFrame:
-    """Measure how far each pool's labels agree with a judge trained on real faces.
+def label_agreement_of_pools(
+    pools: dict[str, FaceSet], probabilities: dict[str, np.ndarray], facts: dict
+) -> pd.DataFrame:
+    """Measure how far each pool's labels agree with a classifier trained on real faces.
 
     Args:
-        said: the judge's class probabilities of each pool's images, float (N, 7).
-        facts: of the judge; accuracy_test is what it reaches on real faces.
+        pools: by name.
+        probabilities: the classifier's class probabilities of each pool's images, float (N, C).
+        facts: of the classifier; accuracy_test is what it reaches on real faces.
+
     Returns:
-        One row a pool: pool, n, agreement, lowest_class, lowest_agreement, judge_on_real, renamed (empty where labels fit).
+        One row a pool: pool, n, agreement, lowest_class, lowest_agreement, agreement_on_real,
+        renamed (the renaming that a permutation of the labels asks for; empty where they fit).
     """
     rows = []
     for name, pool in pools.items():
-        right = said[name].argmax(1) == pool.labels
-        by_class = pd.Series(right).groupby(pool.table["class"].to_numpy()).mean()
-        renamed = label_permutation(pool.labels, said[name].argmax(1))
-        rows.append({
-            "pool": name, "n": len(pool), "agreement": float(right.mean()), "lowest_class": by_class.idxmin(),
-            "lowest_agreement": float(by_class.min()), "judge_on_real": facts["accuracy_test"], "renamed": str(renamed or ""),
-        })  # fmt: skip
+        # The label of an image agrees where the classifier predicts it.
+        predicted = probabilities[name].argmax(1)
+        agrees = predicted == pool.labels
+
+        # The class that agrees least says more than the mean.
+        by_class = pd.Series(agrees).groupby(pool.table["class"].to_numpy()).mean()
+
+        # Would another order of the class names fit better?
+        renamed = label_permutation(pool.labels, predicted, pool.classes)
+        row = {
+            "pool": name,
+            "n": len(pool),
+            "agreement": float(agrees.mean()),
+            "lowest_class": by_class.idxmin(),
+            "lowest_agreement": float(by_class.min()),
+            "agreement_on_real": facts["accuracy_test"],
+            "renamed": str(renamed) if renamed else "",
+        }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def check_arms(levels: pd.DataFrame, faces: FaceSet) -> list[str]:
-    """Flag every arm whose accuracy lies under chance or above what copies of one image agree on.
+    """Flag every arm whose accuracy is under chance or above what copies of an image agree on.
 
     Args:
-        levels: columns arm, classifier, value.
+        levels: columns arm (its name), classifier, value.
         faces: all real faces; their column cluster names copies.
+
+    Returns:
+        One sentence a flag.
     """
-    test = faces.split("test").labels
-    ceiling = copies_agreement(faces.labels, faces.table["cluster"].to_numpy())[0] if "cluster" in faces.table else np.nan
-    ceiling = 1.0 if np.isnan(ceiling) else ceiling
-    rows = levels.to_dict("records")
-    return [f"{row['arm']} ({row['classifier']}): {flag}" for row in rows for flag in flags(row["value"], test, ceiling=ceiling)]
+    # Copies of one image that disagree show how good labels can be.
+    ceiling = 1.0
+    if "cluster" in faces.table:
+        agreement, pairs = copies_agreement(faces.labels, faces.table["cluster"].to_numpy())
+        ceiling = agreement if pairs else 1.0
+
+    # Chance is that of the test images, which the accuracies are of.
+    test_labels = faces.split("test").labels
+    sentences = []
+    for row in levels.to_dict("records"):
+        # A flag names the arm and the network.
+        for flag in accuracy_warnings(row["value"], test_labels, ceiling=ceiling):
+            sentences.append(f"{row['arm']} ({row['classifier']}): {flag}")
+    return sentences
+
+
+def _pairs(sizes: np.ndarray) -> float:
+    """Count the pairs within groups of these sizes."""
+    # A group of n copies has n (n - 1) / 2 pairs.
+    return (sizes * (sizes - 1) / 2).sum()

@@ -1,6 +1,10 @@
-"""Pools measured in feature spaces: distances with intervals, real against real beside them, class by class, diversity, memorisation.
+"""Pools measured in feature spaces.
 
-features: float (N, D) of images that the network never trained on; labels: int64 (N,).
+Distances with intervals, real against real beside them, class by class, and diversity.
+
+Features are float (N, D), of images that the network never trained on; labels are int64 (N,).
+What is extracted travels as `features_of[space][name]`, a pair (features, labels); the name "real"
+stands for held-out real faces, every other name is a pool. See lib.metrics.spaces.extract_all.
 """
 
 from collections.abc import Callable
@@ -9,199 +13,316 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lib.curation.intervals import wilson
-from lib.faces.faceset import CLASSES
-from lib.metrics.distances import all_distances, draw, kernel_distance, neighbour_distances, neighbourhoods, vendi
+from lib.metrics.distances import (
+    all_distances,
+    draw_rows,
+    kernel_distance,
+    neighbourhoods,
+    vendi,
+)
 from lib.study.errors import StudyError
 
+# Ten groups and ten splits: nine degrees of freedom for every interval.
 GROUPS = 10  # of the delete-a-group jackknife
 SPLITS = 10  # of the real images into halves, for what real against real gives
+MOST_DOUBLINGS = 20  # of a diversity curve's number of images
+
+Extracted = dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]
+
+POOL_COLUMNS = ["pool", "metric", "value", "low", "high", "se", "n"]
+NULL_COLUMNS = ["baseline", "baseline_se", "null_low", "null_high"]
 
 
 def real_halves(held: int, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw two disjoint index sets of at most n of the held-out real images: the reference, and those that a pool is read against."""
+    """Draw two disjoint samples of the held-out real images.
+
+    Args:
+        held: number of held-out real images.
+        n: most images of a sample.
+        seed: governs the draw.
+
+    Returns:
+        Two index arrays int64 of one length: the reference, and the images read against it.
+
+    Raises:
+        StudyError: too few images for the jackknife.
+    """
+    # One permutation, so that the halves share no image.
     order = np.random.default_rng(seed).permutation(held)
+
+    # Each group of the jackknife holds two images at least.
     n = min(n, len(order) // 2)
     if n < 2 * GROUPS:
-        raise StudyError(f"distances need at least {4 * GROUPS} held-out real images, found {len(order)}: raise test_limit or drawn_test")
+        raise StudyError(
+            f"distances need at least {4 * GROUPS} held-out real images, found {len(order)}: "
+            "raise test_limit or drawn_test"
+        )
     return order[:n], order[n : 2 * n]
 
 
 def draw_like(labels: np.ndarray, wanted: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Draw indices of a pool with the class shares of real images, so that a distance sees faces and not the mix of classes.
+    """Draw images of a pool with the class shares of real ones.
+
+    A distance between the two then sees faces, and not another mix of classes.
 
     Args:
         labels: int64 (N,), of the pool.
-        wanted: int64 (M,), labels whose class shares are taken; classes that the pool lacks are left out.
+        wanted: int64 (M,), labels whose class shares are taken; classes that the pool lacks are
+            left out.
         n: images; fewer where a class of the pool runs out.
+        seed: governs the draw.
+
+    Returns:
+        int64, positions in the pool, class by class.
     """
-    k = len(CLASSES)
-    have, shares = np.bincount(labels, minlength=k), np.bincount(wanted, minlength=k).astype(float)
-    shares[have == 0] = 0
+    # Classes are numbered from 0; those that occur decide their number.
+    k = int(max(labels.max(initial=-1), wanted.max(initial=-1))) + 1
+    available = np.bincount(labels, minlength=k)
+
+    # Class shares of the real images, without the classes that the pool lacks.
+    shares = np.bincount(wanted, minlength=k).astype(float)
+    shares[available == 0] = 0
     shares /= shares.sum()
-    n = int(min(n, (have[shares > 0] / shares[shares > 0]).min()))
+
+    # The class that runs out first limits the number.
+    n = int(min(n, (available[shares > 0] / shares[shares > 0]).min()))
     rng = np.random.default_rng(seed)
-    picked = [rng.permutation(np.flatnonzero(labels == c))[: round(n * shares[c])] for c in range(k)]
-    return np.concatenate(picked)
+
+    # Draw from every class its share.
+    chosen = []
+    for c in range(k):
+        rows = rng.permutation(np.flatnonzero(labels == c))
+        chosen.append(rows[: round(n * shares[c])])
+    return np.concatenate(chosen)
 
 
-def measure(real: np.ndarray, synth: np.ndarray, *, seed: int, by: Callable[..., dict] = all_distances) -> pd.DataFrame:
-    """Measure two sets of one size, with 95 % intervals.
+def measure(
+    real: np.ndarray,
+    synth: np.ndarray,
+    *,
+    seed: int,
+    by: Callable[..., dict[str, float]] = all_distances,
+) -> pd.DataFrame:
+    """Measure two sets at one size, with 95 % intervals.
 
     Args:
+        real: float (N, D).
+        synth: float (M, D); the larger of the two sets is cut to the size of the smaller.
+        seed: governs which images are taken.
         by: what is measured: a function of (real, synth, seed=) to floats by name.
+
     Returns:
-        Columns metric, value, low, high, se, n.
-    Source: delete-a-group jackknife, Kott 2001; a bootstrap would repeat images, which distances and neighbourhoods mistake for collapse.
+        Columns metric, value, se, n, low, high.
+
+    Source: delete-a-group jackknife, Kott 2001. A bootstrap would repeat images, which distances
+        and neighbourhoods mistake for collapse.
     """
+    # Most distances depend on the size: both sets get one.
     n = min(len(real), len(synth))
-    real, synth = draw(real, n, seed), draw(synth, n, seed + 1)
+    real = draw_rows(real, n, seed)
+    synth = draw_rows(synth, n, seed + 1)
     whole = by(real, synth, seed=seed)
+
+    # Leave out one group of both sets at a time.
     groups = np.arange(n) % GROUPS
-    parts = pd.DataFrame([by(real[groups != g], synth[groups != g], seed=seed) for g in range(GROUPS)])
+    parts = []
+    for group in range(GROUPS):
+        kept = groups != group
+        parts.append(by(real[kept], synth[kept], seed=seed))
+    parts = pd.DataFrame(parts)
     se = np.sqrt((GROUPS - 1) / GROUPS * ((parts - parts.mean()) ** 2).sum())
-    table = pd.DataFrame({"metric": list(whole), "value": list(whole.values()), "se": se.to_numpy(), "n": n})
-    reach = stats.t.ppf(0.975, GROUPS - 1) * table["se"]
+
+    # The interval is Student's t around the value of the whole sets.
+    values = {"metric": list(whole), "value": list(whole.values()), "se": se.to_numpy(), "n": n}
+    table = pd.DataFrame(values)
+    reach = _t_quantile(GROUPS) * table["se"]
     return table.assign(low=table["value"] - reach, high=table["value"] + reach)
 
 
 def real_against_real(features: np.ndarray, n: int, *, seed: int) -> pd.DataFrame:
-    """Measure what two samples of real faces give, over several splits of the held-out images: the null that a pool is read against.
-
-    Returns:
-        Indexed by metric: baseline (mean over the splits), baseline_se (their standard deviation), null_low, null_high (where one more
-        pair of real samples lies with 95 %).
-    """
-    pairs = (real_halves(len(features), n, seed + i) for i in range(SPLITS))
-    draws = pd.DataFrame([all_distances(features[one], features[other], seed=seed) for one, other in pairs])
-    reach = stats.t.ppf(0.975, SPLITS - 1) * draws.std() * np.sqrt(1 + 1 / SPLITS)
-    mean = draws.mean()
-    return pd.DataFrame({"baseline": mean, "baseline_se": draws.std(), "null_low": mean - reach, "null_high": mean + reach})
-
-
-def measure_pools(features: np.ndarray, labels: np.ndarray, pools: dict, *, n: int, seed: int) -> pd.DataFrame:
-    """Measure every pool against the same real reference, and real samples against each other as the baseline.
+    """Measure what two samples of real faces give: the null that a pool is read against.
 
     Args:
-        features, labels: of held-out real images.
-        pools: features float (N, D) and labels int64 (N,) by the pool's name.
-        n: images per side, drawn with the class shares of the real images.
+        features: float (N, D), of held-out real images.
+        n: images a side.
+        seed: of the first of SPLITS splits.
+
     Returns:
-        Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline, baseline_se, null_low, null_high and differs (the
-        value lies outside of what real samples of the pool's own size give; the Vendi score, which sees the pool alone, by more than both
-        its errors: halves of the same real images share half of the spread that a new sample would add).
+        Indexed by metric: baseline (mean over the splits), baseline_se (their standard deviation),
+        null_low and null_high (where one more pair of real samples lies with 95 %).
     """
+    # Split the held-out images anew each time.
+    draws = []
+    for split in range(SPLITS):
+        one, other = real_halves(len(features), n, seed + split)
+        draws.append(all_distances(features[one], features[other], seed=seed))
+    draws = pd.DataFrame(draws)
+
+    # A prediction interval: the spread of one more draw, and that of the mean.
+    mean = draws.mean()
+    reach = _t_quantile(SPLITS) * draws.std() * np.sqrt(1 + 1 / SPLITS)
+    return pd.DataFrame(
+        {
+            "baseline": mean,
+            "baseline_se": draws.std(),
+            "null_low": mean - reach,
+            "null_high": mean + reach,
+        }
+    )
+
+
+def measure_pools(
+    features: np.ndarray,
+    labels: np.ndarray,
+    pools: dict[str, tuple[np.ndarray, np.ndarray]],
+    *,
+    n: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Measure every pool against one real reference, with real against real as the baseline.
+
+    Args:
+        features: float (N, D), of held-out real images.
+        labels: int64 (N,), of the same.
+        pools: features float (M, D) and labels int64 (M,) by the pool's name.
+        n: images per side, drawn with the class shares of the real images.
+        seed: governs the draws.
+
+    Returns:
+        Columns pool ("real" for the baseline), metric, value, low, high, se, n, baseline,
+        baseline_se, null_low, null_high and differs: the value lies outside of what real samples of
+        the pool's own size give. The Vendi score sees the pool alone; it differs by more than both
+        its errors, because halves of the same real images share half of the spread that a new
+        sample would add.
+    """
+    # All sets are read against one reference; the other half is the baseline.
     reference, other = real_halves(len(features), n, seed)
-    sets, nulls, tables = {"real": features[other]}, {}, []
-    for name, (found, classes) in pools.items():
-        sets[name] = found[draw_like(classes, labels[reference], len(reference), seed)]
+    sets = {"real": features[other]}
+    for name, (pool_features, pool_labels) in pools.items():
+        rows = draw_like(pool_labels, labels[reference], len(reference), seed)
+        sets[name] = pool_features[rows]
+
+    # A smaller pool gets a null of its own size, for most distances depend on the size.
+    nulls = {}
+    tables = []
     for name, chosen in sets.items():
         size = min(len(chosen), len(reference))
-        if size not in nulls:  # a smaller pool gets a null of its own size: most distances depend on n
+        if size not in nulls:
             nulls[size] = real_against_real(features, size, seed=seed)
-        table = measure(features[reference][:size], chosen, seed=seed).merge(nulls[size].rename_axis("metric").reset_index(), on="metric")
-        tables.append(table.assign(pool=name))
+
+        # The value, its own interval, and where real samples lie.
+        null = nulls[size].rename_axis("metric").reset_index()
+        measured = measure(features[reference][:size], chosen, seed=seed)
+        tables.append(measured.merge(null, on="metric").assign(pool=name))
+
     table = pd.concat(tables, ignore_index=True)
-    alone = stats.t.ppf(0.975, GROUPS - 1) * np.hypot(table["se"], table["baseline_se"])
-    off = (table["value"] - table["baseline"]).abs() > alone
-    outside = (table["value"] < table["null_low"]) | (table["value"] > table["null_high"])
-    table["differs"] = off.where(table["metric"] == "vendi", outside)
-    return table[["pool", "metric", "value", "low", "high", "se", "n", "baseline", "baseline_se", "null_low", "null_high", "differs"]]
+    return table.assign(differs=_differs(table))[[*POOL_COLUMNS, *NULL_COLUMNS, "differs"]]
 
 
-def measure_spaces(found: dict, *, n: int, seed: int) -> pd.DataFrame:
+def measure_spaces(features_of: Extracted, *, n: int, seed: int) -> pd.DataFrame:
     """Measure every pool in several feature spaces.
 
     Args:
-        found: of `extract_all`; "real" are held-out real faces, every other name is a pool.
+        features_of: by space and name, "real" among the names.
+        n: images per side.
+        seed: governs the draws.
+
     Returns:
         The columns of `measure_pools`, and space.
     """
     tables = []
-    for space, sets in found.items():
-        pools = {name: own for name, own in sets.items() if name != "real"}
+    for space, sets in features_of.items():
+        # Everything but the real faces is a pool.
+        pools = {name: pair for name, pair in sets.items() if name != "real"}
         tables.append(measure_pools(*sets["real"], pools, n=n, seed=seed).assign(space=space))
     return pd.concat(tables, ignore_index=True)
 
 
-def class_distances(found: dict, *, seed: int) -> pd.DataFrame:
-    """Measure every class on its own, with real halves as the baseline, by what does not depend on the number of dimensions.
+def class_distances(features_of: Extracted, classes: tuple[str, ...], *, seed: int) -> pd.DataFrame:
+    """Measure every class on its own, by what does not depend on the number of dimensions.
 
     Args:
-        found: of `spaces.extract_all`.
+        features_of: by space and name, "real" among the names.
+        classes: names of the classes that the labels are positions in.
+        seed: governs the draws.
+
     Returns:
-        Columns space, pool ("real": the baseline), class, metric (kd, precision, recall, density, coverage), value, low, high, n (a side).
-        A class with fewer than 40 real images or 20 of the pool is left out.
+        Columns space, pool ("real": two halves of the real images), class, metric (kd, precision,
+        recall, density, coverage), value, low, high, n (a side). A class with fewer than 40 real
+        images or 20 of the pool is left out.
     """
     tables = []
-    for space, sets in found.items():
-        features, labels = sets["real"]
-        for c, name in enumerate(CLASSES):
-            own = np.random.default_rng(seed).permutation(np.flatnonzero(labels == c))
-            reference, other = np.array_split(features[own], 2)
-            pools = {pool: theirs[classes == c] for pool, (theirs, classes) in sets.items() if pool != "real"}
-            for pool, theirs in ({"real": other} | pools).items():
-                if min(len(reference), len(theirs)) >= 2 * GROUPS:
-                    tables.append(measure(reference, theirs, seed=seed, by=_of_one_class).assign(space=space, pool=pool, **{"class": name}))
+    for space, sets in features_of.items():
+        real_features, real_labels = sets["real"]
+        for c, class_name in enumerate(classes):
+            # Halve the real images of the class: the reference, and the baseline.
+            rows = np.random.default_rng(seed).permutation(np.flatnonzero(real_labels == c))
+
+            # One half is measured against the other, and every pool against the first.
+            reference, other = np.array_split(real_features[rows], 2)
+            compared = {"real": other}
+            for name, (features, labels) in sets.items():
+                if name != "real":
+                    compared[name] = features[labels == c]
+
+            for name, features in compared.items():
+                # A rare class has too few images for an interval.
+                if min(len(reference), len(features)) < 2 * GROUPS:
+                    continue
+                table = measure(reference, features, seed=seed, by=_of_one_class)
+
+                # Where the numbers come from, beside the numbers.
+                where = {"space": space, "pool": name, "class": class_name}
+                tables.append(table.assign(**where))
+
+    # A study of few images may have no class that is large enough.
     columns = ["space", "pool", "class", "metric", "value", "low", "high", "n"]
-    return pd.concat(tables, ignore_index=True)[columns] if tables else pd.DataFrame(columns=columns)
-
-
-def _of_one_class(real: np.ndarray, synth: np.ndarray, *, seed: int) -> dict[str, float]:
-    return {"kd": kernel_distance(real, synth, seed=seed)["kd"]} | neighbourhoods(real, synth)
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    return pd.concat(tables, ignore_index=True)[columns]
 
 
 def diversity_curve(sets: dict[str, np.ndarray], *, least: int = 50, seed: int) -> pd.DataFrame:
-    """Follow the Vendi score as sets grow, each up to its own size: a set of few faces stops growing.
+    """Follow the Vendi score as sets grow: a set of few different faces stops growing.
+
+    Args:
+        sets: features float (N, D) by name, each followed up to its own size.
+        least: images at the first point; the number doubles from point to point.
+        seed: governs which images come first.
 
     Returns:
         Columns set, n, vendi.
     """
     rows = []
     for name, features in sets.items():
-        sizes = [least * 2**i for i in range(20) if least * 2**i < len(features)] + [len(features)]
-        rows += [{"set": name, "n": size, "vendi": vendi(draw(features, size, seed))} for size in sizes]
+        # Sizes 50, 100, 200 ... and the whole set.
+        doubled = [least * 2**i for i in range(MOST_DOUBLINGS)]
+        sizes = [size for size in doubled if size < len(features)]
+        for size in [*sizes, len(features)]:
+            score = vendi(draw_rows(features, size, seed))
+            rows.append({"set": name, "n": size, "vendi": score})
     return pd.DataFrame(rows)
 
 
-def clean_rows(table: pd.DataFrame) -> np.ndarray:
-    """Find the held-out images without a copy in training, bool (N,); all where copies were not looked for."""
-    return ~table["leaked"].to_numpy(bool) if "leaked" in table else np.ones(len(table), bool)
+def _of_one_class(real: np.ndarray, synth: np.ndarray, *, seed: int) -> dict[str, float]:
+    """Measure what few images of many dimensions allow: no Gaussian fit, no Vendi score."""
+    # The Fréchet distance needs more images than dimensions.
+    values = {"kd": kernel_distance(real, synth, seed=seed)["kd"]}
+    return values | neighbourhoods(real, synth)
 
 
-def memorised(train: np.ndarray, held_out: np.ndarray, synth: np.ndarray, *, quantile: float = 0.01) -> dict[str, float]:
-    """Compare how near generated images lie to their nearest training image with how near unseen real images do.
+def _differs(table: pd.DataFrame) -> pd.Series:
+    """Tell which values lie outside of what real samples give, bool (rows of `measure_pools`)."""
+    # The pool's own error and that of the baseline.
+    both_errors = np.hypot(table["se"], table["baseline_se"])
+    far = (table["value"] - table["baseline"]).abs() > _t_quantile(GROUPS) * both_errors
 
-    Args:
-        train, held_out, synth: float (N, D) features; held_out are real images that no generator saw.
-        quantile: of the real images' distances, under which an image counts as a copy.
-    Returns:
-        share (of synthetic images under the threshold; `quantile` is what unseen real images give), low, high (95 % Wilson interval, of the
-        images of synth; the threshold is taken as known), threshold, median_ratio (median distance of synthetic over real; far under 1 is
-        memorisation), n.
-    """
-    real_gap = neighbour_distances(held_out, train, 1)[:, 0]
-    synth_gap = neighbour_distances(synth, train, 1)[:, 0]
-    threshold = float(np.quantile(real_gap, quantile))
-    share, low, high = wilson(int((synth_gap < threshold).sum()), len(synth_gap))
-    ratio = float(np.median(synth_gap) / max(np.median(real_gap), 1e-12))
-    return {"share": share, "low": low, "high": high, "threshold": threshold, "median_ratio": ratio, "n": len(synth_gap)}
+    # All other measures compare two sets, as the null does.
+    outside = (table["value"] < table["null_low"]) | (table["value"] > table["null_high"])
+    return far.where(table["metric"] == "vendi", outside)
 
 
-def memorised_pools(train: dict[str, np.ndarray], found: dict, held: pd.DataFrame) -> pd.DataFrame:
-    """Look for memorised training images in every pool and space; the row `real` asks one half of the real images by the other's scale.
-
-    Args:
-        train: features of the real training images by space.
-        found: of `spaces.extract_all`; "real" are held-out real faces.
-        held: table of these; where it has a column leaked, images with a copy in training are left out: they would make copies look usual.
-    Returns:
-        Columns space, pool, and those of `memorised`.
-    """
-    rows = []
-    for space, sets in found.items():
-        real = sets["real"][0][clean_rows(held)]
-        for name, (features, _) in sets.items():
-            scale, asked = (real[::2], real[1::2]) if name == "real" else (real, features)
-            rows.append({"space": space, "pool": name} | memorised(train[space], scale, asked))
-    return pd.DataFrame(rows)
+def _t_quantile(n: int) -> float:
+    """Give the factor of a 95 % interval from n values: Student's t with n - 1 degrees."""
+    # Two-sided: 2.5 % on each side.
+    return stats.t.ppf(0.975, n - 1)

@@ -1,6 +1,7 @@
-"""Feature spaces of published networks, from weights that lie on this machine: DINOv2, CLIP, or Inception. Nothing is downloaded.
+"""Feature spaces of published networks, from weights that lie on this machine.
 
-Only safetensors are read, so that no file can run code.
+DINOv2, CLIP, or Inception. Nothing is downloaded, and only safetensors are read, so that no file
+can run code.
 """
 
 from collections.abc import Callable
@@ -11,82 +12,135 @@ import numpy as np
 import torch
 from torch import nn
 
-from lib.generators.checkpoints import load_tensors
+from lib.compute.checkpoints import load_tensors
 from lib.study.errors import StudyError
 from lib.study.records import read_json
 
-BATCH = 32
-CLIP_COLOURS = (0.48145, 0.45783, 0.40821), (0.26863, 0.26130, 0.27578)  # mean, standard deviation of each channel
-IMAGENET_COLOURS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CONVERT = "safetensors.torch.save_file(torch.load('weights.pth', weights_only=True), 'weights.safetensors')"
+BATCH = 32  # images a forward pass
+
+# Mean and standard deviation of each channel, which the published networks subtract and divide by.
+CLIP_COLOURS = ((0.48145, 0.45783, 0.40821), (0.26863, 0.26130, 0.27578))
+IMAGENET_COLOURS = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+CONVERT = (
+    "safetensors.torch.save_file(torch.load('weights.pth', weights_only=True), "
+    "'weights.safetensors')"
+)
+
+# A feature space: uint8 (N, H, W) images of any size to float32 (N, D) features.
+Extract = Callable[[np.ndarray], np.ndarray]
 
 
-def pretrained_space(path: str) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+def pretrained_space(path: str) -> tuple[str, Extract]:
     """Load a published network as a feature space.
 
     Args:
-        path: folder of a DINOv2 or CLIP vision model as `transformers` writes it (config.json, model.safetensors), or a .safetensors file
-            with the Inception weights of `torch-fidelity`.
+        path: folder of a DINOv2 or CLIP vision model as `transformers` writes it (config.json,
+            model.safetensors), or a .safetensors file with the Inception weights of
+            `torch-fidelity`.
+
     Returns:
-        (name of the space, function of uint8 (N, H, W) images of any size to float32 (N, D) features).
+        The name of the space, and a function of uint8 (N, H, W) images of any size to float32
+        (N, D) features.
+
     Raises:
         StudyError: nothing there, another kind of network, a pickle, or weights of another shape.
     """
+    # A folder of transformers' own, or a single file.
     place = Path(path).expanduser()
     if place.is_dir() and (place / "config.json").exists():
         return _transformer(place)
     if place.suffix == ".safetensors" and place.is_file():
         return "inception", _inception(place)
     raise StudyError(
-        f"feature_weights: {path}: neither a folder with config.json and model.safetensors (DINOv2, CLIP) nor a .safetensors file "
-        f"(Inception of torch-fidelity). Leave it empty for the study's own encoder; a .pth file is a pickle, write it as safetensors "
-        f"once: {CONVERT}"
+        f"feature_weights: {path}: neither a folder with config.json and model.safetensors "
+        "(DINOv2, CLIP) nor a .safetensors file (Inception of torch-fidelity). Leave it empty for "
+        "the study's own encoder; a .pth file is a pickle, write it as safetensors once: "
+        f"{CONVERT}"
     )
 
 
-def _transformer(folder: Path) -> tuple[str, Callable]:
+def _transformer(folder: Path) -> tuple[str, Extract]:
+    """Load a DINOv2 or CLIP vision model from its folder."""
     from transformers import AutoConfig, AutoModel, CLIPVisionModel
 
+    # The configuration names the network.
     kind = read_json(folder / "config.json").get("model_type", "")
-    if not (kind.startswith("dinov2") or kind in ("clip", "clip_vision_model")):
-        raise StudyError(f"feature_weights: {folder}: a network of type {kind!r}; DINOv2 and CLIP are known")
+    is_clip = kind in ("clip", "clip_vision_model")
+    if not (is_clip or kind.startswith("dinov2")):
+        raise StudyError(
+            f"feature_weights: {folder}: a network of type {kind!r}; DINOv2 and CLIP are known"
+        )
+    loader = CLIPVisionModel if is_clip else AutoModel
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        loader = CLIPVisionModel if "clip" in kind else AutoModel
-        network = loader.from_pretrained(folder, local_files_only=True, use_safetensors=True).eval()
+        network = loader.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise StudyError(f"feature_weights: {folder}: {reason}; download the folder again, with model.safetensors") from None
+        raise StudyError(
+            f"feature_weights: {folder}: {str(error).splitlines()[0]}; download the folder again, "
+            "with model.safetensors"
+        ) from None
+    network.eval()
+
+    # The published preprocessing: CLIP's own statistics, ImageNet's for DINOv2. Grey images have
+    # three equal channels.
     px = getattr(config, "vision_config", config).image_size
-    # the published preprocessing: CLIP's own statistics, ImageNet's for DINOv2; grey images have three equal channels
-    mean, std = (torch.tensor(own).view(1, 3, 1, 1) for own in (CLIP_COLOURS if "clip" in kind else IMAGENET_COLOURS))
+    colours = CLIP_COLOURS if is_clip else IMAGENET_COLOURS
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in colours)
 
-    def extract(images: np.ndarray) -> np.ndarray:
-        return _in_batches(images, px, lambda x: network(pixel_values=(x.float() / 255 - mean) / std).pooler_output)
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return network(pixel_values=(x.float() / 255 - mean) / std).pooler_output
 
-    return kind.split("_")[0], extract
+    # The family names the space, not the variant.
+    name = "clip" if is_clip else "dinov2"
+    return name, lambda images: _in_batches(images, px, forward)
 
 
-def _inception(path: Path) -> Callable:
+def _inception(path: Path) -> Extract:
+    """Load the Inception network of torch-fidelity from its weights."""
     from unittest.mock import patch
 
     from torch_fidelity import feature_extractor_inceptionv3 as published
 
+    # Read as safetensors: no code can hide in them.
     tensors, _ = load_tensors(path)
-    # the class reads its weights from the network or from a pickle only: it is handed ours instead
+
+    # The class reads its weights from the network or from a pickle only: it is handed ours.
     with patch.object(published, "load_state_dict_from_url", lambda *_, **__: tensors):
         try:
-            network: nn.Module = published.FeatureExtractorInceptionV3("inception", ["2048"]).eval()
+            network: nn.Module = published.FeatureExtractorInceptionV3("inception", ["2048"])
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            raise StudyError(f"feature_weights: {path}: not the Inception weights of torch-fidelity ({reason})") from None
-    return lambda images: _in_batches(images, images.shape[1], lambda x: network(x)[0])  # it enlarges by itself, as published
+            raise StudyError(
+                f"feature_weights: {path}: not the Inception weights of torch-fidelity "
+                f"({str(error).splitlines()[0]})"
+            ) from None
+    network.eval()
+
+    # The network enlarges by itself, as published.
+    return lambda images: _in_batches(images, images.shape[1], lambda x: network(x)[0])
 
 
-def _in_batches(images: np.ndarray, px: int, network: Callable) -> np.ndarray:
-    found = []
+def _in_batches(
+    images: np.ndarray, px: int, forward: Callable[[torch.Tensor], torch.Tensor]
+) -> np.ndarray:
+    """Run a network on images, batch by batch.
+
+    Args:
+        images: uint8 (N, H, W).
+        px: side to which they are resized first.
+        forward: uint8 (B, 3, px, px) to float (B, D).
+
+    Returns:
+        float32 (N, D).
+    """
+    parts = []
     with torch.no_grad():
+        # Few images at a time: these networks are large.
         for first in range(0, len(images), BATCH):
-            sized = np.stack([cv2.resize(image, (px, px), interpolation=cv2.INTER_CUBIC) for image in images[first : first + BATCH]])
-            found.append(network(torch.from_numpy(sized)[:, None].expand(-1, 3, -1, -1).contiguous()).numpy())
-    return np.concatenate(found).astype(np.float32)
+            batch = images[first : first + BATCH]
+
+            # The published input size, and three equal channels.
+            sized = [cv2.resize(each, (px, px), interpolation=cv2.INTER_CUBIC) for each in batch]
+            grey = torch.from_numpy(np.stack(sized))[:, None]
+            parts.append(forward(grey.expand(-1, 3, -1, -1).contiguous()).numpy())
+    return np.concatenate(parts).astype(np.float32)

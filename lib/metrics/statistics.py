@@ -1,14 +1,19 @@
-"""What a difference between two arms is worth: paired, over seeds and images, with an interval, a verdict and what it would take.
+"""The difference of two arms: paired, over seeds and images, with an interval and a verdict.
 
-a, b: float (S, N), one row a seed, one column a test image, each value a score of that image (1 right, 0 wrong, or a weight);
-row s of both arms was trained with the same seed. The difference is always b - a: (reference, arm).
+a, b: float (S, N), one row a seed, one column a test image, each value a score of that image
+(1 correct, 0 wrong, or a linearised metric); row s of both arms was trained with the same seed. The
+difference is always b - a: (reference, arm).
 
-Seeds and images are crossed, and both are samples. The variance of the mean difference is taken apart into seeds, images
-(clusters of copies kept together) and their interaction, and the interval is Student's t with Satterthwaite's degrees of freedom.
-Over 1,000 to 2,000 simulated studies without an effect its 95 % intervals cover 93.5 to 96.1 % (36 designs: 4 to 17 seeds, 500 to 7,000
-images, seed spread 0 to 1 point). With 2 or 3 seeds it is 91 to 97.5 %, too few where runs differ by 2 points: nothing should hang on
-fewer than 4 seeds. The plain percentile bootstrap over both (`two_way_bootstrap`) covers 93 to 100 %: it counts the noise of single
-answers three times and the seeds too little, so it is shown and never decides. tests/metrics/test_coverage.py repeats this.
+Seeds and images are crossed, and both are samples. The variance of the mean difference is split
+into seeds, images (clusters of copies kept together) and their interaction, and the interval is
+Student's t with Satterthwaite's degrees of freedom.
+
+Coverage: over 1,000 to 2,000 simulated studies without an effect the 95 % intervals cover 93.5 to
+96.1 % (36 designs: 4 to 17 seeds, 500 to 7,000 images, seed spread 0 to 1 point). With 2 or 3 seeds
+it is 91 to 97.5 %, too few where runs differ by 2 points: nothing should depend on fewer than 4
+seeds. The plain percentile bootstrap over both (`two_way_bootstrap`) covers 93 to 100 %: it counts
+the noise of single predictions three times and the seeds too little, so it is shown and never
+decides. tests/metrics/test_coverage.py repeats this.
 """
 
 from dataclasses import dataclass
@@ -20,8 +25,15 @@ from scipy import optimize, stats
 from lib.study.errors import StudyError
 
 HELPS, HURTS, EQUIVALENT, UNDECIDED = "helps", "hurts", "equivalent", "undecided"
-ALPHA, POWER = 0.05, 0.8
-FEW_SEEDS = 4  # with fewer their spread is often nearly nothing by chance: it is then taken for what single answers explain
+VERDICTS = (HELPS, EQUIVALENT, UNDECIDED, HURTS)
+ALPHA = 0.05  # two-sided level of every test
+POWER = 0.8  # of a minimum detectable effect
+
+# With fewer seeds their spread is often nearly nothing by chance; it is then taken for what single
+# predictions explain.
+FEW_SEEDS = 4
+MANY_DF = 1000.0  # degrees of freedom from which on a t distribution is taken for the normal
+PILOT_DRAWS = 50  # quantiles of a pilot's variance that a power is averaged over
 
 
 @dataclass(frozen=True)
@@ -37,88 +49,140 @@ class Effect:
     n_images: int
     n_clusters: int
     n_seeds: int
-    smallest_visible: float  # found with 80 % power by this design
+    minimum_detectable_effect: float  # found with 80 % power by this design
     var_seed: float  # components of the variance of the difference: one seed,
     var_image: float  # one cluster of images,
     var_both: float  # one seed on one cluster
-    generations: int = 1  # of the pools behind the arms; with more than one the components are those of generations, not of seeds
+    generations: int = 1  # of the pools; if several, components are of generations
 
 
 def compare(a: np.ndarray, b: np.ndarray, *, clusters: np.ndarray | None = None) -> Effect:
-    """Estimate the mean of b - a over seeds and images, with an interval that holds for new seeds and new images.
+    """Estimate the mean of b - a over seeds and images, with an interval for new ones of both.
 
     Args:
         a: float (S, N), the reference arm.
         b: float (S, N), the arm; the same seeds and images.
-        clusters: int64 (N,), images that are copies of each other share a number; None for no copies.
+        clusters: int64 (N,), images that are copies of each other share a number; None for no
+            copies.
+
     Raises:
         StudyError: where shapes differ or there are fewer than two clusters.
-    Source: crossed variance components, Searle, Casella and McCulloch 1992, ch. 4; two-way clustering, Cameron, Gelbach and Miller 2011,
-        eq. 2.11; degrees of freedom, Satterthwaite 1946.
-    Differs: the image component is never taken below zero, so a variance is never smaller than that of the seeds alone.
+
+    Source: crossed variance components, Searle, Casella and McCulloch 1992, ch. 4; two-way
+        clustering, Cameron, Gelbach and Miller 2011, eq. 2.11; degrees of freedom, Satterthwaite
+        1946.
+    Differs: the image component is never taken below zero, so a variance is never smaller than
+        that of the seeds alone.
     """
-    _check_pair(a, b)
+    _require_pair(a, b)
     delta = np.asarray(b, np.float64) - np.asarray(a, np.float64)
     return effect_of(delta.mean(), *mean_squares(delta, clusters), n_images=delta.shape[1])
 
 
-def effect_of(difference: float, v_seed: float, v_image: float, v_both: float, n_seeds: int, n_clusters: int, *, n_images: int) -> Effect:
+def effect_of(
+    difference: float,
+    v_seed: float,
+    v_image: float,
+    v_both: float,
+    n_seeds: int,
+    n_clusters: int,
+    *,
+    n_images: int,
+) -> Effect:
     """Build an effect from the variances of its mean along seeds, images and both.
 
     Args:
-        v_seed: variance of the mean estimated from the spread of the seeds' means, NaN for one seed.
+        v_seed: variance of the mean estimated from the spread of the seeds' means, NaN for one
+            seed.
         v_image: likewise from the spread of the images' means.
         v_both: likewise from what neither explains; it is part of both others.
     """
+    # Student's t interval and test.
     se, df = _standard_error(v_seed, v_image, v_both, n_seeds, n_clusters)
     reach = stats.t.ppf(1 - ALPHA / 2, df)
     p = 2 * stats.t.sf(abs(difference) / se, df) if se > 0 else float(difference == 0)
-    spread = 0.0 if n_seeds == 1 else max(v_seed - v_both, 0) * n_seeds
+
+    # The components of one seed and one cluster, for designs of other sizes.
+    seed_variance = 0.0 if n_seeds == 1 else max(v_seed - v_both, 0) * n_seeds
     return Effect(
-        difference=float(difference), low=float(difference - reach * se), high=float(difference + reach * se), p=float(p), se=float(se),
-        df=float(df), n_images=n_images, n_clusters=n_clusters, n_seeds=n_seeds, smallest_visible=float(visible(se, df)),
-        var_seed=float(spread), var_image=float(max(v_image - v_both, 0) * n_clusters), var_both=float(v_both * n_seeds * n_clusters),
-    )  # fmt: skip
+        difference=float(difference),
+        low=float(difference - reach * se),
+        high=float(difference + reach * se),
+        p=float(p),
+        se=float(se),
+        df=float(df),
+        n_images=n_images,
+        n_clusters=n_clusters,
+        n_seeds=n_seeds,
+        minimum_detectable_effect=float(detectable(se, df)),
+        var_seed=float(seed_variance),
+        var_image=float(max(v_image - v_both, 0) * n_clusters),
+        var_both=float(v_both * n_seeds * n_clusters),
+    )
 
 
-def visible(se: float, df: float, power: float = POWER, *, pilot_df: float = np.inf) -> float:
+def detectable(se: float, df: float, power: float = POWER, *, pilot_df: float = np.inf) -> float:
     """Find the smallest true difference that a two-sided test at 5 % finds with the given power.
 
     Args:
         se: standard error of the difference, as the pilot estimates it.
         df: degrees of freedom of the test.
-        pilot_df: degrees of freedom behind `se`; infinite where it is known. A pilot of few seeds is often too hopeful, and a plan that
-            takes it at its word finds less than it promises: the power is averaged over what the pilot may have missed.
-    Source: power of the t-test by the noncentral t distribution; variance from a pilot: Julious and Owen 2006.
+        power: probability of finding it, 0 to 1.
+        pilot_df: degrees of freedom behind `se`; infinite where it is known. A pilot of few seeds
+            often underestimates the variance, and a plan that takes it at face value has less
+            power than it states: the power is averaged over the variances that the pilot allows.
+
+    Source: power of the t-test by the noncentral t distribution; variance from a pilot: Julious
+        and Owen 2006.
     """
-    return _reach(round(min(df, 1000.0), 1), power, round(min(pilot_df, 1000.0), 1)) * se
+    rounded_df = round(min(df, MANY_DF), 1)
+    rounded_pilot = round(min(pilot_df, MANY_DF), 1)
+    return _detectable_in_se(rounded_df, power, rounded_pilot) * se
 
 
 @lru_cache(maxsize=4096)
-def _reach(df: float, power: float, pilot_df: float) -> float:
-    """The difference in standard errors that is found with this power; 1,000 degrees of freedom stand for any more."""
+def _detectable_in_se(df: float, power: float, pilot_df: float) -> float:
+    """The detectable difference in standard errors; MANY_DF stands for any more."""
     critical = stats.t.ppf(1 - ALPHA / 2, df)
-    if df >= 1000 and pilot_df >= 1000:
+    if df >= MANY_DF and pilot_df >= MANY_DF:
         return float(critical + stats.norm.ppf(power))
-    shrink = np.ones(1) if pilot_df >= 1000 else np.sqrt(stats.chi2.ppf((np.arange(50) + 0.5) / 50, pilot_df) / pilot_df)
-    return float(optimize.brentq(lambda ncp: stats.nct.sf(critical, df, ncp * shrink).mean() - power, 1e-3, 200, xtol=1e-3))
+
+    # Ratios of the pilot's standard error to the true one, at the quantiles of its distribution.
+    ratios = np.ones(1)
+    if pilot_df < MANY_DF:
+        quantiles = (np.arange(PILOT_DRAWS) + 0.5) / PILOT_DRAWS
+        ratios = np.sqrt(stats.chi2.ppf(quantiles, pilot_df) / pilot_df)
+
+    def missing_power(noncentrality: float) -> float:
+        return stats.nct.sf(critical, df, noncentrality * ratios).mean() - power
+
+    return float(optimize.brentq(missing_power, 1e-3, 200, xtol=1e-3))
 
 
-def verdict(effect: Effect, margin: float, *, p: float | None = None, looks: int = 1) -> str:
-    """Say in one word what an arm does.
+def verdict(effect: Effect, margin: float, *, p: float | None = None, analyses: int = 1) -> str:
+    """Name in one word what an arm does, beside its reference.
 
     Args:
-        margin: smallest effect of interest, in the metric's unit; a difference that is surely smaller is `equivalent`.
-        p: the p-value after Holm's adjustment, where the effect is one of a family; None for the effect's own.
-        looks: how often the data were looked at, each time free to stop; the test of equivalence counts as often.
+        margin: smallest effect of interest, in the metric's unit; a difference that is surely
+            smaller is `equivalent`.
+        p: the p-value after Holm's adjustment, where the effect is one of a family; None for the
+            effect's own.
+        analyses: how often the data were analysed, each time free to stop: the last analysis and
+            the interim ones. The test of equivalence counts as often (Bonferroni).
+
     Returns:
-        equivalent (two one-sided tests at 5 %), helps or hurts (p < 0.05), undecided; with one seed always undecided.
+        equivalent (two one-sided tests at 5 %), helps or hurts (p < 0.05), undecided; with one
+        seed always undecided.
     """
+    # One seed says nothing about another.
     if effect.n_seeds < 2:
         return UNDECIDED
-    if equivalence_p(effect, margin) * looks < ALPHA:
+
+    # A difference that surely does not matter is equivalent, even where it is significant.
+    if equivalence_p(effect, margin) * analyses < ALPHA:
         return EQUIVALENT
-    if (effect.p if p is None else p) < ALPHA:
+    significance = effect.p if p is None else p
+    if significance < ALPHA:
         return HELPS if effect.difference > 0 else HURTS
     return UNDECIDED
 
@@ -147,6 +211,8 @@ def holm(p: list[float]) -> list[float]:
     """
     p = np.asarray(p, float)
     order = np.argsort(p)
+
+    # The smallest counts as often as there are p-values, the next once less; never falling.
     steps = np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order])
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1)
@@ -154,23 +220,33 @@ def holm(p: list[float]) -> list[float]:
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
-    """Test two given models on the same images, exactly; shown only, for it knows nothing of another seed.
+    """Test two given models on the same images, exactly; shown only, for it ignores that another
+    seed gives another model.
 
     Args:
-        a, b: bool (N,), right or wrong.
+        a, b: bool (N,), correct or wrong.
+
     Source: McNemar 1947, exact binomial form.
     """
     gained, lost = int((~a & b).sum()), int((a & ~b).sum())
     return float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
 
 
-def mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float, float, float, int, int]:
-    """Estimate the variances of the grand mean along seeds, image clusters and both; deviations of clusters are a ratio estimator's.
+def mean_squares(
+    delta: np.ndarray, clusters: np.ndarray | None
+) -> tuple[float, float, float, int, int]:
+    """Estimate the variances of the grand mean along seeds, image clusters and both.
 
     Args:
-        delta: float (S, N); clusters: int64 (N,), or None where no image has a copy.
+        delta: float (S, N), differences.
+        clusters: int64 (N,), or None where no image has a copy.
+
     Returns:
-        The first arguments of `effect_of`: v_seed (NaN for one seed), v_image, v_both, n_seeds, n_clusters.
+        The arguments of `effect_of` after the difference: v_seed (NaN for one seed), v_image,
+        v_both, n_seeds, n_clusters.
+
+    Raises:
+        StudyError: fewer than two clusters.
     """
     n_seeds, n_images = delta.shape
     index = np.arange(n_images) if clusters is None else np.unique(clusters, return_inverse=True)[1]
@@ -178,7 +254,12 @@ def mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float,
     sums = np.stack([np.bincount(index, weights=row) for row in delta])
     n_clusters = len(sizes)
     if n_clusters < 2:
-        raise StudyError(f"a difference needs at least 2 independent test images, found {n_clusters}: use a larger test set")
+        raise StudyError(
+            f"a difference needs at least 2 independent test images, found {n_clusters}: use a "
+            "larger test set"
+        )
+
+    # Deviations of the clusters' sums are those of a ratio estimator: clusters differ in size.
     means = delta.mean(1)
     deviation = (sums - sizes * means[:, None]) / n_images
     along_images = deviation.mean(0)
@@ -186,48 +267,79 @@ def mean_squares(delta: np.ndarray, clusters: np.ndarray | None) -> tuple[float,
     v_image = correction * (along_images**2).sum()
     if n_seeds == 1:
         return np.nan, v_image, 0.0, 1, n_clusters
+
+    # What neither a seed nor a cluster explains is their interaction.
     v_both = correction * ((deviation - along_images) ** 2).sum() / (n_seeds * (n_seeds - 1))
     return means.var(ddof=1) / n_seeds, v_image, v_both, n_seeds, n_clusters
 
 
 def cluster_weights(clusters: np.ndarray, n_boot: int, seed: int) -> np.ndarray:
-    """Draw clusters of images with replacement, float32 (n_boot, N): how often each image is in each draw."""
+    """Draw clusters of images with replacement.
+
+    Args:
+        clusters: int64 (N,).
+        n_boot: number of draws.
+
+    Returns:
+        float32 (n_boot, N): how often each image is in each draw.
+    """
     rng = np.random.default_rng(seed)
     names, index = np.unique(clusters, return_inverse=True)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_boot)
     return drawn.astype(np.float32)[:, index]
 
 
-def two_way_bootstrap(a: np.ndarray, b: np.ndarray, *, weights: np.ndarray, seed: int) -> np.ndarray:
-    """Draw seeds and clusters of images with replacement and return the mean differences, float64 (n_boot,).
+def two_way_bootstrap(
+    a: np.ndarray, b: np.ndarray, *, weights: np.ndarray, seed: int
+) -> np.ndarray:
+    """Draw seeds and clusters of images with replacement.
 
     Args:
+        a, b: float (S, N), as in `compare`.
         weights: of `cluster_weights`, float32 (n_boot, N).
         seed: governs which seeds of the arms each draw takes.
+
+    Returns:
+        The mean differences, float64 (n_boot,).
     """
-    _check_pair(a, b)
+    _require_pair(a, b)
     delta = np.asarray(b, np.float32) - np.asarray(a, np.float32)
+
+    # Every draw's images first, then as many seeds as there are, with replacement.
     per_seed = (weights @ delta.T / weights.sum(1, keepdims=True)).astype(np.float64)
     picked = np.random.default_rng(seed + 1).integers(len(delta), size=per_seed.shape)
     return np.take_along_axis(per_seed, picked, axis=1).mean(1)
 
 
-def _standard_error(v_seed: float, v_image: float, v_both: float, n_seeds: int, n_clusters: int) -> tuple[float, float]:
+def _standard_error(
+    v_seed: float, v_image: float, v_both: float, n_seeds: int, n_clusters: int
+) -> tuple[float, float]:
+    """Combine the variances along seeds and images: standard error and degrees of freedom."""
     if n_seeds == 1:
         return float(np.sqrt(v_image)), n_clusters - 1
-    # images beyond their share in the spread of the seeds; where both spreads are noise alone they are the same noise
+
+    # Images beyond their share in the spread of the seeds: where both spreads are noise alone,
+    # they are the same noise.
     extra = max(v_image - v_both, 0.0)
-    few = n_seeds < FEW_SEEDS and v_seed < v_both
-    along_seeds, known = (v_both, (n_seeds - 1) * (n_clusters - 1)) if few else (v_seed, n_seeds - 1)
+
+    # A few seeds that lie closer together than single predictions allow do so by chance.
+    along_seeds, seed_df = v_seed, n_seeds - 1
+    if n_seeds < FEW_SEEDS and v_seed < v_both:
+        along_seeds, seed_df = v_both, (n_seeds - 1) * (n_clusters - 1)
+
     variance = along_seeds + extra
     if variance == 0:
         return 0.0, n_seeds - 1
-    parts = along_seeds**2 / known + extra**2 / (n_clusters - 1)
+
+    # Satterthwaite's degrees of freedom of the sum.
+    parts = along_seeds**2 / seed_df + extra**2 / (n_clusters - 1)
     return float(np.sqrt(variance)), float(max(variance**2 / parts, 1.0))
 
 
-def _check_pair(a: np.ndarray, b: np.ndarray) -> None:
+def _require_pair(a: np.ndarray, b: np.ndarray) -> None:
+    """Refuse matrices that are not one shape (S, N)."""
     if np.ndim(a) != 2 or np.shape(a) != np.shape(b):
         raise StudyError(
-            f"arms are compared as (seeds, images) matrices of one shape, found {np.shape(a)} and {np.shape(b)}: use seeds both have"
+            "arms are compared as (seeds, images) matrices of one shape, found "
+            f"{np.shape(a)} and {np.shape(b)}: use seeds both have"
         )

@@ -1,4 +1,6 @@
-"""Which measure of a pool foretells what it is worth in training? Rank correlations over a study's pools, and what their number allows."""
+"""Which measure of a pool predicts its use in training: rank correlations over a study's pools, and
+what the number of pools allows to conclude.
+"""
 
 import itertools
 import math
@@ -7,106 +9,194 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from lib.metrics.contrasts import design
+from lib.faces.arms import arm_of
+from lib.metrics.statistics import ALPHA
 
-LEAST_POOLS, MOST_ORDERS, DRAWS = 6, 5040, 2000
+LESS_IS_BETTER = ("fd", "kd")  # distances; all other measures promise more use where larger
+FEWEST_POOLS = 3  # a rank correlation of fewer is 1 or -1 by chance
+LEAST_POOLS = 6  # fewer have no interval and allow no conclusion
+MOST_ORDERS = 5040  # up to so many orders of the pools all are tried, 7!; beyond, some are drawn
+DRAWS = 2000  # orders or resamples of the pools
+
+MEASURE_COLUMNS = ("pool", "measure", "value")
+COLUMNS = ("measure", "rho", "low", "high", "p", "p_least", "n_pools", "n_settings")
 
 
-def measures_of_pools(distances: pd.DataFrame, apart: pd.DataFrame, gates: list[dict], copied: pd.DataFrame) -> pd.DataFrame:
-    """Gather every measure of every pool, each oriented so that more promises more use.
+def measures_of_pools(
+    distances: pd.DataFrame, two_sample: pd.DataFrame, gates: list[dict], memorised: pd.DataFrame
+) -> pd.DataFrame:
+    """Gather every measure of every pool, signed so that a larger value is better.
 
     Args:
-        distances: columns space, pool, metric, value, baseline (of `pools.measure_spaces`).
-        apart: of `twosample.tell_apart`; gates: of `gates.judge_pools`; copied: of `memorised.memorised_pools`.
-    Returns:
-        Columns pool, measure, value.
-    """
-    far = distances[distances["pool"] != "real"]
-    sign = far["metric"].isin(["fd", "kd"]).map({True: -1.0, False: 1.0})
-    parts = [pd.DataFrame({"pool": far["pool"], "measure": _name(far["metric"], far["space"]), "value": sign * far["value"]})]
-    for data, column, what in ((apart, "accuracy", "not told apart"), (copied, "share", "not memorised")):
-        data = data[data["pool"] != "real"]
-        what = pd.Series(what, data.index)
-        parts.append(pd.DataFrame({"pool": data["pool"], "measure": _name(what, data["space"]), "value": -data[column]}))
-    judged = pd.DataFrame(gates, columns=["pool", "agreement"])
-    parts.append(judged.rename(columns={"agreement": "value"}).assign(measure="labels agree with the judge"))
-    return pd.concat(parts, ignore_index=True)[["pool", "measure", "value"]]
-
-
-def gains_of_pools(effects: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Gather what each pool gained in training: columns pool, setting (design and classifier), gain (accuracy minus that of base)."""
-    own = runs[(runs["pool"] != "") & ~runs["arm"].str.contains("shuffled")].drop_duplicates("arm").set_index("arm")["pool"]
-    rows = effects[(effects["role"] == "base") & effects["arm"].isin(own.index)]
-    setting = rows["arm"].map(design) + ", " + rows["classifier"]
-    return pd.DataFrame({"pool": rows["arm"].map(own), "setting": setting, "gain": rows["difference"]}).reset_index(drop=True)
-
-
-def foretell(measures: pd.DataFrame, gains: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Correlate every measure with the gain over pools, within each setting, and average over the settings.
-
-    The pool is the unit: settings share their pools, and tell nothing of other pools. The interval draws pools anew, the p-value hands the
-    measures of the pools around, both for all settings at once: those that most pools were tried in, and the pools that were tried in all
-    of them.
+        distances: columns space, pool, metric, value (of `pools.measure_spaces`).
+        two_sample: columns space, pool, accuracy (of pool against real images).
+        gates: a dict a pool, with pool and agreement (of labels with the reference classifier).
+        memorised: columns space, pool, share (of `memorised.memorised_pools`).
 
     Returns:
-        Columns measure, rho (Spearman, 1: the order of the measure is that of the gain), low, high (95 %, missing under 6 pools), p
-        (two-sided), p_least (that a perfect order would have), n_pools, n_settings; the best first.
+        Columns MEASURE_COLUMNS.
     """
+    # Distances count against a pool, precision, coverage and the like for it.
+    distances = distances[distances["pool"] != "real"]
+    sign = np.where(distances["metric"].isin(LESS_IS_BETTER), -1.0, 1.0)
+    measure = distances["metric"] + " (" + distances["space"] + ")"
+    parts = [distances.assign(measure=measure, value=sign * distances["value"])]
+
+    # Separability from real images and copies of them count against a pool.
+    for table, column, name in (
+        (two_sample, "accuracy", "not separable"),
+        (memorised, "share", "not memorised"),
+    ):
+        table = table[table["pool"] != "real"]
+        measure = name + " (" + table["space"] + ")"
+        parts.append(table.assign(measure=measure, value=-table[column]))
+
+    # How many of a pool's labels the reference classifier confirms.
+    labels = pd.DataFrame(gates, columns=["pool", "agreement"])
+    agreement = "labels agree with the reference classifier"
+    parts.append(labels.assign(measure=agreement, value=labels["agreement"]))
+    return pd.concat(parts, ignore_index=True)[list(MEASURE_COLUMNS)]
+
+
+def gains_of_pools(effects: pd.DataFrame) -> pd.DataFrame:
+    """Gather what each pool gained in training.
+
+    Args:
+        effects: of `contrasts.effects`.
+
+    Returns:
+        Columns pool, setting (the arm's design and the classifier), gain (accuracy minus base's).
+    """
+    # Arms with synthetic images under their own labels.
+    synthetic = (effects["pool"] != "") & (effects["control_of"] == "")
+    rows = effects[synthetic & (effects["role"] == "base")]
+
+    # A setting is what was done with the pool, and by which network.
+    designs = [arm_of(row).design for row in rows.to_dict("records")]
+    settings = pd.Series(designs, rows.index, dtype=object) + ", " + rows["classifier"]
+    gains = pd.DataFrame({"pool": rows["pool"], "setting": settings, "gain": rows["difference"]})
+    return gains.reset_index(drop=True)
+
+
+def usefulness_correlations(
+    measures: pd.DataFrame, gains: pd.DataFrame, *, seed: int
+) -> pd.DataFrame:
+    """Correlate every measure with the gain over pools, within each setting, averaged over the
+    settings.
+
+    The pool is the unit: settings share their pools, and say nothing about other pools. The
+    interval draws pools anew, the p-value permutes the measures of the pools, both for all settings
+    at once. Used are the settings that most pools were tried in, and the pools that were tried in
+    all of these.
+
+    Args:
+        measures: of `measures_of_pools`.
+        gains: of `gains_of_pools`.
+        seed: governs the draws.
+
+    Returns:
+        Columns COLUMNS: rho (Spearman, 1: the order of the measure is that of the gain), low, high
+        (95 %, missing under LEAST_POOLS pools), p (two-sided), p_least (that a perfect order would
+        have); the highest rho first.
+    """
+    # Pools by settings, without holes.
     table = gains.pivot_table(index="pool", columns="setting", values="gain")
     tried = table.notna().sum()
     table = table.loc[:, tried == tried.max()].dropna()
+
+    # The smallest p-value that this number of pools can give.
+    orders = math.factorial(len(table))
+    least = min(1.0, 2 / orders if orders <= MOST_ORDERS else 1 / (DRAWS + 1))
+
+    # A measure that lacks a pool, or is the same for all, has no order.
     rows = []
-    for measure, own in measures.groupby("measure", sort=False):
-        values = own.set_index("pool")["value"].reindex(table.index)
-        if len(table) < 3 or values.isna().any() or values.nunique() < 2:
+    for measure, of_pools in measures.groupby("measure", sort=False):
+        values = of_pools.set_index("pool")["value"].reindex(table.index)
+        if len(table) < FEWEST_POOLS or values.isna().any() or values.nunique() < 2:
             continue
-        rho, low, high, p = _spearman(values.to_numpy(), table.to_numpy(), np.random.default_rng(seed))
-        orders = math.factorial(len(table))
-        least = min(1.0, 2 / orders if orders <= MOST_ORDERS else 1 / (DRAWS + 1))
-        rows.append((measure, rho, low, high, p, least, len(table), table.shape[1]))
-    columns = ["measure", "rho", "low", "high", "p", "p_least", "n_pools", "n_settings"]
-    return pd.DataFrame(rows, columns=columns).sort_values("rho", ascending=False, kind="stable", ignore_index=True)
+        rng = np.random.default_rng(seed)
+        correlation = _spearman(values.to_numpy(), table.to_numpy(), rng)
+        rows.append((measure, *correlation, least, len(table), table.shape[1]))
+    correlations = pd.DataFrame(rows, columns=COLUMNS)
+    return correlations.sort_values("rho", ascending=False, kind="stable", ignore_index=True)
 
 
-def what_foretells(foretold: pd.DataFrame) -> str:
-    """Say in a sentence what the correlations allow to conclude."""
-    if not len(foretold):
-        return "Fewer than three pools were trained on: no measure can be held against usefulness."
-    first = foretold.iloc[0]
-    n, highest = first["n_pools"], f"highest: {first['measure']}, rho {first['rho']:.2f}"
-    if n < LEAST_POOLS or first["p_least"] * len(foretold) >= 0.05:
-        return (f"{n} pools: even a perfect order has p = {first['p_least']:.2g}, and {len(foretold)} measures were tried, so nothing can "
-                f"be concluded about which measure foretells usefulness ({highest}).")  # fmt: skip
-    sure = foretold[(foretold["p"] * len(foretold) < 0.05) & (foretold["rho"] > 0)]
-    if not len(sure):
-        return f"Over {n} pools no measure foretells usefulness beyond doubt ({highest})."
-    names = ", ".join(f"{row.measure} (rho {row.rho:.2f})" for row in sure.itertuples())
-    return f"Over {n} pools usefulness is foretold by {names}."
+def usefulness_sentence(correlations: pd.DataFrame) -> str:
+    """Write in a sentence what the correlations allow to conclude.
+
+    Args:
+        correlations: of `usefulness_correlations`.
+    """
+    # With too few pools there is no correlation, or none could be significant.
+    if not len(correlations):
+        return (
+            "Fewer than three pools were trained on: no measure can be tested against usefulness."
+        )
+    first, n_measures = correlations.iloc[0], len(correlations)
+    n_pools, highest = first["n_pools"], f"highest: {first['measure']}, rho {first['rho']:.2f}"
+    if n_pools < LEAST_POOLS or first["p_least"] * n_measures >= ALPHA:
+        return (
+            f"{n_pools} pools: even a perfect order has p = {first['p_least']:.2g}, and "
+            f"{n_measures} measures were tried, so nothing can be concluded about which measure "
+            f"predicts usefulness ({highest})."
+        )
+
+    # Bonferroni over the measures.
+    significant = (correlations["p"] * n_measures < ALPHA) & (correlations["rho"] > 0)
+    if not significant.any():
+        return f"Over {n_pools} pools no measure predicts usefulness significantly ({highest})."
+    rows = correlations[significant].itertuples()
+    names = ", ".join(f"{row.measure} (rho {row.rho:.2f})" for row in rows)
+    return f"Over {n_pools} pools usefulness is predicted by {names}."
 
 
-def _spearman(values: np.ndarray, gains: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _spearman(
+    values: np.ndarray, gains: np.ndarray, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Mean rank correlation over settings, with its interval and p-value.
+
+    Args:
+        values: float (P,), a measure of the pools.
+        gains: float (P, K), by setting.
+
+    Returns:
+        rho, low, high (NaN with few pools), p.
+    """
     n = len(values)
     rho = float(_mean_rho(values[None], gains[None])[0])
+
+    # P-value: how often another order of the pools is as good.
     if math.factorial(n) <= MOST_ORDERS:
         orders = np.array(list(itertools.permutations(range(n))))
     else:
-        orders = np.concatenate([np.arange(n)[None], rng.permuted(np.tile(np.arange(n), (DRAWS, 1)), axis=1)])
-    p = float((np.abs(_mean_rho(values[orders], gains[None])) >= abs(rho) - 1e-12).mean())
+        drawn = rng.permuted(np.tile(np.arange(n), (DRAWS, 1)), axis=1)
+        orders = np.concatenate([np.arange(n)[None], drawn])
+    permuted = np.abs(_mean_rho(values[orders], gains[None]))
+    p = float((permuted >= abs(rho) - 1e-12).mean())
     if n < LEAST_POOLS:
         return rho, np.nan, np.nan, p
+
+    # Interval: pools drawn with replacement.
     rows = rng.integers(n, size=(DRAWS, n))
     low, high = np.nanquantile(_mean_rho(values[rows], gains[rows]), [0.025, 0.975])
     return rho, float(low), float(high), p
 
 
 def _mean_rho(values: np.ndarray, gains: np.ndarray) -> np.ndarray:
-    """Average Spearman's rho over settings: values (B, pools), gains (B or 1, pools, settings) to (B,); NaN where all values are equal."""
-    ranks, theirs = rankdata(values, axis=1), rankdata(gains, axis=1)
-    ranks, theirs = ranks - ranks.mean(1, keepdims=True), theirs - theirs.mean(1, keepdims=True)
-    size = np.sqrt((ranks**2).sum(1)[:, None] * (theirs**2).sum(1))
-    together = (ranks[:, :, None] * theirs).sum(1)
-    return np.divide(together, size, out=np.full_like(together, np.nan), where=size > 0).mean(1)
+    """Average Spearman's rho over settings.
 
+    Args:
+        values: float (B, P), a measure of the pools.
+        gains: float (B or 1, P, K), pools by settings.
 
-def _name(what: pd.Series, space: pd.Series) -> pd.Series:
-    return what + " (" + space + ")"
+    Returns:
+        float64 (B,); NaN where all values are equal.
+    """
+    # Pearson's correlation of centred ranks.
+    value_ranks, gain_ranks = rankdata(values, axis=1), rankdata(gains, axis=1)
+    value_ranks = value_ranks - value_ranks.mean(1, keepdims=True)
+    gain_ranks = gain_ranks - gain_ranks.mean(1, keepdims=True)
+    norm = np.sqrt((value_ranks**2).sum(1)[:, None] * (gain_ranks**2).sum(1))
+    product = (value_ranks[:, :, None] * gain_ranks).sum(1)
+    rho = np.divide(product, norm, out=np.full_like(product, np.nan), where=norm > 0)
+    return rho.mean(1)

@@ -2,38 +2,62 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.plots.style import colour, need, panels, styled
+from lib.plots.colours import line_colours
+from lib.plots.style import need, panels, shared_legend, styled
+
+COLUMNS = ("model", "disturbance", "amount", "accuracy", "low", "high")
+COLUMNS += ("ece_15", "ece_low", "ece_high")
 
 
 @styled
 def sweeps(swept: pd.DataFrame) -> Figure:
-    """Draw how models fare as images get worse: accuracy above, calibration error below, with intervals, one column a disturbance.
+    """Draw how models fare as images get worse, one column a disturbance.
+
+    Accuracy stands above, calibration error below, both with intervals.
 
     Args:
-        swept: one row a model, disturbance and amount: accuracy, low, high, ece_15, ece_low, ece_high.
+        swept: one row a model, disturbance and amount: accuracy, low, high, ece_15, ece_low,
+            ece_high; ARM_FIELDS where the models are those of arms.
     """
-    need(swept, ("model", "disturbance", "amount", "accuracy", "low", "high", "ece_15", "ece_low", "ece_high"), "sweeps")
+    need(swept, COLUMNS, "sweeps")
+
+    # Two rows of panels, one column a disturbance.
     kinds = list(dict.fromkeys(swept["disturbance"]))
+    hues = line_colours(swept, "model")
     figure, axes = panels(2, len(kinds), height=2.0, width=8.0)
-    for column, kind in enumerate(kinds):
-        above, below = np.reshape(axes, (2, -1))[:, column]
+    axes = np.reshape(axes, (2, -1))
+
+    for (above, below), kind in zip(axes.T, kinds, strict=True):
+        # One line a model in both panels.
         for name, line in swept[swept["disturbance"] == kind].groupby("model", sort=False):
-            above.plot(line["amount"], line["accuracy"], color=colour(name), label=name)
-            above.fill_between(line["amount"], line["low"], line["high"], color=colour(name), alpha=0.15, lw=0)
-            below.plot(line["amount"], line["ece_15"], color=colour(name))
-            below.fill_between(line["amount"], line["ece_low"], line["ece_high"], color=colour(name), alpha=0.15, lw=0)
+            hue = hues[str(name)]
+            _line_with_band(above, line, "accuracy", "low", "high", hue)
+            _line_with_band(below, line, "ece_15", "ece_low", "ece_high", hue)
         above.set(ylim=(0, 1), title=kind.replace("_", " "))
         below.set(ylim=(0, max(0.1, 1.05 * swept["ece_high"].max())), xlabel="amount")
-        for ax in (above, below):
-            ax.grid(axis="y")
-            if column:
-                ax.set_yticklabels([])
-    left = np.reshape(axes, (2, -1))[:, 0]
-    left[0].set_ylabel("accuracy")
-    left[1].set_ylabel("calibration error")
-    handles, labels = left[0].get_legend_handles_labels()
-    if len(labels) > 1:
-        figure.legend(handles, labels, loc="outside upper left", ncols=2, frameon=False)
+
+    # All columns share the scales of the first.
+    for ax in axes.ravel():
+        ax.grid(axis="y")
+    for ax in axes[:, 1:].ravel():
+        ax.set_yticklabels([])
+    axes[0, 0].set_ylabel("accuracy")
+    axes[1, 0].set_ylabel("calibration error")
+
+    # One legend for all panels.
+    if len(hues) > 1:
+        height = shared_legend(figure, hues)
+        figure.set_figheight(figure.get_figheight() + height)
     return figure
+
+
+def _line_with_band(
+    ax: Axes, line: pd.DataFrame, value: str, low: str, high: str, hue: str
+) -> None:
+    """Draw one line over the amount, with the band of its interval."""
+    # The line, then its band.
+    ax.plot(line["amount"], line[value], color=hue)
+    ax.fill_between(line["amount"], line[low], line[high], color=hue, alpha=0.15, lw=0)

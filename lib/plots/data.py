@@ -1,25 +1,52 @@
-"""Charts of what there is: counts, values by name or class, maps of images. Data and `ax=None` in, the axis out."""
+"""Charts of what there is: counts, values by name or class. Data and `ax=None` in, the axis out."""
 
 import numpy as np
 import pandas as pd
 import seaborn
+from matplotlib.axes import Axes
 
-from lib.plots.style import MUTED, axis, colour, legend_above, palette, styled
+from lib.plots.colours import colour, line_colours, palette
+from lib.plots.style import axis, legend_above, panels, styled
+
+GROUP_WIDTH = 0.7  # of the room of a class that its marks share
 
 
 @styled
-def counts(table: pd.DataFrame, ax=None, *, by: str = "split", title: str = "images by class"):
+def counts(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    by: str = "split",
+    title: str = "images by class",
+) -> Axes:
     """Draw the number of images of each class, one bar a split (or source).
 
     Args:
         table: the table of a face set: one row an image, columns class and `by`.
+        ax: drawn into; None makes one.
         by: column that tells the bars of one class apart.
+        title: of the axis.
     """
     ax = axis(ax)
-    hues = palette(name for name in ("real", "train", "val", "test", *sorted(table[by].unique())) if name in set(table[by]))
+
+    # Known splits and sources first, in their usual order.
+    present = set(table[by])
+    order = ("real", "train", "val", "test", *sorted(present))
+    hues = palette(name for name in order if name in present)
+
+    # One group of bars a class.
     seaborn.countplot(
-        table, x="class", hue=by, order=sorted(table["class"].unique()), hue_order=list(hues), palette=hues, saturation=1, ax=ax
+        table,
+        x="class",
+        hue=by,
+        order=sorted(table["class"].unique()),
+        hue_order=list(hues),
+        palette=hues,
+        saturation=1,
+        ax=ax,
     )
+
+    # The classes name themselves; the legend stands over the bars.
     ax.set(xlabel="", ylabel="images", title=title)
     ax.grid(axis="y")
     legend_above(ax)
@@ -27,17 +54,33 @@ def counts(table: pd.DataFrame, ax=None, *, by: str = "split", title: str = "ima
 
 
 @styled
-def bars(values: pd.Series, ax=None, *, xlabel: str = "", title: str = "", digits: int = 3):
+def bars(
+    values: pd.Series,
+    ax: Axes | None = None,
+    *,
+    colours: dict[str, str] | None = None,
+    xlabel: str = "",
+    title: str = "",
+    digits: int = 3,
+) -> Axes:
     """Draw one horizontal bar a name, with its number at the end.
 
     Args:
         values: numbers, indexed by name; drawn from top to bottom.
+        ax: drawn into; None makes one.
+        colours: by name; None: those that the names have everywhere.
+        xlabel, title: of the axis.
         digits: decimals of the numbers.
     """
     ax = axis(ax, height=0.5 + 0.3 * len(values))
+
+    # Bars from top to bottom, each with its number.
     names = [str(name) for name in values.index]
-    drawn = ax.barh(names, values.to_numpy(), color=[colour(name) for name in names], height=0.65)
+    hues = [colours[name] if colours else colour(name) for name in names]
+    drawn = ax.barh(names, values.to_numpy(), color=hues, height=0.65)
     ax.bar_label(drawn, labels=[f"{value:,.{digits}f}" for value in values], padding=3, fontsize=9)
+
+    # The first name stands at the top, with room for the numbers at the right.
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.set(xlabel=xlabel, title=title)
@@ -45,19 +88,42 @@ def bars(values: pd.Series, ax=None, *, xlabel: str = "", title: str = "", digit
 
 
 @styled
-def points_by_class(table: pd.DataFrame, ax=None, *, value: str = "value", by: str = "arm", ylabel: str = "", title: str = ""):
+def points_by_class(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    value: str = "value",
+    by: str = "arm",
+    ylabel: str = "",
+    title: str = "",
+) -> Axes:
     """Draw one mark a class and arm: the mean over rows (seeds), with their range as a line.
 
     Args:
-        table: columns class, `by`, `value`; several rows of one class and arm are seeds.
+        table: columns class, `by`, `value`, and ARM_FIELDS where the names stand for arms; several
+            rows of one class and arm are seeds.
+        ax: drawn into; None makes one.
+        value: column of the numbers.
+        by: column that tells the marks of one class apart.
+        ylabel, title: of the axis.
     """
     ax = axis(ax)
-    arms, classes = list(dict.fromkeys(table[by])), sorted(table["class"].unique())
-    for i, arm in enumerate(arms):
-        rows = table[table[by] == arm].groupby("class")[value].agg(["mean", "min", "max"]).reindex(classes)
-        x = np.arange(len(classes)) + (i - (len(arms) - 1) / 2) * 0.7 / len(arms)
-        ax.vlines(x, rows["min"], rows["max"], color=colour(str(arm)), lw=1.6)
-        ax.plot(x, rows["mean"], "o", color=colour(str(arm)), label=arm)
+
+    # Arms side by side within each class.
+    hues = line_colours(table, by)
+    classes = sorted(table["class"].unique())
+    for i, (name, hue) in enumerate(hues.items()):
+        # One place a class, the marks of a class side by side.
+        of_line = table[table[by].astype(str) == name]
+        rows = of_line.groupby("class")[value].agg(["mean", "min", "max"]).reindex(classes)
+        shift = (i - (len(hues) - 1) / 2) * GROUP_WIDTH / len(hues)
+        x = np.arange(len(classes)) + shift
+
+        # The range as a line, the mean as a mark.
+        ax.vlines(x, rows["min"], rows["max"], color=hue, lw=1.6)
+        ax.plot(x, rows["mean"], "o", color=hue, label=name)
+
+    # The class stands under the middle of its marks.
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel=ylabel or value, title=title)
     ax.grid(axis="y")
@@ -66,25 +132,22 @@ def points_by_class(table: pd.DataFrame, ax=None, *, value: str = "value", by: s
 
 
 @styled
-def scatter_map(points: np.ndarray, colour_by, ax=None, *, title: str = "", caption: str = ""):
-    """Draw a map of images, coloured by source or class; drawn in a mixed order, so that no group lies on top.
+def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: int = 30) -> Axes:
+    """Draw the distributions of several sets over each other, each of area 1.
 
     Args:
-        points: float (N, 2).
-        colour_by: N names.
-        caption: method, perplexity, seed and n, under the map.
+        values: float (N,) by the name of the set; `real` is drawn dark.
+        xlabel: of the axis, with the unit.
+        bins: of the common range.
     """
-    ax = axis(ax, height=4.6, width=5.2)
-    names = np.asarray(colour_by).astype(str)
-    hues = palette(sorted(set(names)))
-    order = np.random.default_rng(0).permutation(len(points))
-    ax.scatter(
-        *np.asarray(points)[order].T, c=[hues[name] for name in names[order]], s=max(3.0, min(14.0, 12000 / len(points))), alpha=0.7, lw=0
-    )
-    for name, hue in hues.items():
-        ax.scatter([], [], color=hue, s=28, label=name)
-    ax.set(xticks=[], yticks=[], title=title)
-    ax.set_xlabel(caption, color=MUTED, fontsize=9, loc="left")
-    ax.spines[["left", "bottom"]].set_visible(False)
+    _, ax = panels(height=2.4)
+
+    # One colour a set, the same as in other figures.
+    hues = palette(list(values))
+    hues = [hues[name] for name in values]
+
+    # Area 1 makes sets of different size comparable.
+    ax.hist(list(values.values()), bins=bins, density=True, label=list(values), color=hues)
+    ax.set(xlabel=xlabel, ylabel="density")
     legend_above(ax)
     return ax

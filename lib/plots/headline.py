@@ -1,192 +1,243 @@
-"""The answer over all studies on real faces: `python -m lib.plots.headline` draws it, prints it, and puts it on the README's first screen.
+"""The answer over all studies on real faces: `python -m lib.plots.headline` draws it, prints it,
+and puts it on the README's first screen.
 
 Nothing here is typed in: a study without results has no row and no sentence.
 """
 
-import re
 import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from lib.metrics.answers import VERDICTS, tally
+from lib.faces.arms import ARM_FIELDS
+from lib.metrics.answers import question_sentence
+from lib.metrics.evidence import of_first_classifier
+from lib.metrics.pages import read_csv
+from lib.metrics.questions import BY_KEY, QUESTIONS
+from lib.metrics.wording import points, tally
 from lib.plots.results import intervals
 from lib.study.errors import StudyError
+from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import load_params, studies
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import atomic_write
 
-# What is asked, which arms answer it, against what. {} is a share or a multiple, read off the arm's name; the first group of a pattern.
-QUESTIONS = (
-    ("added", "added to all real faces", re.compile(r"supplement-([\d.]+)-(?!.*only_)(.+)"), ("base",), max),
-    ("beside", "added, at equal steps on real faces", re.compile(r"supplement-([\d.]+)-(?!.*only_)(.+)"), ("fewer-",), max),
-    ("half", "in place of half of the real faces", re.compile(r"replace-(0\.5)-(.+)"), ("base",), max),
-    ("alone", "instead of real faces", re.compile(r"synthetic-(1)x-(.+)"), ("base",), max),
-    ("scarce", "where few real faces are left", re.compile(r"scarce-([\d.]+)-(.+)"), ("scarce-",), min),
-    ("balance", "to make all classes equally large", re.compile(r"(balance)-(.+)"), ("base",), max),
+ROWS_A_QUESTION = 4  # of the figure
+# The ready-made images of the studies on real faces.
+POOL_NAMES = {"folder": "S1's Stable Diffusion"}
+# All studies on real faces have one margin; the figure shows it as a band.
+MARGIN_STUDY = "schuermann"
+# Columns that the questions and sentences need of a published table.
+NEEDED = ("metric", "class", "reference_kind", "steps", "reference_steps", *ARM_FIELDS)
+
+# Marks in the README, between which the answer stands.
+BEGIN, END = "<!-- answer:", "<!-- /answer -->"
+ALT = "Differences in accuracy with 95 % intervals, synthetic faces against real faces alone"
+# `Question.headline` in words.
+AMOUNTS = (
+    "Of each study and pool one amount is shown: added, the largest share; in place of real faces, "
+    "one half; instead of real faces, as many; where few are left, the fewest."
 )
-AGAINST = {"scarce": "the same few real faces alone", "beside": "real faces alone for the steps that they have beside the others"}
-ROWS_A_QUESTION = 4
-POOL_NAMES = {"folder": "S1's Stable Diffusion"}  # the ready-made images of the studies on real faces
 
 
-def answer_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Choose the comparisons that answer each question, over all studies: of each pool the arm with most synthetic faces.
+def headline_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Choose the comparisons that answer each question, over all studies: of each pool one amount.
 
     Args:
-        tables: of `contrasts.effects`, by study.
+        tables: of `contrasts.effects`, by study; a study's first classifier answers.
 
     Returns:
-        Rows of the tables with question, asked, study, pool, share and name (of the pool, in words), the best of each question first.
+        Rows of the tables with question (its key), study and name (of the pool, in words), the
+        largest difference of each question first.
     """
-    found = []
+    parts = []
     for study, effects in tables.items():
-        if study.endswith("-cpu") and study.removesuffix("-cpu") in tables:
-            continue  # the full size has been run
-        for question, asked, pattern, references, most in QUESTIONS:
-            rows = [row | {"pool": m[2], "share": m[1]} for row in effects.to_dict("records")
-                    if (m := pattern.fullmatch(row["arm"])) and _fits(row, references)
-                    and not row["arm"].endswith("-shuffled")]  # fmt: skip
-            for pool in dict.fromkeys(row["pool"] for row in rows):
-                own = [row for row in rows if row["pool"] == pool]
-                share = most((row["share"] for row in own), key=_number)
-                found += [row | {"question": question, "asked": asked, "study": study} for row in own if row["share"] == share]
-    table = pd.DataFrame(found)
+        # Where the full size has been run, the reduced one says less.
+        full_size = study.rpartition("-")[0]
+        if full_size in tables:
+            continue
+
+        # Every question, by the classifier that answers.
+        effects = of_first_classifier(effects)
+        for question in QUESTIONS:
+            rows = question.at_headline(question.rows(effects))
+            parts.append(rows.assign(question=question.key, study=study))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if not len(table):
         return table
-    order = [question for question, *_ in QUESTIONS]
+
+    # In the order of the questions, the best arm of each first.
     table["name"] = table["pool"].replace(POOL_NAMES)
-    return table.sort_values(
-        ["question", "difference"], key=lambda column: column.map(order.index) if column.name == "question" else -column, kind="stable"
-    )
+    table["place"] = table["question"].map(list(BY_KEY).index)
+    order = {"by": ["place", "difference"], "ascending": [True, False], "kind": "stable"}
+    return table.sort_values(**order, ignore_index=True).drop(columns="place")
 
 
-def answer_sentences(rows: pd.DataFrame) -> list[str]:
-    """Say the answer, one sentence a question, from the rows alone: the best pool with its interval and n, and how many do likewise."""
-    sentences = []
+def headline_sentences(rows: pd.DataFrame) -> list[str]:
+    """Write the answer, one sentence a question: the best arm with its interval and n, and all
+    verdicts.
+
+    Args:
+        rows: of `headline_rows`.
+    """
     if not len(rows):
         return []
-    for _, part in rows.groupby("question", sort=False):
-        best = part.iloc[0]
-        effect = f"{_points(best['difference'])} points of accuracy (95 % interval {_points(best['low'])} to {_points(best['high'])})"
-        against = AGAINST.get(best["question"], "real faces alone")
-        n = f"{best['n_seeds']:.0f} seeds, {best['n_images']:,.0f} test images"
-        told = f"; {_counted(part)}" if len(part) > 1 else f": {part['verdict'].iloc[0]}"
-        asked = f"Synthetic faces {best['asked']} ({_amount(best)}): {'at best ' * (len(part) > 1)}{effect} against {against}"
-        sentences.append(f"{asked}, with {best['name']} ({n}){told}.")
-    counted = rows[rows["question"] != "beside"]  # the same arms as those added, read otherwise
-    kept = "real faces alone (where few are left, against those few)"
-    first = f"**Of each study and pool the arm with most synthetic faces, against {kept}, at equal steps: {tally(counted['verdict'])}.**"
-    return [first] * (len(rows) > 1) + sentences
+    # In short: every arm once, whatever it was asked.
+    sentences = []
+    if len(rows) > 1:
+        counted = rows[[BY_KEY[key].counted for key in rows["question"]]]
+        against = "against real faces alone (where few are left, against those few)"
+        equal = (counted["steps"] == counted["reference_steps"]).all()
+        steps = ", at equal steps" if equal else ""
+        verdicts = tally(counted["verdict"])
+        sentences.append(f"**Over all studies and pools, {against}{steps}: {verdicts}.**")
+
+    # Question by question.
+    for key, part in rows.groupby("question", sort=False):
+        sentence = question_sentence(BY_KEY[key], part, with_power=False, names=POOL_NAMES)
+        sentences.append(sentence)
+    return sentences
 
 
-def answer_figure(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
+def draw_headline(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     """Draw the rows as a forest plot, the best of each question, and write it as SVG.
 
     Args:
-        rows: of `answer_rows`.
+        rows: of `headline_rows`.
         path: of the file.
-        margin: half width of the band of differences that do not matter.
+        margin: half width of the band of differences that do not matter, 0 to 1.
+
+    Returns:
+        The path.
     """
-    chosen = rows.groupby("question", sort=False).head(ROWS_A_QUESTION)
-    shown = chosen.assign(**{column: 100 * chosen[column] for column in ("difference", "low", "high")})
-    shown = shown.assign(
-        arm=[f"{row.name} ({_amount(row)})\n{row.asked}" for row in chosen.itertuples()],
-        note=[f"{row.verdict}\n{_points(row.difference)} ({_points(row.low)} to {_points(row.high)})" for row in chosen.itertuples()],
+    # Names and notes are in words, numbers in points.
+    shown = rows.groupby("question", sort=False).head(ROWS_A_QUESTION).copy()
+    records = shown.to_dict("records")
+    shown["name"] = [_row_name(row) for row in records]
+    shown["note"] = [_row_note(row) for row in records]
+    for column in ("difference", "low", "high"):
+        shown[column] *= 100
+
+    # One row an arm, two lines each.
+    ax = intervals(
+        shown.drop(columns="reference"),
+        margin=100 * margin,
+        xlabel="accuracy, points against real faces alone",
     )
-    ax = intervals(shown.drop(columns=["reference", "name"]), margin=100 * margin, xlabel="accuracy, points against real faces alone")
     figure = ax.get_figure()
     figure.set_size_inches(9, 0.8 + 0.5 * len(shown))
+
+    # The same rows make the same bytes.
     path.parent.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context({"svg.hashsalt": "answer"}):  # the same rows make the same bytes
+    with plt.rc_context({"svg.hashsalt": "answer"}):
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     return path
 
 
-def write_answer(readme: Path, rows: pd.DataFrame) -> None:
+def write_readme(readme: Path, rows: pd.DataFrame) -> None:
     """Put figure, sentences and the studies that they come from between the README's marks.
 
     Args:
-        rows: of `answer_rows`.
+        readme: with a line that begins with BEGIN, and END after it.
+        rows: of `headline_rows`.
 
     Raises:
         StudyError: the marks are not there.
     """
+    # Everything between the marks is written anew.
     text = readme.read_text(encoding="utf-8")
-    place = re.search(r"(<!-- answer:[^\n]*-->\n).*?(<!-- /answer -->)", text, re.S)
-    if place is None:
-        raise StudyError(f"{readme.name}: no '<!-- answer: ... -->' and '<!-- /answer -->' to write between")
-    links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in dict.fromkeys(rows["study"]))
-    sentences, hidden = answer_sentences(rows), rows["question"].value_counts().max() > ROWS_A_QUESTION
-    note = f"The figure shows the best {ROWS_A_QUESTION} of each question. " if hidden else ""
-    origin = f"{note}From {links}; all reports: [overview](reports/index.html)."
-    alt = "Differences in accuracy with 95 % intervals, synthetic faces against real faces alone"
-    body = "\n".join(["", f"![{alt}](reports/answer.svg)", "", *(f"- {sentence}" for sentence in sentences), "", origin, "", ""])
+    begin, end = text.find(BEGIN), text.find(END)
+    if not 0 <= begin < end:
+        raise StudyError(f"{readme.name}: no '{BEGIN} ... -->' and '{END}' to write between")
+    line_end = text.index("\n", begin) + 1
+
+    # Where the numbers come from, and what the figure leaves out.
+    names = dict.fromkeys(rows["study"])
+    links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in names)
+    notes = [AMOUNTS]
+    if rows["question"].value_counts().max() > ROWS_A_QUESTION:
+        notes.append(f"The figure shows the best {ROWS_A_QUESTION} of each question.")
+    notes.append(f"From {links}; all reports: [overview](reports/index.html).")
+
+    # Figure, sentences, notes.
+    bullets = [f"- {sentence}" for sentence in headline_sentences(rows)]
+    figure = f"![{ALT}](reports/answer.svg)"
+    lines = ["", figure, "", *bullets, "", " ".join(notes), "", ""]
     with atomic_write(readme, "w") as file:
-        file.write(text[: place.end(1)] + body + text[place.start(2) :])
+        file.write(text[:line_end] + "\n".join(lines) + text[end:])
 
 
-def effects_of(paths: StudyPaths) -> pd.DataFrame | None:
-    """Read a study's published effects on accuracy, None where it has none."""
+def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
+    """Read a study's published effects on accuracy, None where it has none.
+
+    Raises:
+        StudyError: a table of before the fields of arms were columns.
+    """
+    # A study that has not been run has published nothing.
     file = paths.reports / "effects.csv"
     if not file.exists():
         return None
-    effects = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    return effects[effects["metric"].eq("accuracy") & effects["class"].isna()]
 
-
-def _fits(row: dict, references: tuple[str, ...]) -> bool:
-    return any(row["reference"] == name or (name.endswith("-") and re.fullmatch(rf"{name}[\d.]+", row["reference"])) for name in references)
-
-
-def _number(share: str) -> float:
-    return float(share) if share != "balance" else 0.0
-
-
-def _amount(row) -> str:
-    """Say how many synthetic faces an arm has."""
-    question, share = (row["question"], row["share"]) if isinstance(row, pd.Series) else (row.question, row.share)
-    texts = {
-        **dict.fromkeys(("added", "beside"), "{:.0f} % of the training images"),
-        "scarce": "{:.0f} % of the real faces kept",
-        "half": "half of the training images",
-    }
-    texts |= {"alone": "as many as real ones", "balance": "rare classes filled up"}
-    return texts[question].format(100 * _number(share))
-
-
-def _counted(part: pd.DataFrame) -> str:
-    """Count the verdicts of one question, by amount where the arms differ in it."""
-    amounts = [(amount, own["verdict"]) for amount, own in part.groupby([_amount(row) for row in part.itertuples()], sort=False)]
-    if len(amounts) == 1:
-        return tally(part["verdict"])
-    return "; ".join(f"{tally(own) if len(own) > 1 else f'1 {VERDICTS[own.iloc[0]][0]}'} with {amount}" for amount, own in amounts)
-
-
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "\u2212")
+    # Questions are asked of columns; a table without them has no answer.
+    effects = read_csv(file)
+    missing = [column for column in NEEDED if column not in effects]
+    if missing:
+        raise StudyError(
+            f"{file}: column {missing[0]!r} is missing, the table is of an earlier version; run "
+            "notebook 50 of the study again"
+        )
+    return effects[(effects["metric"] == "accuracy") & (effects["class"] == "")]
 
 
 def main(output: str = "") -> int:
-    """Write reports/answer.svg and the README's answer from the results of all studies on real faces, and print the sentences.
+    """Write reports/answer.svg and the README's answer from the results of all studies on real
+    faces, and print the sentences.
 
     Args:
-        output: folder that holds reports/, and README.md where it has one; empty for the project's own.
+        output: folder that holds reports/, and README.md where it has one; empty for the project's
+            own.
+
+    Raises:
+        StudyError: no study on real faces has results.
     """
-    known = {study: load_params(study) for study in studies()}
-    tables = {study: effects_of(study_paths(study, output)) for study, params in known.items() if params["data"] != "drawn"}
-    rows = answer_rows({study: table for study, table in tables.items() if table is not None})
+    # Published results of all studies on real faces.
+    params = {study: load_params(study) for study in studies()}
+    tables = {}
+    for study, values in params.items():
+        if values["data"] in EMBEDDED_DATA:
+            continue
+        effects = published_effects(study_paths(study, output))
+        if effects is not None:
+            tables[study] = effects
+    rows = headline_rows(tables)
     if not len(rows):
         raise StudyError(
-            "no study on real faces has results yet; run one first, for example: run_all.py --study comp7055-cpu --data fer2013.csv"
+            "no study on real faces has results yet; run one first, for example: run_all.py "
+            "--study comp7055-cpu --data fer2013.csv"
         )
-    figure = answer_figure(rows, (Path(output) if output else ROOT) / "reports" / "answer.svg", margin=known["schuermann"]["margin"])
-    readme = (Path(output) if output else ROOT) / "README.md"
+
+    # Figure, README and the terminal say the same.
+    folder = Path(output) if output else ROOT
+    margin = params[MARGIN_STUDY]["margin"]
+    figure = draw_headline(rows, folder / "reports" / "answer.svg", margin=margin)
+    readme = folder / "README.md"
     if readme.exists():
-        write_answer(readme, rows)
-    print("\n".join([*answer_sentences(rows), f"figure: {figure}"]))
+        write_readme(readme, rows)
+    print("\n".join([*headline_sentences(rows), f"figure: {figure}"]))
     return 0
+
+
+def _row_name(row: dict) -> str:
+    """Name a row of the figure: pool and amount, and below them the question."""
+    question = BY_KEY[row["question"]]
+    return f"{row['name']} ({question.amount(row['share'])})\n{question.label}"
+
+
+def _row_note(row: dict) -> str:
+    """Write a row's verdict, and below it the difference with its interval."""
+    interval = f"{points(row['low'])} to {points(row['high'])}"
+    return f"{row['verdict']}\n{points(row['difference'])} ({interval})"
 
 
 if __name__ == "__main__":

@@ -1,25 +1,36 @@
-"""An interactive map in one piece of HTML: no library, no network. Pointing at a face names it and, where that is allowed, shows it."""
+"""An interactive map in one piece of HTML: no library, no network.
+
+Pointing at a face names it and, where that is allowed, shows it.
+"""
 
 import base64
 import html
 import json
 import zlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from lib.plots.style import MUTED, palette
+from lib.plots.colours import class_palette, palette
+from lib.plots.style import MUTED
 from lib.study.errors import StudyError
 
-THUMBNAIL_PX, SHEET_COLUMNS, JPEG_QUALITY = 32, 50, 70
+THUMBNAIL_PX = 32  # side to which images are reduced
+CELL_PX = 64  # side of a thumbnail on its sheet and on the page
+SHEET_COLUMNS = 50
+JPEG_QUALITY = 70
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one transparent pixel
 PLACES = 1000  # positions are rounded to a thousandth of the map's width
 
+# A word between percent signs is filled in. p is a point: x, y, source, class, cell of the sheet.
 SCRIPT = """
 (() => {
-  const box = document.getElementById("%ID%"), canvas = box.querySelector("canvas"), tip = box.querySelector(".tip");
+  const box = document.getElementById("%ID%"), canvas = box.querySelector("canvas");
+  const tip = box.querySelector(".tip"), image = box.querySelector("img");
   const pen = canvas.getContext("2d");
-  const data = %DATA%, side = canvas.width, margin = 8, scale = (side - 2 * margin) / %PLACES%, image = box.querySelector("img");
+  const data = %DATA%;
+  const side = canvas.width, margin = 8, scale = (side - 2 * margin) / %PLACES%;
   let by = 0, hidden = new Set();
   const draw = () => {
     pen.clearRect(0, 0, side, side);
@@ -33,17 +44,30 @@ SCRIPT = """
     const list = box.querySelector(".names");
     list.replaceChildren(...data.names[by].map((name, i) => {
       const item = document.createElement("button");
-      item.type = "button"; item.textContent = "\\u25cf " + name; item.setAttribute("aria-pressed", !hidden.has(i));
-      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;color:" + data.colours[by][i];
+      item.type = "button";
+      item.textContent = "\\u25cf " + name;
+      item.setAttribute("aria-pressed", !hidden.has(i));
+      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;";
+      item.style.color = data.colours[by][i];
       if (hidden.has(i)) item.style.opacity = .35;
-      item.onclick = () => { hidden.has(i) ? hidden.delete(i) : hidden.add(i); legend(); draw(); };
+      item.onclick = () => {
+        hidden.has(i) ? hidden.delete(i) : hidden.add(i);
+        legend();
+        draw();
+      };
       return item;
     }));
   };
-  box.querySelector("select").onchange = (event) => { by = Number(event.target.value); hidden = new Set(); legend(); draw(); };
+  box.querySelector("select").onchange = (event) => {
+    by = Number(event.target.value);
+    hidden = new Set();
+    legend();
+    draw();
+  };
   const leave = () => { tip.hidden = true; };
   const point = (event) => {
-    const frame = canvas.getBoundingClientRect(), x = ((event.clientX - frame.left) * side / frame.width - margin) / scale;
+    const frame = canvas.getBoundingClientRect();
+    const x = ((event.clientX - frame.left) * side / frame.width - margin) / scale;
     const y = ((event.clientY - frame.top) * side / frame.height - margin) / scale;
     let best = -1, least = (8 / scale) ** 2;
     data.points.forEach((p, i) => {
@@ -52,9 +76,13 @@ SCRIPT = """
     });
     if (best < 0) return leave();
     const p = data.points[best], cell = p[4];
-    tip.querySelector("span").textContent = data.names[0][p[2]] + ", " + data.names[1][p[3]] + (cell < 0 ? data.unseen : "");
+    const words = data.names[0][p[2]] + ", " + data.names[1][p[3]];
+    tip.querySelector("span").textContent = words + (cell < 0 ? data.unseen : "");
     image.hidden = cell < 0;
-    if (cell >= 0) image.style.objectPosition = `-${cell % %COLUMNS% * 64}px -${Math.floor(cell / %COLUMNS%) * 64}px`;
+    if (cell >= 0) {
+      const column = cell % %COLUMNS%, row = Math.floor(cell / %COLUMNS%);
+      image.style.objectPosition = `-${column * %CELL%}px -${row * %CELL%}px`;
+    }
     tip.style.left = Math.min(event.clientX - frame.left + 12, frame.width - 130) + "px";
     tip.style.top = event.clientY - frame.top + 12 + "px";
     tip.hidden = false;
@@ -64,49 +92,84 @@ SCRIPT = """
 })();
 """
 PAGE = """<figure class="plot"><div id="%ID%" style="position:relative;max-width:640px">
-<label style="font-size:13px">colour by <select><option value="0">source</option><option value="1">class</option></select></label>
+<label style="font-size:13px">colour by <select><option value="0">source</option>
+<option value="1">class</option></select></label>
 <div class="names" style="font-size:13px"></div>
-<canvas width="640" height="640" role="img" aria-label="%ALT%" style="width:100%;height:auto;touch-action:none"></canvas>
+<canvas width="640" height="640" role="img" aria-label="%ALT%"
+style="width:100%;height:auto;touch-action:none"></canvas>
 <div class="tip" hidden style="position:absolute;pointer-events:none;background:#fff;color:#1f2933;
 border:1px solid %MUTED%;padding:4px;font-size:12px;width:118px">
-<img hidden alt="" src="%SHEET%" style="width:64px;height:64px;object-fit:none;image-rendering:pixelated"><div><span></span></div></div>
+<img hidden alt="" src="%SHEET%"
+style="width:%CELL%px;height:%CELL%px;object-fit:none;image-rendering:pixelated">
+<div><span></span></div></div>
 </div><figcaption>%CAPTION%</figcaption></figure><script>%SCRIPT%</script>"""
 
 
 def hover_map(
-    points: np.ndarray, sources, classes, images: dict[str, np.ndarray], *, alt: str, caption: str, most_images: int = 2000
+    points: np.ndarray,
+    sources: Sequence[str],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    images: dict[str, np.ndarray],
+    *,
+    alt: str,
+    caption: str,
+    most_images: int = 2000,
 ) -> str:
     """Write an interactive map as self-contained HTML.
 
     Args:
         points: float (N, 2).
-        sources, classes: N names each.
-        images: uint8 (n, H, W) by source, in the order of its points; a source that is not in it has no images that may be shown.
+        sources: N names.
+        labels: int64 (N,), positions in classes.
+        classes: names of all classes.
+        images: uint8 (n, H, W) by source, in the order of its points; a source that is not in it
+            has no images that may be shown.
         alt: what the map shows, for those who cannot see it.
-        caption: a sentence under it.
+        caption: a sentence under it; where sources have no images, that is added.
         most_images: thumbnails in all, shared evenly among the sources; the others are named only.
+
+    Raises:
+        StudyError: numbers that do not fit, or no alternative text.
     """
-    points, sources, classes = np.asarray(points, np.float64), np.asarray(sources).astype(str), np.asarray(classes).astype(str)
-    if not len(points) == len(sources) == len(classes):
-        raise StudyError(f"hover_map: {len(points)} points, {len(sources)} sources and {len(classes)} classes; one of each a point")
+    # One source and one label a point.
+    points = np.asarray(points, np.float64)
+    sources = np.asarray(sources).astype(str)
+    labels = np.asarray(labels)
+    if not len(points) == len(sources) == len(labels):
+        raise StudyError(
+            f"hover_map: {len(points)} points, {len(sources)} sources and {len(labels)} labels; "
+            "one of each a point"
+        )
+
+    # A canvas says nothing to a screen reader.
     if not alt.strip():
-        raise StudyError("hover_map: a figure needs an alternative text (alt=...) that says what it shows")
-    low, high = points.min(0), points.max(0)
-    places = np.round((points - low) / np.maximum(high - low, 1e-12) * PLACES).astype(int)
-    names = [list(dict.fromkeys(own)) for own in (sources, classes)]
-    codes = [np.array([own.index(name) for name in each]) for own, each in zip(names, (sources, classes))]
+        raise StudyError(
+            "hover_map: a figure needs an alternative text (alt=...) that says what it shows"
+        )
+
+    # What the script draws.
+    # Codes into the lists of names and colours.
+    source_colours = palette(sources)
+    class_colours = class_palette(classes)
+    source_codes = [list(source_colours).index(name) for name in sources]
     cells, sheet = _sheet(sources, images, most_images)
+    rows = np.column_stack([_places(points), source_codes, labels, cells])
     data = {
-        "points": np.column_stack([places[:, 0], PLACES - places[:, 1], *codes, cells]).tolist(), "names": names,
-        "colours": [list(palette(own).values()) for own in names], "unseen": "" if (cells >= 0).all() else " (image not shown)",
-    }  # fmt: skip
-    name = f"map-{zlib.crc32(json.dumps(data['points']).encode()):08x}"
-    script = SCRIPT.replace("%DATA%", json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))
-    filled = {"SCRIPT": script, "SHEET": sheet, "CAPTION": html.escape(caption), "ALT": html.escape(alt), "MUTED": MUTED}
-    page = PAGE
-    for word, text in (filled | {"ID": name, "COLUMNS": str(SHEET_COLUMNS), "PLACES": str(PLACES)}).items():
-        page = page.replace(f"%{word}%", text)
-    return page
+        "points": rows.tolist(),
+        "names": [list(source_colours), list(class_colours)],
+        "colours": [list(source_colours.values()), list(class_colours.values())],
+        "unseen": "" if (cells >= 0).all() else " (image not shown)",
+    }
+
+    # The caption names the sources whose images are not shown.
+    hidden = [name for name in source_colours if name not in images]
+    if hidden:
+        caption = f"{caption}; images of {', '.join(hidden)} are not shown"
+
+    # Texts are escaped, pictures are data.
+    words = {"CAPTION": html.escape(caption), "ALT": html.escape(alt), "SHEET": sheet}
+    return _filled_page(data, words)
 
 
 def show_hover_map(page: str) -> None:
@@ -116,21 +179,90 @@ def show_hover_map(page: str) -> None:
     display(HTML(page))
 
 
+def _filled_page(data: dict, words: dict[str, str]) -> str:
+    """Fill script and page.
+
+    Args:
+        data: what the script draws.
+        words: texts of the page, which may not hold code.
+    """
+    # Names come from outside: nothing in them may end the script.
+    text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
+
+    # The script first, for it holds words that are filled in too.
+    filled = {
+        "SCRIPT": SCRIPT.replace("%DATA%", text),
+        **words,
+        "MUTED": MUTED,
+        "ID": f"map-{zlib.crc32(json.dumps(data['points']).encode()):08x}",
+        "COLUMNS": str(SHEET_COLUMNS),
+        "CELL": str(CELL_PX),
+        "PLACES": str(PLACES),
+    }
+
+    # Every word between percent signs.
+    page = PAGE
+    for word, value in filled.items():
+        page = page.replace(f"%{word}%", value)
+    return page
+
+
+def _places(points: np.ndarray) -> np.ndarray:
+    """Turn points (N, 2) into whole places 0 to PLACES, y downwards as a canvas has it."""
+    # Each axis is stretched to the range of its points.
+    low, high = points.min(0), points.max(0)
+
+    # Whole numbers are short in the page.
+    places = np.round((points - low) / np.maximum(high - low, 1e-12) * PLACES).astype(int)
+    return np.column_stack([places[:, 0], PLACES - places[:, 1]])
+
+
 def _sheet(sources: np.ndarray, images: dict[str, np.ndarray], most: int) -> tuple[np.ndarray, str]:
-    """Lay thumbnails into one JPEG, 64 pixels apart: int64 (N,) cell of each point or -1, and a data address."""
-    cells, tiles = np.full(len(sources), -1), []
-    for name, own in images.items():
+    """Lay thumbnails into one JPEG.
+
+    Args:
+        sources: N names.
+        images: uint8 (n, H, W) by source.
+        most: thumbnails in all.
+
+    Returns:
+        int64 (N,), cell of each point or -1, and a data address.
+    """
+    # A point without a thumbnail has the cell -1.
+    cells = np.full(len(sources), -1)
+    tiles = []
+    for name, of_source in images.items():
+        # Thumbnails are taken evenly from the source's points.
         rows = np.flatnonzero(sources == name)
-        if len(rows) != len(own):
-            raise StudyError(f"hover_map: source {name!r} has {len(rows)} points and {len(own)} images")
-        chosen = np.linspace(0, len(rows) - 1, min(len(rows), most // len(images))).astype(int)
+        if len(rows) != len(of_source):
+            raise StudyError(
+                f"hover_map: source {name!r} has {len(rows)} points and {len(of_source)} images"
+            )
+        count = min(len(rows), most // len(images))
+        chosen = np.linspace(0, len(rows) - 1, count).astype(int)
+
+        # Cells are numbered in the order in which tiles are laid.
         cells[rows[chosen]] = len(tiles) + np.arange(len(chosen))
-        tiles += [cv2.resize(cv2.resize(own[i], (THUMBNAIL_PX,) * 2, interpolation=cv2.INTER_AREA), (64, 64)) for i in chosen]
+
+        # Only what is shown is reduced and kept.
+        tiles += [_thumbnail(of_source[i]) for i in chosen]
     if not tiles:
         return cells, EMPTY
-    page = np.full((-(-len(tiles) // SHEET_COLUMNS) * 64, SHEET_COLUMNS * 64), 255, np.uint8)
+
+    # Fill the sheet row by row.
+    lines = -(-len(tiles) // SHEET_COLUMNS)
+    page = np.full((lines * CELL_PX, SHEET_COLUMNS * CELL_PX), 255, np.uint8)
     for i, tile in enumerate(tiles):
         y, x = divmod(i, SHEET_COLUMNS)
-        page[64 * y : 64 * y + 64, 64 * x : 64 * x + 64] = tile
+        page[CELL_PX * y :, CELL_PX * x :][:CELL_PX, :CELL_PX] = tile
+
+    # The sheet is part of the page.
     file = cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
     return cells, f"data:image/jpeg;base64,{base64.b64encode(file).decode()}"
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    """Reduce an image to THUMBNAIL_PX, and enlarge that to a cell."""
+    # Reduced first: a sheet in full size would be several megabytes.
+    small = cv2.resize(image, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (CELL_PX, CELL_PX))

@@ -1,17 +1,35 @@
-"""Sheets of face images; photographs of real people become class averages unless they are asked for."""
+"""Sheets of face images; photographs of real people become class averages unless asked for."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
 from lib.plots.style import styled
 from lib.study.errors import StudyError
 
 AVERAGED = 50  # photographs behind a class average, at least: fewer could show a person
+WHITE, BLANK = 255, 225  # grey levels of the page, and of a class that is not shown
+PAGE_DPI = 96  # pixels of the page an inch
+TITLE_INCHES = 0.14  # of a line of a title: 8 points and their leading
+ROW_NAMES_INCHES = 0.85  # left of a sheet whose rows have names
+MOST_COLUMNS = 8  # classes in a row of averages
+AVERAGE_SCALE = 1.5
+PAIR_GAIN, AVERAGE_GAIN = 2, 8  # by which a change of grey levels is enlarged
 
 
 @styled
-def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = "", scale: float = 1.2, rows=None) -> Figure:
+def sheet(
+    images: np.ndarray,
+    *,
+    titles: Sequence | None = None,
+    columns: int = 10,
+    caption: str = "",
+    scale: float = 1.2,
+    rows: Sequence[str] | None = None,
+) -> Figure:
     """Lay images out in a grid, row by row.
 
     Args:
@@ -21,103 +39,202 @@ def sheet(images: np.ndarray, *, titles=None, columns: int = 10, caption: str = 
         caption: a sentence that `show` puts under the grid; kept as the figure's label.
         scale: size of a pixel of an image of 48, in pixels of the page.
         rows: a text left of each row.
+
+    Raises:
+        StudyError: no image, or something else than images.
     """
     images = np.asarray(images)
     if images.ndim != 3 or len(images) == 0:
-        raise StudyError(f"sheet: images of shape {images.shape}; expected (N, H, W) with at least one image")
+        raise StudyError(
+            f"sheet: images of shape {images.shape}; expected (N, H, W) with at least one image"
+        )
+
+    # A column of a table counts by labels of its own, a list by position.
+    titles = [] if titles is None else [str(title) for title in titles]
+    high, wide = images.shape[1:]
+    inch = 48 * scale / PAGE_DPI / high  # an image pixel in inches
+    gap = round(high / 16)
+    title_lines = max((title.count("\n") + 1 for title in titles), default=0)
+    band = gap + round(TITLE_INCHES / inch * title_lines) if title_lines else 0
+
+    # Lay the images onto a white page.
     columns = min(columns, len(images))
-    lines, (high, wide) = -(-len(images) // columns), images.shape[1:]
-    gap, inch = round(high / 16), 48 * scale / 96 / high  # an image pixel in inches
-    titles = None if titles is None else list(titles)  # a column of a table counts by its own labels
-    lines_over = max(str(title).count("\n") + 1 for title in titles) if titles is not None else 0
-    band = gap + round(0.14 / inch * lines_over) if lines_over else 0  # 8 points and their leading
     step_y, step_x = high + gap + band, wide + gap
-    page = np.full((lines * step_y, columns * step_x), 255, np.uint8)
-    side = 0.85 if rows is not None else 0.0
-    figure = Figure(figsize=(columns * step_x * inch + side, lines * step_y * inch), label=caption)
-    ax = figure.add_axes((side / figure.get_figwidth(), 0, 1 - side / figure.get_figwidth(), 1))
+    page = np.full((-(-len(images) // columns) * step_y, columns * step_x), WHITE, np.uint8)
+    corners = []
     for i, image in enumerate(images):
         y, x = (i // columns) * step_y + band, (i % columns) * step_x
         page[y : y + high, x : x + wide] = image
-        if titles is not None:
-            ax.text(x + wide / 2, y - gap, str(titles[i]), ha="center", va="bottom", fontsize=8)
-    ax.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+        corners.append((x, y))
+
+    # The axis fills the figure, but for the names of rows.
+    side = 0.0 if rows is None else ROW_NAMES_INCHES
+    width = page.shape[1] * inch + side
+    figure = Figure(figsize=(width, page.shape[0] * inch), label=caption)
+    ax = figure.add_axes((side / width, 0, 1 - side / width, 1))
+    ax.imshow(page, cmap="gray", vmin=0, vmax=WHITE, interpolation="nearest", aspect="auto")
     ax.set_axis_off()
-    for i, name in enumerate(rows if rows is not None else []):
-        ax.text(-gap - 2, i * step_y + band + high / 2, name, ha="right", va="center", fontsize=11)
+    for (x, y), title in zip(corners, titles):
+        ax.text(x + wide / 2, y - gap, title, ha="center", va="bottom", fontsize=8)
+    for i, name in enumerate([] if rows is None else rows):
+        y = i * step_y + band + high / 2
+        ax.text(-gap - 2, y, name, ha="right", va="center", fontsize=11)
     return figure
 
 
-def class_sheet(faces, per_class: int = 10, *, caption: str = "", scale: float = 1.2) -> Figure:
-    """Show the first images of each class, one class a row.
+def class_sheet(
+    faces: FaceSet, per_class: int = 10, *, caption: str = "", scale: float = 1.2
+) -> Figure:
+    """Show the first images of each class that occurs, one class a row.
 
     Args:
-        faces: FaceSet.
+        faces: to show.
         per_class: images of each class; a class with fewer leaves the rest of its row white.
         caption, scale: as in `sheet`.
     """
-    names, kinds = sorted(faces.table["class"].unique()), faces.table["class"].to_numpy()
-    page = np.full((len(names), per_class, *faces.images.shape[1:]), 255, np.uint8)
-    for row, name in zip(page, names):
-        first = faces.images[kinds == name][:per_class]
+    # One row a class, white where images run out.
+    names = _classes_present(faces)
+    page = np.full((len(names), per_class, *faces.images.shape[1:]), WHITE, np.uint8)
+    for row, name in zip(page, names, strict=True):
+        first = faces.images[faces.table["class"] == name][:per_class]
         row[: len(first)] = first
-    return sheet(page.reshape(-1, *page.shape[2:]), columns=per_class, caption=caption, scale=scale, rows=names)
+    images = page.reshape(-1, *page.shape[2:])
+    return sheet(images, columns=per_class, caption=caption, scale=scale, rows=names)
 
 
-def faces_or_averages(faces, show_photographs: bool, *, per_class: int = 10, caption: str = "", scale: float = 1.2) -> Figure:
-    """Show faces by class; photographs of real people only on request, else the average image of each class.
+def faces_or_averages(
+    faces: FaceSet,
+    show_photographs: bool,
+    *,
+    per_class: int = 10,
+    caption: str = "",
+    scale: float = 1.2,
+) -> Figure:
+    """Show faces by class; photographs of people only on request, else each class's average.
 
     Args:
-        faces: FaceSet.
+        faces: to show.
         show_photographs: the parameter of this name.
         per_class, scale: as in `class_sheet`.
         caption: what the faces are; how they are shown is added.
     """
+    # Photographs of people are averaged unless the parameter asks for them.
     kind = kind_of_images(faces.table)
-    said = {"drawings": "drawings, not photographs", "generated": "generated, not photographs", "photographs": "photographs"}[kind]
     if kind == "photographs" and not show_photographs:
         return class_averages(faces, caption=caption)
-    return class_sheet(faces, per_class, caption=f"{caption} ({said})" if caption else said, scale=scale)
+
+    # The caption says what the images are.
+    what = kind if kind == "photographs" else f"{kind}, not photographs"
+    return class_sheet(
+        faces, per_class, caption=f"{caption} ({what})" if caption else what, scale=scale
+    )
 
 
-def class_averages(faces, *, caption: str = "", least: int = AVERAGED) -> Figure:
-    """Show the average image of each class that has enough images, with counts; nobody can be recognised in it.
+def class_averages(faces: FaceSet, *, caption: str = "", least: int = AVERAGED) -> Figure:
+    """Show the average image of each class that has enough images, with counts.
+
+    Nobody can be recognised in it.
 
     Args:
-        faces: FaceSet.
+        faces: to show.
         caption: what the faces are.
         least: images behind an average; a class with fewer stays grey.
     """
-    kinds = faces.table["class"].to_numpy()
-    names = sorted(set(kinds))
-    groups = [faces.images[kinds == name] for name in names]
-    averages = [group.mean(axis=0) if len(group) >= least else np.full(group.shape[1:], 225) for group in groups]
-    titles = [f"{name}\n{len(group):,}" for name, group in zip(names, groups)]
-    how = f"average of each class with its number of photographs; a class with fewer than {least} stays blank"
-    return sheet(np.uint8(averages), titles=titles, columns=7, caption=f"{caption} ({how})" if caption else how, scale=1.5)
+    names = _classes_present(faces)
+
+    # An average with the number of images behind it.
+    averages, titles = [], []
+    for name in names:
+        images = faces.images[faces.table["class"] == name]
+        averages.append(_average(images, least))
+        titles.append(f"{name}\n{len(images):,}")
+    how = (
+        "average of each class with its number of photographs; a class with fewer than "
+        f"{least} stays blank"
+    )
+    return sheet(
+        np.uint8(averages),
+        titles=titles,
+        columns=_even_columns(len(names)),
+        caption=f"{caption} ({how})" if caption else how,
+        scale=AVERAGE_SCALE,
+    )
 
 
-def before_and_after(before, after, show_photographs: bool, *, caption: str = "", least: int = AVERAGED) -> Figure:
-    """Show what giving faces another expression did: by wanted class the face before, the face after, and what changed.
+def before_and_after(
+    before: FaceSet,
+    after: FaceSet,
+    show_photographs: bool,
+    *,
+    caption: str = "",
+    least: int = AVERAGED,
+) -> Figure:
+    """Show what giving faces another expression did: before, after, and the change, by class.
 
-    One pair a class where the faces are drawings or photographs are asked for; else averages over all pairs of a class: who was
-    photographed averages out, the expression that all of them were given stays.
+    One pair a class where the faces are no photographs or photographs are asked for; else averages
+    over all pairs of a class: who was photographed averages out, the expression that all of them
+    were given stays.
 
     Args:
-        before, after: FaceSets of the same number of images and the same side; row i of `after` was made from row i of `before`.
+        before, after: of the same number of images and the same side; row i of `after` was made
+            from row i of `before`. The class is that of `after`.
         show_photographs: the parameter of this name.
         caption: what the faces are; how they are shown is added.
         least: pairs behind an average; a class with fewer stays grey.
     """
-    kinds, names = after.table["class"].to_numpy(), sorted(set(after.table["class"]))
+    names = _classes_present(after)
     kind = kind_of_images(before.table)
-    pairs = kind == "drawings" or show_photographs
-    used = [np.flatnonzero(kinds == name)[: 1 if pairs else None] for name in names]
-    grey = np.full(after.images.shape[1:], 225.0)
-    rows = [[faces.images[own].mean(0) if pairs or len(own) >= least else grey for own in used] for faces in (before, after)]
-    changed = [np.clip(128 + (2 if pairs else 8) * (now - then), 0, 255) if now is not grey else grey for then, now in zip(*rows)]
-    how = f"one pair a class ({kind})" if pairs else f"averages of all pairs of a class; one with fewer than {least} stays blank"
-    titles = [f"{name}\n{(kinds == name).sum():,}" for name in names] + [""] * 2 * len(names)
-    said = f"{how}; last row: the change, times {2 if pairs else 8}"
-    text, words = f"{caption}: {said}" if caption else said, ["before", "after", "change"]
-    return sheet(np.uint8([*rows[0], *rows[1], *changed]), titles=titles, columns=len(names), caption=text, scale=1.5, rows=words)
+
+    # Single pairs where nobody is photographed, or photographs are asked for.
+    pairs = kind != "photographs" or show_photographs
+    gain = PAIR_GAIN if pairs else AVERAGE_GAIN
+
+    first, second, change, counts = [], [], [], []
+    for name in names:
+        # The class is the one that the faces were given.
+        rows = np.flatnonzero(after.table["class"] == name)
+        counts.append(len(rows))
+        used, needed = (rows[:1], 1) if pairs else (rows, least)
+        then = _average(before.images[used], needed)
+        now = _average(after.images[used], needed)
+
+        # No change is medium grey; averages change less and are enlarged more.
+        grey = np.clip(128 + gain * (now - then), 0, WHITE)
+        first.append(then)
+        second.append(now)
+        change.append(grey if len(used) >= needed else then)
+
+    # The caption says which of the two it is.
+    how = f"averages of all pairs of a class; one with fewer than {least} stays blank"
+    if pairs:
+        how = f"one pair a class ({kind})"
+    how += f"; last row: the change, times {gain}"
+    titles = [f"{name}\n{count:,}" for name, count in zip(names, counts, strict=True)]
+    return sheet(
+        np.uint8([*first, *second, *change]),
+        titles=titles + [""] * 2 * len(names),
+        columns=len(names),
+        caption=f"{caption}: {how}" if caption else how,
+        scale=AVERAGE_SCALE * min(1.0, MOST_COLUMNS / len(names)),
+        rows=["before", "after", "change"],
+    )
+
+
+def _classes_present(faces: FaceSet) -> list[str]:
+    """List the classes that have images, in the order of the class list."""
+    present = set(faces.table["class"])
+    return [name for name in faces.classes if name in present]
+
+
+def _average(images: np.ndarray, least: int) -> np.ndarray:
+    """Average images (n, H, W) to float64 (H, W); blank where they are fewer than `least`."""
+    if len(images) < least:
+        return np.full(images.shape[1:], float(BLANK))
+    return images.mean(axis=0)
+
+
+def _even_columns(n: int) -> int:
+    """Share n images out over as few rows as MOST_COLUMNS allows, about equally."""
+    # Ten classes make two rows of five, not eight and two.
+    rows = -(-n // MOST_COLUMNS)
+    return -(-n // rows)

@@ -1,64 +1,52 @@
-"""How figures look: one style, and one colour for a name (arm, pool, source, class, split) in every figure of every notebook."""
-
-import zlib
+"""How figures look: one style for all, figures with axes, and legends that leave the axes room."""
 
 import matplotlib
-import matplotlib.colors
-import seaborn
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 
 from lib.study.errors import StudyError
 
+# Text and lines, labels and frames, lines of a grid.
 INK, MUTED, GRID = "#1f2933", "#6b7280", "#e5e7eb"
 STYLE = {
-    "font.size": 10, "axes.titlesize": 10.5, "axes.titleweight": "bold", "axes.titlelocation": "left", "figure.facecolor": "white",
-    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "text.color": INK, "xtick.color": MUTED, "ytick.color": MUTED,
-    "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "grid.color": GRID, "grid.linewidth": 0.8, "legend.frameon": False, "lines.linewidth": 1.6, "lines.markersize": 5,
-}  # fmt: skip
-WIDTH = 6.0  # inches, shown at 96 pixels an inch: still readable when a phone shrinks it to 358 pixels
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "figure.facecolor": "white",
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 5,
+}
+POINTS_AN_INCH = 72
 
-# Okabe and Ito (2008) for classes, Tol's "muted" (2021) for pools: both hold for the common forms of colour blindness.
-CLASS_COLOURS = {
-    "angry": "#d55e00", "disgust": "#009e73", "fear": "#9467bd", "happy": "#e69f00", "neutral": "#7f7f7f", "sad": "#0072b2",
-    "surprise": "#cc79a7",
-}  # fmt: skip
-REAL_COLOURS = {"real": "#1f2933", "base": "#1f2933", "train": "#1f2933", "val": "#56b4e9", "test": "#0072b2"}
-CONTROL_COLOURS = {"duplicate": "#8a8f98", "fewer": "#c2a878", "subset": "#b58b5a", "extra": "#4d7ea8", "scarce": "#5f6b7a"}
-POOL_COLOURS = {  # of two that fit a name the first counts
-    "drawn-faithful": "#117733", "drawn-narrow": "#cc6677", "drawn-mislabelled": "#aa4499",
-    "dcgan-round2": "#9a5bd6", "dcgan-long": "#b04bb8",
-    "dcgan": "#5b4bd6",
-    "folder": "#88ccee",
-    "stylegan32": "#332288", "stylegan64ada": "#117733", "stylegan64number": "#cc6677", "stylegan64truncated": "#aa4499",
-    "stylegan": "#44aa99",
-    "acgan": "#999933", "cgan": "#882255", "diffusion-edited": "#b35900", "diffusion": "#ddaa33", "stable": "#6699cc",
-}  # fmt: skip
-SPARE_COLOURS = seaborn.color_palette("colorblind", 10).as_hex()
+# Inches; shown at 96 pixels an inch it is still readable when a phone shrinks it to 358 pixels.
+WIDTH = 6.0
+
+# Legends: sizes in units of the font's, as matplotlib takes them.
+LEGEND_POINTS = 9  # of the font
+SMALLEST_POINTS = 5  # to which the font of a legend shrinks where one column is too wide
+HANDLE = 1.2  # length of the sample of a line or mark
+HANDLE_GAP = 0.8  # between the sample and its name
+COLUMN_GAP = 1.2
+ROW_HEIGHT = 1.6
+BESIDE_AXES = 0.9  # inches of a panel's width that labels and ticks take from the axes
 
 styled = matplotlib.rc_context(STYLE)  # as a decorator: the style holds inside the function
-
-
-def colour(name: str) -> str:
-    """Give the colour of a class, split, source, pool or arm; it depends on the name alone.
-
-    An arm has the hue of the pool it draws from (pale when its labels are shuffled), arms of real images alone are grey or earthy.
-    """
-    fixed = CLASS_COLOURS | REAL_COLOURS
-    if name in fixed:
-        return fixed[name]
-    for pool, hue in POOL_COLOURS.items():
-        if pool in name:
-            return _paler(hue) if "shuffled" in name else hue
-    for control, hue in CONTROL_COLOURS.items():
-        if name.startswith(control):
-            return hue
-    return SPARE_COLOURS[zlib.crc32(name.encode()) % len(SPARE_COLOURS)]
-
-
-def palette(names) -> dict[str, str]:
-    """Give the colour of each name, in the order of first appearance."""
-    return {str(name): colour(str(name)) for name in dict.fromkeys(names)}
 
 
 @styled
@@ -67,7 +55,8 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 3.2, width: float
 
     Args:
         rows, columns: layout of the axes.
-        height, width: inches; the height is that of one row.
+        height: of one row, inches.
+        width: of the figure, inches.
 
     Returns:
         (figure, axes): axes is one axis, or an array of them.
@@ -76,19 +65,30 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 3.2, width: float
     return figure, figure.subplots(rows, columns)
 
 
-def axis(ax=None, *, height: float = 3.2, width: float = WIDTH):
-    """Take the axis given, or make a figure with one."""
-    return panels(height=height, width=width)[1] if ax is None else ax
+def axis(ax: Axes | None = None, *, height: float = 3.2, width: float = WIDTH) -> Axes:
+    """Take the axis given, or make a figure with one; height and width in inches."""
+    if ax is not None:
+        return ax
+    return panels(height=height, width=width)[1]
 
 
-def legend_above(ax) -> None:
-    """Put the legend over the axis, where no line can run into it; none for a single entry."""
+def legend_above(ax: Axes) -> None:
+    """Put the legend over the axis, where no line can run into it; none for a single entry.
+
+    The legend is as wide as the axis at most, and takes its height from the page: the figure grows
+    by it.
+    """
+    # Whatever drew the lines may have made a legend of its own.
     handles, labels = ax.get_legend_handles_labels()
     if ax.get_legend():
         ax.get_legend().remove()
     if len(labels) < 2:
         return
-    columns = max(1, min(len(labels), int(62 / (max(map(len, map(str, labels))) + 4))))
+    figure = ax.get_figure()
+
+    # Fit the legend to the axis.
+    before = _legends_height(figure)
+    columns, points = legend_layout(labels, _axis_width(ax))
     title = ax.get_title(loc="left")
     ax.legend(
         handles,
@@ -97,26 +97,118 @@ def legend_above(ax) -> None:
         bbox_to_anchor=(0, 1),
         ncols=columns,
         borderaxespad=0.3,
-        handlelength=1.2,
-        columnspacing=1.2,
-        fontsize=9,
+        **_legend_style(points),
     )
-    rows = -(-len(labels) // columns)
-    ax.set_title(title, pad=8 + 14.5 * rows)
-    figure = ax.get_figure()
-    if len(figure.axes) == 1:  # a long legend takes its room from the page, not from the chart
-        figure.set_figheight(figure.get_figheight() + 0.2 * rows)
+
+    # The title stands over the legend.
+    ax.set_title(title, pad=8 + _legend_inches(ax.get_legend()) * POINTS_AN_INCH)
+    figure.set_figheight(figure.get_figheight() + _legends_height(figure) - before)
+
+
+def shared_legend(figure: Figure, colours: dict[str, str]) -> float:
+    """Put one legend for all panels of a figure above them, outside their axes.
+
+    Args:
+        figure: with constrained layout.
+        colours: by name, in the order of the legend.
+
+    Returns:
+        The height that the legend takes, inches: for the caller to add to the figure's.
+    """
+    # One entry a name, whatever the panels show of it.
+    columns, points = legend_layout(list(colours), figure.get_figwidth())
+    marks = [_mark(hue) for hue in colours.values()]
+    legend = figure.legend(
+        marks,
+        list(colours),
+        loc="outside upper left",
+        ncols=columns,
+        borderaxespad=0.1,
+        **_legend_style(points),
+    )
+    return _legend_inches(legend)
+
+
+def legend_layout(labels: list[str], width: float) -> tuple[int, float]:
+    """Find the columns and the font size at which a legend is no wider than the room it has.
+
+    Args:
+        labels: names of the entries.
+        width: of the room, inches.
+
+    Returns:
+        Columns, and points of the font: LEGEND_POINTS, or fewer where one column is too wide.
+    """
+    # The widest entry decides, for columns have the width of their widest.
+    room = width * POINTS_AN_INCH
+    beside_text = (HANDLE + HANDLE_GAP + COLUMN_GAP) * LEGEND_POINTS
+    entry = max(_text_points(label) for label in labels) + beside_text
+    columns = max(1, min(len(labels), int(room / entry)))
+    points = LEGEND_POINTS * min(1.0, room / entry)
+    return columns, max(SMALLEST_POINTS, points)
 
 
 def need(table, columns, name: str) -> None:
     """Refuse a table that lacks a column."""
+    # Name the first that is missing, and what there is.
     missing = [column for column in columns if column not in table]
     if missing:
         raise StudyError(
-            f"{name}: column {missing[0]!r} is missing; expected {', '.join(columns)}, found {', '.join(map(str, table.columns))}"
+            f"{name}: column {missing[0]!r} is missing; expected {', '.join(columns)}, found "
+            f"{', '.join(map(str, table.columns))}"
         )
 
 
-def _paler(hue: str) -> str:
-    """Mix a colour half and half with white."""
-    return matplotlib.colors.to_hex([(part + 1) / 2 for part in matplotlib.colors.to_rgb(hue)])
+def _legend_style(points: float) -> dict:
+    """Give the sizes of a legend of this font, as arguments of `legend`."""
+    return {
+        "fontsize": points,
+        "handlelength": HANDLE,
+        "handletextpad": HANDLE_GAP,
+        "columnspacing": COLUMN_GAP,
+    }
+
+
+def _mark(hue: str) -> Line2D:
+    """Make the sample of a colour: a filled circle."""
+    return Line2D([], [], color=hue, marker="o", linestyle="", markersize=6)
+
+
+def _text_points(text: str) -> float:
+    """Measure the width of a text at the legends' font size, points."""
+    if not text.strip():
+        return 0.0
+    return TextPath((0, 0), text, size=LEGEND_POINTS).get_extents().width
+
+
+def _axis_width(ax: Axes) -> float:
+    """Estimate the width of an axis from its place in the figure's grid, inches."""
+    figure_width = ax.get_figure().get_figwidth()
+    place = ax.get_subplotspec()
+
+    # Axes in a grid share its width.
+    share = 1.0
+    if place is not None:
+        share = len(place.colspan) / place.get_gridspec().ncols
+    return figure_width * share - BESIDE_AXES
+
+
+def _legend_inches(legend) -> float:
+    """Estimate the height of a legend from its rows, inches."""
+    # As many rows as the columns leave.
+    rows = -(-len(legend.get_texts()) // legend._ncols)
+    return rows * ROW_HEIGHT * legend._fontsize / POINTS_AN_INCH
+
+
+def _legends_height(figure: Figure) -> float:
+    """Sum the heights of the legends over a figure's axes, of each row of axes the highest."""
+    # Legends beside each other stand at one height.
+    heights = {}
+    for ax in figure.axes:
+        legend = ax.get_legend()
+        if legend is None:
+            continue
+        place = ax.get_subplotspec()
+        row = place.rowspan.start if place is not None else 0
+        heights[row] = max(heights.get(row, 0.0), _legend_inches(legend))
+    return sum(heights.values())

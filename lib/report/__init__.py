@@ -1,4 +1,6 @@
-"""Pages for readers: executed notebooks as HTML, an index a study, one over all. No page asks the network for anything."""
+"""Pages for readers: executed notebooks as HTML, an index a study, one over all. No page asks the
+network for anything.
+"""
 
 from lib.report.index import render_index, render_top
 from lib.report.notebook import render_notebook

@@ -1,4 +1,4 @@
-"""What was executed: the notebooks of a study with title, question, status, and their parameters."""
+"""What was executed: a study's notebooks with title, question and status, and their parameters."""
 
 import ast
 import functools
@@ -7,7 +7,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.study.parameter_cells import TAG, TAG_INJECTED, comments_of, has_tag
+from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.paths import ROOT, StudyPaths
+from lib.study.records import read_json
+from lib.study.stages import stage_of
+
+ALL = "[0-9][0-9]_*"  # names of notebooks
+HALF_DONE = ".failed.ipynb"
 
 
 @dataclass(frozen=True)
@@ -22,32 +29,49 @@ class Execution:
 
     @property
     def page(self) -> str:
+        """File of its page."""
         return f"{self.name}.html"
 
     @property
+    def notebook(self) -> str:
+        """Name of the notebook: 20_generation."""
+        return self.name.split("-")[0]
+
+    @property
     def stage(self) -> int:
-        return int(self.name[:2])
+        """Number of the notebook."""
+        return stage_of(self.name)
 
     @property
     def stage_name(self) -> str:
-        return self.name.split("-")[0][3:].replace("_", " ").capitalize()
+        """The notebook in a word: Generation."""
+        return self.notebook[3:].replace("_", " ").capitalize()
 
     @property
     def pool(self) -> str:
+        """The pool that it was executed for, "" for none."""
         return self.name.partition("-")[2]
 
 
 def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[Execution]:
-    """List the executions of a study in order, then the notebooks that did not run.
+    """List the executions of a study in order, and the notebooks that did not run.
 
-    A half-done copy (<name>.failed.ipynb) is newer than a complete one of the same name, which it hides.
+    A half-done copy (<name>.failed.ipynb) is newer than a complete one of the same name, which it
+    hides.
     """
-    files = {file.stem: file for file in sorted(paths.notebooks.glob("[0-9][0-9]_*.ipynb")) if "." not in file.stem}
-    files |= {file.name.removesuffix(".failed.ipynb"): file for file in sorted(paths.notebooks.glob("[0-9][0-9]_*.failed.ipynb"))}
-    found = [_execution(name, file, paths) for name, file in files.items()]
-    missing = [file for file in notebooks.glob("[0-9][0-9]_*.ipynb") if not any(e.name.split("-")[0] == file.stem for e in found)]
-    found += [Execution(file.stem, file, "not run", *heading(read_cells(file))) for file in missing]
-    return sorted(found, key=lambda execution: execution.name)
+    # Copies by the name of their execution; a half-done one takes the place of a complete one.
+    complete = [file for file in paths.notebooks.glob(f"{ALL}.ipynb") if "." not in file.stem]
+    half_done = paths.notebooks.glob(f"{ALL}{HALF_DONE}")
+    files = {file.stem: file for file in complete}
+    files |= {file.name.removesuffix(HALF_DONE): file for file in half_done}
+    listed = [_execution(name, file, paths) for name, file in files.items()]
+
+    # Notebooks without a copy have a title and a question all the same.
+    executed = {execution.notebook for execution in listed}
+    for file in notebooks.glob(f"{ALL}.ipynb"):
+        if file.stem not in executed:
+            listed.append(Execution(file.stem, file, "not run", *heading(read_cells(file))))
+    return sorted(listed, key=lambda execution: execution.name)
 
 
 def study_beside(ipynb: Path) -> StudyPaths:
@@ -58,7 +82,21 @@ def study_beside(ipynb: Path) -> StudyPaths:
 def step_record(paths: StudyPaths, name: str) -> dict:
     """Read what an execution recorded (parameters, facts, seconds), {} where it did not finish."""
     file = paths.state / f"{name}.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return read_json(file) if file.exists() else {}
+
+
+def embedded_data(paths: StudyPaths, cells: list[dict] = ()) -> str:
+    """Tell which data of the project's own the faces are: drawn, digits, or "" for the user's.
+
+    Args:
+        paths: of the study, whose notebook 10 recorded it.
+        cells: of a notebook, whose own parameter comes first.
+    """
+    # A notebook that does not declare `data` runs on what notebook 10 read.
+    recorded = step_record(paths, "10_data").get("parameters", {}).get("data", "")
+    own = {row["name"]: row["value"] for row in parameters(cells)}
+    data = own.get("data") or recorded
+    return data if data in EMBEDDED_DATA else ""
 
 
 def read_cells(ipynb: Path) -> list[dict]:
@@ -67,71 +105,84 @@ def read_cells(ipynb: Path) -> list[dict]:
 
 
 def heading(cells: list[dict]) -> tuple[str, str]:
-    """Read title and question off the first text cell: its first heading, without a number, and the paragraph after it."""
-    text = next((cell["source"] for cell in cells if cell["cell_type"] == "markdown" and cell["source"].lstrip().startswith("# ")), "")
-    title, _, rest = text.lstrip().partition("\n")
-    return re.sub(r"^\d+\W+", "", plain(title.lstrip("# "))), plain(next((part for part in re.split(r"\n\s*\n", rest.strip()) if part), ""))
+    """Read title and question off the first text cell.
+
+    Returns:
+        Its first heading, without a number, and the paragraph after it.
+    """
+    # The first cell that opens with a heading of the first level.
+    texts = [cell["source"].lstrip() for cell in cells if cell["cell_type"] == "markdown"]
+    text = next((text for text in texts if text.startswith("# ")), "")
+    title, _, rest = text.partition("\n")
+
+    # "10 · Data" is "Data": the number stands beside it on every page.
+    paragraphs = [part for part in re.split(r"\n\s*\n", rest.strip()) if part]
+    without_number = re.sub(r"^\d+\W+", "", plain(title.lstrip("# ")))
+    return without_number, plain(paragraphs[0]) if paragraphs else ""
 
 
 def plain(markdown: str) -> str:
     """Strip the marks of emphasis, code and links from a line of Markdown."""
-    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"[*`]", "", " ".join(markdown.split())))
+    # **bold**, `code`, [link](address).
+    text = re.sub(r"[*`]", "", " ".join(markdown.split()))
+    return re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
 
 
 def first_error(cells: list[dict]) -> dict | None:
-    """Find the output of the first error, with the number of its code cell."""
+    """Find the output of the first error, with the id of its code cell."""
     for cell in cells:
+        # The first one is the cause; later cells did not run.
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 return output | {"cell": cell.get("id", "")}
     return None
 
 
-def is_drawn(cells: list[dict]) -> bool:
-    """Tell whether the notebook's banner says that its faces are drawings."""
-    texts = (output.get("text", "") for cell in cells for output in cell.get("outputs", []) if output["output_type"] == "stream")
-    return any(line.startswith("drawings:") for text in texts for line in "".join(text).splitlines())
-
-
 def parameters(cells: list[dict]) -> list[dict]:
-    """List a notebook's parameters: name, value that it ran with, default, meaning (its comment)."""
-    declared = next((cell["source"] for cell in cells if "parameters" in _tags(cell)), "")
-    injected = next((cell["source"] for cell in cells if "injected-parameters" in _tags(cell)), "")
+    """List a notebook's parameters: name, value that it ran with, default, meaning (comment)."""
+    declared = next((cell["source"] for cell in cells if has_tag(cell, TAG)), "")
+    injected = next((cell["source"] for cell in cells if has_tag(cell, TAG_INJECTED)), "")
+
+    # papermill's cell says what the notebook ran with, the tagged one what it would by hand.
     given, defaults = _assignments(injected), _assignments(declared)
-    meanings = {line.partition("=")[0].partition(":")[0].strip(): line.partition("#")[2].strip() for line in declared.splitlines()}
-    return [
-        {"name": name, "value": given.get(name, defaults.get(name)), "default": defaults.get(name), "meaning": meanings.get(name, "")}
-        for name in dict.fromkeys([*defaults, *given])
-    ]
-
-
-def _tags(cell: dict) -> list[str]:
-    return cell["metadata"].get("tags", [])
+    meanings = comments_of(declared)
+    rows = []
+    for name in dict.fromkeys([*defaults, *given]):
+        default = defaults.get(name)
+        row = {"name": name, "value": given.get(name, default), "default": default}
+        rows.append(row | {"meaning": meanings.get(name, "")})
+    return rows
 
 
 def _assignments(source: str) -> dict:
-    """Read assignments, `name = literal` or `name: type = literal`, without running them; what is no literal stays as it is written."""
-    found = {}
+    """Read assignments, `name = literal` or `name: type = literal`, without running them.
+
+    What is no literal stays as it is written.
+    """
+    values = {}
     for node in ast.parse(source).body:
+        # The target of `name = value` or `name: type = value`.
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and node.value is not None:
             try:
-                found[target.id] = ast.literal_eval(node.value)
+                values[target.id] = ast.literal_eval(node.value)
             except ValueError:
-                found[target.id] = ast.unparse(node.value)
-    return found
+                values[target.id] = ast.unparse(node.value)
+    return values
 
 
 def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:
+    """Describe an executed copy."""
     cells = read_cells(file)
-    if file.name.endswith(".failed.ipynb") or first_error(cells):
+    # Done is what recorded itself in step.finish.
+    status = "done" if (paths.state / f"{name}.json").exists() else "unfinished"
+    if file.name.endswith(HALF_DONE) or first_error(cells):
         status = "failed"
-    else:
-        status = "done" if (paths.state / f"{name}.json").exists() else "unfinished"
     return Execution(name, file, status, *heading(cells))
 
 
 @functools.lru_cache(maxsize=64)
 def _read_cells(ipynb: Path, _changed: int) -> list[dict]:
+    """Read a notebook once for each time that it changed."""
     cells = json.loads(ipynb.read_text(encoding="utf-8"))["cells"]
     return [cell | {"source": "".join(cell["source"])} for cell in cells]

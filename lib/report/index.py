@@ -1,24 +1,39 @@
-"""The index of a study: the answer first, then what was run, then the evidence; and the index over all studies."""
+"""The index of a study: the answer first, then what was run, then the evidence; and the index over
+all studies.
+"""
 
 import csv
-import json
-import re
 from pathlib import Path
 
-from lib.report.executions import Execution, executions, first_error, read_cells, step_record
-from lib.report.shell import meta, stamp, write_page
-from lib.study.params import read_yaml, size_of
-from lib.study.paths import ROOT, StudyPaths
+from lib.report.executions import (
+    Execution,
+    embedded_data,
+    executions,
+    first_error,
+    read_cells,
+    step_record,
+)
+from lib.report.shell import BANNERS, read_summary, write_page, write_summary
+from lib.study.answer import read_answer
+from lib.study.parameter_cells import has_tag
+from lib.study.params import PARAMS, read_yaml, size_of, summary
+from lib.study.paths import StudyPaths
 from lib.study.records import atomic_write
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
-ORDER = ("schuermann", "comp7055", "internship", "full")  # studies on real faces, as the overview lists them
+# Studies on real faces, as the overview lists them.
+ORDER = ("schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
-TABLES = {  # they travel with the pages
+LONGEST_MESSAGE = 400  # characters of an error
+# Networks that may travel with the pages, the best first: name in the table, file.
+NETWORKS = (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx"))
+# Tables that travel with the pages.
+TABLES = {
     "effects.csv": "every comparison: difference, interval, verdict, seeds, images",
     "levels.csv": "every arm by itself",
 }
-FIGURE = re.compile(r'<figure class="plot">.*?</figure>', re.S)
+# The cell of the findings whose last output is the figure beside the answer.
+FIGURE_TAG = "answer-figure"
 
 
 def render_index(paths: StudyPaths) -> Path:
@@ -27,17 +42,34 @@ def render_index(paths: StudyPaths) -> Path:
     Returns:
         Its path.
     """
-    found = executions(paths)
-    records = {e.name: step_record(paths, e.name) for e in found}
-    sentences = answer(paths)
+    # What was executed, and what each execution recorded of itself.
+    study = paths.root.name
+    listed = executions(paths)
+    records = {execution.name: step_record(paths, execution.name) for execution in listed}
+
+    # The answer, also as data beside the page for the index over all studies.
+    sentences = read_answer(paths)
+    data = embedded_data(paths)
+    short_answer = sentences[0].text if sentences else ""
+    write_summary(paths.reports, answer=short_answer, data=data)
     return write_page(
-        paths.reports / "index.html", "index.html.j2", study=paths.root.name, title="Does AI-generated data help an emotion classifier?",
-        description=sentences[0]["text"] if sentences else "No answer yet.", mark=stamp(paths.root.name), sentences=sentences,
-        figure=answer_figure(found), drawn=drawn(paths), size=size_of(paths.root.name), classifier=keep_classifier(paths),
+        paths.reports / "index.html",
+        "index.html.j2",
+        study=study,
+        title="Does AI-generated data help an emotion classifier?",
+        description=short_answer or "No answer yet.",
+        sentences=sentences,
+        figure=answer_figure(listed),
+        banner=BANNERS.get(data),
+        size=size_of(study),
+        classifier=keep_classifier(paths),
         tables=keep_tables(paths),
-        failed=[failure(e) for e in found if e.status == "failed"],
-        facts=machine(records), differing=differing(records), stages=stages(found, records), about=about(paths.root.name),
-    )  # fmt: skip
+        failed=[failure(execution) for execution in listed if execution.status == "failed"],
+        facts=machine(records),
+        differing=differing(listed, records),
+        stages=stages(listed, records),
+        about=summary(study),
+    )
 
 
 def render_top(reports: Path) -> Path:
@@ -46,126 +78,179 @@ def render_top(reports: Path) -> Path:
     Args:
         reports: folder that holds one folder a study.
     """
-    studies = [{"name": p.parent.name, "answer": meta(p, "description"), "about": about(p.parent.name), "size": size_of(p.parent.name),
-                "drawn": 'class="banner drawn"' in p.read_text(encoding="utf-8")}
-                for p in sorted(reports.glob("*/index.html"))]  # fmt: skip
-    studies.sort(
-        key=lambda study: (study["drawn"], ORDER.index(study["name"].split("-")[0]) if study["name"].split("-")[0] in ORDER else len(ORDER))
-    )
+    # A page of its own makes a study; what it says stands beside it.
+    studies = []
+    for index in sorted(reports.glob("*/index.html")):
+        name, known = index.parent.name, read_summary(index.parent)
+        row = {"name": name, "answer": known["answer"] or "No answer yet.", "data": known["data"]}
+        studies.append(row | {"about": summary(name), "size": size_of(name)})
+    studies.sort(key=_place)
     return write_page(
-        reports / "index.html", "top.html.j2", title="Synthetic faces: the studies", description="All studies", mark="", studies=studies
+        reports / "index.html",
+        "top.html.j2",
+        title="Synthetic faces: the studies",
+        description="All studies",
+        studies=studies,
     )
 
 
 def keep_classifier(paths: StudyPaths) -> dict:
-    """Put the study's exported classifier beside its pages, in floats or, where those are too large to travel, in 8 bit.
+    """Put the study's exported classifier beside its pages, in floats or, where those are too large
+    to travel, in 8 bit.
 
     Returns:
-        file, kilobytes, accuracy; {} where there is none of at most 10 MB.
+        file, kilobytes, accuracy; {} where there is none of at most LARGEST_CLASSIFIER bytes.
     """
-    tested = {row["network"]: float(row["accuracy"]) for row in _csv(paths.tables / "application_networks.csv")}
-    for network, name in (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx")):
+    # Notebook 70 measured the accuracy of each network that it exported.
+    rows = _csv(paths.tables / "application_networks.csv")
+    accuracy = {row["network"]: float(row["accuracy"]) for row in rows}
+    for network, name in NETWORKS:
         source = paths.application / name
-        if network in tested and source.exists() and source.stat().st_size <= LARGEST_CLASSIFIER:
-            with atomic_write(paths.reports / name) as file:
-                file.write(source.read_bytes())
-            return {"file": name, "kilobytes": source.stat().st_size / 1000, "accuracy": tested[network]}
+        if network not in accuracy or not source.exists():
+            continue
+
+        # Reports lie in a repository.
+        size = source.stat().st_size
+        if size <= LARGEST_CLASSIFIER:
+            _copy(source, paths.reports / name)
+            return {"file": name, "kilobytes": size / 1000, "accuracy": accuracy[network]}
     return {}
 
 
 def keep_tables(paths: StudyPaths) -> list[dict]:
-    """Put the study's figures beside its pages as tables: runs/ is not published, and the answer over all studies is made from these.
+    """Put the study's figures beside its pages as tables.
+
+    runs/ is not published, and the answer over all studies is made from these. A table whose run is
+    gone stays.
 
     Returns:
         file and what it holds, of each that is there.
     """
-    for name in TABLES:
-        if (source := paths.tables / name).exists():
-            with atomic_write(paths.reports / name) as file:
-                file.write(source.read_bytes())
-    return [{"file": name, "holds": holds} for name, holds in TABLES.items() if (paths.reports / name).exists()]
+    kept = []  # what the page links to
+    for name, holds in TABLES.items():
+        source, target = paths.tables / name, paths.reports / name
+        if source.exists():
+            _copy(source, target)
+        if target.exists():
+            kept.append({"file": name, "holds": holds})
+    return kept
 
 
-def answer(paths: StudyPaths) -> list[dict]:
-    """List the sentences of the answer; one that is about a pool comes with the pool's verdict."""
-    file = paths.tables / "answer.json"
-    if not file.exists():
-        return []
-    verdicts = {row["pool"]: row["verdict"] for row in _csv(paths.tables / "pool_verdicts.csv")}
-    sentences = json.loads(file.read_text(encoding="utf-8"))["sentences"]
-    return [{"text": text, "pool": (pool := text.split(" ")[0]), "verdict": verdicts.get(pool, "")} for text in sentences]
-
-
-def answer_figure(found: list[Execution]) -> str:
-    """Take the first figure of the findings, which stands beside the answer."""
-    findings = [e for e in found if e.stage == 80 and e.status == "done"]
-    outputs = [output for e in findings for cell in read_cells(e.ipynb) for output in cell.get("outputs", [])]
-    shown = ("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
-    return next((figure[0] for text in shown if (figure := FIGURE.search(text))), "")
-
-
-def drawn(paths: StudyPaths) -> bool:
-    """Tell whether the study's real faces are drawings."""
-    return step_record(paths, "10_data").get("parameters", {}).get("data") == "drawn"
+def answer_figure(listed: list[Execution]) -> str:
+    """Take the figure of the findings that stands beside the answer, as HTML; "" for none."""
+    # Notebook 80 marks the cell; a figure is what that cell shows last.
+    findings = [e for e in listed if e.notebook == "80_findings" and e.status == "done"]
+    # A failed or unfinished execution of 80 has no answer to stand beside.
+    cells = [cell for execution in findings for cell in read_cells(execution.ipynb)]
+    for cell in cells:
+        if has_tag(cell, FIGURE_TAG):
+            shown = [output["data"] for output in cell["outputs"] if "data" in output]
+            return "".join(shown[-1].get("text/html", "")) if shown else ""
+    return ""
 
 
 def failure(execution: Execution) -> dict:
-    """Say how an execution failed."""
-    error = first_error(read_cells(execution.ipynb)) or {"ename": "failed", "evalue": "no error was recorded"}
-    return {"name": execution.name, "page": execution.page, "kind": error["ename"], "message": " ".join(error["evalue"].split())[:400]}
+    """Describe how an execution failed: name, page, kind of error, message."""
+    # A kernel that died leaves no error in the notebook.
+    unknown = {"ename": "failed", "evalue": "no error was recorded"}
+    error = first_error(read_cells(execution.ipynb)) or unknown
+    message = " ".join(error["evalue"].split())[:LONGEST_MESSAGE]
+    return {
+        "name": execution.name,
+        "page": execution.page,
+        "kind": error["ename"],
+        "message": message,
+    }
 
 
 def machine(records: dict[str, dict]) -> dict:
-    """Gather commit, machine and times over all executions that finished, {} where none did."""
-    known = [record for record in records.values() if record.get("facts")]
-    if not known:
+    """Gather commit, machine and times over all executions that finished, {} where none did.
+
+    Args:
+        records: of the executions, by name.
+    """
+    finished = [record for record in records.values() if record.get("facts")]
+    if not finished:
         return {}
-    facts = [record["facts"] for record in known]
+
+    # In order of time, so that the last one speaks for the versions.
+    facts = sorted((record["facts"] for record in finished), key=lambda facts: facts["date"])
     return {
-        "commits": list(dict.fromkeys(f["commit"] for f in sorted(facts, key=lambda f: f["date"]))),
-        "dirty": any(f["dirty"] for f in facts),
-        "machines": sorted(
-            {
-                f"{f['cpu']}, {f['cores']} core{'s' * (f['cores'] != 1)}" + (f", {f['device']}" if f["device"] != "cpu" else ", no GPU")
-                for f in facts
-            }
-        ),
-        "first": min(f["date"] for f in facts),
-        "last": max(f["date"] for f in facts),
-        "seconds": sum(record["seconds"] for record in known),
-        "python": sorted({f["python"] for f in facts}),
+        "commits": list(dict.fromkeys(fact["commit"] for fact in facts)),
+        "dirty": any(fact["dirty"] for fact in facts),
+        "machines": sorted({_machine_text(fact) for fact in facts}),
+        "first": facts[0]["date"],
+        "last": facts[-1]["date"],
+        "seconds": sum(record["seconds"] for record in finished),
+        "python": sorted({fact["python"] for fact in facts}),
         "versions": facts[-1]["versions"],
     }
 
 
-def differing(records: dict[str, dict]) -> list[dict]:
-    """List parameters that the notebooks ran with and that differ from params/base.yaml; those of one pool stand on its pages."""
-    base, rows = read_yaml(ROOT / "params" / "base.yaml"), {}
-    for name, record in records.items():
-        for key, value in record.get("parameters", {}).items() if "-" not in name else ():
+def differing(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
+    """List parameters that the notebooks ran with and that differ from params/base.yaml.
+
+    Those of one pool stand on its pages.
+
+    Returns:
+        name, value and base of each, by name.
+    """
+    base, rows = read_yaml(PARAMS / "base.yaml"), {}  # rows by name: each once
+    for execution in listed:
+        if execution.pool:
+            continue
+        for key, value in records[execution.name].get("parameters", {}).items():
             if key not in NOT_SHOWN and base.get(key) != value:
                 rows[key] = {"name": key, "value": _shown(value), "base": _shown(base.get(key))}
     return [rows[key] for key in sorted(rows)]
 
 
-def stages(found: list[Execution], records: dict[str, dict]) -> list[dict]:
-    """Group the executions by notebook, with status and time of each."""
+def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
+    """Group the executions by notebook, with status and time of each.
+
+    Returns:
+        number, title, question and pages (name, page, status, seconds) of each stage.
+    """
     grouped = {}
-    for e in found:
-        stage = grouped.setdefault(e.stage, {"number": e.stage, "title": e.title or e.stage_name, "question": e.question, "pages": []})
-        seconds = records[e.name].get("seconds")
-        stage["pages"].append({"name": e.pool, "page": e.page, "status": e.status, "seconds": seconds})
+    for execution in listed:
+        if execution.stage not in grouped:
+            grouped[execution.stage] = {
+                "number": execution.stage,
+                "title": execution.title or execution.stage_name,
+                "question": execution.question,
+                "pages": [],
+            }
+        # A stage has one page, or one a pool.
+        page = {
+            "name": execution.pool,
+            "page": execution.page,
+            "status": execution.status,
+            "seconds": records[execution.name].get("seconds"),
+        }
+        grouped[execution.stage]["pages"].append(page)
     return list(grouped.values())
 
 
-def about(study: str) -> str:
-    """Read the first comment of a study's parameter file: what it is, in a sentence."""
-    file = ROOT / "params" / f"{study}.yaml"
-    first = file.read_text(encoding="utf-8").partition("\n")[0] if file.exists() else ""
-    return first.lstrip("# ").strip() if first.startswith("#") else ""
+def _place(study: dict) -> tuple:
+    """Order the studies: real faces before the project's own data, then as ORDER says."""
+    # A study of reduced size stands where the full one does.
+    full = study["name"].split("-")[0]
+    return bool(study["data"]), ORDER.index(full) if full in ORDER else len(ORDER)
+
+
+def _machine_text(facts: dict) -> str:
+    cores = f"{facts['cores']} core{'' if facts['cores'] == 1 else 's'}"
+    gpu = "no GPU" if facts["device"] == "cpu" else facts["device"]
+    return f"{facts['cpu']}, {cores}, {gpu}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    with atomic_write(target) as file:
+        file.write(source.read_bytes())
 
 
 def _csv(file: Path) -> list[dict]:
+    """Read a table, empty where there is none."""
     if not file.exists():
         return []
     with open(file, encoding="utf-8", newline="") as lines:
@@ -176,6 +261,6 @@ def _shown(value) -> str:
     """Write a parameter's value; of a path only the name, since reports travel."""
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    if isinstance(value, str) and "/" in value:
+    if isinstance(value, str) and "/" in value:  # a folder of the machine
         return f"…/{Path(value).name}"
     return str(value) if value != "" else "empty"

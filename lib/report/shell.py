@@ -1,15 +1,26 @@
-"""The frame around every page: templates, styles, and what a page is stamped with."""
+"""The frame around every page: templates, styles, and what is known of a study's pages."""
 
 import functools
 import hashlib
-import html
-import re
 from pathlib import Path
 
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, read_json, write_json
 
 HERE = Path(__file__).parent
-TEMPLATES = HERE / "templates"
+TEMPLATES = HERE / "templates"  # Jinja2, the style sheet, and the script of the pages
+SUMMARY = "study.json"  # beside the pages of a study
+
+# What stands on every page of a study whose faces are the project's own.
+BANNERS = {
+    "drawn": {
+        "title": "Drawings.",
+        "text": "Numbers on this page are about drawn faces, not about photographs of people.",
+    },
+    "digits": {
+        "title": "Digits.",
+        "text": "Numbers on this page are about handwritten digits, not about faces.",
+    },
+}
 
 
 def write_page(path: Path, template: str, **values) -> Path:
@@ -20,7 +31,9 @@ def write_page(path: Path, template: str, **values) -> Path:
         template: file in templates/ that extends page.html.j2.
         values: what the template names.
     """
-    css, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    # Everything is inside the page: it opens from a disk, without a network.
+    css = (TEMPLATES / "page.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     text = environment().get_template(template).render(css=css, script=script, **values)
     with atomic_write(path, "w") as file:
         file.write(text)
@@ -29,23 +42,35 @@ def write_page(path: Path, template: str, **values) -> Path:
 
 def stamp(*parts: bytes | str) -> str:
     """Hash what a page is made from: the parts given, and this package's own files."""
+    # What is no part of a page, such as the time of rendering, is not in it either.
     digest = hashlib.sha256(_own_digest().encode())
     for part in parts:
         digest.update(part if isinstance(part, bytes) else part.encode())
     return digest.hexdigest()[:32]
 
 
-def meta(page: Path, name: str) -> str:
-    """Read a meta entry off the head of a rendered page, empty where there is none."""
-    if not page.exists():
-        return ""
-    with open(page, encoding="utf-8") as file:
-        found = re.search(rf'<meta name="{name}" content="([^"]*)"', file.read(4000))
-    return html.unescape(found[1]) if found else ""
+def read_summary(folder: Path) -> dict:
+    """Read what is known of the pages in a study's folder.
+
+    Returns:
+        answer (a sentence, "" for none), data (a key of BANNERS, "" for the user's own faces),
+        pages (file: stamp of what it was made from).
+    """
+    # A report of before this file was written has none.
+    summary = {"answer": "", "data": "", "pages": {}}
+    file = folder / SUMMARY
+    return summary | (read_json(file) if file.exists() else {})
+
+
+def write_summary(folder: Path, **changes) -> None:
+    """Write what is known of the pages in a study's folder; what is not given stays."""
+    # The index and the pages know different parts of it.
+    write_json(folder / SUMMARY, read_summary(folder) | changes)
 
 
 def duration(seconds: float) -> str:
     """Write a time span: 42 s, 3 min 10 s, 2 h 5 min."""
+    # Two units are enough.
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"
@@ -65,13 +90,20 @@ def environment():
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+    # {{ record.seconds | duration }}
     templates.filters |= {"duration": duration, "moment": moment}
     return templates
 
 
 @functools.cache
 def _own_digest() -> str:
+    """Hash this package's files: another template makes another page."""
     files = sorted(p for p in HERE.rglob("*") if p.suffix in (".py", ".j2", ".css", ".js"))
     return hashlib.sha256(b"\0".join(p.read_bytes() for p in files)).hexdigest()

@@ -1,4 +1,4 @@
-"""What run_all.py does once its environment stands: plan, show, run, render, and say the answer."""
+"""What run_all.py does once its environment stands: plan, show, run, render, print the answer."""
 
 import contextlib
 import datetime
@@ -6,15 +6,22 @@ import os
 import shutil
 import signal
 import sys
+from pathlib import Path
 
+from lib.study.answer import read_answer
+from lib.study.archive import archive_stale, restore
 from lib.study.errors import StudyError
+from lib.study.keys import key_parts, reason_to_run
 from lib.study.lock import study_lock
 from lib.study.machine import cores
-from lib.study.params import PARAMS, load_params, studies
+from lib.study.parameter_rules import EMBEDDED_DATA
+from lib.study.params import load_params, studies, summary
 from lib.study.paths import StudyPaths
-from lib.study.plan import SOURCES, Task, key_parts, plan_tasks, select, why_to_run
-from lib.study.records import read_json
-from lib.study.shelf import bring_back, put_aside
+from lib.study.plan import SOURCES, Task, plan_tasks, select
+from lib.study.stages import GENERATION
+
+# Exit statuses.
+FAILED, MISTAKE, STOPPED = 1, 2, 130
 
 
 def run(options, pages) -> int:
@@ -28,149 +35,224 @@ def run(options, pages) -> int:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
     """
     sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line as it comes
+
+    # A closed terminal or a batch system's end is a stop like Ctrl-C: kernels are taken along.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        if options.list:
-            return show_list(options)
-        tasks = plan_tasks(options.study, settings(options))
-        chosen = select(tasks, options.only)
-        if not tasks:
-            raise StudyError("notebooks: none there")
-        return show_plan(tasks, chosen) if options.dry_run else run_plan(options, tasks, chosen, pages)
+        return _run(options, pages)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return MISTAKE
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return FAILED
     except KeyboardInterrupt:
-        print("\nStopped. Finished work is kept; the same command goes on from here.", file=sys.stderr)
-        return 130
+        print(
+            "\nStopped. Finished work is kept; the same command goes on from here.", file=sys.stderr
+        )
+        return STOPPED
 
 
 def settings(options) -> tuple[str, ...]:
     """Turn the command line's shortcuts into key=value strings; paths become absolute."""
-    given = [f"{key}={getattr(options, key)}" for key in ("data", "synthetic", "output") if getattr(options, key)]
+    # --data faces.zip is --set data=/home/me/faces.zip.
+    paths = {key: getattr(options, key) for key in ("data", "synthetic", "output")}
+    given = [f"{key}={value}" for key, value in paths.items() if value]
     sets = [_absolute(text) for text in [*options.set, *given]]
-    sets += [f"{key}={getattr(options, key)}" for key in ("workers", "cluster") if getattr(options, key) is not None]
+
+    # Where and how fast; 0 and "" are values too.
+    places = {key: getattr(options, key) for key in ("workers", "cluster")}
+    sets += [f"{key}={value}" for key, value in places.items() if value is not None]
+
+    # Ready-made images are a pool, also where the study's file names none.
     if options.synthetic:
         pools = load_params(options.study, tuple(sets))["pools"]
-        sets += [] if "folder" in pools else [f"pools={','.join([*pools, 'folder'])}"]
+        if "folder" not in pools:
+            sets.append(f"pools={','.join([*pools, 'folder'])}")
     return tuple(sets)
 
 
 def show_list(options) -> int:
     """Print the studies, and what each notebook of the chosen one would do."""
     print("studies:")
-    for study in studies():
-        first = (PARAMS / f"{study}.yaml").read_text(encoding="utf-8").splitlines()[0]
-        print(f"  {study:<12} {first.lstrip('# ')}")
+    for study in studies():  # one line each
+        print(f"  {study:<14} {summary(study)}")
     print(f"\nnotebooks of {options.study}:")
     try:
         tasks = plan_tasks(options.study, settings(options))
-    except StudyError as error:
+    except StudyError as error:  # its data is not named: the list above is still of use
         print(f"  {error}")
         return 0
-    _print_plan(tasks, tasks)
+    _print_plan(tasks)
     return 0
 
 
 def show_plan(tasks: list[Task], chosen: list[Task]) -> int:
-    """Print the resolved parameters and the plan."""
-    params = chosen[0].params if chosen[0].pool == "" else tasks[0].params
-    base = load_params("quick")
+    """Print the resolved parameters and the plan.
+
+    Args:
+        tasks: all tasks of the study.
+        chosen: those that would run.
+    """
+    # A pool's task has the pool's values; the study's are shown.
+    of_study = chosen[0] if chosen[0].pool == "" else tasks[0]
+    quick = load_params("quick")
     print("parameters (* differs from quick):")
-    for key, value in params.items():
-        print(f"  {'*' if base.get(key) != value else ' '} {key}: {value!r}")
+    for key, value in of_study.params.items():
+        mark = " " if quick.get(key) == value else "*"
+        print(f"  {mark} {key}: {value!r}")
     print("\nplan:")
-    _print_plan(tasks, chosen)
+    _print_plan(chosen)
     return 0
 
 
 def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
-    """Run the chosen tasks under the study's lock, then render and say the answer."""
+    """Run the chosen tasks under the study's lock, then render and print the answer."""
     from lib.study.schedule import run_tasks
 
     paths, params = tasks[0].paths, tasks[0].params
+    at_once = params["workers"] or cores()
     began = datetime.datetime.now()
     with study_lock(paths.root.parent / f"{paths.root.name}.lock") as lock:
         if options.fresh:
-            set_aside(paths, chosen, whole=not options.only, stamp=began.strftime("%Y%m%d-%H%M%S"))
-        bring_back(tasks)
+            stamp = began.strftime("%Y%m%d-%H%M%S")
+            move_finished(paths, chosen, whole=not options.only, stamp=stamp)
+
+        # What these settings made before comes back, and counts where its key still holds.
+        restore(tasks)
         note_outdated(tasks, chosen)
-        outcomes = run_tasks(chosen, side_by_side=params["workers"] or cores(), lock=lock)
-        put_aside(tasks, outcomes)
+        outcomes = run_tasks(chosen, at_once=at_once, lock=lock)
+
+        # Pages show what the present settings gave, and nothing else.
+        archive_stale(tasks, outcomes)
         pages().render_study(paths)
-    failed = [name for name, outcome in outcomes.items() if outcome.status in ("failed", "skipped")]
+
+    # Count what was done.
+    missing = sum(outcome.is_missing for outcome in outcomes.values())
     kept = sum(outcome.status == "kept" for outcome in outcomes.values())
     if kept == len(chosen):
         print(f"Nothing changed: {kept} executions kept, none repeated.")
     elif kept:
-        print(f"{kept} executions kept, {len(chosen) - kept - len(failed)} run.")
-    say_answer(paths)
-    return 1 if failed else 0
+        print(f"{kept} executions kept, {len(chosen) - kept - missing} run.")
+    print_answer(paths)
+    return FAILED if missing else 0
 
 
 def note_outdated(tasks: list[Task], chosen: list[Task]) -> None:
-    """Say where a chosen task builds on one that is out of date and not chosen."""
-    needed = {name for task in chosen for name in task.upstream} - {task.name for task in chosen}
-    for task in [task for task in tasks if task.name in needed and task.done.exists()]:
+    """Print where a chosen task builds on one that is out of date and not chosen."""
+    needed = {name for task in chosen for name in task.upstream}
+    needed -= {task.name for task in chosen}
+
+    # One that has not finished stops the run later, with a message of its own.
+    for task in tasks:
+        if task.name not in needed or not task.done.exists():
+            continue
         with contextlib.suppress(StudyError):
-            why = why_to_run(task, key_parts(task))
-            if why:
-                print(f"note: {task.name} is out of date ({why}); what it left is taken as it is")
+            reason = reason_to_run(task, key_parts(task))
+            if reason:
+                found = f"{task.name} is out of date ({reason.text})"
+                print(f"note: {found}; what it left is taken as it is")
 
 
-def say_answer(paths: StudyPaths) -> None:
+def print_answer(paths: StudyPaths) -> None:
     """Print the findings' sentences and where to read on."""
-    answer = paths.tables / "answer.json"
-    if answer.exists():
-        print("\n" + "\n".join(read_json(answer)["sentences"]) + "\n")
+    sentences = [sentence.text for sentence in read_answer(paths)]
+    if sentences:
+        print("\n" + "\n".join(sentences) + "\n")
     if (paths.reports / "index.html").exists():
         print(f"report: {paths.reports / 'index.html'}")
 
 
-def set_aside(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: str) -> None:
-    """Move finished work out of the way, so that everything chosen runs anew."""
-    aside = paths.root.with_name(f"{paths.root.name}-before-{stamp}")
-    if whole:
-        moved = [paths.root]
-    else:
-        work = {10: [paths.data, paths.instrument], 40: [paths.runs]}
-        moved = [folder for task in chosen for folder in work.get(task.stage, [])]
-        moved += [paths.pool(task.pool) for task in chosen if task.stage == 20] + [task.done for task in chosen]
-    moved = [path for path in moved if path.exists()]
-    for path in moved:
-        target = aside / path.relative_to(paths.root)
-        target.parent.mkdir(parents=True, exist_ok=True)
+def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: str) -> None:
+    """Move finished work out of the way, so that everything chosen runs anew.
+
+    Args:
+        whole: the whole study, not the chosen tasks' work alone.
+        stamp: of time, in the name of the folder that it moves to.
+    """
+    target = paths.root.with_name(f"{paths.root.name}-before-{stamp}")
+    folders = [paths.root] if whole else _work_of(paths, chosen)
+    folders = [path for path in folders if path.exists()]
+
+    # Renamed, not copied: it may be gigabytes.
+    for path in folders:
+        moved = target / path.relative_to(paths.root)
+        moved.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
-            target.rmdir()
-        os.rename(path, target)
-    for review in (aside / paths.pools.relative_to(paths.root)).glob("curation/*/review.csv"):
-        kept = paths.review(review.parent.name)  # a person's work is no result: it counts in the new run too
+            moved.rmdir()  # an empty folder may have come with another one
+        os.rename(path, moved)
+
+    # A person's work is no result: it counts in the new run too.
+    for review in (target / paths.pools.relative_to(paths.root)).glob("curation/*/review.csv"):
+        kept = paths.review(review.parent.name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(review, kept)
-    if moved:
-        print(f"earlier work set aside: {aside}")
+    if folders:
+        print(f"earlier work moved to {target}")
+
+
+def _run(options, pages) -> int:
+    """List, show or run, as the command line asks."""
+    # A list is shown even where the study cannot run.
+    if options.list:
+        return show_list(options)
+    tasks = plan_tasks(options.study, settings(options))
+    if not tasks:
+        raise StudyError("notebooks: none there")
+    chosen = select(tasks, options.only)
+    if options.dry_run:
+        return show_plan(tasks, chosen)
+    return run_plan(options, tasks, chosen, pages)
+
+
+def _work_of(paths: StudyPaths, chosen: list[Task]) -> list[Path]:
+    """List what the chosen tasks made that a new execution would find and keep."""
+    # The stages with folders of their own; a pool's is its own.
+    of_stage = {10: [paths.data, paths.reference], 40: [paths.runs]}
+    work = [task.done for task in chosen]
+    for task in chosen:
+        work += of_stage.get(task.stage, [])
+        if task.stage == GENERATION:
+            work.append(paths.pool(task.pool))
+    return work
 
 
 def _absolute(text: str) -> str:
     """Resolve a path given as key=value against the caller's folder, not the kernel's."""
     key, _, value = text.partition("=")
-    if key not in (*SOURCES, "output") or value in ("", "drawn"):
+    if key not in (*SOURCES, "output") or value in ("", *EMBEDDED_DATA):
         return text
     return f"{key}={os.path.abspath(os.path.expanduser(value))}"
 
 
-def _print_plan(tasks: list[Task], chosen: list[Task]) -> None:
+def _print_plan(chosen: list[Task]) -> None:
     """Print one line a task: kept, or why it would run."""
     to_run = set()
     for task in chosen:
+        # Whether what follows runs too is known only when these have.
         waits = [name for name in task.upstream if name in to_run]
         try:
-            why = "after " + waits[-1] if waits else why_to_run(task, key_parts(task))
+            text = _why(task, waits)
         except StudyError as error:
-            why = f"cannot run: {error}"
-        to_run.update([task.name] if why else [])
-        print(f"  {task.name:<32} {why or 'kept'}")
+            text = f"cannot run: {error}"
+        if text:
+            to_run.add(task.name)
+        print(f"  {task.name:<32} {text or 'kept'}")
+
+
+def _why(task: Task, waits: list[str]) -> str:
+    """Say why a task would run; "" where it is kept.
+
+    Args:
+        waits: upstream tasks that would run, whose outputs may come out the same.
+    """
+    if not task.done.exists():
+        return "not run yet"
+
+    # Its own change, and what may come from the tasks before it.
+    reason = reason_to_run(task, key_parts(task))
+    if not waits:
+        return reason.text if reason else ""
+    change = f"; {reason.text}" if reason else ", unless that writes the same as before"
+    return f"after {waits[-1]}{change}"

@@ -2,4 +2,7 @@
 
 
 class StudyError(ValueError):
-    """A user's mistake or a bad input. The message names the file or key, what was found, and the way out."""
+    """A user's mistake or a bad input.
+
+    The message names the file or key, what was found, and the way out.
+    """

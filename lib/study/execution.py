@@ -1,6 +1,7 @@
-"""Execute one notebook with papermill in a kernel of this very interpreter; `python -m lib.study.execution` reads its task as JSON.
+"""Execute one notebook with papermill, in a kernel of this very interpreter.
 
-Runs as a process of its own: when the one that started it goes, the kernel and all its workers go too.
+`python -m lib.study.execution` reads its order as JSON and runs as a process of its own: when the
+one that started it goes, the kernel and all its workers go too.
 """
 
 import json
@@ -10,34 +11,55 @@ import sys
 import threading
 from pathlib import Path
 
+START_S = 180  # seconds until a kernel has to answer
+# Escape sequences of a terminal, which tracebacks are full of.
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
-def execute(task: dict) -> dict:
-    """Execute a notebook over IPC; the copy appears under its final name only when complete.
+
+def execute(order: dict) -> dict:
+    """Execute a notebook; the copy appears under its final name only when complete.
 
     Args:
-        task: notebook, executed (paths), values (what to inject), scratch (short-named folder for sockets).
+        order: notebook, executed (paths), values (what to inject), scratch (folder with a short
+            name, for sockets).
 
     Returns:
-        {"ok": True}, or {"ok": False, "error": name, "message": text, "line": failing source line, "copy": path}.
+        {"ok": True}, or {"ok": False, "error": name, "message": text, "line": failing source line,
+        "copy": path}.
     """
     import papermill
     from traitlets.config import Config
 
-    executed = Path(task["executed"])
-    running, failed = executed.with_suffix(".running.ipynb"), executed.with_suffix(".failed.ipynb")
+    # The copy has another name while it runs, and where it fails.
+    executed = Path(order["executed"])
+    running = executed.with_suffix(".running.ipynb")
+    failed = executed.with_suffix(".failed.ipynb")
     executed.parent.mkdir(parents=True, exist_ok=True)
-    own_kernel(Path(task["scratch"]))
+    own_kernel(Path(order["scratch"]))
+
+    # Sockets in the file system: no port that two kernels could race for.
+    # Short, because the name of such a socket has room for a hundred characters.
     config = Config()
     config.KernelManager.transport = "ipc"
-    config.KernelManager.ip = os.path.join(task["scratch"], "k")
+    config.KernelManager.ip = os.path.join(order["scratch"], "k")
     try:
         papermill.execute_notebook(
-            task["notebook"], str(running), task["values"], kernel_name="python3", progress_bar=False, start_timeout=180, config=config
+            order["notebook"],
+            str(running),
+            order["values"],
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=START_S,
+            config=config,
         )
-    except Exception as error:  # whatever went wrong in the kernel or on the way: the copy stays, the reader is told
+    except Exception as error:
+        # Any error of the kernel or around it is reported; the executed copy is kept.
         if running.exists():
             os.replace(running, failed)
-        return {"ok": False, "copy": str(failed) if failed.exists() else "", **describe(error)}
+        copy = str(failed) if failed.exists() else ""
+        return {"ok": False, "copy": copy, **describe(error)}
+
+    # Complete: it takes its name, and an earlier failure goes.
     os.replace(running, executed)
     failed.unlink(missing_ok=True)
     return {"ok": True}
@@ -48,33 +70,54 @@ def own_kernel(scratch: Path) -> None:
     spec = scratch / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    (spec / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
-    os.environ.update(JUPYTER_PATH=str(scratch / "jupyter"), JUPYTER_RUNTIME_DIR=str(scratch / "r"), IPYTHONDIR=str(scratch / "i"))
+    kernel = {"argv": argv, "display_name": "Python 3", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(kernel))
+
+    # Jupyter looks here first, and leaves nothing in the user's folders.
+    os.environ.update(
+        JUPYTER_PATH=str(scratch / "jupyter"),
+        JUPYTER_RUNTIME_DIR=str(scratch / "r"),
+        IPYTHONDIR=str(scratch / "i"),
+    )
 
 
 def describe(error: Exception) -> dict:
-    """Put a failure in the reader's words: what, and in which line of the notebook."""
-    source = getattr(error, "source", "") or ""
-    plain = [re.sub(r"\x1b\[[0-9;]*m", "", entry) for entry in getattr(error, "traceback", None) or []]
-    trace = [entry for entry in plain if "Cell In[" in entry]
-    number = _marked_line(trace[-1]) if trace else 0
-    lines = source.splitlines()
+    """Put a failure in the reader's words: what, and in which line of the notebook.
+
+    Args:
+        error: of papermill, which knows the cell's source and traceback, or any other.
+    """
+    # The last frame inside the notebook tells the line of the cell.
+    trace = [COLOURS.sub("", entry) for entry in getattr(error, "traceback", None) or []]
+    in_cells = [entry for entry in trace if "Cell In[" in entry]
+    number = _marked_line(in_cells[-1]) if in_cells else 0
+
+    # The line as it stands in the cell; numbers count from 1.
+    lines = (getattr(error, "source", "") or "").splitlines()
     line = lines[number - 1] if 0 < number <= len(lines) else ""
-    return {"error": getattr(error, "ename", type(error).__name__), "message": getattr(error, "evalue", str(error)), "line": line.strip()}
+    return {
+        "error": getattr(error, "ename", type(error).__name__),
+        "message": getattr(error, "evalue", str(error)),
+        "line": line.strip(),
+    }
 
 
 def _marked_line(trace: str) -> int:
-    """Read the line number behind IPython's arrow."""
+    """Read the line number behind IPython's arrow, 0 where there is none."""
     match = re.search(r"-+>\s*(\d+)", trace)
     return int(match.group(1)) if match else 0
 
 
 def _die_with_parent() -> None:
-    """Wait for the end of standard input, which comes when the parent dies or asks; then take all children along."""
+    """Wait for the end of standard input, which comes when the parent dies or asks; then take all
+    children along.
+    """
     import psutil
 
     while os.read(0, 4096):
         pass
+
+    # The kernel, and the workers that it started.
     for child in psutil.Process().children(recursive=True):
         try:
             child.kill()
@@ -84,8 +127,9 @@ def _die_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    order = json.loads(sys.stdin.buffer.readline())
+    # One line is the order; that the input stays open says that somebody waits.
+    received = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    result = execute(order)
+    result = execute(received)
     print(json.dumps(result), flush=True)
     os._exit(0)

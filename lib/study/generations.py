@@ -1,53 +1,73 @@
-"""Several generations of one pool: the same set-up, trained and sampled anew from other seeds, under names of their own.
+"""Several generations of one pool: the same set-up, trained and sampled anew from other seeds.
 
-The second and later ones are called `<pool>-generation2` and on, wherever a pool or an arm has a name; the first is called as ever.
+The second and later ones are pools of their own, called `<pool>-generation2` and on; the first is
+called as ever. Arms carry the generation as a field, see lib.faces.arms.
 """
-
-import re
 
 from lib.study.errors import StudyError
 
-AGAIN = re.compile(r"-generation(\d+)(?=$|-shuffled$|-only_\w+$)")
+MARK = "-generation"  # between a pool's name and the number
 
 
-def first_generation(name: str) -> str:
-    """Name the first generation of a pool, or the arm that takes it: dcgan-generation2 is dcgan, dcgan itself stays."""
-    return AGAIN.sub("", name)
+def generation_name(pool: str, number: int) -> str:
+    """Name a generation of a pool: dcgan for the first, dcgan-generation2 for the second."""
+    return pool if number == 1 else f"{pool}{MARK}{number}"
 
 
-def generation_number(name: str) -> int:
-    """Tell which generation a pool, or an arm's pool, is: 1 for the first."""
-    match = AGAIN.search(name)
-    return int(match.group(1)) if match else 1
+def first_generation(pool: str) -> str:
+    """Name the first generation of a pool: dcgan-generation2 is dcgan, dcgan itself stays."""
+    return _parted(pool)[0]
+
+
+def generation_number(pool: str) -> int:
+    """Tell which generation a pool is: 1 for the first."""
+    return _parted(pool)[1]
 
 
 def all_generations(pools: list[str], count: int, ready_made: tuple[str, ...] = ()) -> list[str]:
     """List every generation of some pools, each once.
 
     Args:
+        pools: names; one that names a generation stands for itself.
         count: generations of each pool.
         ready_made: pools whose images are as they are: there is one generation of them.
     """
     names = []
     for pool in pools:
+        # A named generation stands for itself, and ready-made images cannot be made again.
         several = count if pool == first_generation(pool) and pool not in ready_made else 1
-        names += [pool, *(f"{pool}-generation{number}" for number in range(2, several + 1))]
+        names += [generation_name(pool, number) for number in range(1, several + 1)]
+
+    # Each once, in order.
     return list(dict.fromkeys(names))
 
 
 def of_generation(values: dict, pool: str) -> dict:
-    """Change what a later generation of a pool has of its own: its name, its seed, and the generation of the round before it.
+    """Change what a later generation of a pool has of its own: name, seed, and the round before it.
 
     Args:
         values: resolved parameters of the first generation.
         pool: name of the generation.
+
     Raises:
         StudyError: the pool's images are ready-made.
     """
-    number = generation_number(pool)
+    first, number = _parted(pool)
     if number == 1:
-        return values
+        return values  # the pool's file says it all
     if values["generator"] == "folder":
-        raise StudyError(f"pool {pool}: {first_generation(pool)} holds ready-made images, of which there is one generation; name it alone")
-    before = f"{values['round_of']}-generation{number}" if values["round_of"] else ""
+        raise StudyError(
+            f"pool {pool}: {first} holds ready-made images, of which there is one generation; "
+            "name it alone"
+        )
+
+    # Another seed, and a second round builds on the same generation of the first.
+    before = values["round_of"] and generation_name(values["round_of"], number)
     return values | {"pool": pool, "seed": values["seed"] + number - 1, "round_of": before}
+
+
+def _parted(pool: str) -> tuple[str, int]:
+    """Part a pool's name into its first generation's and the number."""
+    # A pool may be called so without being one: dcgan-generation is a name like any other.
+    first, mark, number = pool.rpartition(MARK)
+    return (first, int(number)) if mark and number.isdigit() else (pool, 1)

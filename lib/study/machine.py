@@ -11,35 +11,77 @@ from pathlib import Path
 
 from lib.study.paths import ROOT
 
-PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "torch", "torchvision",
-            "opencv-python", "umap-learn", "openTSNE", "onnxruntime", "diffusers")  # fmt: skip
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
-                    "NUMEXPR_NUM_THREADS", "STUDY_THREADS")  # fmt: skip
-# glibc hands large arrays back to the system as they are freed, and a training asks for the same again at every step, in pages that
-# have to be cleared first. A process that keeps them takes a fifth less time for a step of S1's network; small networks do not notice.
-# Threads have to share one arena, for the others are given back all the same.
-KEPT_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+# Packages whose version can change a number.
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "torch",
+    "torchvision",
+    "opencv-python",
+    "umap-learn",
+    "openTSNE",
+    "onnxruntime",
+    "diffusers",
+)
+# The variable that says how many threads a process was given; the others follow it.
+THREADS = "OMP_NUM_THREADS"
+THREAD_VARIABLES = (
+    THREADS,
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+# glibc gives large arrays back to the system when they are freed, and a training asks for the same
+# ones at every step, in pages that have to be cleared first. A process that keeps them takes a
+# fifth less time for a step of S1's network; small networks do not notice. Threads have to share
+# one arena, for memory of the others is given back all the same.
+KEPT_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),  # bytes
+}
+# What a commit does not stand for when it was changed since.
+TRACKED = ("lib", "notebooks", "params", "run_all.py", "environment.yml")
+GIT_SECONDS = 10
 
 
 @functools.cache
 def cores() -> int:
     """Count the cores that this process may use: its affinity, cut by a container's quota."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+
+    # A container's quota: microseconds of processor time, and in which span.
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+        if quota != "max":
+            count = min(count, int(quota) // int(period))
     except (OSError, ValueError):
-        return count
+        pass
+    return max(1, count)
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """Name the environment variables that keep every numeric library to so many threads."""
+    """List the environment variables that keep every numeric library to so many threads."""
     return {name: str(threads) for name in THREAD_VARIABLES}
+
+
+def own_threads() -> int:
+    """Count the threads that this process may use: OMP_NUM_THREADS, or all cores without it."""
+    # OpenMP allows a list, one number for each nesting; the first is this level's.
+    given = os.environ.get(THREADS, "").split(",")[0]
+    return int(given) if given.isdigit() and int(given) else cores()
 
 
 @functools.cache
 def package_versions() -> dict[str, str]:
     """Look up the installed versions of the packages that results depend on."""
+    # From the metadata of the installation, without importing anything.
     versions = {}
     for name in PACKAGES:
         try:
@@ -51,10 +93,9 @@ def package_versions() -> dict[str, str]:
 
 def environment_facts() -> dict:
     """Collect what a reader needs to repeat a run: commit, versions, machine, device, date."""
-    dirty = _git("status", "--porcelain", "--", "lib", "notebooks", "params", "run_all.py", "environment.yml")
     return {
         "commit": _git("rev-parse", "--short", "HEAD") or "unknown",
-        "dirty": bool(dirty),
+        "dirty": _is_dirty(),
         "python": platform.python_version(),
         "versions": package_versions(),
         "platform": platform.platform(terse=True),
@@ -65,22 +106,39 @@ def environment_facts() -> dict:
     }
 
 
+def _is_dirty() -> bool:
+    """Tell whether the project differs from its commit."""
+    # A notebook whose outputs alone changed does not: `git diff` knows the filter, status does not.
+    changed = _git("diff", "--name-only", "HEAD", "--", *TRACKED)
+    new = _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
+    return bool(changed or new)
+
+
 def _git(*words: str) -> str:
+    """Ask git about the project; empty where there is no git or no checkout."""
+    command = ["git", "-C", str(ROOT), *words]
     try:
-        return subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=GIT_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ""
+    return done.stdout.strip()
 
 
 def _cpu_name() -> str:
+    """Name the processor: Linux says it in a file, other systems to the platform module."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def _device_name() -> str:
     """Name the GPU if torch is loaded and sees one; importing torch for this would cost seconds."""
     torch = sys.modules.get("torch")
-    return torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else "cpu"
+    if torch is None or not torch.cuda.is_available():
+        return "cpu"
+    return torch.cuda.get_device_name(0)

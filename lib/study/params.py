@@ -1,14 +1,10 @@
 """Parameters: load, compose in one order, check by name, type and range before any kernel starts.
 
-base.yaml declares every key with its type; a study's files, a pool's files and key=value strings only override. A study of reduced size
-lies over the full one: schuermann-cpu.yaml over schuermann.yaml; a pool's sizes for it stand in pools/<pool>-cpu.yaml, over
-pools/<pool>.yaml.
+base.yaml declares every key with its type; a study's files, a pool's files and key=value strings
+only override. A study of reduced size lies over the full one: schuermann-cpu.yaml over
+schuermann.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
 """
 
-import ast
-import difflib
-import json
-import math
 import re
 from pathlib import Path
 
@@ -16,26 +12,10 @@ import yaml
 
 from lib.study.errors import StudyError
 from lib.study.generations import all_generations, first_generation, of_generation
+from lib.study.parameter_rules import check_together, check_values, element_type, nearest
 from lib.study.paths import ROOT
 
-PARAMS = ROOT / "params"
-NOT_STUDIES = ("base", "claims", "reported")
-
-# Numbers are 0 or more, shares 0 to 1; what differs stands here.
-RANGES = {"val_share": (0, 0.5), "drawn_label_noise": (0, 0.5), "image_px": (16, 512), "gan_px": (16, 512), "diffusion_patch": (1, 8),
-          "edit_strength": (0, 1), "seeds": (1, 1000), "more_seeds": (0, 1000), "generations": (1, 100), "folds": (0, 100),
-          "judge_folds": (2, 100), "n_boot": (100, 10**6),
-          "near_copy_likeness": (0.5, 1), "face_scale_factor": (1.01, 2.0),
-          "tsne_perplexity": (1, 1000), "umap_neighbors": (2, 200), "map_seeds": (1, 20)}  # fmt: skip
-ARM_SHARES = ("scarce_shares", "staged_shares", "reversed_shares", "weighted_shares", "split_norm_shares")
-STEPS = ("blank", "blur", "exposure", "exact_copy", "near_copy", "leak", "face", "memorised", "label", "balance", "diverse")
-CHOICES = {"device": ("auto", "cpu", "cuda"), "pool_class_counts": ("balanced", "real"), "face_choice": ("first", "largest"),
-           "label_action": ("drop", "relabel"), "balance_to": ("equal", "real"), "curation_steps": STEPS, "filter_arms": STEPS,
-           "class_weights": ("none", "inverse", "effective"), "sampling": ("shuffled", "balanced"),
-           "controls": ("duplicate", "shuffled", "subset", "extra", "fewer")}  # fmt: skip
-# What stands in the lists that are empty in base.yaml.
-WORDS = ("arm_pools", "only_arms", "more_seeds_arms", "filter_arms", "sd_emphasised")
-ELEMENTS = {**dict.fromkeys(ARM_SHARES, float), **dict.fromkeys(WORDS, str)}
+PARAMS = ROOT / "params"  # base.yaml, one file a study, and pools/
 
 
 def read_yaml(path: Path) -> dict:
@@ -44,16 +24,20 @@ def read_yaml(path: Path) -> dict:
     Raises:
         StudyError: file missing, not YAML, not a mapping, or a key that stands in it twice.
     """
-    name = _shown(path)
+    name = shown(path)
     if not path.is_file():
         raise StudyError(f"{name}: no such file")
     text = path.read_text(encoding="utf-8")
+
+    # The safe loader makes plain values only: a file cannot run code.
     try:
         values = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise StudyError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
+    if not isinstance(values, dict):  # a list, or one word
         raise StudyError(f"{name}: expected lines 'key: value', found {type(values).__name__}")
+
+    # YAML takes the last of two equal keys without a word.
     keys = re.findall(r"^([A-Za-z_]\w*)\s*:", text, flags=re.MULTILINE)
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
@@ -62,130 +46,158 @@ def read_yaml(path: Path) -> dict:
 
 
 def studies(folder: Path = PARAMS) -> list[str]:
-    """List the names of the studies: the parameter files that set `study`."""
-    files = [path for path in folder.glob("*.yaml") if path.stem not in NOT_STUDIES]
-    return sorted(path.stem for path in files if re.search(r"^study:", path.read_text(encoding="utf-8"), re.MULTILINE))
+    """List the names of the studies: the parameter files that set `study`, but for base.yaml."""
+    files = [path for path in folder.glob("*.yaml") if path.stem != "base"]
+
+    # claims.yaml, reported.yaml and prompts.yaml lie here too, and are no studies.
+    return sorted(path.stem for path in files if _sets(path, "study"))
 
 
 def size_of(study: str, folder: Path = PARAMS) -> str:
-    """Say at which size a study runs: "reduced size" where its file lies over that of a full one, else "full size"."""
-    return "reduced size" if study.rpartition("-")[0] in studies(folder) else "full size"
+    """Say at which size a study runs: "reduced size" where its file lies over a full one's."""
+    full = study.rpartition("-")[0]  # schuermann of schuermann-cpu
+    return "reduced size" if full in studies(folder) else "full size"
+
+
+def summary(study: str, folder: Path = PARAMS) -> str:
+    """Read what a study is from the first comment of its file, up to the command that runs it."""
+    file = folder / f"{study}.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    texts = []
+
+    # Comment lines, until the command, an empty comment or the first key.
+    for line in lines:
+        text = line.lstrip("# ").strip()
+        if not line.startswith("#") or not text or text.startswith("run_all.py"):
+            break
+        texts.append(text)
+    return " ".join(texts)
 
 
 def known_pools(folder: Path = PARAMS) -> list[str]:
-    """List the names of the pools: the files in pools/ that set `pool`; others hold a pool's sizes for some studies."""
-    files = (folder / "pools").glob("*.yaml")
-    return sorted(path.stem for path in files if re.search(r"^pool:", path.read_text(encoding="utf-8"), re.MULTILINE))
+    """List the names of the pools: the files in pools/ that set `pool`; others hold sizes alone."""
+    return sorted(path.stem for path in (folder / "pools").glob("*.yaml") if _sets(path, "pool"))
 
 
 def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[Path]:
-    """List the files that lie over base.yaml, in order: the study's, and those of a pool with its sizes for studies of this last name.
+    """List the files that lie over base.yaml, in order: the study's, then the pool's.
 
     Args:
         study: such as schuermann, quick, or schuermann-cpu, which lies over schuermann.
-        pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for schuermann-cpu in pools/dcgan-cpu.yaml.
+        pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for
+            schuermann-cpu in pools/dcgan-cpu.yaml.
         folder: where the files lie.
 
     Raises:
         StudyError: no such study or pool.
     """
-    if study not in studies(folder):
-        raise StudyError(f"no study '{study}' in {_shown(folder)}{_nearest(study, studies(folder))}; studies: {', '.join(studies(folder))}")
+    known = studies(folder)
+    if study not in known:
+        found = f"no study '{study}' in {shown(folder)}{nearest(study, known)}"
+        raise StudyError(f"{found}; studies: {', '.join(known)}")
+
+    # The full study, and the reduced one over it.
     full, _, size = study.rpartition("-")
-    files = [folder / f"{full}.yaml"] * (full in studies(folder)) + [folder / f"{study}.yaml"]
+    files = [folder / f"{name}.yaml" for name in (full, study) if name in known]
     if pool is None:
         return files
+
+    # The pool, and its sizes for studies of this size.
     known = known_pools(folder)
     if pool not in known:
-        raise StudyError(f"no pool '{pool}' in {_shown(folder / 'pools')}{_nearest(pool, known)}; pools: {', '.join(known)}")
+        found = f"no pool '{pool}' in {shown(folder / 'pools')}{nearest(pool, known)}"
+        raise StudyError(f"{found}; pools: {', '.join(known)}")
+    files.append(folder / "pools" / f"{pool}.yaml")
     sizes = folder / "pools" / f"{pool}-{size}.yaml"
-    return [*files, folder / "pools" / f"{pool}.yaml"] + [sizes] * sizes.exists()
+    if sizes.exists():
+        files.append(sizes)
+    return files
 
 
-def load_params(study: str, sets: tuple = (), pool: str | None = None, *, folder: Path = PARAMS) -> dict:
+def load_params(
+    study: str, sets: tuple = (), pool: str | None = None, *, folder: Path = PARAMS
+) -> dict:
     """Compose the parameters of a study.
 
     Args:
         study: name of params/<study>.yaml.
         sets: strings "key=value" that override everything else; lists as "a,b" or "[a, b]".
-        pool: name of params/pools/<pool>.yaml, composed after the study's file; <pool>-generation2 is the same from another seed.
+        pool: name of params/pools/<pool>.yaml, composed after the study's file;
+            <pool>-generation2 is the same from another seed.
         folder: where the files lie.
 
     Returns:
         All keys of base.yaml with their resolved values; the pools in all their generations.
 
     Raises:
-        StudyError: unknown study, pool or key, wrong type, value out of range; names file, key, value and the nearest valid one.
+        StudyError: unknown study, pool or key, wrong type, value out of range; names file, key,
+            value and the nearest valid one.
     """
-    values = read_yaml(folder / "base.yaml")
-    base = dict(values)
+    # Later files win, and the command line over all of them.
+    base = read_yaml(folder / "base.yaml")
+    values = dict(base)
     for path in layers(study, pool and first_generation(pool), folder):
-        values.update(_checked(read_yaml(path), base, _shown(path)))
-    values.update(_checked(_parsed(sets, base), base, "--set"))
+        values.update(check_values(read_yaml(path), base, shown(path)))
+    values.update(check_values(_parsed(sets, base), base, "--set"))
+
+    # Paths and keys go by this name: another one inside the file would mix two studies up.
     if values["study"] != study:
-        found = f"{_shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
+        found = f"{shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
         raise StudyError(f"{found}, but a study is named after its file: write study: {study}")
-    # asked of every pool's file, so only where there is more than one generation to name
-    several = known_pools(folder) if values["generations"] > 1 else []
-    ready_made = tuple(name for name in several if read_yaml(folder / "pools" / f"{name}.yaml").get("generator") == "folder")
+    check_together(values)
+
+    # A pool stands for all its generations; a later one differs in name, seed and round before.
+    ready_made = _ready_made(folder) if values["generations"] > 1 else ()
     for key in ("pools", "arm_pools"):
         values[key] = all_generations(values[key], values["generations"], ready_made)
     return of_generation(values, pool or "")
 
 
-def declared_parameters(notebook_path: Path) -> dict:
-    """Read the literal defaults of a notebook's tagged parameters cell, without running anything.
-
-    Raises:
-        StudyError: no cell, or several, tagged `parameters`; a line that is no literal assignment.
-    """
-    name = _shown(notebook_path)
-    try:
-        cells = json.loads(notebook_path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StudyError(f"{name}: cannot be read as a notebook ({type(error).__name__})") from None
-    tagged = [c for c in cells if c["cell_type"] == "code" and "parameters" in c["metadata"].get("tags", [])]
-    if len(tagged) != 1:
-        found = f"{name}: {len(tagged)} code cells are tagged 'parameters', one must be"
-        raise StudyError(f"{found}; without the tag its own defaults would win silently")
-    declared = {}
-    for node in ast.parse("".join(tagged[0]["source"])).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-        try:
-            declared[target.id] = ast.literal_eval(node.value)
-        except (AttributeError, ValueError):
-            raise StudyError(f"{name}: line {node.lineno} of the parameters cell is not 'name: type = literal'") from None
-    return declared
+def shown(path: Path) -> str:
+    """Name a path from the project's root where it lies in it."""
+    # Messages are shorter this way, and the same on every machine.
+    path = Path(path)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def check_notebook(notebook_path: Path, base: dict) -> dict:
-    """Read a notebook's declared parameters and check names and types against base.yaml's.
+def _sets(path: Path, key: str) -> bool:
+    """Tell whether a parameter file sets a key, without parsing it."""
+    return bool(re.search(rf"^{key}:", path.read_text(encoding="utf-8"), re.MULTILINE))
 
-    Raises:
-        StudyError: a name that base.yaml does not declare, or a default of another type.
-    """
-    declared = declared_parameters(notebook_path)
-    _checked(declared, base, _shown(notebook_path))
-    return declared
+
+def _ready_made(folder: Path) -> tuple[str, ...]:
+    """List the pools whose images are as they are, so that there is one generation of them."""
+    # Their generator is the folder that holds them.
+    files = {name: folder / "pools" / f"{name}.yaml" for name in known_pools(folder)}
+    return tuple(
+        name for name, file in files.items() if read_yaml(file).get("generator") == "folder"
+    )
 
 
 def _parsed(sets: tuple, base: dict) -> dict:
     """Turn "key=value" strings into values of the declared types."""
     values = {}
     for text in sets:
-        key, equals, value = text.partition("=")
-        key = key.strip()
+        key, equals, value = text.partition("=")  # the value may hold further equals signs
         if not equals:
             raise StudyError(f"--set {text}: write --set key=value")
-        declared = base.get(key)
-        if isinstance(declared, str):
-            values[key] = value
-        elif isinstance(declared, list) and not value.strip().startswith("["):
-            words = _element(key, declared) is str
-            values[key] = [part.strip() if words else _read(part, text) for part in value.split(",") if part.strip()]
-        else:
-            values[key] = _read(value, text)
+        key = key.strip()
+        values[key] = _parse_value(key, value, base.get(key), text)
     return values
+
+
+def _parse_value(key: str, value: str, declared, text: str):
+    """Read one value: text as it stands, a list with or without brackets, the rest as YAML."""
+    if isinstance(declared, str):
+        return value  # also what YAML would read as a number or a truth value
+    if not isinstance(declared, list) or value.strip().startswith("["):
+        return _read(value, text)
+
+    # A list without brackets, whose words need no quotation marks: *-0.5 is no YAML.
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    if element_type(key, declared) is str:
+        return parts
+    return [_read(part, text) for part in parts]
 
 
 def _read(value: str, text: str):
@@ -193,62 +205,7 @@ def _read(value: str, text: str):
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
+        found = f"--set {text}: {value.strip()!r} cannot be read"
         raise StudyError(
-            f"--set {text}: {value.strip()!r} cannot be read; quote words with signs such as * in them, or leave the brackets out"
+            f"{found}; quote words with signs such as * in them, or leave the brackets out"
         ) from None
-
-
-def _element(key: str, declared: list) -> type | None:
-    """Tell the type of a list's elements; None where nothing says it."""
-    return type(declared[0]) if declared else ELEMENTS.get(key)
-
-
-def _checked(values: dict, base: dict, where: str) -> dict:
-    """Check an overlay against base.yaml and return it with declared types."""
-    checked = {}
-    for key, value in values.items():
-        if key not in base:
-            found = f"{where}: unknown key '{key}' (value {value!r})"
-            raise StudyError(f"{found}{_nearest(key, base)}; every key is declared in params/base.yaml")
-        declared = base[key]
-        if isinstance(declared, list):
-            if not isinstance(value, list):
-                raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; write [{value}]")
-            checked[key] = [_typed(key, item, _element(key, declared) or type(item), where) for item in value]
-        else:
-            checked[key] = _typed(key, value, type(declared), where)
-    return checked
-
-
-def _typed(key: str, value, kind: type, where: str):
-    """Return one scalar as its declared type, within its range."""
-    found = f"{where}: key '{key}' is {value!r}"
-    if kind is float and isinstance(value, str):
-        try:
-            value = float(value)  # YAML reads 1e-3 as text; 1.0e-3 is a number
-        except ValueError:
-            raise StudyError(f"{found}, which is text; it must be a number such as 0.001") from None
-    if kind is float and type(value) is int:
-        value = float(value)
-    if type(value) is not kind:
-        hint = " (YAML reads yes, no, on and off as true and false: quote them)" if isinstance(value, bool) else ""
-        hint = " (write true or false)" if kind is bool else hint
-        raise StudyError(f"{found}, of type {type(value).__name__}; it must be {kind.__name__}{hint}")
-    if kind in (int, float):
-        low, high = RANGES.get(key, (0, 1) if key.endswith(("share", "shares")) else (0, math.inf))
-        if not low <= value <= high or not math.isfinite(value):
-            raise StudyError(f"{found}; it must lie in {low} to {high}")
-    if kind is str and value not in CHOICES.get(key, (value,)):
-        raise StudyError(f"{found}{_nearest(value, CHOICES[key])}; choices: {', '.join(CHOICES[key])}")
-    return value
-
-
-def _nearest(word: str, valid) -> str:
-    close = difflib.get_close_matches(str(word), list(valid), n=1, cutoff=0.5)
-    return f", did you mean '{close[0]}'?" if close else ""
-
-
-def _shown(path: Path) -> str:
-    """Name a path from the project's root where it lies in it."""
-    path = Path(path)
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

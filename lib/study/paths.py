@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+# The project: lib/study/paths.py is two folders below.
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -10,51 +11,64 @@ ROOT = Path(__file__).resolve().parents[2]
 class StudyPaths:
     """Folders of one study. Nothing is created by asking for a path."""
 
-    root: Path  # runs/<study>: what a run makes
+    root: Path  # runs/<study>: what a run makes, which git ignores
     reports: Path  # reports/<study>: what people read
 
     @property
     def data(self) -> Path:
+        """The real faces."""
         return self.root / "data"
 
     @property
-    def instrument(self) -> Path:
-        return self.root / "instrument"
+    def reference(self) -> Path:
+        """The reference classifier and the encoder, whose features measure pools."""
+        return self.root / "reference"
 
     @property
     def pools(self) -> Path:
+        """Synthetic faces, one folder a pool."""
         return self.root / "pools"
 
     def pool(self, name: str) -> Path:
+        """One pool's images, labels and verdicts."""
         return self.pools / name
 
     @property
     def generators(self) -> Path:
-        """Trained generators by the key of their training, which studies of the same real faces share."""
-        return self.root.parent / "generators"
+        """Trained generators by the key of their training, which studies of the same real faces
+        share.
+        """
+        return self.root.parent / "generators"  # beside the studies, not in one
 
     def review(self, pool: str) -> Path:
-        """A person's decisions about a pool: read by notebook 30, written by its panel, never by a run."""
+        """A person's decisions about a pool: read by notebook 30, written by its panel, never by a
+        run.
+        """
         return self.pools / "curation" / pool / "review.csv"
 
     @property
     def runs(self) -> Path:
+        """Trained classifiers with their predictions, one folder a run."""
         return self.root / "runs"
 
     @property
     def tables(self) -> Path:
+        """Tables for people and for later notebooks."""
         return self.root / "tables"
 
     @property
     def application(self) -> Path:
+        """Exported networks and the test video."""
         return self.root / "application"
 
     @property
     def notebooks(self) -> Path:
+        """Executed copies of the notebooks."""
         return self.root / "notebooks"
 
     @property
     def state(self) -> Path:
+        """Which executions are done, from what, and what they wrote."""
         return self.root / "state"
 
 
@@ -65,5 +79,6 @@ def study_paths(study: str, output: str = "") -> StudyPaths:
         study: name of the study, as in params/<study>.yaml.
         output: folder that receives runs/ and reports/; empty for the project's own.
     """
+    # ~ is the user's home, and a relative path the caller's.
     base = Path(output).expanduser().resolve() if output else ROOT
     return StudyPaths(root=base / "runs" / study, reports=base / "reports" / study)

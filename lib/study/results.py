@@ -1,53 +1,83 @@
-"""The results of a study: one long table, appended as JSON lines by each notebook, read as Parquet."""
+"""The results of a study: one long table. Each notebook appends JSON lines to a file of its own
+(`step.append_results`), and readers get them together as Parquet.
+"""
 
 import json
-import os
-import time
+from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
-from lib.study.records import append_jsonl, atomic_write
+from lib.study.records import atomic_write
 
-COLUMNS = ("study", "arm", "classifier", "seed", "split", "metric", "class", "value")
-_BATCH = f"{time.time_ns()}-{os.getpid()}"  # one execution of a notebook is one process
+# What describes an arm beside its name, with the values of a row about no arm (a pool's distance).
+# The names are lib.faces.arms.ARM_FIELDS, which this room may not import; a test compares them.
+ARM_DEFAULTS = {
+    "kind": "",
+    "pool": "",
+    "share": 0.0,
+    "control_of": "",
+    "weight": 1.0,
+    "only": "",
+    "generation": 1,
+    "steps": 0,  # optimiser steps of the arm's runs
+}
+# What tells two rows apart, and what a row says.
+KEYS = ("study", "arm", "classifier", "seed", "split", "metric", "class")
+COLUMNS = ("study", "arm", *ARM_DEFAULTS, *KEYS[2:], "value")
 
 
-def append_results(paths: StudyPaths, rows: list[dict]) -> None:
-    """Append rows to the calling notebook's own file of results.
+def check_rows(rows: list[dict]) -> list[dict]:
+    """Check the columns of some rows, and fill in what describes no arm.
 
-    Args:
-        paths: folders of the study.
-        rows: dicts with exactly the keys of COLUMNS; class is "" for a value over all classes.
+    Returns:
+        The rows, each with all COLUMNS in order.
 
     Raises:
         StudyError: a row with a missing or an unknown column.
     """
+    checked = []
     for row in rows:
-        if set(row) != set(COLUMNS):
+        # All that describes an arm, or nothing of it: half of it would be a mistake.
+        about_no_arm = not ARM_DEFAULTS.keys() & row.keys()
+        filled = ARM_DEFAULTS | row if about_no_arm else row
+        if set(filled) != set(COLUMNS):
             raise StudyError(f"results row {row}: columns must be {', '.join(COLUMNS)}")
-    writer = os.environ.get("STUDY_STEP", "results")
-    append_jsonl(paths.tables / "results" / f"{writer}.jsonl", [{"batch": _BATCH, **row} for row in rows])
+        checked.append({name: filled[name] for name in COLUMNS})
+    return checked
 
 
 def collect_results(paths: StudyPaths):
-    """Gather what each notebook's latest execution appended, and write tables/results.parquet.
+    """Gather what each notebook's last execution appended, and write tables/results.parquet.
 
-    Older executions stay in the JSON lines as history and are not served.
+    Earlier executions stay in the JSON lines as history and are not served.
 
     Returns:
-        DataFrame with columns COLUMNS, sorted, one row per key.
+        DataFrame with columns COLUMNS, sorted, one row for each value of KEYS.
     """
     import pandas as pd
 
     rows = []
     for file in sorted((paths.tables / "results").glob("*.jsonl")):
-        lines = [line for line in map(_parsed, file.read_text(encoding="utf-8").splitlines()) if line]
-        rows += [line for line in lines if line["batch"] == lines[-1]["batch"]]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype({"seed": "int64", "value": "float64"})
-    table = table.drop_duplicates(list(COLUMNS[:-1]), keep="last").sort_values(list(COLUMNS[:-1]), ignore_index=True)
+        rows += _last_batch(file)
+
+    types = {"seed": "int64", "share": "float64", "weight": "float64", "value": "float64"}
+    types |= {"generation": "int64", "steps": "int64"}
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
+
+    # The order of writing leaves no trace, so that equal results are equal bytes.
+    keys = list(KEYS)
+    table = table.drop_duplicates(keys, keep="last").sort_values(keys, ignore_index=True)
     with atomic_write(paths.tables / "results.parquet") as file:
         table.to_parquet(file, index=False)
     return table
+
+
+def _last_batch(file: Path) -> list[dict]:
+    """Read what one notebook's last execution appended."""
+    lines = [_parsed(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if line]
+    # Rows of before arms were columns have none; they get the defaults.
+    return [ARM_DEFAULTS | line for line in lines if line["batch"] == lines[-1]["batch"]]
 
 
 def _parsed(line: str) -> dict | None:

@@ -1,4 +1,6 @@
-"""Run the tasks of a plan: in order, side by side where they are independent, only what is not done."""
+"""Run the tasks of a plan: in order, beside each other where they are independent, only what is not
+done.
+"""
 
 import json
 import os
@@ -11,198 +13,303 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lib.study.errors import StudyError
+from lib.study.keys import key_parts, reason_to_run
 from lib.study.machine import thread_environment
+from lib.study.parameter_cells import TAG_INJECTED, has_tag
 from lib.study.paths import ROOT
-from lib.study.plan import Task, key_parts, why_to_run
+from lib.study.plan import Task
 from lib.study.records import read_json, write_json
-from lib.study.stages import PER_POOL, default_threads
+from lib.study.stages import ONE_JOB, default_threads
 
-HEARTBEAT_S = 60
-ALONE = (*PER_POOL, 50, 60)  # pools and metrics: each notebook is one job, for whichever machine of a cluster is free
+PROGRESS_S = 60  # seconds between two lines about a notebook under way
+POLL_S = 0.05
+STOP_S = 10  # seconds that a process has to take its kernel along
+LONGEST_FOLDER = 40  # characters: the path of a kernel's socket has room for about a hundred
+OUT_OF_MEMORY = -9  # exit status of a process that the system killed
+
+# What a kernel finds in its environment, beside its threads and its path.
+KERNEL_VARIABLES = {
+    "HF_HUB_OFFLINE": "1",  # no network
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # figures in the page
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no warning about the debugger
+}
 
 
 @dataclass
 class Outcome:
-    """How a task ended: done, kept (nothing changed), failed or skipped."""
+    """How a task ended."""
 
-    status: str
+    status: str  # done, kept (nothing changed), failed or skipped
     seconds: float = 0.0
-    cells: str = ""
-    detail: str = ""
+    cells: str = ""  # 7/9 cells
+    detail: str = ""  # for people: what failed, or what was missing
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what depends on the task cannot run."""
+        return self.status in ("failed", "skipped")
 
 
 @dataclass
 class Running:
-    """A task under way: its process, what its key was at the start, and when it last showed life."""
+    """A task under way."""
 
     process: subprocess.Popen
-    parts: dict
-    scratch: str
-    away: bool  # on another machine
+    parts: dict  # its key at the start
+    scratch: str  # folder of its kernel's sockets
+    is_remote: bool  # on another machine
     began: float = field(default_factory=time.monotonic)
-    shown: float = field(default_factory=time.monotonic)
+    shown: float = field(default_factory=time.monotonic)  # when a line about it was last printed
 
 
-def run_tasks(tasks: list[Task], *, side_by_side: int, lock: int, say=print) -> dict[str, Outcome]:
-    """Run tasks whose upstream is finished until none is left; failures stop only what depends on them.
+def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[str, Outcome]:
+    """Run tasks whose upstream is finished until none is left; a failure stops only what depends
+    on it.
 
     Args:
         tasks: in order; upstream tasks that are not among them must have finished earlier.
-        side_by_side: how many notebooks run at once here; those that go to a cluster are its own affair.
+        at_once: how many notebooks run at once here; those that go to a cluster do not count.
         lock: file descriptor that each child keeps open.
         say: prints one line.
+
+    Returns:
+        How each task ended, by name.
     """
-    outcomes, running, pending = {}, {}, list(tasks)
-    width = max(len(task.name) for task in tasks)
+    outcomes, running, pending = {}, {}, list(tasks)  # by name, by name, in order
+    names = {task.name for task in tasks}
+    width = max(map(len, names))
     try:
         while pending or running:
-            for task in [t for t in pending if _ready(t, tasks, outcomes)]:
-                here = sum(not held.away for held in running.values())
-                if here < side_by_side or cluster_of(task) or _settled_at_once(task, outcomes):
+            # Start what may start.
+            for task in [task for task in pending if _is_ready(task, names, outcomes)]:
+                here = sum(not under_way.is_remote for under_way in running.values())
+                if here < at_once or cluster_of(task) or _missing_upstream(task, outcomes):
                     pending.remove(task)
                     _start(task, running, outcomes, lock)
-                    _tell(task, outcomes, width, say)
-            for task in [t for t in tasks if t.name in running]:
-                if running[task.name].process.poll() is not None:
-                    outcomes[task.name] = _finish(task, running.pop(task.name))
-                    _tell(task, outcomes, width, say)
+                    _report_outcome(task, outcomes, width, say)
+
+            # Take in what has ended, and show that the rest lives.
+            for task in [task for task in tasks if task.name in running]:
+                if running[task.name].process.poll() is None:
+                    _report_progress(task, running[task.name], width, say)
                 else:
-                    _heartbeat(task, running[task.name], width, say)
-            time.sleep(0.05 if running else 0)
+                    outcomes[task.name] = _finish(task, running.pop(task.name))
+                    _report_outcome(task, outcomes, width, say)
+            time.sleep(POLL_S if running else 0)
     finally:
-        for left in running.values():
-            _stop(left)
+        for under_way in running.values():
+            _stop(under_way)
     return outcomes
 
 
 def cluster_of(task: Task) -> str:
-    """Name the Dask scheduler that a task's notebook goes to, "" where it runs here: the training hands out its own runs."""
+    """Give the address of the Dask scheduler that a task's notebook goes to; "" where it runs here.
+
+    The training runs here: it hands out its own runs.
+    """
     cluster = task.params["cluster"]
-    return cluster if ":" in cluster and task.stage in ALONE else ""
+    return cluster if ":" in cluster and task.stage in ONE_JOB else ""
 
 
 def cell_counts(executed: Path) -> tuple[int, int]:
-    """Count the code cells of a notebook under way that are complete, and all of them; papermill's own is none."""
+    """Count the code cells of a notebook under way that are complete, and all of them.
+
+    The cell that papermill adds does not count; (0, 0) where the copy cannot be read yet.
+    """
     try:
-        cells = [c for c in json.loads(executed.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError):
         return 0, 0
-    cells = [c for c in cells if "injected-parameters" not in c["metadata"].get("tags", [])]
-    return sum(c["metadata"].get("papermill", {}).get("status") == "completed" for c in cells), len(cells)
+
+    # papermill notes in each cell how far it is.
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    cells = [cell for cell in cells if not has_tag(cell, TAG_INJECTED)]
+    states = [cell["metadata"].get("papermill", {}).get("status") for cell in cells]
+    return states.count("completed"), len(cells)
 
 
-def _ready(task: Task, tasks: list[Task], outcomes: dict) -> bool:
-    return all(name in outcomes for name in task.upstream if any(t.name == name for t in tasks))
+def failure_text(task: Task, result: dict, done: int, total: int) -> str:
+    """Put a failure into five lines: where, what, which line, the copy, and what to do.
+
+    Args:
+        result: error, message, line and copy, as `lib.study.execution.execute` reports them.
+        done, total: code cells, of `cell_counts`.
+    """
+    where = f"{task.name} failed in code cell {done + 1} of {total}:"
+    line = f"  at: {result['line'][:120]}" if result["line"] else "  at: (see the copy)"
+    if not total:
+        where = f"{task.name} failed:"
+    if not total and not result["line"]:
+        line = "  before its first cell"
+    message = " ".join(result["message"].split())
+    lines = [
+        where,
+        f"  {result['error']}: {message[:600]}",
+        line,
+        f"  half-done copy: {result['copy'] or 'none'}",
+        "  to do: repair the cause and give the same command again; finished notebooks are kept",
+    ]
+    return "\n".join(lines)
 
 
-def _settled_at_once(task: Task, outcomes: dict) -> bool:
-    """Tell whether a task needs no kernel: something before it failed."""
-    return any(outcomes[name].status in ("failed", "skipped") for name in task.upstream if name in outcomes)
+def _is_ready(task: Task, names: set[str], outcomes: dict) -> bool:
+    """Tell whether all upstream tasks of this run have ended, well or not."""
+    return all(name in outcomes for name in task.upstream if name in names)
+
+
+def _missing_upstream(task: Task, outcomes: dict) -> str:
+    """Name an upstream task that failed or was skipped, "" where there is none."""
+    ended = [name for name in task.upstream if name in outcomes]
+    return next((name for name in ended if outcomes[name].is_missing), "")
 
 
 def _start(task: Task, running: dict, outcomes: dict, lock: int) -> None:
-    """Start a task's process, or settle it where there is nothing to start."""
-    missing = [name for name in task.upstream if name in outcomes and outcomes[name].status in ("failed", "skipped")]
+    """Start a task's process, or note its outcome where there is nothing to start."""
+    missing = _missing_upstream(task, outcomes)
     if missing:
-        outcomes[task.name] = Outcome("skipped", detail=f"needs {missing[0]}")
+        outcomes[task.name] = Outcome("skipped", detail=f"needs {missing}")
         return
     try:
         parts = key_parts(task)
-        if not why_to_run(task, parts):
+        if reason_to_run(task, parts) is None:
             outcomes[task.name] = Outcome("kept")
             return
     except StudyError as error:
         outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {error}")
         return
-    for stale in (task.done, task.paths.state / f"{task.name}.json"):
-        stale.unlink(missing_ok=True)
+
+    # From here on it is not done.
+    for earlier in (task.done, task.record):
+        earlier.unlink(missing_ok=True)
     task.paths.notebooks.mkdir(parents=True, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix="faces-", dir="/tmp" if len(tempfile.gettempdir()) > 40 else None)
-    order = {"notebook": str(task.notebook), "executed": str(task.executed), "values": task.values, "scratch": scratch}
+    is_long = len(tempfile.gettempdir()) > LONGEST_FOLDER
+    scratch = tempfile.mkdtemp(prefix="faces-", dir="/tmp" if is_long else None)
+    process = _start_process(task, scratch, lock)
+    running[task.name] = Running(process, parts, scratch, bool(cluster_of(task)))
+
+
+def _start_process(task: Task, scratch: str, lock: int) -> subprocess.Popen:
+    """Start the process that executes a notebook, or that has it executed on a cluster."""
     variables, cluster = _environment(task), cluster_of(task)
-    module = ["lib.study.away", cluster] if cluster else ["lib.study.execution"]
+    # What lib.study.execution reads, here or on another machine.
+    order = {
+        "notebook": str(task.notebook),
+        "executed": str(task.executed),
+        "values": task.values,
+        "scratch": scratch,
+    }
+    module = ["lib.study.execution"]
+    if cluster:
+        module = ["lib.study.remote", cluster]
+        order |= {"root": str(ROOT), "environment": variables}
+
+    # In a session of its own: Ctrl-C reaches this process alone, which then closes its input.
     with open(task.executed.with_suffix(".log"), "wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", *module], cwd=ROOT, env=os.environ | variables, stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=log, start_new_session=True, pass_fds=(lock,))  # fmt: skip
-    order |= {"root": str(ROOT), "environment": variables} if cluster else {}
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module],
+            cwd=ROOT,
+            env=os.environ | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
     process.stdin.write(json.dumps(order).encode() + b"\n")
     process.stdin.flush()
-    running[task.name] = Running(process, parts, scratch, bool(cluster))
+    return process
 
 
 def _environment(task: Task) -> dict[str, str]:
-    """Give a kernel its share of the cores, this project first on its path, inline figures, and no network."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    quiet = {"HF_HUB_OFFLINE": "1", "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return {"PYTHONPATH": path, **quiet, **thread_environment(default_threads(task.notebook.stem, task.params))}
+    """Give a kernel its share of the cores, and this project first on its path."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    threads = default_threads(task.notebook.stem, task.params)
+    return {
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        **KERNEL_VARIABLES,
+        **thread_environment(threads),
+    }
 
 
 def _finish(task: Task, ended: Running) -> Outcome:
-    """Read what a finished process reported and, if all is well, mark the task done: the last thing written."""
+    """Read what a finished process reported and, if all is well, mark the task done."""
+    # What it reported, in its last line.
     seconds = time.monotonic() - ended.began
-    lines = ended.process.stdout.read().decode(errors="replace").splitlines()
+    reported = ended.process.stdout.read().decode(errors="replace").splitlines()
     _stop(ended)
-    log = task.executed.with_suffix(".log")
-    try:
-        result = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        code = ended.process.returncode
-        message = f"exit status {code}{', out of memory?' if code == -9 else ''}; see {log}"
-        result = {"ok": False, "error": "process ended", "message": message, "line": "", "copy": ""}
-    record = task.paths.state / f"{task.name}.json"
-    if result["ok"] and not record.exists():
-        message = "the notebook ended without step.finish([...])"
-        result = {"ok": False, "error": "StudyError", "message": message, "line": "", "copy": str(task.executed)}
+    result = _result(task, ended, reported)
     if not result["ok"]:
         done, total = cell_counts(Path(result["copy"])) if result["copy"] else (0, 0)
-        return Outcome("failed", seconds, f"{done}/{total} cells", failure_text(task, result, done, total))
-    log.unlink(missing_ok=True)
+        detail = failure_text(task, result, done, total)
+        return Outcome("failed", seconds, f"{done}/{total} cells", detail)
+
+    # Success: the log is no longer needed; the next run compares the key and the outputs.
+    task.executed.with_suffix(".log").unlink(missing_ok=True)
     done, total = cell_counts(task.executed)
-    outputs = read_json(record)["outputs"]
-    write_json(task.done, {"parts": ended.parts, "outputs": outputs, "seconds": round(seconds, 1), "cells": [done, total]})
+    record = {
+        "parts": ended.parts,
+        "outputs": read_json(task.record)["outputs"],
+        "seconds": round(seconds, 1),
+        "cells": [done, total],
+    }
+    write_json(task.done, record)  # the last thing written
     return Outcome("done", seconds, f"{done}/{total} cells")
 
 
-def failure_text(task: Task, result: dict, done: int, total: int) -> str:
-    """Put a failure into five lines: where, what, which line, the copy, and what to do."""
-    message = " ".join(result["message"].split())
-    return "\n".join([
-        f"{task.name} failed in code cell {done + 1} of {total}:" if total else f"{task.name} failed:",
-        f"  {result['error']}: {message[:600]}",
-        f"  at: {result['line'][:120]}" if result["line"] else "  before its first cell" if not total else "  at: (see the copy)",
-        f"  half-done copy: {result['copy'] or 'none'}",
-        "  to do: mend the cause and give the same command again; finished notebooks are kept",
-    ])  # fmt: skip
+def _result(task: Task, ended: Running, reported: list[str]) -> dict:
+    """Read the last line that a process printed, or explain why there is none."""
+    try:
+        result = json.loads(reported[-1])
+    except (IndexError, ValueError):
+        code = ended.process.returncode
+        hint = ", out of memory?" if code == OUT_OF_MEMORY else ""
+        message = f"exit status {code}{hint}; see {task.executed.with_suffix('.log')}"
+        return _failure("process ended", message)
+    if result["ok"] and not task.record.exists():
+        message = "the notebook ended without step.finish([...])"
+        return _failure("StudyError", message, copy=str(task.executed))
+    return result
 
 
-def _tell(task: Task, outcomes: dict, width: int, say) -> None:
-    """Print a task's one line."""
+def _failure(error: str, message: str, copy: str = "") -> dict:
+    return {"ok": False, "error": error, "message": message, "line": "", "copy": copy}
+
+
+def _report_outcome(task: Task, outcomes: dict, width: int, say) -> None:
+    """Print a task's one line, and what went wrong."""
     outcome = outcomes.get(task.name)
-    if outcome and outcome.status in ("done", "failed"):
-        say(f"{task.name:<{width}}  {outcome.status:<6}  {outcome.cells:>12}  {outcome.seconds:6.0f} s")
-    if outcome and outcome.status == "failed":
-        say(outcome.detail)
-    if outcome and outcome.status == "skipped":
+    if outcome is None or outcome.status == "kept":
+        return
+    if outcome.status == "skipped":
         say(f"{task.name:<{width}}  skipped  {outcome.detail}")
+        return
+    times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
+    say(f"{task.name:<{width}}  {outcome.status:<6}  {times}")
+    if outcome.status == "failed":
+        say(outcome.detail)
 
 
-def _heartbeat(task: Task, under_way: Running, width: int, say) -> None:
+def _report_progress(task: Task, under_way: Running, width: int, say) -> None:
     """Show once a minute how far a notebook is."""
     now = time.monotonic()
-    if now - under_way.shown > HEARTBEAT_S:
-        under_way.shown = now
-        done, total = cell_counts(task.executed.with_suffix(".running.ipynb"))
-        say(f"{task.name:<{width}}  ...     {f'{done}/{total} cells':>12}  {now - under_way.began:6.0f} s")
+    if now - under_way.shown <= PROGRESS_S:
+        return
+    under_way.shown = now
+    done, total = cell_counts(task.executed.with_suffix(".running.ipynb"))
+    cells = f"{done}/{total} cells"
+    say(f"{task.name:<{width}}  ...     {cells:>12}  {now - under_way.began:6.0f} s")
 
 
 def _stop(under_way: Running) -> None:
-    """End a process by closing its input, which makes it take its kernel along, and clear its sockets."""
+    """End a process by closing its input, which makes it take its kernel along, and clear its
+    sockets.
+    """
     try:
         under_way.process.stdin.close()
     except BrokenPipeError:
         pass
     try:
-        under_way.process.wait(10)
+        under_way.process.wait(STOP_S)
     except subprocess.TimeoutExpired:
         under_way.process.kill()
     shutil.rmtree(under_way.scratch, ignore_errors=True)

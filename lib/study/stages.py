@@ -1,10 +1,26 @@
-"""The order of the notebooks: which stage reads what which other stage wrote."""
+"""The order of the notebooks: which stage reads what which other stage wrote.
+
+A stage is a notebook's number: 20_generation is stage 20.
+"""
 
 from lib.study.machine import cores
 
-UPSTREAM = {10: (), 20: (10,), 30: (20,), 40: (30,), 50: (40,), 60: (40,), 70: (40,), 80: (50,)}
-CURATION, FINDINGS = 30, 80
-PER_POOL = (20, CURATION)  # executed once for every pool of the study
+GENERATION, CURATION, FINDINGS = 20, 30, 80
+# For each stage, the stages whose files it reads, directly.
+UPSTREAM = {
+    10: (),
+    GENERATION: (10,),
+    CURATION: (GENERATION,),
+    40: (CURATION,),
+    50: (40,),
+    60: (40,),
+    70: (40,),
+    FINDINGS: (50,),
+}
+PER_POOL = (GENERATION, CURATION)  # executed once for every pool of the study
+BESIDE_EACH_OTHER = (50, 60, 70)  # all of them follow the training and wait for nothing else
+# Each of these is one job, which any machine of a cluster can do: no other one reads while it runs.
+ONE_JOB = (*PER_POOL, 50, 60)
 
 
 def stage_of(notebook: str) -> int:
@@ -12,10 +28,27 @@ def stage_of(notebook: str) -> int:
     return int(notebook.split("_")[0])
 
 
+def ancestors(stage: int) -> set[int]:
+    """List the stages that a stage builds on, directly or not."""
+    found = set(UPSTREAM[stage])
+    for parent in UPSTREAM[stage]:
+        found |= ancestors(parent)
+    return found
+
+
 def default_threads(notebook: str, params: dict) -> int:
     """Share the cores among the notebooks that run beside this one.
 
     Depends on parameters and machine alone, not on what happens to run, so that numbers repeat.
+
+    Args:
+        params: pools and workers of the study.
     """
-    side_by_side = len(params["pools"]) if stage_of(notebook) in PER_POOL else 3 if stage_of(notebook) in (50, 60, 70) else 1
-    return max(1, cores() // max(1, min(side_by_side, params["workers"] or cores())))
+    stage = stage_of(notebook)
+    at_once = 1
+    if stage in PER_POOL:
+        at_once = len(params["pools"])
+    elif stage in BESIDE_EACH_OTHER:
+        at_once = len(BESIDE_EACH_OTHER)
+    at_once = max(1, min(at_once, params["workers"] or cores()))
+    return max(1, cores() // at_once)

@@ -15,7 +15,10 @@ from lib.faces.drawn import draw_faces
 def frames():
     """Thirty grey frames of two faces that move."""
     faces = draw_faces(np.arange(14) % 7, np.arange(14), px=150)
-    return [cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY) for frame, _ in filmed.film(faces, frames=30, at_once=2)]
+    return [
+        cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+        for frame, _ in filmed.film(faces, frames=30, at_once=2)
+    ]
 
 
 def followed(frames, search):

@@ -1,6 +1,7 @@
-"""The loops that bench_application compares: this project's, S1's, and peers'. Each takes frames and yields, a frame,
+"""The loops that bench_application compares: this project's, S1's, and peers'.
 
-(milliseconds, milliseconds of CPU time, boxes float (N, 4), milliseconds by stage).
+Each takes frames and yields, a frame, (milliseconds, milliseconds of CPU time, boxes float (N, 4),
+milliseconds by stage).
 """
 
 import json
@@ -17,17 +18,20 @@ from lib.application.drawing import annotate
 from lib.application.filmed import film
 from lib.application.network import Network, quantise
 from lib.application.sources import open_source
-from lib.application.stream import Options, recognise
+from lib.application.stream import Pipeline, recognise
+from lib.faces.classes import EMOTIONS
 from lib.faces.drawn import draw_faces
-from lib.faces.faceset import CLASSES
 
 PEER = """
 import json, sys, time
 import cv2, numpy as np
 from fer.fer import FER
-cv2.setNumThreads(int(sys.argv[2])); frames, times, boxes, detector = np.load(sys.argv[1]), [], [], FER()
+cv2.setNumThreads(int(sys.argv[2]))
+frames = np.load(sys.argv[1])
+times, boxes, detector = [], [], FER()
 for grey in frames:
-    image = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR); began = time.perf_counter(); cpu = time.process_time()
+    image = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
+    began, cpu = time.perf_counter(), time.process_time()
     found = detector.detect_emotions(image)
     times.append((1e3 * (time.perf_counter() - began), 1e3 * (time.process_time() - cpu)))
     boxes.append([[float(v) for v in face["box"]] for face in found])
@@ -43,7 +47,7 @@ def drawn_frames(n: int, at_once: int) -> tuple[list, list]:
 
 
 def networks(folder: Path) -> dict[str, Path]:
-    """Export this project's small network and S1's, in floats and 8 bit, and the stand-in for a peer."""
+    """Export this project's small network and S1's, in floats and 8 bit, and the peer's shape."""
     import torch
 
     from lib.classifiers.export import export_onnx
@@ -53,7 +57,12 @@ def networks(folder: Path) -> dict[str, Path]:
     images = draw_faces(np.arange(210) % 7, np.arange(210)).images
     paths = {}
     for name in ("small", "s1"):
-        paths[name] = export_onnx(build_classifier(name).eval(), folder / f"{name}.onnx", image_px=48, metadata={})
+        paths[name] = export_onnx(
+            build_classifier(name, classes=7).eval(),
+            folder / f"{name}.onnx",
+            image_px=48,
+            classes=EMOTIONS,
+        )
         paths[f"{name} int8"] = quantise(paths[name], folder / f"{name}-int8.onnx", images)
     return paths
 
@@ -69,7 +78,7 @@ def stand_in(folder: Path) -> Path:
     return path
 
 
-def ours(network: Network, options: Options):
+def ours(network: Network, options: Pipeline):
     """Give the loop of this project."""
 
     def loop(frames):
@@ -78,14 +87,19 @@ def ours(network: Network, options: Options):
             annotate(item.frame.image.copy(), item.faces, network.classes)
             now, used = time.perf_counter(), time.process_time()
             stages = {key: value for key, value in item.milliseconds.items() if key != "read"}
-            yield 1e3 * (now - began), 1e3 * (used - cpu), np.array([f.box for f in item.faces if not f.missed]).reshape(-1, 4), stages
+            yield (
+                1e3 * (now - began),
+                1e3 * (used - cpu),
+                np.array([f.box for f in item.faces if not f.missed]).reshape(-1, 4),
+                stages,
+            )
             began, cpu = time.perf_counter(), time.process_time()
 
     return loop
 
 
 def s1s(network: Network, *, first: bool = True):
-    """Give S1's loop: Haar on the full frame, each frame; the first face; 48 x 48; label and rectangle drawn."""
+    """Make S1's loop: Haar on every full frame, first face, 48 x 48, label and rectangle drawn."""
     detect = make_detector(S1)
 
     def loop(frames):
@@ -95,9 +109,15 @@ def s1s(network: Network, *, first: bool = True):
             boxes = detect(grey, np.zeros((0, 4))).astype(int)
             detected = time.perf_counter()
             for x, y, w, h in boxes[:1] if first else boxes:
-                label = CLASSES[network.classify(cv2.resize(grey[y : y + h, x : x + w], (48, 48))[None])[0].argmax()]
+                label = EMOTIONS[
+                    network.classify(cv2.resize(grey[y : y + h, x : x + w], (48, 48))[None])[
+                        0
+                    ].argmax()
+                ]
                 cv2.rectangle(image, (x, y), (x + w, y + h), (255, 0, 0), 2)
-                cv2.putText(image, label, (x, y - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (255, 0, 0), 2)
+                cv2.putText(
+                    image, label, (x, y - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.9, (255, 0, 0), 2
+                )
             now = time.perf_counter()
             stages = {"detect": 1e3 * (detected - began), "classify": 1e3 * (now - detected)}
             yield 1e3 * (now - began), 1e3 * (time.process_time() - cpu), boxes, stages
@@ -106,21 +126,29 @@ def s1s(network: Network, *, first: bool = True):
 
 
 def hsemotions(path: Path, threads: int):
-    """Give a loop as hsemotion-onnx's users write it: Haar as S1, each face at 224 x 224 in colour, one after the other."""
+    """Make the loop of hsemotion-onnx's users: Haar as S1, each face at 224 x 224 in colour."""
     import onnxruntime
 
     options, detect = onnxruntime.SessionOptions(), make_detector(S1)
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name, mean, spread = session.get_inputs()[0].name, np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    name, mean, spread = (
+        session.get_inputs()[0].name,
+        np.array([0.485, 0.456, 0.406]),
+        np.array([0.229, 0.224, 0.225]),
+    )
 
     def loop(frames):
         for frame in frames:
             began, cpu = time.perf_counter(), time.process_time()
-            boxes = detect(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY), np.zeros((0, 4))).astype(int)
+            boxes = detect(cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY), np.zeros((0, 4))).astype(
+                int
+            )
             detected = time.perf_counter()
             for x, y, w, h in boxes:
-                pixels = (cv2.resize(frame.image[y : y + h, x : x + w], (224, 224)) / 255 - mean) / spread
+                pixels = (
+                    cv2.resize(frame.image[y : y + h, x : x + w], (224, 224)) / 255 - mean
+                ) / spread
                 session.run(None, {name: pixels.transpose(2, 0, 1).astype(np.float32)[None]})
             now = time.perf_counter()
             stages = {"detect": 1e3 * (detected - began), "classify": 1e3 * (now - detected)}
@@ -135,7 +163,11 @@ def peers(python: str, threads: int):
     def loop(frames):
         with tempfile.TemporaryDirectory() as folder:
             np.save(f"{folder}/frames.npy", np.stack([frame.image[..., 0] for frame in frames]))
-            done = subprocess.run([python, "-c", PEER, f"{folder}/frames.npy", str(threads)], capture_output=True, text=True)
+            done = subprocess.run(
+                [python, "-c", PEER, f"{folder}/frames.npy", str(threads)],
+                capture_output=True,
+                text=True,
+            )
         if done.returncode:
             raise SystemExit(f"--peer {python}: {done.stderr[-400:]}")
         said = json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,7 @@
-"""Benchmark: what does it cost to schedule many tiny runs?
+"""What it costs to schedule many tiny runs.
 
-1,000 runs of the small network over 4 workers: the share of the workers' time that is not spent inside a run, and the driver's memory.
+1,000 runs of the small network over 4 workers: the share of the workers' time that is not spent
+inside a run, and the driver's memory.
 
     python tests/bench/bench_scheduling.py
     python tests/bench/bench_scheduling.py --cluster local
@@ -12,112 +13,151 @@ import resource
 import statistics
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from lib.classifiers.cluster import on_cluster
-from lib.classifiers.options import Options
-from lib.classifiers.runs import Sources, plan_jobs, prepare, run_job
-from lib.classifiers.workers import side_by_side
+from lib.classifiers.recipes import TrainingOptions
+from lib.classifiers.runs import plan_jobs, prepare, run_job
+from lib.classifiers.training_sets import Sources
+from lib.compute.cluster import run_on_cluster
+from lib.compute.workers import run_in_pool
 from lib.faces.arms import Arm
 from lib.faces.drawn import draw_faces
-from lib.faces.faceset import FaceSet, save_faces
+from lib.faces.faceset import save_faces
 from lib.study.machine import environment_facts
+
+MIB = 2**20  # bytes
 
 
 def main() -> None:
-    """Print the overhead of both ways of scheduling, and the driver's memory."""
+    """Print the overhead of scheduling, and the driver's memory."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default in (("runs", 1000), ("workers", 4), ("steps", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--cluster", default="", help="a Dask scheduler, or local; empty: plain processes")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--cluster", default="", help="a Dask scheduler, or local; empty: plain processes"
+    )
+    args = parser.parse_args()
     facts = environment_facts()
-    print(f"{options.runs} runs of {options.steps} steps, {options.workers} workers, {options.cluster or 'plain processes'};"
-          f" {facts['cpu']}, {facts['cores']} cores, commit {facts['commit']}")  # fmt: skip
+    print(
+        f"{args.runs} runs of {args.steps} steps, {args.workers} workers, "
+        f"{args.cluster or 'plain processes'}; {facts['cpu']}, {facts['cores']} cores, "
+        f"commit {facts['commit']}"
+    )
     with tempfile.TemporaryDirectory() as folder:
-        measure(options, Path(folder))
+        measure(args, Path(folder))
 
 
-def measure(options, folder: Path) -> None:
+def measure(args, folder: Path) -> None:
     """Do the runs and print what they cost."""
-    sources, jobs = planned(options, folder)
-    duties = prepare_timed, run_timed, (sources, folder), options.workers
-    began, own, first, memory = time.perf_counter(), time.process_time(), 0.0, []
-    ended = on_cluster(jobs, *duties, options.cluster) if options.cluster else side_by_side(jobs, *duties)
-    for _, trouble in ended:
-        assert not trouble, trouble
+    sources, jobs = planned(args, folder)
+    duties = (prepare_timed, run_timed, (sources, folder), args.workers)
+    ended = run_in_pool(jobs, *duties)
+    if args.cluster:
+        ended = run_on_cluster(jobs, *duties, args.cluster)
+
+    # Do the runs, and watch this process's memory.
+    began, processor_began = time.perf_counter(), time.process_time()
+    first, memory = 0.0, []
+    for _, reason in ended:
+        assert not reason, reason
         first = first or time.perf_counter() - began
         memory.append(resident_mib())
     wall = time.perf_counter() - began
-    inside = [float(line.split()[1]) for file in folder.glob("times-*") for line in file.read_text().splitlines()]
-    starting = [float(line) for file in folder.glob("prepared-*") for line in file.read_text().splitlines()]
-    assert len(inside) == options.runs
+    processor = time.process_time() - processor_began
+
+    # The workers' own notes.
+    inside = [seconds for _, seconds in numbers(folder, "times")]
+    reading = [seconds for (seconds,) in numbers(folder, "prepared")]
+    assert len(inside) == args.runs
+    of_worker = wall * args.workers
     print(
-        f"wall {wall:.1f} s; a run {statistics.median(inside) * 1000:.0f} ms (median), {1000 * wall * options.workers / options.runs:.0f} "
-        f"ms of a worker"
+        f"wall {wall:.1f} s; a run {1000 * statistics.median(inside):.0f} ms (median), "
+        f"{1000 * of_worker / args.runs:.0f} ms of a worker"
     )
-    print(f"overhead, start of the workers and all: {1 - sum(inside) / (wall * options.workers):.1%} of the workers' time")
+    overhead = 1 - sum(inside) / of_worker
+    print(f"overhead, start of the workers and all: {overhead:.1%} of the workers' time")
     print(
-        f"overhead once they run: {1 - sum(inside) / sum(spans(folder)):.1%}; the first run ended after {first:.1f} s, reading the faces "
-        f"{max(starting):.2f} s"
+        f"overhead once they run: {1 - sum(inside) / sum(spans(folder)):.1%}; the first run ended "
+        f"after {first:.1f} s, reading the faces {max(reading):.2f} s"
     )
     print(
-        f"driver's own work: {(time.process_time() - own) / options.runs * 1000:.1f} ms of processor time a run, this measurement's "
-        f"included"
+        f"driver's own work: {1000 * processor / args.runs:.1f} ms of processor time a run, "
+        "this measurement's included"
     )
-    quarter = len(memory) // 4
+    quarter = memory[len(memory) // 4]
     print(
-        f"driver's memory: {memory[quarter]:.0f} MiB after a quarter of the runs, {memory[-1]:.0f} MiB after all, peak {peak_mib():.0f} MiB"
+        f"driver's memory: {quarter:.0f} MiB after a quarter of the runs, {memory[-1]:.0f} MiB "
+        f"after all, peak {peak_mib():.0f} MiB"
     )
 
 
-def planned(options, folder: Path) -> tuple[Sources, list]:
+def planned(args, folder: Path) -> tuple[Sources, list]:
     """Draw faces and plan one run a seed."""
-    labels = np.arange(200) % 7
-    faces = draw_faces(labels, np.arange(200))
-    save_faces(FaceSet(faces.images, faces.table.assign(split=["train"] * 100 + ["val"] * 50 + ["test"] * 50)), folder / "data")
+    faces = draw_faces(np.arange(200) % 7, np.arange(200))
+    split = np.repeat(["train", "val", "test"], [100, 50, 50])
+    save_faces(replace(faces, table=faces.table.assign(split=split)), folder / "data")
     sources = Sources(folder / "data", {}, True, 0)
-    params = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": options.steps, "train_epochs": 0, "seeds": options.runs}
-    return sources, plan_jobs([Arm("base", "base")], sources, params | asdict(Options()) | {"keep_weights": 0, "device": "cpu"})
+    params = {
+        "classifiers": ["small"],
+        "recipes": ["quick"],
+        "train_steps": args.steps,
+        "train_epochs": 0,
+        "seeds": args.runs,
+        "more_seeds": 0,
+        "more_seeds_arms": [],
+        "keep_weights": 0,
+        "device": "cpu",
+        **asdict(TrainingOptions()),
+    }
+    return sources, plan_jobs([Arm("base")], sources, params)
 
 
 def prepare_timed(sources: Sources, folder: Path) -> tuple:
-    """Prepare a worker, and note how long it took."""
+    """Prepare a worker, and note how long it took, seconds."""
     began = time.perf_counter()
     prepared = prepare(sources, folder)
-    with open(folder / f"prepared-{own_name()}", "a") as file:
-        file.write(f"{time.perf_counter() - began}\n")
+    note(folder, "prepared", f"{time.perf_counter() - began}")
     return prepared
 
 
 def run_timed(prepared: tuple, job) -> None:
-    """Do a run, and note when it began and how long it took."""
+    """Do a run, and note when it began and how long it took, seconds."""
     began = time.time()
     run_job(prepared, job)
-    with open(prepared[-1] / f"times-{own_name()}", "a") as file:
-        file.write(f"{began} {time.time() - began}\n")
+    note(prepared[-1], "times", f"{began} {time.time() - began}")
+
+
+def note(folder: Path, what: str, line: str) -> None:
+    """Append a line to this process's notes."""
+    with open(folder / f"{what}-{os.getpid()}", "a") as file:
+        file.write(f"{line}\n")
+
+
+def numbers(folder: Path, what: str) -> list[list[float]]:
+    """Read the notes of all processes, one list of numbers a line."""
+    rows = []
+    for file in folder.glob(f"{what}-*"):
+        for line in file.read_text().splitlines():
+            rows.append([float(word) for word in line.split()])
+    return rows
 
 
 def spans(folder: Path) -> list[float]:
-    """Measure for each worker the time from the beginning of its first run to the end of its last, seconds."""
-    found = []
+    """Measure each worker's time from its first run's beginning to its last's end, seconds."""
+    seconds = []
     for file in folder.glob("times-*"):
         rows = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
-        found.append(sum(rows[-1]) - rows[0][0])
-    return found
-
-
-def own_name() -> str:
-    """Name this process."""
-    return str(os.getpid())
+        seconds.append(sum(rows[-1]) - rows[0][0])
+    return seconds
 
 
 def resident_mib() -> float:
     """Measure this process's resident memory now, MiB."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / MIB
 
 
 def peak_mib() -> float:

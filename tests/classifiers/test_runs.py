@@ -1,174 +1,180 @@
 """Runs: done once, never stale, one that fails leaves the others alone."""
 
 import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.classifiers import runs as module
-from lib.classifiers.models import training_code
-from lib.classifiers.recipes import RECIPES, recipes_of
-from lib.classifiers.runs import Sources, load_history, load_predictions, load_runs, plan_jobs, run_jobs
-from lib.faces.arms import Arm
-from lib.faces.faceset import CLASSES, FaceSet, save_faces
-from lib.faces.pool import save_alone
+from lib.classifiers.overview import (
+    arm_composition,
+    beside_controls,
+    buildable,
+    how_trained,
+    learning_curves,
+)
+from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
+from lib.classifiers.runs import (
+    arm_steps,
+    load_classes,
+    load_history,
+    load_predictions,
+    load_runs,
+    plan_jobs,
+    read_result,
+    run_jobs,
+)
+from lib.classifiers.training_sets import Sources
+from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
+from lib.faces.faceset import FaceSet, save_faces
+from lib.faces.pool import save_single_steps
 from lib.study.errors import StudyError
 
-PARAMS = {"classifiers": ["small"], "recipes": ["quick"], "train_steps": 2, "train_epochs": 0, "seeds": 2,
-          "more_seeds": 0, "more_seeds_arms": [], "keep_weights": 1, "device": "cpu",
-          "class_weights": "none", "sampling": "shuffled", "early_stopping_patience": 0, "deterministic": True}  # fmt: skip
-ARMS = [Arm("base", "base"), Arm("supplement-0.5-a", "supplement", "a", 0.5)]
+CLASSES = ("a", "b", "c", "d", "e")
+BASE, SUPPLEMENT = Arm("base"), Arm("supplement", "pool", 0.5)
+ARMS = [BASE, SUPPLEMENT]
+PARAMS = {
+    "classifiers": ["small"],
+    "recipes": ["quick"],
+    "train_steps": 2,
+    "train_epochs": 0,
+    "seeds": 2,
+    "more_seeds": 0,
+    "more_seeds_arms": [],
+    "keep_weights": 1,
+    "device": "cpu",
+    "class_weights": "none",
+    "sampling": "shuffled",
+    "early_stopping_patience": 0,
+    "deterministic": True,
+}
 
 
-def made(n: int, seed: int, splits: dict | None = None) -> FaceSet:
+def silent(line: str) -> None:
+    """Show no progress."""
+
+
+def noise(n: int, seed: int, splits: dict | None = None) -> FaceSet:
+    """Make images of noise, 16 x 16, with the classes in turn."""
     images = np.random.default_rng(seed).integers(0, 256, (n, 16, 16)).astype(np.uint8)
     split = np.repeat(list(splits), list(splits.values())) if splits else "train"
-    table = pd.DataFrame(
-        {"id": [f"{seed}-{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": split, "source": "made"}
-    )
-    return FaceSet(images, table)
+    names = np.array(CLASSES)[np.arange(n) % len(CLASSES)]
+    table = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "class": names})
+    return FaceSet(images, table.assign(split=split, source="made"), CLASSES)
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory) -> Sources:
+    """Real faces and a pool on disk."""
     root = tmp_path_factory.mktemp("faces")
-    save_faces(made(60, 0, {"train": 30, "val": 10, "test": 20}), root / "real")
-    save_faces(made(40, 1), root / "a")
-    return Sources(root / "real", {"a": root / "a"}, True, 0)
+    save_faces(noise(60, 0, {"train": 30, "val": 10, "test": 20}), root / "real")
+    save_faces(noise(40, 1), root / "pool")
+    return Sources(root / "real", {"pool": root / "pool"}, True, 0)
 
 
 @pytest.fixture(scope="module")
 def finished(sources, tmp_path_factory):
+    """All runs of a small study: their folder, jobs and table."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = plan_jobs(ARMS, sources, PARAMS)
-    return folder, jobs, run_jobs(jobs, sources, folder, workers=1, progress=lambda text: None)
+    return folder, jobs, run_jobs(jobs, sources, folder, workers=1, progress=silent)
+
+
+# Doing runs.
 
 
 def test_every_arm_and_seed_is_a_run_with_predictions_and_curve(finished):
-    folder, jobs, table = finished
-    assert list(zip(table["arm"], table["seed"])) == [(arm.name, seed) for seed in (0, 1) for arm in ARMS]
-    assert (table["failed"] == "").all() and (table["steps"] == 2).all()
+    folder, _, table = finished
+    names = [(arm.name, seed) for seed in (0, 1) for arm in ARMS]
+    assert list(zip(table["arm"], table["seed"])) == names
+    assert (table["failed"] == "").all()
+    assert (table["steps"] == 2).all()
     assert list(table["images"]) == [30, 60, 30, 60]
-    for name, row in zip(table["folder"], table.itertuples()):
-        found = load_predictions(folder / name)
-        assert {split: p.shape for split, p in found.items()} == {"val": (10, 7), "test": (20, 7)}
-        assert found["test"].dtype == np.float32
+    for name, seed in zip(table["folder"], table["seed"]):
+        predictions = load_predictions(folder / name)
+        shapes = {split: p.shape for split, p in predictions.items()}
+        assert shapes == {"val": (10, 5), "test": (20, 5)}
+        assert predictions["test"].dtype == np.float32
         assert load_history(folder / name)["step"].iloc[-1] == 2
-        assert (folder / name / "model.safetensors").exists() == (row.seed == 0)
+        assert (folder / name / "model.safetensors").exists() == (seed == 0)
 
 
-def test_the_second_call_does_nothing(finished, sources, monkeypatch):
+def test_the_table_of_runs_carries_the_arms_fields(finished):
+    _, _, table = finished
+    assert set(ARM_FIELDS) <= set(table.columns)
+    for row, arm in zip(table.to_dict("records"), ARMS * 2):
+        assert {name: row[name] for name in ARM_FIELDS} == asdict(arm)
+
+
+def test_a_result_holds_the_arms_fields_and_the_classes(finished):
     folder, jobs, table = finished
-    said = []
-    again = run_jobs(jobs, sources, folder, workers=1, progress=said.append)
-    assert said == ["4 runs: 4 finished before, 0 to do"]
-    pd.testing.assert_frame_equal(again, table)
+    target = folder / jobs[1].folder
+    record = json.loads((target / "result.json").read_text())
+    assert record["arm"] == asdict(SUPPLEMENT)
+    assert record["classes"] == list(CLASSES)
+    assert record["images_by_source"] == {"made": 60}
+    assert load_classes(target) == CLASSES
+    assert read_result(target)["arm"] == SUPPLEMENT.name
+
+
+def test_the_second_call_does_nothing(finished, sources):
+    folder, jobs, table = finished
+    lines = []
+    repeated = run_jobs(jobs, sources, folder, workers=1, progress=lines.append)
+    assert lines == ["4 runs: 4 finished before, 0 to do"]
+    pd.testing.assert_frame_equal(repeated, table)
 
 
 def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, sources):
-    folder, jobs, table = finished
+    folder, jobs, _ = finished
     lost = folder / jobs[0].folder
     before = load_predictions(lost)
     (lost / "result.json").unlink()
     (lost / "predictions.npz").write_bytes(b"half")
-    said = []
-    run_jobs(jobs, sources, folder, workers=1, progress=said.append)
-    assert said[0] == "4 runs: 3 finished before, 1 to do"
+    lines = []
+    run_jobs(jobs, sources, folder, workers=1, progress=lines.append)
+    assert lines[0] == "4 runs: 3 finished before, 1 to do"
     after = load_predictions(lost)
-    assert all((before[name] == after[name]).all() for name in before)
-
-
-def test_whatever_can_change_a_result_changes_its_key(sources, tmp_path):
-    def keys(source=sources, **changes):
-        return {job.key for job in plan_jobs(ARMS, source, PARAMS | changes)}
-
-    known = keys()
-    assert len(known) == 4
-    assert known == keys(keep_weights=0)
-    options = ({"class_weights": "inverse"}, {"sampling": "balanced"}, {"early_stopping_patience": 3})
-    for changes in (
-        *options,
-        {"recipes": ["schuermann"]},
-        {"train_steps": 3},
-        {"train_steps": 0, "train_epochs": 1},
-        {"classifiers": ["s1"]},
-    ):
-        assert known.isdisjoint(keys(**changes)), changes
-    save_faces(made(41, 1), tmp_path / "a")
-    longer = keys(Sources(sources.data, {"a": tmp_path / "a"}, True, 0))
-    assert len(known & longer) == 4  # the first 30 images of the pool are the same ones
-    save_faces(made(40, 2), tmp_path / "b")
-    other = keys(Sources(sources.data, {"a": tmp_path / "b"}, True, 0))
-    assert len(known & other) == 2  # base does not depend on a pool
-
-
-def test_arms_that_a_pilot_left_undecided_get_further_seeds_and_base_with_them(sources):
-    arms = [*ARMS, Arm("supplement-0.3-a", "supplement", "a", 0.3)]
-    plain = plan_jobs(arms, sources, PARAMS)
-    more = plan_jobs(arms, sources, PARAMS | {"more_seeds": 2, "more_seeds_arms": ["supplement-0.3-*"]})
-    assert more[: len(plain)] == plain  # what the pilot trained stays as it is
-    assert [(job.arm.name, job.seed) for job in more[len(plain) :]] == [(n, s) for s in (2, 3) for n in ("base", "supplement-0.3-a")]
-    assert len(plan_jobs(arms, sources, PARAMS | {"more_seeds": 2})) == 2 * len(plain)
-    with pytest.raises(StudyError, match="more_seeds_arms: 'replace"):
-        plan_jobs(arms, sources, PARAMS | {"more_seeds": 1, "more_seeds_arms": ["replace-*"]})
-
-
-def test_the_fewer_control_has_the_steps_that_a_supplement_spends_on_real_images(sources):
-    arms = [*ARMS, Arm("fewer-0.25", "fewer", share=0.25, control_of="supplement")]
-    jobs = plan_jobs(arms, sources, PARAMS | {"train_steps": 20})
-    assert {job.steps for job in jobs if job.arm.kind == "fewer"} == {15} and {job.steps for job in jobs if job.arm.kind != "fewer"} == {20}
+    for split, predictions in before.items():
+        assert (after[split] == predictions).all()
 
 
 def test_options_reach_the_run_and_its_row(sources, tmp_path):
-    changes = {"class_weights": "effective", "sampling": "balanced", "early_stopping_patience": 1, "train_steps": 8, "seeds": 1}
-    jobs = plan_jobs(ARMS[:1], sources, PARAMS | changes)
+    options = {"class_weights": "effective", "sampling": "balanced", "early_stopping_patience": 1}
+    jobs = plan_jobs([BASE], sources, PARAMS | options | {"train_steps": 8, "seeds": 1})
     module.run_job(module.prepare(sources, tmp_path), jobs[0])
     (row,) = load_runs(tmp_path, jobs).to_dict("records")
-    assert [row[name] for name in ("class_weights", "sampling", "early_stopping_patience")] == ["effective", "balanced", 1]
+    assert {name: row[name] for name in options} == options
     curve = load_history(tmp_path / row["folder"])
-    assert row["steps"] == curve["step"].iloc[-1] and row["accuracy_val"] == curve["accuracy_watched"].max()
+    assert row["steps"] == curve["step"].iloc[-1]
+    assert row["accuracy_val"] == curve["accuracy_watched"].max()
     assert row["best_step"] == curve["step"][curve["accuracy_watched"].idxmax()]
-
-
-def test_filter_arms_are_made_from_what_one_step_keeps(sources, tmp_path):
-    pool = made(40, 1)
-    save_faces(pool, tmp_path / "pools" / "a")
-    ids = pool.table["id"]
-    save_alone(
-        tmp_path / "pools" / "a",
-        pd.DataFrame({"id": ids, "step": "blur", "keep": np.arange(40) >= 10, "score": 0.0, "reason": "", "relabel": ""}),
-    )
-    arms = [Arm(f"supplement-0.5-a-only_{step}", "filtered", "a", 0.5, only=step) for step in ("none", "blur")]
-    jobs = plan_jobs(arms, Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur",)), PARAMS | {"seeds": 1})
-    plain = plan_jobs(ARMS[1:], sources, PARAMS | {"seeds": 1})
-    assert jobs[0].key == plain[0].key != jobs[1].key  # nothing curated the pool of `sources`
-    other = Arm("supplement-0.5-a-only_face", "filtered", "a", 0.5, only="face")
-    with pytest.raises(StudyError, match="no step 'face' judged pool a alone"):
-        plan_jobs([other], Sources(sources.data, {"a": tmp_path / "pools" / "a"}, True, 0, ("blur", "face")), PARAMS)
-
-
-def test_a_recipe_changed_in_place_makes_its_runs_stale(sources, monkeypatch):
-    from dataclasses import replace
-
-    known = {job.key for job in plan_jobs(ARMS, sources, PARAMS)}
-    monkeypatch.setitem(RECIPES, "quick", replace(RECIPES["quick"], lr_peak=0.5))
-    assert known.isdisjoint(job.key for job in plan_jobs(ARMS, sources, PARAMS))
 
 
 def test_a_run_that_diverges_is_recorded_and_the_others_go_on(sources, tmp_path, monkeypatch):
     jobs = plan_jobs(ARMS, sources, PARAMS | {"seeds": 1})
     prepared = module.prepare(sources, tmp_path)
 
-    def train(faces, **settings):
-        raise StudyError("training diverged: the loss is nan at step 1 of 2; lower the recipe's lr_peak (0.006)")
+    def diverge(faces, plan, **settings):
+        raise StudyError("training diverged: the loss is nan at step 1 of 2")
 
     with monkeypatch.context() as patched:
-        patched.setattr("lib.classifiers.training.train", train)
+        patched.setattr("lib.classifiers.training.train", diverge)
         module.run_job(prepared, jobs[0])
-    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=lambda text: None)
+    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=silent)
     assert table["failed"].str.contains("loss is nan").tolist() == [True, False]
-    assert json.loads((tmp_path / jobs[0].folder / "result.json").read_text())["arm"]["name"] == "base"
+    assert table["kind"].tolist() == ["base", "supplement"]
+
+
+def test_a_run_whose_processes_die_is_recorded_with_the_reason(sources, tmp_path, monkeypatch):
+    jobs = plan_jobs(ARMS, sources, PARAMS | {"seeds": 1})
+    monkeypatch.setattr(module, "run_in_pool", lambda tasks, *rest: [(tasks[0], "no memory")])
+    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=silent)
+    assert table["failed"].tolist() == ["no memory"]
+    assert table["arm"].tolist() == ["base"]
 
 
 def test_unfinished_runs_are_not_served(sources, tmp_path):
@@ -176,40 +182,222 @@ def test_unfinished_runs_are_not_served(sources, tmp_path):
 
 
 def test_a_source_without_a_validation_split_is_evaluated_on_test_alone(tmp_path):
-    save_faces(made(30, 0, {"train": 20, "test": 10}), tmp_path / "real")
+    save_faces(noise(30, 0, {"train": 20, "test": 10}), tmp_path / "real")
     sources = Sources(tmp_path / "real", {}, True, 0)
-    jobs = plan_jobs(ARMS[:1], sources, PARAMS | {"seeds": 1})
+    jobs = plan_jobs([BASE], sources, PARAMS | {"seeds": 1})
     module.run_job(module.prepare(sources, tmp_path / "runs"), jobs[0])
     (row,) = load_runs(tmp_path / "runs", jobs).to_dict("records")
-    assert row["failed"] == "" and "accuracy_val" not in row and 0 <= row["accuracy_test"] <= 1
+    assert row["failed"] == ""
+    assert "accuracy_val" not in row
+    assert 0 <= row["accuracy_test"] <= 1
     assert set(load_predictions(tmp_path / "runs" / row["folder"])) == {"test"}
     assert "accuracy_watched" not in load_history(tmp_path / "runs" / row["folder"])
 
 
-def test_the_code_of_a_run_is_its_own_network_and_the_training_alone():
-    from lib.study import fingerprints
+# Keys.
 
-    seen = []
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            "lib.classifiers.models.code_digest",
-            lambda *names, without: seen.append(fingerprints.imported_modules(*names, without=without)),
-        )
-        training_code("small")
-    assert {"lib.classifiers.trainer", "lib.classifiers.augmentation", "lib.classifiers.networks.small"} <= seen[0]
-    assert not seen[0] & {"lib.classifiers.networks.s1", "lib.classifiers.recipes", "lib.faces.sources", "lib.study.records"}
+
+@pytest.fixture
+def keys(sources):
+    """The keys of all runs of a study whose parameters, sources or arms are changed."""
+
+    def keys_of(source: Sources = sources, **changes) -> set[str]:
+        return {job.key for job in plan_jobs(ARMS, source, PARAMS | changes)}
+
+    return keys_of
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_weights": "inverse"},
+        {"sampling": "balanced"},
+        {"early_stopping_patience": 3},
+        {"deterministic": False},
+        {"recipes": ["schuermann"]},
+        {"train_steps": 3},
+        {"train_steps": 0, "train_epochs": 1},
+        {"classifiers": ["s1"]},
+    ],
+)
+def test_whatever_can_change_a_result_changes_its_key(keys, changes):
+    assert len(keys()) == 4
+    assert keys().isdisjoint(keys(**changes))
+
+
+def test_weights_that_are_kept_change_no_key(keys):
+    assert keys() == keys(keep_weights=0)
+
+
+def test_a_recipe_changed_in_place_makes_its_runs_stale(keys, monkeypatch):
+    known = keys()
+    monkeypatch.setitem(RECIPES, "quick", replace(RECIPES["quick"], lr_peak=0.5))
+    assert known.isdisjoint(keys())
+
+
+def test_a_raised_version_makes_all_runs_stale(keys, monkeypatch):
+    known = keys()
+    monkeypatch.setattr("lib.classifiers.recipes.TRAINING_VERSION", 99)
+    assert known.isdisjoint(keys())
+
+
+def test_the_version_of_a_network_makes_its_runs_stale_and_no_others(keys, monkeypatch):
+    known, others = keys(), keys(classifiers=["fast"])
+    monkeypatch.setitem(module_versions(), "small", 99)
+    assert known.isdisjoint(keys())
+    assert others == keys(classifiers=["fast"])
+
+
+def module_versions() -> dict[str, int]:
+    """Return the versions of the networks, as plans see them."""
+    from lib.classifiers.recipes import NETWORK_VERSIONS
+
+    return NETWORK_VERSIONS
+
+
+def test_no_hash_of_code_is_in_a_key(keys, monkeypatch):
+    known = keys()
+    monkeypatch.setattr("lib.study.fingerprints.code_digest", lambda *names, **more: "other code")
+    assert keys() == known
+
+
+def test_a_longer_pool_changes_no_key_where_its_first_images_are_the_same(keys, sources, tmp_path):
+    save_faces(noise(41, 1), tmp_path / "longer")
+    longer = Sources(sources.data, {"pool": tmp_path / "longer"}, True, 0)
+    assert keys(longer) == keys()
+
+
+def test_another_pool_leaves_base_as_it_is(keys, sources, tmp_path):
+    save_faces(noise(40, 2), tmp_path / "other")
+    other = Sources(sources.data, {"pool": tmp_path / "other"}, True, 0)
+    assert len(keys() & keys(other)) == 2
+
+
+# Planning.
+
+
+def test_arms_that_a_pilot_left_undecided_get_further_seeds_and_base_with_them(sources):
+    third = Arm("supplement", "pool", 0.3)
+    arms, further = [*ARMS, third], {"more_seeds": 2, "more_seeds_arms": ["supplement-0.3-*"]}
+    plain = plan_jobs(arms, sources, PARAMS)
+    more = plan_jobs(arms, sources, PARAMS | further)
+
+    # What the pilot trained stays as it is.
+    assert more[: len(plain)] == plain
+    added = [(job.arm, job.plan.seed) for job in more[len(plain) :]]
+    assert added == [(arm, seed) for seed in (2, 3) for arm in (BASE, third)]
+    assert len(plan_jobs(arms, sources, PARAMS | {"more_seeds": 2})) == 2 * len(plain)
+
+
+def test_a_pattern_of_further_seeds_that_fits_no_arm_is_named(sources):
+    with pytest.raises(StudyError, match="more_seeds_arms: 'replace"):
+        plan_jobs(ARMS, sources, PARAMS | {"more_seeds": 1, "more_seeds_arms": ["replace-*"]})
+
+
+def test_the_control_fewer_steps_has_the_steps_that_a_supplement_takes_on_real_images(sources):
+    fewer = Arm("fewer_steps", share=0.25, control_of="supplement")
+    jobs = plan_jobs([*ARMS, fewer], sources, PARAMS | {"train_steps": 20})
+    steps = {job.arm.kind: job.plan.steps for job in jobs}
+    assert steps == {"base": 20, "supplement": 20, "fewer_steps": 15}
+    assert arm_steps(fewer, 1) == 1
+
+
+@pytest.fixture
+def curated_pool(tmp_path) -> Path:
+    """A pool that the step `blur` alone has judged: it keeps all but the first ten images."""
+    pool, folder = noise(40, 1), tmp_path / "pools" / "pool"
+    save_faces(pool, folder)
+    verdicts = pd.DataFrame({"id": pool.table["id"], "keep": np.arange(40) >= 10})
+    save_single_steps(folder, verdicts.assign(step="blur", score=0.0, reason="", relabel=""))
+    return folder
+
+
+def test_filtered_arms_are_made_from_what_one_step_keeps(sources, curated_pool):
+    arms = [Arm("filtered", "pool", 0.5, only=step) for step in (UNFILTERED, "blur")]
+    filtering = Sources(sources.data, {"pool": curated_pool}, True, 0, ("blur",))
+    unfiltered, blur = plan_jobs(arms, filtering, PARAMS | {"seeds": 1})
+    (plain,) = plan_jobs([SUPPLEMENT], sources, PARAMS | {"seeds": 1})
+
+    # Nothing curated the pool of `sources`, so its supplement is the unfiltered one.
+    assert unfiltered.key == plain.key
+    assert blur.key != plain.key
+
+
+def test_a_filtered_arm_of_a_step_that_did_not_run_is_refused(sources, curated_pool):
+    filtering = Sources(sources.data, {"pool": curated_pool}, True, 0, ("blur", "face"))
+    with pytest.raises(StudyError, match="face.*pool.*filter_arms"):
+        plan_jobs([Arm("filtered", "pool", 0.5, only="face")], filtering, PARAMS)
 
 
 def test_each_classifier_has_its_recipe():
-    assert {name: recipe.name for name, recipe in recipes_of(["s1", "fast"], ["schuermann", "fast"]).items()} == {
+    own = recipes_of(["s1", "fast"], ["schuermann", "fast"])
+    assert {name: recipe.name for name, recipe in own.items()} == {
         "s1": "schuermann",
         "fast": "fast",
     }
-    assert {recipe.name for recipe in recipes_of(["s1", "fast"], ["quick"]).values()} == {"quick"}
-    for classifiers, names, said in (
+    shared = recipes_of(["s1", "fast"], ["quick"])
+    assert {recipe.name for recipe in shared.values()} == {"quick"}
+
+
+@pytest.mark.parametrize(
+    ("classifiers", "names", "message"),
+    [
         (["s1"], ["quick", "fast"], "2 for 1"),
         (["s1", "s1"], ["quick"], "once"),
         (["s1"], ["none"], "no recipe"),
-    ):
-        with pytest.raises(StudyError, match=said):
-            recipes_of(classifiers, names)
+    ],
+)
+def test_recipes_that_do_not_fit_the_classifiers_are_refused(classifiers, names, message):
+    with pytest.raises(StudyError, match=message):
+        recipes_of(classifiers, names)
+
+
+def test_the_table_of_recipes_has_a_column_for_each_classifier():
+    table = recipe_table(["s1", "fast"], ["schuermann", "fast"]).set_index("setting")
+    assert table.loc["epochs"].tolist() == ["250", "8"]
+    assert table.loc["lr_schedule"].tolist() == ["constant", "one_cycle"]
+
+
+# Overviews.
+
+
+def test_the_composition_counts_real_synthetic_and_different_images(sources):
+    arms = [*ARMS, Arm("duplicate", share=0.5, control_of="supplement"), Arm("supplement", "gone")]
+    table = arm_composition(arms, sources).set_index("arm")
+    counted = table.loc[[arm.name for arm in arms[:3]], ["real", "synthetic", "different"]]
+    assert counted.to_numpy().tolist() == [[30, 0, 30], [30, 30, 60], [60, 0, 30]]
+    assert "gone" in table.loc[arms[3].name, "left out"]
+    assert buildable(arms, table.reset_index()) == arms[:3]
+
+
+def test_learning_curves_carry_the_arms_fields_and_designs(finished):
+    folder, _, table = finished
+    curves = learning_curves(folder, table)
+    assert set(ARM_FIELDS) <= set(curves.columns)
+    designs = curves.drop_duplicates("arm").set_index("arm")["design"].to_dict()
+    assert designs == {arm.name: arm.design for arm in ARMS}
+    assert set(curves["seed"]) == {0, 1}
+
+
+def test_a_chart_shows_the_arms_of_one_design_beside_base_and_their_real_controls():
+    duplicate = Arm("duplicate", share=0.5, control_of="supplement")
+    other_share = Arm("duplicate", share=0.2, control_of="supplement")
+    shuffled = Arm("shuffled", "x", 0.5, control_of="supplement")
+    arms = [BASE, Arm("supplement", "x", 0.5), Arm("supplement", "y", 0.5)]
+    every = [*arms, duplicate, other_share, shuffled, Arm("replace", "x", 0.5)]
+    rows = [{"arm": arm.name, "design": arm.design} | asdict(arm) for arm in every]
+    history = pd.DataFrame(rows).assign(classifier="small", accuracy=0.5)
+    charts = beside_controls(history)
+    assert list(charts) == ["supplement-0.5, small", "replace-0.5, small"]
+    shown = set(charts["supplement-0.5, small"]["arm"])
+    assert shown == {arm.name for arm in (*arms, duplicate)}
+    assert list(beside_controls(history[history["kind"] == "base"])) == ["base"]
+
+
+def test_the_report_tells_whether_runs_can_be_repeated():
+    columns = ["device", "precision", "deterministic"]
+    runs = pd.DataFrame([["cpu", "fp32", True], ["cuda", "bf16", False]], columns=columns)
+    assert how_trained(runs) == (
+        "1 runs on cpu in fp32: the same seed gives the same bytes; "
+        "1 runs on cuda in bf16: the same seed gives slightly other numbers"
+    )

@@ -1,4 +1,4 @@
-"""Shapes cover what they should, end where they end, and no part of a face is cut off by the rows that it is drawn in."""
+"""Shapes cover what they should and end where they end; no part of a face is cut off."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,14 @@ def test_cover_is_half_on_the_line():
 
 
 def test_areas_are_those_of_geometry():
-    assert area(ellipse(X, Y, 0.1, -0.2, 0.8, 0.5, EDGE)) == pytest.approx(np.pi * 0.8 * 0.5, rel=0.01)
-    assert area(opening(X, Y, 0, 0.9, (0.1, 0, 0), 0.3, 0.2, EDGE)) == pytest.approx(4 / 3 * 0.9 * 0.5, rel=0.02)  # two parabolic arcs
-    assert area(band(X, Y, 0, 0.9, (0, 0, 0), 0.1, EDGE)) == pytest.approx(4 / 3 * 0.9 * 0.2, rel=0.02)
+    circle = area(ellipse(X, Y, 0.1, -0.2, 0.8, 0.5, EDGE))
+    assert circle == pytest.approx(np.pi * 0.8 * 0.5, rel=0.01)
+
+    # Two parabolic arcs each.
+    lens = area(opening(X, Y, 0, 0.9, (0.1, 0, 0), 0.3, 0.2, EDGE))
+    assert lens == pytest.approx(4 / 3 * 0.9 * 0.5, rel=0.02)
+    straight = area(band(X, Y, 0, 0.9, (0, 0, 0), 0.1, EDGE))
+    assert straight == pytest.approx(4 / 3 * 0.9 * 0.2, rel=0.02)
 
 
 @pytest.mark.parametrize("thin", [0.0, 0.003])
@@ -50,15 +55,28 @@ def test_rows_that_are_left_out_would_not_change(px, zoom, monkeypatch):
 
 
 def face(**units):
-    rest = {"mouth_y": 0.68, "mouth_width": 0.35, "lip_thick": 0.08, "rest_mouth": 0.0, "parted": 0.0}
+    """Place the mouth of a face at rest but for some action units."""
+    rest = {
+        "mouth_y": 0.68,
+        "mouth_width": 0.35,
+        "lip_thick": 0.08,
+        "rest_mouth": 0.0,
+        "parted": 0.0,
+    }
     return mouth_shape(rest | {f"au{n}": 0.0 for n in (9, 12, 15, 16, 20, 23, 26)} | units)
 
 
 def test_mouths_move_as_their_action_units_say():
     rest = face()
-    assert face(au12=1.0)["lift"] > rest["lift"] > face(au15=1.0)["lift"]  # corners up, corners down
-    assert face(au12=1.0)["width"] > rest["width"] and face(au20=1.0)["width"] > rest["width"] > face(au26=1.0)["width"]
+    smile, sad, stretched, dropped = (face(**{f"au{n}": 1.0}) for n in (12, 15, 20, 26))
+
+    # Corners up and down, width, and pressed lips.
+    assert smile["lift"] > rest["lift"] > sad["lift"]
+    assert smile["width"] > rest["width"]
+    assert stretched["width"] > rest["width"] > dropped["width"]
     assert face(au23=1.0)["lips"] < 0.5 * rest["lips"]
+
+    # An open mouth: round in surprise, flat in fear.
     surprised, afraid = face(au26=1.0), face(au26=1.0, au20=1.0)
     height = [one["above"] + one["below"] for one in (rest, afraid, surprised)]
     assert height[0] == 0 and height[0] < height[1] < height[2]

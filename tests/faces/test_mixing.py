@@ -1,133 +1,166 @@
-"""Arms: S1's own counts, nested supplements, controls of the same size, nothing from outside."""
+"""Training sets of arms: S1's own counts, nested supplements, controls of one size, no leaks."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.faces.arms import Arm, plan_arms
-from lib.faces.faceset import CLASSES, FaceSet, concat
+from lib.faces.classes import EMOTIONS
+from lib.faces.faceset import FaceSet, concat
 from lib.faces.mixing import build_arm, stratified, synthetic_count
 from lib.study.errors import StudyError
 
 PARAMS = {
-    "pools": ["a", "b"], "arm_pools": [], "only_arms": [], "controls": ["duplicate", "shuffled", "subset", "extra"],
+    "pools": ["a", "b"],
+    "arm_pools": [],
+    "only_arms": [],
+    "controls": ["duplicate", "shuffled", "subset", "extra", "fewer_steps"],
+    "train_steps": 100,
     "supplement_shares": [0.2, 0.15025],
-    "replace_shares": [0.5], "synthetic_multiples": [1.0], "scarce_shares": [0.25], "balance": True, "staged_shares": [],
+    "replace_shares": [0.5],
+    "synthetic_multiples": [1.0],
+    "scarce_shares": [0.25],
+    "balance": True,
+    "staged_shares": [],
     "reversed_shares": [],
-    "weighted_shares": [], "synthetic_weights": [0.5], "split_norm_shares": [], "filter_arms": [],
-}  # fmt: skip
+    "weighted_shares": [],
+    "synthetic_weights": [0.5],
+    "auxiliary_norm_shares": [],
+    "filter_arms": [],
+}
 
 
 def faces(n: int, source: str, *, seed: int = 0) -> FaceSet:
-    """Images whose first pixel is their number; classes in turn."""
+    """Noise images; classes in turn."""
     images = np.random.default_rng(seed).integers(0, 256, (n, 8, 8)).astype(np.uint8)
     table = pd.DataFrame(
-        {"id": [f"{source}{i}" for i in range(n)], "class": [CLASSES[i % 7] for i in range(n)], "split": "train", "source": source}
+        {
+            "id": [f"{source}{i}" for i in range(n)],
+            "class": [EMOTIONS[i % 7] for i in range(n)],
+            "split": "train",
+            "source": source,
+        }
     )
     return FaceSet(images, table)
 
 
-REAL, POOLS = faces(70, "real"), {"a": faces(140, "synthetic", seed=1), "b": faces(140, "synthetic", seed=2)}
+REAL = faces(70, "real")
+POOLS = {"a": faces(140, "synthetic", seed=1), "b": faces(140, "synthetic", seed=2)}
 
 
-def build(name: str, seed: int = 0, **more) -> FaceSet:
-    arm = next(arm for arm in plan_arms(PARAMS) if arm.name == name)
-    return build_arm(arm, REAL, POOLS, seed=seed, **more)
+def build(arm: Arm, real: FaceSet = REAL, pools: dict = POOLS, seed: int = 0, **more) -> FaceSet:
+    return build_arm(arm, real, pools, seed=seed, **more)
+
+
+def supplement(share: float = 0.2) -> FaceSet:
+    return build(Arm("supplement", "a", share))
+
+
+def pixels(images) -> list[bytes]:
+    return [image.tobytes() for image in images]
+
+
+def with_few_of_class_1() -> FaceSet:
+    """Real images: 10 of each class, but 2 of the second."""
+    few = REAL.select(np.flatnonzero(REAL.labels == 1)[:2])
+    return concat([REAL.select(REAL.labels != 1), few])
 
 
 def test_s1s_shares_give_s1s_counts():
-    assert [synthetic_count(28_821, share) for share in (0.0712, 0.1178, 0.15025)] == [2209, 3848, 5096]
-
-
-def test_arms_are_named_as_sentences_and_once():
-    names = [arm.name for arm in plan_arms(PARAMS)]
-    assert names[0] == "base" and len(set(names)) == len(names)
-    for name in ("supplement-0.1502-a", "shuffled-0.2-b", "duplicate-0.2", "extra-0.1502", "replace-0.5-a", "subset-0.5", "synthetic-1x-b",
-                 "synthetic-1x-a-shuffled", "scarce-0.25", "scarce-0.25-b", "balance-a"):  # fmt: skip
-        assert name in names
-
-
-def test_without_controls_there_are_none():
-    kinds = {arm.kind for arm in plan_arms(PARAMS | {"controls": [], "scarce_shares": []})}
-    assert kinds == {"base", "supplement", "replace", "synthetic", "balance"}
-
-
-def test_named_pools_alone_are_used():
-    assert {arm.pool for arm in plan_arms(PARAMS | {"arm_pools": ["b"]})} == {"", "b"}
-
-
-def test_only_the_arms_that_are_asked_for_run_and_base():
-    asked = [arm.name for arm in plan_arms(PARAMS | {"only_arms": ["synthetic-1x-?", "*-0.2-a"]})]
-    assert asked == ["base", "supplement-0.2-a", "shuffled-0.2-a", "synthetic-1x-a", "synthetic-1x-b"]
-    with pytest.raises(StudyError, match="'balanced-.' fits none of the arms base, "):
-        plan_arms(PARAMS | {"only_arms": ["balanced-*"]})
+    counts = [synthetic_count(28_821, share) for share in (0.0712, 0.1178, 0.15025)]
+    assert counts == [2209, 3848, 5096]
 
 
 def test_a_supplement_is_all_real_images_and_the_first_synthetic_ones():
-    arm = build("supplement-0.2-a")
-    n = synthetic_count(70, 0.2)
+    arm, n = supplement(), synthetic_count(70, 0.2)
     assert len(arm) == 70 + n
     np.testing.assert_array_equal(arm.images[:70], REAL.images)
     np.testing.assert_array_equal(arm.images[70:], POOLS["a"].images[:n])
-    smaller = build("supplement-0.1502-a")
+    smaller = supplement(0.15025)
     np.testing.assert_array_equal(smaller.images, arm.images[: len(smaller)])
 
 
-@pytest.mark.parametrize("control", ["duplicate-0.2", "shuffled-0.2-a"])
+@pytest.mark.parametrize(
+    "control",
+    [
+        Arm("duplicate", share=0.2, control_of="supplement"),
+        Arm("shuffled", "a", 0.2, control_of="supplement"),
+    ],
+    ids=lambda arm: arm.kind,
+)
 def test_controls_have_the_size_of_what_they_control(control):
-    assert len(build(control)) == len(build("supplement-0.2-a"))
+    assert len(build(control)) == len(supplement())
 
 
-def test_the_fewer_control_is_the_real_images_alone_and_only_where_steps_are_equal():
-    asked = PARAMS | {"controls": ["fewer"], "supplement_shares": [0.2]}
-    (arm,) = [arm for arm in plan_arms(asked | {"train_steps": 100}) if arm.kind == "fewer"]
-    assert arm.name == "fewer-0.2" and build_arm(arm, REAL, {}, seed=0).digest() == REAL.digest()
-    assert not [arm for arm in plan_arms(asked | {"train_steps": 0}) if arm.kind == "fewer"]
+def test_the_fewer_steps_control_is_the_real_images_alone():
+    arm = Arm("fewer_steps", share=0.2, control_of="supplement")
+    assert build(arm, pools={}).digest() == REAL.digest()
 
 
-def test_the_extra_control_adds_real_images_and_says_how_many_it_lacks():
-    extra = faces(20, "held", seed=3)
-    assert len(build("extra-0.2", extra=extra)) == len(build("supplement-0.2-a"))
-    with pytest.raises(StudyError, match="needs 18 images.*holds 5.*drawn_extra|needs 18 images.*drawn_extra.*holds 5"):
-        build("extra-0.2", extra=faces(5, "held"))
+def test_the_extra_control_adds_real_images_and_names_how_many_it_lacks():
+    arm = Arm("extra", share=0.2, control_of="supplement")
+    assert len(build(arm, extra=faces(20, "held", seed=3))) == len(supplement())
+    with pytest.raises(StudyError, match="needs 18 images.*drawn_extra.*holds 5"):
+        build(arm, extra=faces(5, "held"))
 
 
 def test_duplicates_are_real_images_each_once_before_any_twice():
-    arm = build_arm(Arm("duplicate-0.75", "duplicate", share=0.75, control_of="supplement"), REAL, {}, seed=0)
-    counts = pd.Series([image.tobytes() for image in arm.images]).value_counts()
+    arm = build(Arm("duplicate", share=0.75, control_of="supplement"), pools={})
+    counts = pd.Series(pixels(arm.images)).value_counts()
     assert len(arm) == 280 and set(counts) == {4}
-    assert set(counts.index) == {image.tobytes() for image in REAL.images}
+    assert set(counts.index) == set(pixels(REAL.images))
 
 
 def test_shuffled_images_keep_their_class_counts_and_lose_their_labels():
-    arm, plain = build("synthetic-1x-a-shuffled"), build("synthetic-1x-a")
+    arm = build(Arm("shuffled", "a", 1.0, control_of="synthetic"))
+    plain = build(Arm("synthetic", "a", 1.0))
     np.testing.assert_array_equal(arm.images, plain.images)
     assert arm.counts().equals(plain.counts())
     assert (arm.labels == plain.labels).mean() < 0.5
 
 
 def test_replace_keeps_the_total_and_shares_its_real_images_with_its_control():
-    arm, control = build("replace-0.5-a"), build("subset-0.5")
+    arm = build(Arm("replace", "a", 0.5))
+    control = build(Arm("subset", share=0.5, control_of="replace"))
     assert len(arm) == 70 and len(control) == 35
     np.testing.assert_array_equal(arm.images[:35], control.images)
     np.testing.assert_array_equal(arm.images[35:], POOLS["a"].images[:35])
 
 
 def test_scarce_fills_up_to_the_full_amount():
-    assert len(build("scarce-0.25")) == 18 and len(build("scarce-0.25-a")) == 70
+    assert len(build(Arm("subset", share=0.25, control_of="scarce"))) == 18
+    assert len(build(Arm("scarce", "a", 0.25))) == 70
 
 
 def test_balance_brings_every_class_to_the_largest():
-    real = REAL.select(REAL.labels != 1)
-    real = concat([real, REAL.select(np.flatnonzero(REAL.labels == 1)[:2])])
-    arm = build_arm(Arm("balance-a", "balance", "a"), real, POOLS, seed=0)
+    arm = build(Arm("balance", "a"), with_few_of_class_1())
     assert set(arm.counts()) == {10}
-    added = arm.table["id"].str.startswith("a/")
-    assert set(arm.table.loc[added, "class"]) == {CLASSES[1]} and added.sum() == 8
+    added = arm.table["source"] == "synthetic"
+    assert set(arm.table.loc[added, "class"]) == {EMOTIONS[1]} and added.sum() == 8
+
+
+def test_balance_has_controls_of_its_size():
+    real = with_few_of_class_1()
+    arms = [arm for arm in plan_arms(PARAMS) if "balance" in (arm.kind, arm.control_of)]
+    built = {arm.name: build(arm, real) for arm in arms}
+    assert set(built) == {
+        "duplicate-balance",
+        "balance-a",
+        "balance-a-shuffled",
+        "balance-b",
+        "balance-b-shuffled",
+    }
+    assert {len(part) for part in built.values()} == {70}
+    oversampled = built["duplicate-balance"]
+    assert set(oversampled.counts()) == {10}
+    assert set(pixels(oversampled.images)) == set(pixels(real.images))
 
 
 def test_the_seed_governs_what_is_drawn():
-    assert build("subset-0.5").digest() == build("subset-0.5").digest() != build("subset-0.5", seed=1).digest()
+    arm = Arm("subset", share=0.5, control_of="replace")
+    assert build(arm).digest() == build(arm).digest() != build(arm, seed=1).digest()
 
 
 def test_stratified_keeps_class_shares():
@@ -139,84 +172,95 @@ def test_stratified_keeps_class_shares():
 
 
 def test_no_arm_holds_an_image_from_elsewhere():
-    known = {image.tobytes() for part in (REAL, *POOLS.values()) for image in part.images}
+    known = {image for part in (REAL, *POOLS.values()) for image in pixels(part.images)}
     for arm in plan_arms(PARAMS | {"controls": ["duplicate", "shuffled", "subset"]}):
-        built = build_arm(arm, REAL, POOLS, seed=0)
-        assert {image.tobytes() for image in built.images} <= known
+        built = build(arm)
+        assert set(pixels(built.images)) <= known
         assert built.table["id"].is_unique
 
 
-def test_a_pool_too_small_or_missing_is_said_with_both_numbers():
-    with pytest.raises(StudyError, match="supplement-0.5-a.*needs 70 images.*pool a holds 10.*pool_images"):
-        build_arm(Arm("supplement-0.5-a", "supplement", "a", 0.5), REAL, {"a": POOLS["a"].select(np.arange(10))}, seed=0)
+def test_a_pool_too_small_or_missing_is_named_with_both_numbers():
+    small = {"a": POOLS["a"].select(np.arange(10))}
+    message = "supplement-0.5-a.*needs 70 images.*pool a holds 10.*pool_images"
+    with pytest.raises(StudyError, match=message):
+        build(Arm("supplement", "a", 0.5), pools=small)
     with pytest.raises(StudyError, match="'c' is not there; there are a, b"):
-        build_arm(Arm("synthetic-1x-c", "synthetic", "c", 1.0), REAL, POOLS, seed=0)
+        build(Arm("synthetic", "c", 1.0))
+    with pytest.raises(StudyError, match="synthetic share of 1.*synthetic_multiples"):
+        build(Arm("supplement", "a", 1.0))
 
 
-def test_shares_of_variants_bring_their_plain_supplements_and_controls():
-    arms = plan_arms(
-        PARAMS | {"supplement_shares": [0.2], "staged_shares": [0.5, 0.2], "weighted_shares": [0.5], "synthetic_weights": [0.25, 1.0]}
-    )
-    names = [arm.name for arm in arms]
-    assert len(set(names)) == len(names)
-    for name in ("supplement-0.5-a", "duplicate-0.5", "shuffled-0.5-b", "staged-0.2-a", "staged-0.5-b-shuffled", "weighted-0.5-at-0.25-a",
-                 "weighted-0.5-at-1-b-shuffled"):  # fmt: skip
-        assert name in names
-    assert not any(name.startswith("reversed") or "only" in name for name in names)
+def test_later_generations_are_pools_of_their_own():
+    pools = POOLS | {"a-generation2": faces(140, "synthetic", seed=5)}
+    arm = build(Arm("supplement", "a", 0.2, generation=2), pools=pools)
+    np.testing.assert_array_equal(arm.images[70:], pools["a-generation2"].images[:18])
+    assert arm.table["id"].iloc[70] == "a-generation2/synthetic0"
+    with pytest.raises(StudyError, match="pool 'a-generation3' is not there"):
+        build(Arm("supplement", "a", 0.2, generation=3), pools=pools)
 
 
-@pytest.mark.parametrize("kind", ["staged", "reversed", "weighted", "splitnorm"])
-def test_variants_hold_the_images_of_the_plain_supplement(kind):
-    variant = build_arm(Arm("v", kind, "a", 0.2, weight=0.25), REAL, POOLS, seed=0)
-    np.testing.assert_array_equal(variant.images, build("supplement-0.2-a").images)
-    column, real, synthetic = {"staged": ("stage_end", 1, 0.2), "reversed": ("stage_end", 0.8, 1), "weighted": ("weight", 1, 0.25),
-                               "splitnorm": ("norm_group", 0, 1)}[kind]  # fmt: skip
+@pytest.mark.parametrize("kind", ["supplement", "synthetic"])
+def test_a_pool_of_other_classes_is_refused(kind):
+    other = replace(POOLS["a"], classes=(*EMOTIONS, "contempt"))
+    with pytest.raises(StudyError, match="pool a has the classes .*contempt, the real images"):
+        build(Arm(kind, "a", 0.5), pools={"a": other})
+
+
+def test_arms_of_other_classes_keep_them():
+    names = np.array(["cat", "dog"])[np.arange(70) % 2]
+    real = FaceSet(REAL.images, REAL.table.assign(**{"class": names}), ("cat", "dog"))
+    pool = real.with_columns(source="synthetic")
+    params = PARAMS | {"pools": ["a"], "controls": ["duplicate", "shuffled", "subset"]}
+    for arm in plan_arms(params):
+        assert build(arm, real, {"a": pool}).classes == ("cat", "dog"), arm.name
+
+
+@pytest.mark.parametrize(
+    "kind, column, real, synthetic",
+    [
+        ("staged", "stage_end", 1, 0.2),
+        ("reversed", "stage_end", 0.8, 1),
+        ("weighted", "weight", 1, 0.25),
+        ("auxiliary_norm", "norm_group", 0, 1),
+    ],
+)
+def test_variants_hold_the_images_of_the_plain_supplement(kind, column, real, synthetic):
+    variant = build(Arm(kind, "a", 0.2, weight=0.25))
+    np.testing.assert_array_equal(variant.images, supplement().images)
     assert variant.table[column].iloc[:70].unique() == pytest.approx([real], abs=0.005)
     assert variant.table[column].iloc[70:].unique() == pytest.approx([synthetic], abs=0.005)
 
 
 def test_a_shuffled_variant_is_trained_like_the_variant():
-    plain, shuffled = (build_arm(Arm("v", *kind, weight=0.25), REAL, POOLS, seed=0)
-                       for kind in (("weighted", "a", 0.2), ("shuffled", "a", 0.2, "weighted")))  # fmt: skip
+    plain = build(Arm("weighted", "a", 0.2, weight=0.25))
+    shuffled = build(Arm("shuffled", "a", 0.2, "weighted", weight=0.25))
     np.testing.assert_array_equal(plain.table["weight"], shuffled.table["weight"])
-    assert (plain.labels[:70] == shuffled.labels[:70]).all() and (plain.labels[70:] != shuffled.labels[70:]).any()
+    assert (plain.labels[:70] == shuffled.labels[:70]).all()
+    assert (plain.labels[70:] != shuffled.labels[70:]).any()
 
 
-def test_filter_arms_take_the_first_images_that_one_step_keeps():
+def test_filtered_arms_take_the_first_images_that_one_step_keeps():
     params = PARAMS | {"filter_arms": ["blur"], "supplement_shares": [0.2]}
-    arms = {arm.name: arm for arm in plan_arms(params) if arm.kind == "filtered"}
-    assert set(arms) == {f"supplement-0.2-{pool}-only_{step}" for pool in "ab" for step in ("none", "blur")}
-    pools = POOLS | {"a-only_none": POOLS["a"], "a-only_blur": POOLS["a"].select(np.arange(1, 140, 2))}
-    none, blur = (build_arm(arms[f"supplement-0.2-a-only_{step}"], REAL, pools, seed=0) for step in ("none", "blur"))
-    assert len(none) == len(blur) and none.digest() == build("supplement-0.2-a").digest()
+    arms = [arm for arm in plan_arms(params) if arm.kind == "filtered"]
+    assert {(arm.pool, arm.only) for arm in arms} == {
+        (pool, step) for pool in "ab" for step in ("none", "blur")
+    }
+    kept = POOLS["a"].select(np.arange(1, 140, 2))
+    pools = POOLS | {"a-only_none": POOLS["a"], "a-only_blur": kept}
+    none = build(Arm("filtered", "a", 0.2, only="none"), pools=pools)
+    blur = build(Arm("filtered", "a", 0.2, only="blur"), pools=pools)
+    assert len(none) == len(blur) and none.digest() == supplement().digest()
     assert list(blur.table["id"].iloc[70:73]) == ["a/synthetic1", "a/synthetic3", "a/synthetic5"]
+    with pytest.raises(StudyError, match="no verdicts of the step 'face' alone on pool a"):
+        build(Arm("filtered", "a", 0.2, only="face"), pools=pools)
 
 
 def test_scarce_subsets_lie_in_one_another():
-    real = FaceSet(REAL.images, REAL.table.assign(**{"class": np.repeat(CLASSES, [1, 2, 7, 10, 15, 15, 20])}))
+    uneven = np.repeat(EMOTIONS, [1, 2, 7, 10, 15, 15, 20])
+    real = REAL.with_columns(**{"class": uneven})
     shares = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 1.0]
-    subsets = [build_arm(Arm("scarce", "subset", share=share, control_of="scarce"), real, {}, seed=3) for share in shares]
+    arms = [Arm("subset", share=share, control_of="scarce") for share in shares]
+    subsets = [build(arm, real, {}, seed=3) for arm in arms]
     assert [len(subset) for subset in subsets] == [round(share * 70) for share in shares]
     for small, large in zip(subsets, subsets[1:]):
         assert set(small.table["id"]) <= set(large.table["id"])
-    params = PARAMS | {"scarce_shares": shares}
-    assert {arm.name for arm in plan_arms(params) if arm.name.startswith("scarce")} == {
-        f"scarce-{share:g}{pool}" for share in shares[:-1] for pool in ("", "-a", "-b")}  # fmt: skip
-
-
-def test_balance_has_controls_of_its_size():
-    real = concat([REAL.select(REAL.labels != 1), REAL.select(np.flatnonzero(REAL.labels == 1)[:2])])
-    arms = {arm.name: build_arm(arm, real, POOLS, seed=0) for arm in plan_arms(PARAMS) if "balance" in arm.name}
-    assert set(arms) == {"duplicate-balance", "balance-a", "balance-a-shuffled", "balance-b", "balance-b-shuffled"}
-    assert {len(faces) for faces in arms.values()} == {70}
-    oversampled = arms["duplicate-balance"]
-    assert set(oversampled.counts()) == {10} and {image.tobytes() for image in oversampled.images} == {
-        image.tobytes() for image in real.images
-    }
-
-
-def test_shares_whose_names_would_clash_are_refused():
-    with pytest.raises(StudyError, match="supplement-0.1502-a.*0.15025 and 0.1502"):
-        plan_arms(PARAMS | {"staged_shares": [0.1502], "controls": []})
-    with pytest.raises(StudyError, match="synthetic share of 1.*synthetic_multiples"):
-        build_arm(Arm("supplement-1-a", "supplement", "a", 1.0), REAL, POOLS, seed=0)

@@ -15,8 +15,11 @@ NOISE = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
 
 
 def packed(picture, kind="PNG", **options) -> bytes:
+    """Encode an image, or an array of one."""
+    if not isinstance(picture, Image.Image):
+        picture = Image.fromarray(picture)
     buffer = io.BytesIO()
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(buffer, kind, **options)
+    picture.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -71,14 +74,20 @@ def test_sixteen_bits_are_scaled_not_cut():
 
 def test_luma_and_exchanged_channels():
     red = packed(np.full((2, 2, 3), (200, 0, 0), np.uint8))
-    assert decode_grey(red, "a")[0, 0] == round(0.299 * 200) and decode_grey(red, "a", grey="bgr")[0, 0] == round(0.114 * 200)
+    assert decode_grey(red, "a")[0, 0] == round(0.299 * 200)
+    assert decode_grey(red, "a", grey="bgr")[0, 0] == round(0.114 * 200)
     assert (decode_grey(packed(RAMP), "a", grey="bgr") == RAMP).all()
     with pytest.raises(StudyError, match="'mean' is unknown; there are luma, bgr"):
         decode_grey(red, "a", grey="mean")
 
 
 @pytest.mark.parametrize(
-    "data, message", [(b"no picture", "not a picture"), (b"", "not a picture"), (packed(NOISE)[:-200], "damaged or cut off")]
+    "data, message",
+    [
+        (b"no picture", "not a picture"),
+        (b"", "not a picture"),
+        (packed(NOISE)[:-200], "damaged or cut off"),
+    ],
 )
 def test_bad_files_are_named(data, message):
     with pytest.raises(StudyError, match=f"face.png: .*{message}"):

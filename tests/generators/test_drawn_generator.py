@@ -1,26 +1,34 @@
-"""Drawn and ready-made pools: what the study plants in them is what it says."""
+"""Drawn and ready-made pools: their known properties are what their settings say."""
 
+import json
+
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from lib.faces.faceset import CLASSES, FaceSet
-from lib.generators import drawn, folder
+from lib.faces.classes import EMOTIONS
+from lib.faces.faceset import FaceSet
+from lib.generators import folder
+from lib.generators.contract import make_generator
+from lib.generators.drawn import DrawnGenerator
+from lib.generators.pools import make_pool, plan_pool
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
+FOLDER = {"generator": "folder", "pool": "folder", "pool_images": 0}
 
-def pool_of(name, n=350):
-    from lib.generators.contract import make_generator
-    from lib.generators.pools import plan_pool
 
+def pool_of(name, n=350, classes=EMOTIONS):
     params = load_params("quick", pool=name) | {"pool_images": n}
-    return make_generator(params).sample(*plan_pool(params))
+    generator = make_generator(params, classes)
+    return generator.sample(*plan_pool(params, classes))
 
 
 def test_the_faithful_pool_has_right_labels_and_a_new_person_an_image():
     table = pool_of("drawn-faithful").table
-    assert (table["class"] == table["true_class"]).all() and table["identity"].is_unique
+    assert (table["class"] == table["true_class"]).all()
+    assert table["identity"].is_unique
 
 
 def test_the_narrow_pool_draws_from_eight_people():
@@ -29,39 +37,102 @@ def test_the_narrow_pool_draws_from_eight_people():
 
 def test_the_mislabelled_pool_has_the_stated_share_of_wrong_labels():
     table = pool_of("drawn-mislabelled").table
-    assert abs((table["class"] != table["true_class"]).mean() - 0.6) < 0.08  # three standard errors of 350
+    share = (table["class"] != table["true_class"]).mean()
+    assert abs(share - 0.6) < 0.08  # three standard errors of 350
 
 
-def test_a_drawn_image_depends_on_its_label_and_seed_alone():
-    generator, labels, seeds = drawn.Drawn(), np.arange(7), np.arange(7) + 10**12
-    assert np.array_equal(generator.sample(labels, seeds).images[4:5], generator.sample(labels[4:5], seeds[4:5]).images)
+def test_a_drawn_image_depends_on_its_class_and_seed_alone():
+    seeds = np.arange(7) + 10**12
+    every = DrawnGenerator(px=48, classes=EMOTIONS).sample(np.arange(7), seeds)
+    some = DrawnGenerator(px=48, classes=("fear", "neutral")).sample(np.array([1]), seeds[4:5])
+    assert EMOTIONS[4] == "neutral"
+    assert np.array_equal(every.images[4:5], some.images)
+
+
+def test_a_pool_of_some_emotions_states_and_draws_no_others():
+    classes = ("fear", "happy", "sad")
+    pool = pool_of("drawn-mislabelled", 90, classes)
+    assert pool.classes == classes
+    assert pool.counts().tolist() == pytest.approx([30, 30, 30], abs=20)  # wrong labels move some
+    assert set(pool.table["true_class"]) == set(pool.table["class"]) == set(classes)
+
+
+def test_classes_that_cannot_be_drawn_are_named():
+    with pytest.raises(StudyError, match="cannot show 'contempt'; they show angry, .*surprise"):
+        pool_of("drawn-faithful", classes=("angry", "contempt"))
 
 
 @pytest.fixture
 def ready_made():
     names = ["fear/10.png", "happy/9.png", "sad/new.png", "fear/img_2.png"]
     table = pd.DataFrame(
-        {"id": names, "class": [name.split("/")[0] for name in names], "split": "train", "source": "synthetic", "file": names}
+        {
+            "id": names,
+            "class": [name.split("/")[0] for name in names],
+            "split": "train",
+            "source": "synthetic",
+            "file": names,
+            "seed": np.arange(4),
+        }
     )
     images = np.arange(4, dtype=np.uint8)[:, None, None] * np.ones((1, 8, 8), np.uint8)
     return FaceSet(images, table)
 
 
+def write_pictures(place, names):
+    for name in names:
+        (place / name).parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(place / name), np.full((8, 8), 100, np.uint8))
+
+
 def test_ready_made_images_come_in_order_of_generation(ready_made):
-    faces = ready_made
-    assert folder.generation_order(faces.table["file"]).tolist() == [3, 1, 0, 2]
+    assert folder.generation_order(ready_made.table["file"]).tolist() == [3, 1, 0, 2]
 
 
 def test_ready_made_images_keep_their_labels(ready_made, tmp_path):
-    from lib.generators.pools import make_pool
-
-    faces = ready_made
-    generator = folder.Folder(FaceSet(faces.images, faces.table.assign(seed=np.arange(4))), "there")
-    pool = make_pool(generator, {"generator": "folder", "pool": "folder", "pool_images": 0}, tmp_path)
-    assert pool.table["class"].tolist() == ["fear", "happy", "sad", "fear"] and np.array_equal(pool.images, faces.images)
-    with pytest.raises(StudyError, match="9 images asked for, 4 there"):
-        make_pool(generator, {"generator": "folder", "pool": "folder", "pool_images": 9}, tmp_path / "more")
-    with pytest.raises(StudyError, match=f"image 0 is fear, not {CLASSES[0]}"):
+    generator = folder.FolderGenerator(ready_made, "there")
+    pool = make_pool(generator, FOLDER, tmp_path)
+    assert pool.table["class"].tolist() == ["fear", "happy", "sad", "fear"]
+    assert np.array_equal(pool.images, ready_made.images)
+    with pytest.raises(StudyError, match=f"image 0 is fear, not {EMOTIONS[0]}"):
         generator.sample(np.array([0]), np.array([0]))
+
+
+def test_more_ready_made_images_than_there_are_is_named(ready_made, tmp_path):
+    generator = folder.FolderGenerator(ready_made, "there")
+    with pytest.raises(StudyError, match="9 images asked for, 4 there"):
+        make_pool(generator, FOLDER | {"pool_images": 9}, tmp_path)
+    with pytest.raises(StudyError, match="9 images asked for, 4 there"):
+        generator.sample(np.array([0]), np.array([8]))
     with pytest.raises(StudyError, match="--synthetic PATH"):
-        folder.read_folder("")
+        folder.read_folder("", EMOTIONS)
+
+
+def test_ready_made_images_have_the_class_list_of_the_real_faces(tmp_path):
+    write_pictures(tmp_path, ["happy/2.png", "sad/1.png"])
+    generator = folder.read_folder(str(tmp_path), ("fear", "happy", "sad"))
+    assert generator.classes == ("fear", "happy", "sad")
+    assert generator.ready_made_labels.tolist() == [2, 1]
+    assert generator.facts()["learnt_from"]["kind"] == "external"
+
+
+def test_ready_made_images_of_emotions_that_are_not_studied_are_left_out(tmp_path, capsys):
+    write_pictures(tmp_path, ["happy/2.png", "sad/1.png", "fear/3.png"])
+    generator = folder.read_folder(str(tmp_path), ("fear", "happy"))
+    assert generator.faces.table["class"].tolist() == ["happy", "fear"]
+    announced = capsys.readouterr().out
+    assert "left out" in announced and "sad (1)" in announced
+
+
+def test_a_folder_that_names_no_class_is_named_with_the_classes_there_are(tmp_path):
+    write_pictures(tmp_path, ["happy/2.png", "cat/1.png"])
+    with pytest.raises(StudyError, match="cat.*Classes are fear, happy"):
+        folder.read_folder(str(tmp_path), ("fear", "happy"))
+
+
+def test_a_pool_records_its_classes_and_that_it_learnt_from_elsewhere(tmp_path):
+    generator = DrawnGenerator(px=16, classes=("fear", "happy"))
+    facts = json.loads(generator.save(tmp_path).read_text())
+    assert facts["classes"] == ["fear", "happy"]
+    external = {"kind": "external", "images": 0, "digest": "", "class_counts": []}
+    assert facts["learnt_from"] == external

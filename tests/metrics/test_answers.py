@@ -1,67 +1,134 @@
 """The answer of a study in sentences."""
 
+from dataclasses import asdict, replace
+
 import pandas as pd
+import pytest
 
-from lib.metrics.answers import answers, other_answers, tally
+from lib.faces.arms import UNFILTERED, Arm
+from lib.metrics.answers import question_sentences, study_answer, supplement_sentences
+from lib.metrics.contrasts import BASE
 from lib.metrics.findings import pool_verdicts
+from lib.metrics.wording import tally
+
+DCGAN, DIFFUSION = (Arm("synthetic", pool, 1.0) for pool in ("dcgan", "diffusion"))
+SUPPLEMENT = Arm("supplement", "dcgan", 0.5)
+FEWER = Arm("fewer_steps", share=0.5, control_of="supplement")
 
 
-def effects(*rows):
-    fixed = {
-        "classifier": "small",
-        "low": -0.02,
-        "high": 0.02,
-        "n_seeds": 5,
-        "n_images": 100,
-        "smallest_visible": 0.02,
-        "advice": "9 more runs",
-        "p_holm": 0.5,
-    }
-    names = ("reference", "arm", "role", "difference", "verdict")
-    return pd.DataFrame([fixed | dict(zip(names, row)) for row in rows])
+def row(reference: Arm, arm: Arm, difference: float, verdict: str) -> dict:
+    """A row of the table of effects."""
+    numbers = {"low": difference - 0.01, "high": difference + 0.01, "p_holm": 0.5}
+    counts = {"n_seeds": 5, "n_images": 100, "generations": 1}
+    power = {"minimum_detectable_effect": 0.02, "sample_size": "9 more runs"}
+    names = {"reference": reference.name, "arm": arm.name, "classifier": "small"}
+    fields = asdict(arm) | {"reference_kind": reference.kind, "difference": difference}
+    role = "base" if reference == BASE else "control"
+    return {**names, **fields, **numbers, **counts, **power, "role": role, "verdict": verdict}
 
 
-ALONE = ("base", "synthetic-1x-dcgan", "base", -0.3, "hurts")
-BETTER = ("base", "synthetic-1x-diffusion", "base", -0.2, "hurts")
-SHUFFLED = ("base", "synthetic-1x-dcgan-shuffled", "base", 0.4, "helps")
+def effects(*rows: dict) -> pd.DataFrame:
+    return pd.DataFrame(rows)
 
 
 def test_the_best_pool_is_named_and_all_are_counted_but_controls():
-    (sentence,) = other_answers(effects(ALONE, BETTER, SHUFFLED))
-    assert "diffusion hurts, −20.0 points" in sentence and sentence.endswith("; both hurt.")
-
-
-def test_scarce_arms_are_read_against_as_few_real_faces_and_filters_against_no_filter():
+    shuffled = replace(DCGAN, kind="shuffled", control_of="synthetic")
     table = effects(
-        ("base", "scarce-0.1-a", "base", -0.1, "hurts"), ("scarce-0.1", "scarce-0.1-a", "control", 0.05, "helps"),
-        ("base", "supplement-0.5-a-only_face", "base", 0.01, "undecided"),
-        ("base", "supplement-0.5-a-only_none", "base", 0.01, "undecided"),
-        ("supplement-0.5-a-only_none", "supplement-0.5-a-only_face", "control", 0.0, "equivalent"),
-    )  # fmt: skip
-    scarce, filtered = other_answers(table)
-    assert "a helps, +5.0 points" in scarce
-    assert "a-only_face is equivalent" in filtered and "at best" not in filtered
+        row(BASE, DCGAN, -0.3, "hurts"),
+        row(BASE, DIFFUSION, -0.2, "hurts"),
+        row(BASE, shuffled, 0.4, "helps"),
+    )
+    (sentence,) = question_sentences(table)
+    assert "at best −20.0 points of accuracy (95 % interval −21.0 to −19.0)" in sentence
+    assert "with diffusion (5 seeds, 100 test images)" in sentence
+    assert sentence.endswith("; both hurt.")
 
 
-def test_added_faces_are_also_read_against_as_many_steps_on_real_faces_alone():
+def test_scarce_arms_are_compared_with_as_few_real_faces():
+    scarce = Arm("scarce", "a", 0.1)
+    subset = Arm("subset", share=0.1, control_of="scarce")
+    table = effects(row(BASE, scarce, -0.1, "hurts"), row(subset, scarce, 0.05, "helps"))
+    (sentence,) = question_sentences(table)
+    assert "10 % of the real faces kept" in sentence
+    assert "+5.0 points" in sentence
+    assert sentence.endswith(": helps.")
+
+
+def test_replaced_images_are_compared_with_all_real_images_and_with_those_that_were_kept():
+    replaced = Arm("replace", "a", 0.1)
+    subset = Arm("subset", share=0.1, control_of="replace")
+    table = effects(row(BASE, replaced, -0.2, "hurts"), row(subset, replaced, 0.03, "helps"))
+    against_all, against_kept = question_sentences(table)
+    assert "90 % of the training images" in against_all
+    assert "−20.0 points" in against_all
+    assert "+3.0 points" in against_kept
+    assert "beside the real faces that were kept" in against_kept
+
+
+def test_filters_are_compared_with_no_filter():
+    filtered = Arm("filtered", "a", 0.5, only="face")
+    unfiltered = replace(filtered, only=UNFILTERED)
     table = effects(
-        ("base", "supplement-0.5-a", "base", -0.03, "hurts"), ("fewer-0.5", "supplement-0.5-a", "control", 0.01, "equivalent"),
-        ("base", "fewer-0.5", "base", -0.04, "hurts"),
-    )  # fmt: skip
-    (told,) = other_answers(table)
-    assert "for the steps that those have beside them" in told and "a is equivalent, +1.0 points" in told
+        row(BASE, filtered, 0.01, "undecided"),
+        row(BASE, unfiltered, 0.01, "undecided"),
+        row(unfiltered, filtered, 0.0, "equivalent"),
+    )
+    (sentence,) = question_sentences(table)
+    assert "a filtered by face" in sentence
+    assert "at best" not in sentence
+    assert sentence.endswith(": equivalent.")
 
 
-def test_verdicts_are_counted_in_plain_words():
-    assert tally(pd.Series(["hurts"] * 3)) == "all 3 hurt"
-    assert tally(pd.Series(["undecided", "helps", "undecided"])) == "1 of 3 helps, 2 are undecided"
-    assert tally(pd.Series(["equivalent"])) == "1 of 1 is equivalent"
+def test_added_faces_are_compared_with_as_many_steps_on_real_faces():
+    table = effects(
+        row(BASE, SUPPLEMENT, -0.03, "hurts"),
+        row(FEWER, SUPPLEMENT, 0.01, "undecided"),
+        row(BASE, FEWER, -0.04, "hurts"),
+    )
+    (sentence,) = question_sentences(table)
+    assert "against the same real images, trained for as many steps" in sentence
+    assert "+1.0 points" in sentence
+    assert "minimum detectable effect 2.0 points; to show the margin takes 9 more runs" in sentence
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (["hurts"] * 3, "all 3 hurt"),
+        (["undecided", "helps", "undecided"], "1 of 3 helps, 2 are undecided"),
+        (["equivalent"], "1 of 1 is equivalent"),
+        (["helps", "helps"], "both help"),
+    ],
+)
+def test_verdicts_are_counted_in_plain_words(verdicts, words):
+    assert tally(pd.Series(verdicts)) == words
 
 
 def test_a_study_without_supplements_answers_its_own_question_first():
-    table = effects(ALONE)
-    first, second = answers(pool_verdicts(table, ["dcgan"]), table, drawn=False)
-    assert first.endswith("1 of 1 hurts.") and "instead of real ones" in second
-    added = effects(("base", "supplement-0.5-dcgan", "base", 0.02, "helps"), ALONE)
-    told = answers(pool_verdicts(added, ["dcgan"]), added, drawn=False)
-    assert "1 of 1 synthetic pools help" in told[0] and "instead of real ones" in told[-1]
+    table = effects(row(BASE, DCGAN, -0.3, "hurts"))
+    first, second = study_answer(pool_verdicts(table, ["dcgan"]), table, data="fer2013.csv")
+    assert first.text.endswith("1 of 1 hurts.")
+    assert "instead of real faces" in second.text
+
+
+def test_what_adding_does_comes_first_and_names_pool_and_verdict():
+    table = effects(row(BASE, SUPPLEMENT, 0.02, "helps"), row(BASE, DCGAN, -0.3, "hurts"))
+    sentences = study_answer(pool_verdicts(table, ["dcgan"]), table, data="fer2013.csv")
+    assert "1 of 1 synthetic pools help" in sentences[0].text
+    assert (sentences[0].pool, sentences[0].verdict) == ("", "")
+    assert (sentences[1].pool, sentences[1].verdict) == ("dcgan", "helps")
+    assert "instead of real faces" in sentences[-1].text
+
+
+def test_only_the_first_classifier_answers():
+    first, second = row(BASE, DCGAN, -0.3, "hurts"), row(BASE, DCGAN, 0.2, "helps")
+    table = effects(first, second | {"classifier": "large"})
+    sentences = study_answer(pool_verdicts(table, []), table, data="fer2013.csv")
+    assert [sentence.text.endswith("hurts.") for sentence in sentences] == [True, True]
+
+
+def test_a_study_that_added_nothing_says_so():
+    nothing = pool_verdicts(effects(row(BASE, DCGAN, -0.3, "hurts")), ["dcgan"])
+    (sentence,) = supplement_sentences(nothing, data="drawn")
+    assert "drawings" in sentence.text
+    assert "does not say whether" in sentence.text

@@ -1,134 +1,147 @@
-"""What 40_training recorded is what is judged: stale and failed runs do not count, and a missing step is named."""
+"""What 40_training recorded is what counts: stale and failed runs do not, and a missing step is
+named.
+"""
+
+from dataclasses import asdict
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from lib.faces.arms import Arm
+from lib.faces.classes import EMOTIONS
 from lib.faces.drawn import draw_faces
-from lib.faces.faceset import CLASSES, save_faces
-from lib.metrics.contrasts import effects, scorings
-from lib.metrics.evidence import arms_shown, load_arms, one_classifier, recorded_runs, usable_pools
-from lib.metrics.findings import effect_table, seeds_text, sentences_printed
-from lib.metrics.pages import bootstrap_beside, calibration, distance_rows, mean_confusion, on_every_scoring, read_table, write_table
+from lib.faces.faceset import save_faces
+from lib.metrics.contrasts import BASE
+from lib.metrics.evidence import (
+    arms_shown,
+    load_arms,
+    one_classifier,
+    recorded_runs,
+    usable_pools,
+)
 from lib.study.errors import StudyError
-from lib.study.paths import study_paths
+from lib.study.paths import StudyPaths, study_paths
 from lib.study.records import write_json
 
 N = 210
 LABELS = np.arange(N) % 7
+SMALL, LARGE = (Arm("supplement", "dcgan", share) for share in (0.1, 0.5))
+SKILL = {SMALL: 0.5, LARGE: 0.8, BASE: 0.5}
 
 
-def add_run(paths, name: str, seed: int, *, share: float = 0.0, skill: float = 0.5, failed: str = "", suffix: str = "now",
-            classifier: str = "small") -> str:  # fmt: skip
-    rng = np.random.default_rng([seed, len(name)])
-    folder = paths.runs / f"{name}-{classifier}-seed{seed}-{suffix}"
-    pool = "dcgan" if name.endswith("dcgan") else ""
-    arm = {"name": name, "kind": name.split("-")[0], "pool": pool, "share": share, "control_of": ""}
-    write_json(
-        folder / "result.json", {"arm": arm, "classifier": classifier, "recipe": "quick", "seed": seed, "failed": failed, "seconds": 1.0}
-    )
+def add_run(
+    paths: StudyPaths,
+    arm: Arm,
+    seed: int,
+    *,
+    failed: str = "",
+    suffix: str = "now",
+    classifier: str = "small",
+    classes: tuple = EMOTIONS,
+) -> str:
+    """Write a run's folder, and return its result's name in the study."""
+    folder = paths.runs / f"{arm.name}-{classifier}-seed{seed}-{suffix}"
+    about = {"arm": asdict(arm), "classifier": classifier, "recipe": "quick", "seed": seed}
+    facts = {"failed": failed, "seconds": 1.0, "steps": 160, "classes": list(classes)}
+    write_json(folder / "result.json", about | facts)
     if not failed:
-        said = np.where(rng.random(N) < skill, LABELS, (LABELS + 1) % 7)
-        np.savez(folder / "predictions.npz", test=np.eye(7, dtype=np.float32)[said] * 0.9 + 0.1 / 7)
+        rng = np.random.default_rng([seed, len(arm.name)])
+        correct = rng.random(N) < SKILL[arm]
+        predicted = np.where(correct, LABELS, (LABELS + 1) % 7)
+        chances = np.eye(7, dtype=np.float32)[predicted] * 0.9 + 0.1 / 7
+        np.savez(folder / "predictions.npz", test=chances, classes=np.array(classes))
     return str((folder / "result.json").relative_to(paths.root))
 
 
-@pytest.fixture
-def paths(tmp_path):
-    paths = study_paths("quick", str(tmp_path))
-    names = [add_run(paths, name, seed, share=share, skill=skill) for name, share, skill in
-             (("supplement-0.1-dcgan", 0.1, 0.5), ("supplement-0.5-dcgan", 0.5, 0.8), ("base", 0.0, 0.5)) for seed in (1, 0,
-             2)]  # fmt: skip
-    names.append(add_run(paths, "supplement-0.5-dcgan", 3, share=0.5, failed="diverged at step 7"))
-    add_run(paths, "base", 0, suffix="stale")
-    state = {"step": "40_training", "parameters": {"classifiers": ["small"]}, "outputs": {name: {} for name in [*names, "tables/runs.csv"]}}
+def record(paths: StudyPaths, names: list[str], classifiers: tuple = ("small",)) -> None:
+    """Record runs as notebook 40 does."""
+    state = {
+        "step": "40_training",
+        "parameters": {"classifiers": list(classifiers)},
+        "outputs": dict.fromkeys([*names, "tables/runs.csv"], {}),
+    }
     write_json(paths.state / "40_training.json", state)
+
+
+@pytest.fixture
+def paths(tmp_path) -> StudyPaths:
+    paths = study_paths("quick", str(tmp_path))
+    names = [add_run(paths, arm, seed) for arm in (SMALL, LARGE, BASE) for seed in (1, 0, 2)]
+    names.append(add_run(paths, LARGE, 3, failed="diverged at step 7"))
+    add_run(paths, BASE, 0, suffix="stale")
+    record(paths, names)
     return paths
 
 
 def test_only_recorded_runs_that_succeeded_count(paths):
     runs = recorded_runs(paths)
-    assert len(runs) == 10 and (runs["failed"] != "").sum() == 1
-    arms = load_arms(runs)
-    assert list(arms)[0] == ("base", "small") and all(found.seeds == (0, 1, 2) for found in arms.values())
-    assert arms_shown(runs) == ["base", "supplement-0.5-dcgan"]
-    assert one_classifier(arms | {("base", "zoo"): arms["base", "small"]}).keys() == arms.keys()
+    assert len(runs) == 10
+    assert (runs["failed"] != "").sum() == 1
+    arms = load_arms(runs, classes=EMOTIONS)
+    assert list(arms) == [(BASE, "small"), (SMALL, "small"), (LARGE, "small")]
+    assert all(predictions.seeds == (0, 1, 2) for predictions in arms.values())
+    assert arms[BASE, "small"].steps == 160
 
 
-def test_the_first_classifier_is_the_studys_not_the_alphabets(tmp_path):
+def test_base_and_the_largest_supplement_of_each_pool_are_shown(paths):
+    assert arms_shown(recorded_runs(paths)) == [BASE, LARGE]
+
+
+def test_a_claim_is_decided_by_one_classifier(paths):
+    arms = load_arms(recorded_runs(paths))
+    several = arms | {(BASE, "zoo"): arms[BASE, "small"]}
+    assert one_classifier(several).keys() == arms.keys()
+
+
+@pytest.mark.parametrize("wanted", [("s1", "fast"), ("fast", "s1")])
+def test_the_first_classifier_is_the_studys_not_the_alphabets(tmp_path, wanted):
     paths = study_paths("quick", str(tmp_path))
-    names = [add_run(paths, "base", 0, classifier=name) for name in ("fast", "s1")]
-    for wanted in (["s1", "fast"], ["fast", "s1"]):
-        write_json(paths.state / "40_training.json", {"parameters": {"classifiers": wanted}, "outputs": dict.fromkeys(names, {})})
-        assert [name for _, name in load_arms(recorded_runs(paths))] == wanted
-        assert list(one_classifier(load_arms(recorded_runs(paths)))) == [("base", wanted[0])]
+    names = [add_run(paths, BASE, 0, classifier=name) for name in ("fast", "s1")]
+    record(paths, names, wanted)
+    arms = load_arms(recorded_runs(paths))
+    assert [name for _, name in arms] == list(wanted)
+    assert list(one_classifier(arms)) == [(BASE, wanted[0])]
+
+
+def test_runs_that_predict_other_classes_are_refused(paths):
+    with pytest.raises(StudyError, match="the faces have happy, sad: execute 40_training again"):
+        load_arms(recorded_runs(paths), classes=("happy", "sad"))
 
 
 def test_a_missing_step_is_named(tmp_path):
     empty = study_paths("quick", str(tmp_path))
     with pytest.raises(StudyError, match="run notebook 40 first"):
         recorded_runs(empty)
-    with pytest.raises(StudyError, match="run notebook 50 first"):
-        read_table(empty, "effects")
-    write_json(empty.state / "40_training.json", {"outputs": {add_run(empty, "base", 0, failed="diverged"): {}}})
+    record(empty, [add_run(empty, BASE, 0, failed="diverged")])
     with pytest.raises(StudyError, match="no run that succeeded"):
         recorded_runs(empty)
 
 
-def test_tables_of_the_pages(paths):
-    arms, clusters = load_arms(recorded_runs(paths)), np.arange(N)
-    judged = effects(arms, LABELS, clusters, margin=0.005)
-    boot = bootstrap_beside(arms, judged, LABELS, clusters, n_boot=500, seed=0)
-    assert (boot["bootstrap_low"] < boot["difference"]).all() and (boot["difference"] < boot["bootstrap_high"]).all()
-    scoring = scorings(pd.DataFrame({"class": np.array(CLASSES)[LABELS], "leaked": LABELS == 3}))
-    other = on_every_scoring(arms, scoring, clusters, margin=0.005)
-    assert set(other["scoring"]) == {"test", "test-leakfree"} and other.query("scoring == 'test-leakfree'")["n_images"].eq(180).all()
-    for planned in (0, 2):  # one comparison has one verdict on a page
-        once = effects(arms, LABELS, clusters, margin=0.005, planned_seeds=planned).query("role == 'base'")["verdict"]
-        told = on_every_scoring(arms, scoring, clusters, margin=0.005, planned_seeds=planned)
-        assert told.query("scoring == 'test' and metric == 'accuracy'")["verdict"].tolist() == once.tolist()
-    assert mean_confusion(arms, "base", LABELS).sum() == N
-    assert calibration(arms, ["base"], LABELS)["n"].sum() == 3 * N
-    with pytest.raises(StudyError, match="no run of arm nothing"):
-        mean_confusion(arms, "nothing", LABELS)
-    write_table(paths, "effects", judged)
-    again = read_table(paths, "effects")
-    assert again["verdict"].tolist() == judged["verdict"].tolist() and again["class"].tolist() == [""] * len(judged)
-    told = effect_table(again, margin=0.005)
-    assert told["points (95 % interval)"].str.contains("to").all() and "to see 0.5 takes" in told
-
-
-def test_arms_are_compared_on_the_seeds_that_both_have_and_the_table_says_how_many(paths):
-    arms = load_arms(recorded_runs(paths))
-    alike = effects(arms, LABELS, np.arange(N), margin=0.005)
-    assert seeds_text(alike["n_seeds"]) == "3 seeds" and "seeds" not in effect_table(alike, margin=0.005)
-    key = "supplement-0.1-dcgan", "small"
-    fewer = effects(arms | {key: arms[key].of_seeds([0, 2])}, LABELS, np.arange(N), margin=0.005)
-    assert seeds_text(fewer["n_seeds"]) == "2 to 3 seeds"
-    table = effect_table(fewer, margin=0.005).set_index("arm")
-    assert table["seeds"].to_dict() == {"supplement-0.1-dcgan": 2, "supplement-0.5-dcgan": 3}
-
-
-def test_distances_become_results():
-    rows = distance_rows(
-        pd.DataFrame([{"pool": "dcgan", "metric": "fd", "value": 3.0, "n": 300, "space": "classifier"}]), study="quick", seed=1
-    )
-    assert rows[0]["metric"] == "fd_classifier_n300" and rows[0]["arm"] == "dcgan"
-
-
-def test_the_truth_is_told_in_one_sentence():
-    assert sentences_printed(pd.DataFrame({"right": []})) == []
-    (said,) = sentences_printed(pd.DataFrame({"right": ["yes", "not seen", "yes"]}))
-    assert "found 2, was too small to see 1, and told 0 wrongly" in said
-
-
-def test_of_a_large_pool_a_part_is_measured_that_the_seed_decides(paths):
-    for name, n in (("large", 70), ("less", 21)):
+@pytest.fixture
+def pools(paths) -> StudyPaths:
+    for name, n in (("large", 70), ("small", 21)):
         save_faces(draw_faces(np.arange(n) % 7, np.arange(n)), paths.pool(name))
-    whole = usable_pools(paths, ["large", "less", "absent"], curated=False)
-    assert {name: len(pool) for name, pool in whole.items()} == {"large": 70, "less": 21}
-    part, again, other = (usable_pools(paths, ["large", "less"], curated=False, at_most=30, seed=seed) for seed in (0, 0, 1))
-    assert len(part["large"]) == 30 and list(part["less"].table["id"]) == list(whole["less"].table["id"])
-    ids = whole["large"].table["id"].tolist()
-    assert [ids.index(i) for i in part["large"].table["id"]] == sorted(ids.index(i) for i in part["large"].table["id"])
-    assert list(part["large"].table["id"]) == list(again["large"].table["id"]) != list(other["large"].table["id"])
+    return paths
+
+
+def ids(pools: dict, name: str) -> list[str]:
+    return list(pools[name].table["id"])
+
+
+def test_pools_that_were_made_are_read_whole(pools):
+    whole = usable_pools(pools, ["large", "small", "absent"], curated=False)
+    assert {name: len(pool) for name, pool in whole.items()} == {"large": 70, "small": 21}
+
+
+def test_of_a_large_pool_a_part_is_measured_that_the_seed_decides(pools):
+    names = ["large", "small"]
+    whole = usable_pools(pools, names, curated=False)
+    part, same, other = (
+        usable_pools(pools, names, curated=False, at_most=30, seed=seed) for seed in (0, 0, 1)
+    )
+    assert len(part["large"]) == 30
+    assert ids(part, "small") == ids(whole, "small")
+    assert ids(part, "large") == ids(same, "large") != ids(other, "large")
+    # In the pool's order.
+    places = [ids(whole, "large").index(name) for name in ids(part, "large")]
+    assert places == sorted(places)

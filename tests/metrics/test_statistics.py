@@ -1,14 +1,14 @@
-"""Intervals, tests and verdicts against SciPy, against cases by hand, and on cases whose answer is known."""
-
-from dataclasses import replace
+"""Intervals, tests and verdicts against SciPy, against cases by hand, and on cases whose answer is
+known.
+"""
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from lib.metrics.planner import advice, images_needed, plan, smallest_visible
-from lib.metrics.simulation import simulated_study
+from lib.metrics.simulation_study import simulated_predictions
 from lib.metrics.statistics import (
+    Effect,
     cluster_weights,
     compare,
     effect_of,
@@ -21,8 +21,10 @@ from lib.metrics.statistics import (
 )
 from lib.study.errors import StudyError
 
+MARGIN = 0.005
 
-def effect(difference: float, se: float, n_seeds: int = 5):
+
+def effect(difference: float, se: float, n_seeds: int = 5) -> Effect:
     return effect_of(difference, se**2, 0.0, 0.0, n_seeds, 1000, n_images=1000)
 
 
@@ -30,8 +32,8 @@ def test_one_seed_is_the_paired_t_interval_over_images():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(1, 300)), rng.normal(0.1, 1, size=(1, 300))
     expected = stats.ttest_rel(b[0], a[0])
-    found = compare(a, b)
     interval = expected.confidence_interval()
+    found = compare(a, b)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
     assert found.p == pytest.approx(expected.pvalue)
 
@@ -40,55 +42,94 @@ def test_spread_of_seeds_alone_is_the_paired_t_interval_over_seeds():
     shift = np.array([0.01, 0.03, -0.02, 0.05, 0.02])
     a = np.tile(np.arange(100) % 2, (5, 1)).astype(float)
     found, expected = compare(a, a + shift[:, None]), stats.ttest_1samp(shift, 0)
-    assert found.p == pytest.approx(expected.pvalue) and found.df == pytest.approx(4)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert found.df == pytest.approx(4)
 
 
 def test_bootstrap_agrees_with_scipy_on_one_seed():
     rng = np.random.default_rng(1)
     a, b = rng.random((1, 400)) < 0.6, rng.random((1, 400)) < 0.65
     draws = two_way_bootstrap(a, b, weights=cluster_weights(np.arange(400), 4000, 0), seed=0)
-    theirs = stats.bootstrap((b[0] * 1.0 - a[0],), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(2))
-    # a quantile of 4,000 draws is known to about a twentieth of a standard error
-    tolerance = 0.12 * theirs.standard_error
-    assert np.quantile(draws, [0.025, 0.975]) == pytest.approx(
-        [theirs.confidence_interval.low, theirs.confidence_interval.high], abs=tolerance
+    expected = stats.bootstrap(
+        (b[0] * 1.0 - a[0],),
+        np.mean,
+        n_resamples=4000,
+        method="percentile",
+        rng=np.random.default_rng(2),
     )
-    assert compare(a, b).se == pytest.approx(theirs.standard_error, rel=0.06)
+    # A quantile of 4,000 draws is known to about a twentieth of a standard error.
+    interval, se = expected.confidence_interval, expected.standard_error
+    found = np.quantile(draws, [0.025, 0.975])
+    assert found == pytest.approx([interval.low, interval.high], abs=0.12 * se)
+    assert compare(a, b).se == pytest.approx(se, rel=0.06)
 
 
-def test_copies_count_once():
-    a, b, _ = simulated_study(np.random.default_rng(0), n_seeds=4, n_clusters=300, effect=0.05, seed_sd=0.01, copies=0.0)
-    single = compare(a, b)
-    doubled = compare(np.repeat(a, 2, axis=1), np.repeat(b, 2, axis=1), clusters=np.repeat(np.arange(300), 2))
+@pytest.fixture(scope="module")
+def simulated() -> tuple[np.ndarray, np.ndarray]:
+    design = {"n_seeds": 4, "n_clusters": 300, "effect": 0.05, "seed_sd": 0.01, "copies": 0.0}
+    return simulated_predictions(np.random.default_rng(0), **design)[:2]
+
+
+def test_copies_count_once(simulated):
+    single = compare(*simulated)
+    twice = [np.repeat(scores, 2, axis=1) for scores in simulated]
+    doubled = compare(*twice, clusters=np.repeat(np.arange(300), 2))
     assert (doubled.low, doubled.high) == pytest.approx((single.low, single.high))
-    assert doubled.n_clusters == 300 and doubled.n_images == 600
-    one, blind = compare(a[:1], b[:1]), compare(np.repeat(a[:1], 2, axis=1), np.repeat(b[:1], 2, axis=1))
-    assert blind.se == pytest.approx(one.se / np.sqrt(2), rel=0.01)  # what ignoring copies would pretend
+    assert (doubled.n_clusters, doubled.n_images) == (300, 600)
+
+
+def test_ignoring_copies_would_pretend_more_images(simulated):
+    single = compare(*(scores[:1] for scores in simulated))
+    doubled = compare(*(np.repeat(scores[:1], 2, axis=1) for scores in simulated))
+    assert doubled.se == pytest.approx(single.se / np.sqrt(2), rel=0.01)
 
 
 def test_clusters_are_drawn_whole():
     weights = cluster_weights(np.array([0, 0, 1, 2, 2]), 50, 0)
-    assert (weights[:, 0] == weights[:, 1]).all() and (weights[:, 3] == weights[:, 4]).all()
-    assert (cluster_weights(np.arange(9), 5, 3) == cluster_weights(np.arange(9), 5, 3)).all()
-    assert (cluster_weights(np.arange(9), 5, 3) != cluster_weights(np.arange(9), 5, 4)).any()
+    assert (weights[:, 0] == weights[:, 1]).all()
+    assert (weights[:, 3] == weights[:, 4]).all()
 
 
-def test_difference_is_arm_minus_reference():
+def test_the_seed_governs_the_draws():
+    drawn = cluster_weights(np.arange(9), 5, 3)
+    assert (drawn == cluster_weights(np.arange(9), 5, 3)).all()
+    assert (drawn != cluster_weights(np.arange(9), 5, 4)).any()
+
+
+def test_the_difference_is_arm_minus_reference():
     a, b = np.zeros((3, 50)), np.zeros((3, 50))
     b[:, :10] = 1
     found = compare(a, b)
-    assert found.difference == pytest.approx(0.2) and found.low > 0 and verdict(found, 0.005) == "helps"
-    assert verdict(compare(b, a), 0.005) == "hurts"
+    assert found.difference == pytest.approx(0.2)
+    assert found.low > 0
+    assert verdict(found, MARGIN) == "helps"
+    assert verdict(compare(b, a), MARGIN) == "hurts"
 
 
-def test_verdicts_by_hand():
-    # t(0.975, 4 df) = 2.776, t(0.95, 4 df) = 2.132
-    assert verdict(effect(0.010, 0.003), 0.005) == "helps"
-    assert verdict(effect(-0.010, 0.003), 0.005) == "hurts"
-    assert verdict(effect(0.000, 0.002), 0.005) == "equivalent"  # 2.132 * 0.002 < 0.005
-    assert verdict(effect(0.000, 0.003), 0.005) == "undecided"  # 2.132 * 0.003 > 0.005: not significant is not equivalent
-    assert verdict(effect(0.010, 0.003), 0.005, p=0.2) == "undecided"  # after Holm
-    assert verdict(effect_of(0.5, np.nan, 1e-6, 0.0, 1, 100, n_images=100), 0.005) == "undecided"  # one seed decides nothing
+# t(0.975, 4 df) = 2.776, t(0.95, 4 df) = 2.132.
+@pytest.mark.parametrize(
+    ("difference", "se", "expected"),
+    [
+        (0.010, 0.003, "helps"),
+        (-0.010, 0.003, "hurts"),
+        (0.000, 0.002, "equivalent"),  # 2.132 * 0.002 < 0.005
+        (0.000, 0.003, "undecided"),  # 2.132 * 0.003 > 0.005: not significant is not equivalent
+    ],
+)
+def test_verdicts_by_hand(difference, se, expected):
+    assert verdict(effect(difference, se), MARGIN) == expected
+
+
+def test_holms_adjustment_and_interim_analyses_make_a_verdict_harder():
+    assert verdict(effect(0.010, 0.003), MARGIN, p=0.2) == "undecided"
+    close = effect(0.0, 0.0022)
+    assert verdict(close, MARGIN) == "equivalent"
+    assert verdict(close, MARGIN, analyses=2) == "undecided"
+
+
+def test_one_seed_decides_nothing():
+    single = effect_of(0.5, np.nan, 1e-6, 0.0, 1, 100, n_images=100)
+    assert verdict(single, MARGIN) == "undecided"
 
 
 def test_equivalence_is_two_one_sided_tests():
@@ -111,53 +152,15 @@ def test_mcnemar_is_the_exact_binomial():
     assert mcnemar(a, a) == 1
 
 
-def test_identical_arms():
+def test_identical_arms_are_equivalent():
     a = np.random.default_rng(0).random((5, 40)).round()
     found = compare(a, a)
-    assert found.difference == 0 and found.p == 1 and verdict(found, 0.005) == "equivalent"
+    assert (found.difference, found.p) == (0, 1)
+    assert verdict(found, MARGIN) == "equivalent"
 
 
-def test_planner_is_consistent_with_the_pilot():
-    a, b, clusters = simulated_study(np.random.default_rng(5), n_seeds=40, n_clusters=2000, effect=0.0, seed_sd=0.01)
-    found = compare(a, b, clusters=clusters)
-    assert smallest_visible(found) == pytest.approx(found.smallest_visible, rel=0.02)
-    sizes = [smallest_visible(found, seeds=s) for s in (3, 5, 10, 40)]
-    assert sizes == sorted(sizes, reverse=True)
-    design = plan(found, 0.02, seconds_per_run=3600)
-    assert smallest_visible(found, seeds=design.seeds) <= 0.02 < smallest_visible(found, seeds=design.seeds - 1)
-    assert design.hours == design.more_runs
-
-
-def test_advice_names_what_would_decide():
-    assert "more runs" in advice(effect_of(0.004, 1e-5, 1e-8, 1e-9, 5, 10_000, n_images=10_000), 0.005)
-    two = replace(effect_of(0.2, 1e-6, 1e-8, 1e-9, 2, 10_000, n_images=10_000), generations=2)
-    assert advice(two, 0.1) == "4 generations of the pools"  # two that lie close together promise nothing
-    few_images = effect_of(0.004, 1e-5, 4e-5, 1e-9, 5, 500, n_images=500)
-    assert advice(effect_of(0.004, 1e-6, 1e-8, 1e-9, 17, 10_000, n_images=10_000), 0.005) == "no more runs"
-    assert "test images and more seeds" in advice(few_images, 0.005)
-    needed = images_needed(few_images, 0.005)
-    assert smallest_visible(few_images, seeds=500, clusters=needed) <= 0.005
-    assert "5 seeds at least" in advice(effect_of(0.1, np.nan, 1e-6, 0.0, 1, 100, n_images=100), 0.005)
-
-
-def test_refusals():
+def test_matrices_that_are_no_pair_are_refused():
     with pytest.raises(StudyError, match="use seeds both have"):
         compare(np.zeros((2, 5)), np.zeros((3, 5)))
     with pytest.raises(StudyError, match="at least 2"):
         compare(np.zeros((2, 5)), np.ones((2, 5)), clusters=np.zeros(5, int))
-
-
-def test_an_assumed_pilot_promises_what_simulated_studies_of_that_spread_show():
-    from lib.metrics.planner import assumed, promises, smallest_visible
-
-    pilot = assumed(5, 3000)
-    assert pilot.smallest_visible == pytest.approx(smallest_visible(pilot), rel=0.02)
-    rng, effect, found = np.random.default_rng(0), smallest_visible(pilot), 0
-    for _ in range(300):
-        seeds, images = rng.normal(0, 0.003, (5, 1)), rng.normal(0, 0.006**0.5, 3000)
-        difference = effect + seeds + images + rng.normal(0, 0.12**0.5, (5, 3000))
-        found += compare(np.zeros_like(difference), difference).p < 0.05
-    assert 0.72 < found / 300 < 0.88
-    table = promises(pilot, seconds_per_run=36)
-    assert list(table["seeds an arm"]) == sorted(table["seeds an arm"], reverse=True)
-    assert table["hours"].iloc[0] == pytest.approx(2 * table["seeds an arm"].iloc[0] / 100)

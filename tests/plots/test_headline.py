@@ -1,99 +1,201 @@
 """The answer over all studies: rows and sentences come from results alone."""
 
+from dataclasses import asdict, replace
+
 import pandas as pd
 import pytest
 
-from lib.plots.headline import answer_figure, answer_rows, answer_sentences, main, write_answer
+from lib.faces.arms import Arm
+from lib.metrics.contrasts import BASE
+from lib.plots.headline import (
+    draw_headline,
+    headline_rows,
+    headline_sentences,
+    main,
+    write_readme,
+)
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
 
-def effect(reference, arm, difference, verdict="undecided"):
-    return {"reference": reference, "arm": arm, "role": "base", "metric": "accuracy", "difference": difference, "low": difference - 0.01,
-            "high": difference + 0.01, "n_images": 7066, "n_seeds": 5, "verdict": verdict}  # fmt: skip
+def effect(reference: Arm, arm: Arm, difference: float, verdict: str = "undecided") -> dict:
+    """A row of a published table of effects."""
+    names = {"reference": reference.name, "arm": arm.name, "classifier": "small"}
+    against = {"reference_kind": reference.kind, "reference_control_of": reference.control_of}
+    numbers = {"low": difference - 0.01, "high": difference + 0.01, "difference": difference}
+    counts = {"n_images": 7066, "n_seeds": 5, "generations": 1}
+    counts |= {"steps": 560, "reference_steps": 560}
+    measured = {"metric": "accuracy", "class": "", "verdict": verdict}
+    return {**names, **asdict(arm), **against, **numbers, **counts, **measured}
 
 
-TABLES = {
-    "schuermann-cpu": pd.DataFrame([
-        effect("base", "supplement-0.0712-folder", 0.02), effect("base", "supplement-0.1502-folder", 0.002), effect("base",
-        "shuffled-0.1502-folder", -0.03),
-        effect("duplicate-0.1502", "supplement-0.1502-folder", 0.004), effect("base", "supplement-0.1502-folder-only_face", 0.05),
-    ]),
-    "full-cpu": pd.DataFrame([
-        effect("base", "supplement-0.1178-diffusion", 0.012, "helps"), effect("base", "synthetic-1x-diffusion", -0.2, "hurts"),
-        effect("scarce-0.05", "scarce-0.05-diffusion", 0.06, "helps"), effect("base", "scarce-0.05-diffusion", -0.1, "hurts"),
-        effect("scarce-0.25", "scarce-0.25-diffusion", 0.07), effect("base", "synthetic-1x-diffusion-shuffled", -0.4, "hurts"),
-    ]),
-}  # fmt: skip
+SMALL, LARGE = (Arm("supplement", "folder", share) for share in (0.0712, 0.15025))
+DIFFUSION = Arm("supplement", "diffusion", 0.1178)
+ALONE = Arm("synthetic", "diffusion", 1.0)
+FEW, SOME = (Arm("scarce", "diffusion", share) for share in (0.05, 0.25))
+FEW_ALONE, SOME_ALONE = (Arm("subset", share=share, control_of="scarce") for share in (0.05, 0.25))
+SCHUERMANN = [
+    effect(BASE, SMALL, 0.02),
+    effect(BASE, LARGE, 0.002),
+    effect(BASE, replace(LARGE, kind="shuffled", control_of="supplement"), -0.03),
+    effect(Arm("duplicate", share=0.15025, control_of="supplement"), LARGE, 0.004),
+    effect(BASE, replace(LARGE, kind="filtered", only="face"), 0.05),
+]
+FULL = [
+    effect(BASE, DIFFUSION, 0.012, "helps"),
+    effect(BASE, ALONE, -0.2, "hurts"),
+    effect(FEW_ALONE, FEW, 0.06, "helps"),
+    effect(BASE, FEW, -0.1, "hurts"),
+    effect(SOME_ALONE, SOME, 0.07),
+    effect(BASE, replace(ALONE, kind="shuffled", control_of="synthetic"), -0.4, "hurts"),
+]
+TABLES = {"schuermann-cpu": pd.DataFrame(SCHUERMANN), "full-cpu": pd.DataFrame(FULL)}
+LINE = "<!-- answer: written by python -m lib.plots.headline -->"
 
 
-def test_each_question_takes_the_arm_with_most_synthetic_faces_of_each_pool():
-    rows = answer_rows(TABLES)
+def test_each_question_takes_one_amount_of_each_pool():
+    rows = headline_rows(TABLES)
     assert list(zip(rows["question"], rows["reference"], rows["arm"])) == [
-        ("added", "base", "supplement-0.1178-diffusion"), ("added", "base", "supplement-0.1502-folder"),
-        ("alone", "base", "synthetic-1x-diffusion"), ("scarce", "scarce-0.05", "scarce-0.05-diffusion"),
-    ]  # fmt: skip
+        ("added", "base", DIFFUSION.name),
+        ("added", "base", LARGE.name),
+        ("alone", "base", ALONE.name),
+        ("scarce", FEW_ALONE.name, FEW.name),
+    ]
 
 
-def test_added_faces_are_told_against_as_many_steps_on_real_faces_too_and_counted_once():
-    found = [effect("base", "supplement-0.5-a", -0.02, "hurts"), effect("fewer-0.5", "supplement-0.5-a", 0.0)]
-    rows = answer_rows({"full-cpu": pd.DataFrame([*found, effect("base", "fewer-0.5", -0.02, "hurts")])})
-    assert list(zip(rows["question"], rows["reference"])) == [("added", "base"), ("beside", "fewer-0.5")]
-    first, _, beside = answer_sentences(rows)
-    assert "1 of 1 hurts" in first and "for the steps that they have beside the others" in beside
+def test_added_faces_are_compared_at_equal_steps_too_and_counted_once():
+    supplement = Arm("supplement", "a", 0.5)
+    fewer = Arm("fewer_steps", share=0.5, control_of="supplement")
+    table = pd.DataFrame(
+        [
+            effect(BASE, supplement, -0.02, "hurts"),
+            effect(fewer, supplement, 0.0),
+            effect(BASE, fewer, -0.02, "hurts"),
+        ]
+    )
+    rows = headline_rows({"full-cpu": table})
+    assert rows["reference"].tolist() == ["base", fewer.name]
+    first, _, at_equal_steps = headline_sentences(rows)
+    assert "1 of 1 hurts" in first
+    assert "the same real images, trained for as many steps" in at_equal_steps
+
+
+def test_half_of_the_real_faces_are_replaced_or_left_out():
+    half, most = (Arm("replace", "a", share) for share in (0.5, 0.1))
+    kept = Arm("subset", share=0.5, control_of="replace")
+    table = pd.DataFrame(
+        [effect(BASE, half, -0.05), effect(kept, half, 0.01), effect(BASE, most, -0.2)]
+    )
+    rows = headline_rows({"comp7055-cpu": table})
+    assert rows["reference"].tolist() == ["base", kept.name]
+    first, in_place, beside_kept = headline_sentences(rows)
+    assert "1 of 1 is undecided" in first
+    assert "50 % of the training images" in in_place
+    assert "beside the real faces that were kept" in beside_kept
 
 
 def test_the_full_size_of_a_study_takes_the_place_of_its_reduced_one():
-    full = pd.DataFrame([effect("base", "supplement-0.1502-folder", 0.003, "equivalent")])
-    rows = answer_rows(TABLES | {"schuermann": full})
+    full = pd.DataFrame([effect(BASE, LARGE, 0.003, "equivalent")])
+    rows = headline_rows(TABLES | {"schuermann": full})
     assert rows[rows["pool"] == "folder"]["study"].tolist() == ["schuermann"]
 
 
-def test_sentences_hold_effect_interval_n_and_all_verdicts():
-    _, added, alone, scarce = answer_sentences(answer_rows(TABLES))
-    parts = [
+def test_a_question_is_answered_by_the_first_classifier():
+    other = pd.DataFrame(FULL).assign(classifier="large", difference=0.9)
+    both = pd.concat([TABLES["full-cpu"], other])
+    assert headline_rows({"full-cpu": both})["classifier"].unique().tolist() == ["small"]
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[str]:
+    return headline_sentences(headline_rows(TABLES))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
         "+1.2 points",
         "+0.2 to +2.2",
         "with diffusion",
         "5 seeds, 7,066 test images",
         "1 helps with 12 % of the training images; 1 is undecided with 15 %",
-    ]
-    assert [part for part in parts if part not in added] == [], added
-    assert "\u221220.0 points" in alone and "5 % of the real faces kept" in scarce and "the same few real faces" in scarce
+    ],
+)
+def test_sentences_hold_effect_interval_n_and_all_verdicts(sentences, part):
+    assert part in sentences[1]
 
 
-def test_the_figure_is_drawn_and_nothing_is_said_without_results(tmp_path):
-    path = answer_figure(answer_rows(TABLES), tmp_path / "answer.svg", margin=0.005)
-    assert "<svg" in path.read_text() and path.stat().st_size < 200_000
-    assert path.read_bytes() == answer_figure(answer_rows(TABLES), tmp_path / "again.svg", margin=0.005).read_bytes()
-    assert answer_sentences(answer_rows({})) == []
+@pytest.mark.parametrize(("base_steps", "named"), [(560, True), (500, False)])
+def test_equal_steps_are_named_where_arms_have_them(base_steps, named):
+    tables = {study: table.assign(reference_steps=base_steps) for study, table in TABLES.items()}
+    first = headline_sentences(headline_rows(tables))[0]
+    assert ("at equal steps" in first) == named
+
+
+def test_every_question_has_its_own_sentence(sentences):
+    _, _, alone, scarce = sentences
+    assert "\u221220.0 points" in alone
+    assert "5 % of the real faces kept" in scarce
+    assert "the same few real faces alone" in scarce
+
+
+def test_the_same_rows_draw_the_same_bytes(tmp_path):
+    rows = headline_rows(TABLES)
+    first = draw_headline(rows, tmp_path / "answer.svg", margin=0.005)
+    second = draw_headline(rows, tmp_path / "second.svg", margin=0.005)
+    assert "<svg" in first.read_text()
+    assert first.stat().st_size < 200_000
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_nothing_is_said_without_results(tmp_path):
+    assert headline_sentences(headline_rows({})) == []
     with pytest.raises(StudyError, match="no study on real faces has results yet"):
         main(str(tmp_path))
 
 
 def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text("# Title\n\n<!-- answer: by a command -->\n<!-- /answer -->\n\nThe rest.\n")
-    old, new = answer_rows({"comp7055-cpu": TABLES["full-cpu"]}), answer_rows({"schuermann-cpu": TABLES["schuermann-cpu"]})
+    readme.write_text(f"# Title\n\n{LINE}\n<!-- /answer -->\n\nThe rest.\n")
+    old = headline_rows({"comp7055-cpu": TABLES["full-cpu"]})
+    new = headline_rows({"schuermann-cpu": TABLES["schuermann-cpu"]})
     for rows in (old, new):
-        write_answer(readme, rows)
+        write_readme(readme, rows)
     text = readme.read_text()
-    assert (
-        text.count("S1's Stable Diffusion") == 1 and "comp7055" not in text and text.startswith("# Title") and text.endswith("The rest.\n")
-    )
-    assert "The figure shows" not in text  # it shows all
-    assert "(reports/answer.svg)" in text and "(reports/schuermann-cpu/index.html)" in text
+    assert text.count("S1's Stable Diffusion") == 1
+    assert "comp7055" not in text
+    assert text.startswith(f"# Title\n\n{LINE}\n")
+    assert text.endswith("The rest.\n")
+    assert "(reports/answer.svg)" in text
+    assert "(reports/schuermann-cpu/index.html)" in text
+    # The figure shows all rows, and the note says nothing of others.
+    assert "The figure shows" not in text
+
+
+def test_a_readme_without_a_place_for_the_answer_is_refused(tmp_path):
+    readme = tmp_path / "README.md"
     readme.write_text("# Title\n")
     with pytest.raises(StudyError, match="README.md: no '<!-- answer"):
-        write_answer(readme, new)
+        write_readme(readme, headline_rows(TABLES))
 
 
 def test_published_tables_are_enough_for_the_answer(tmp_path, capsys):
-    (folder := tmp_path / "reports" / "full-cpu").mkdir(parents=True)
-    TABLES["full-cpu"].assign(**{"class": None}).to_csv(folder / "effects.csv", index=False)
-    assert main(str(tmp_path)) == 0 and "with diffusion" in capsys.readouterr().out
+    folder = tmp_path / "reports" / "full-cpu"
+    folder.mkdir(parents=True)
+    TABLES["full-cpu"].to_csv(folder / "effects.csv", index=False)
+    assert main(str(tmp_path)) == 0
+    assert "with diffusion" in capsys.readouterr().out
     assert (tmp_path / "reports" / "answer.svg").exists()
 
 
+def test_a_table_of_before_arms_were_columns_is_refused(tmp_path):
+    folder = tmp_path / "reports" / "full-cpu"
+    folder.mkdir(parents=True)
+    old = TABLES["full-cpu"].drop(columns="reference_kind")
+    old.to_csv(folder / "effects.csv", index=False)
+    with pytest.raises(StudyError, match="effects.csv: column 'reference_kind' is missing"):
+        main(str(tmp_path))
+
+
 def test_the_readme_has_a_place_for_the_answer():
-    assert "<!-- answer: written by python -m lib.plots.headline -->" in (ROOT / "README.md").read_text()
+    assert LINE in (ROOT / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""Figures: what they show, that a name keeps its colour, that no photograph appears unasked."""
+"""Figures: what they show, and that no photograph appears unasked."""
 
 import base64
 import re
@@ -9,8 +9,13 @@ import pandas as pd
 import pytest
 
 from lib import plots
-from lib.faces.faceset import CLASSES, FaceSet
+from lib.faces.arms import Arm, arm_table
+from lib.faces.classes import EMOTIONS
+from lib.faces.faceset import FaceSet
+from lib.plots.rounds import round_against_round
 from lib.study.errors import StudyError
+
+DIGITS = tuple("0123456789")
 
 
 @pytest.fixture
@@ -21,25 +26,23 @@ def page(monkeypatch):
     return shown
 
 
-def faces(n=140, source="drawn", **columns) -> FaceSet:
-    names = np.resize(CLASSES, n)
+def faces(n=140, source="drawn", classes=EMOTIONS, **columns) -> FaceSet:
+    names = np.resize(classes, n)
     images = np.random.default_rng(0).integers(0, 256, (n, 48, 48), dtype=np.uint8)
-    own = {"true_class": names} if source == "drawn" else {}
-    return FaceSet(
-        images, pd.DataFrame({"id": [f"i{i}" for i in range(n)], "class": names, "split": "train", "source": source} | own | columns)
-    )
+    table = {"id": [f"i{i}" for i in range(n)], "class": names, "split": "train", "source": source}
+    if source == "drawn":
+        table["true_class"] = names
+    return FaceSet(images, pd.DataFrame(table | columns), classes)
 
 
 def text_of(figure) -> str:
-    return " ".join([figure.get_label(), *(item.get_text() for item in figure.findobj(matplotlib.text.Text))])
+    texts = [item.get_text() for item in figure.findobj(matplotlib.text.Text)]
+    return " ".join([figure.get_label(), *texts])
 
 
-def test_a_name_keeps_its_colour_and_known_names_differ():
-    pools = ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan", "folder"]
-    assert len({plots.colour(name) for name in ["base", *pools]}) == 6
-    assert plots.colour("supplement-0.1502-dcgan") == plots.colour("dcgan") != plots.colour("shuffled-0.1502-dcgan")
-    assert plots.colour("something new") == plots.colour("something new")
-    assert len(set(plots.palette(CLASSES).values())) == 7
+def pixels_of(figure) -> np.ndarray:
+    """The page of a sheet, uint8 (H, W)."""
+    return figure.axes[0].images[0].get_array()
 
 
 def test_drawing_leaves_the_global_style_alone():
@@ -47,46 +50,54 @@ def test_drawing_leaves_the_global_style_alone():
     plots.bars(pd.Series({"base": 0.5}))
     plots.sheet(np.zeros((3, 48, 48), np.uint8))
     assert dict(matplotlib.rcParams) == before
-    assert "matplotlib.pyplot" not in vars(plots) and not __import__("matplotlib.pyplot").pyplot.get_fignums()
+    assert "matplotlib.pyplot" not in vars(plots)
+    assert not __import__("matplotlib.pyplot").pyplot.get_fignums()
 
 
 def test_show_writes_an_image_with_alternative_text_and_the_same_bytes_each_time(page):
     for _ in range(2):
         plots.show(plots.bars(pd.Series({"base": 0.5})), alt='one bar <"half">', caption="a & b")
-    assert 'alt="one bar &lt;&quot;half&quot;&gt;"' in page[0] and "<figcaption>a &amp; b</figcaption>" in page[0]
+    assert 'alt="one bar &lt;&quot;half&quot;&gt;"' in page[0]
+    assert "<figcaption>a &amp; b</figcaption>" in page[0]
     assert base64.b64decode(re.search(r"base64,([^\"]+)", page[0])[1]).startswith(b"\x89PNG")
     assert page[0] == page[1]
+
+
+def test_a_figure_without_alternative_text_is_refused():
     with pytest.raises(StudyError, match="alternative text"):
         plots.show(plots.bars(pd.Series({"base": 0.5})), alt=" ")
 
 
 def test_table_rounds_escapes_and_scrolls_in_its_own_box(page):
-    data = pd.DataFrame(
-        {"arm": ["base", "<b>"], "n": [28821, 5], "accuracy": [0.57881, np.nan], "p": [0.00002, -0.25], "ok": [True, False]}
-    )
+    columns = {
+        "arm": ["base", "<b>"],
+        "n": [28821, 5],
+        "accuracy": [0.57881, np.nan],
+        "p": [0.00002, -0.25],
+        "ok": [True, False],
+    }
+    data = pd.DataFrame(columns)
     plots.table(data, "what was found")
-    for text in (
-        "28,821",
-        "0.579",
-        "–",
-        "2.0e-05",
-        "−0.250",
-        "&lt;b&gt;",
-        "yes",
-        "<figcaption>what was found</figcaption>",
-        "overflow-x:auto",
-    ):
+    caption = "<figcaption>what was found</figcaption>"
+    cells = ("28,821", "0.579", "–", "2.0e-05", "−0.250", "&lt;b&gt;", "yes")
+    for text in (*cells, caption, "overflow-x:auto"):
         assert text in page[0]
-    assert "0.57881" not in page[0] and "<b>" not in page[0]
+    assert "0.57881" not in page[0]
+    assert "<b>" not in page[0]
     plots.table(data.set_index("arm"))
     assert ">arm</th>" in page[1]
 
 
 def test_names_stay_on_one_line_sentences_wrap_and_row_numbers_are_left_out(page):
-    columns = {"arm": ["supplement-0.1-dcgan"], "effect": ["+1.8 (+0.3 to +3.3)"], "advice": ["a sentence that goes on and on and on"]}
+    columns = {
+        "arm": ["supplement-0.1-dcgan"],
+        "effect": ["+1.8 (+0.3 to +3.3)"],
+        "sample_size": ["a sentence that goes on and on and on"],
+    }
     plots.table(pd.DataFrame(columns, index=[7]))
     wraps = re.findall(r"td\.col(\d) \{\s*text-align: left;\s*white-space: (\w+)", page[0])
-    assert wraps == [("0", "nowrap"), ("1", "nowrap"), ("2", "normal")] and "index" not in page[0]
+    assert wraps == [("0", "nowrap"), ("1", "nowrap"), ("2", "normal")]
+    assert "index" not in page[0]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,8 @@ def test_names_stay_on_one_line_sentences_wrap_and_row_numbers_are_left_out(page
         (999, "999"),
         (0.0, "0.000"),
         (float("inf"), "∞"),
+        (float("-inf"), "−∞"),
+        (float("nan"), "–"),
         (None, "–"),
         (-3, "−3"),
         ("x-y", "x-y"),
@@ -108,10 +121,14 @@ def test_number_text(value, text):
 
 def test_sheet_holds_every_pixel_of_every_image_in_order():
     images = faces(5).images
-    drawn = plots.sheet(images, columns=3).axes[0].images[0].get_array()
-    assert np.array_equal(drawn[:48, :48], images[0]) and np.array_equal(drawn[51:99, 51:99], images[4])
+    drawn = pixels_of(plots.sheet(images, columns=3))
+    assert np.array_equal(drawn[:48, :48], images[0])
+    assert np.array_equal(drawn[51:99, 51:99], images[4])
+
+
+def test_a_sheet_of_no_image_is_refused():
     with pytest.raises(StudyError, match="at least one image"):
-        plots.sheet(images[:0])
+        plots.sheet(faces(5).images[:0])
 
 
 def test_titles_of_a_sheet_may_be_a_column_of_a_table_with_labels_of_its_own():
@@ -120,34 +137,78 @@ def test_titles_of_a_sheet_may_be_a_column_of_a_table_with_labels_of_its_own():
     assert written[:2] == ["blur", "face"]
 
 
-def test_drawings_are_called_drawings_and_generated_images_generated():
-    assert "drawings, not photographs" in text_of(plots.faces_or_averages(faces(), False))
-    assert "generated" in text_of(plots.faces_or_averages(faces(source="synthetic", generator="dcgan"), False))
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({}, "drawings, not photographs"),
+        ({"source": "synthetic", "generator": "dcgan"}, "generated, not photographs"),
+        ({"source": "digits", "subject": "digits"}, "digits, not photographs"),
+    ],
+)
+def test_what_the_images_are_is_in_the_caption(columns, words):
+    assert words in text_of(plots.faces_or_averages(faces(**columns), False))
 
 
 def test_photographs_are_averaged_unless_asked_for():
     real = faces(7 * 60, source="fer2013")
     averaged = plots.faces_or_averages(real, False)
-    shown = averaged.axes[0].images[0].get_array()
     assert "angry\n60" in text_of(averaged)
-    assert shown[shown < 255].std() < 20  # the mean of 60 noise images is flat; a single one has a deviation of 74
-    asked = plots.faces_or_averages(real, True)
-    assert np.array_equal(asked.axes[0].images[0].get_array()[:48, :48], real.images[0]) and "photographs" in text_of(asked)
+    # The mean of 60 noise images is flat; a single one has a deviation of 74.
+    shown = pixels_of(averaged)
+    assert shown[shown < 255].std() < 20
+
+    unhidden = plots.faces_or_averages(real, True)
+    assert np.array_equal(pixels_of(unhidden)[:48, :48], real.images[0])
+    assert "photographs" in text_of(unhidden)
 
 
-def test_before_and_after_shows_averages_of_photographs_and_pairs_of_drawings():
-    real, made = faces(7 * 60, source="fer2013"), faces(7 * 60, source="synthetic")
-    made = FaceSet(np.minimum(real.images, 200) + np.uint8(20), made.table)
-    shown = plots.before_and_after(real, made, False).axes[0].images[0].get_array()
-    before_after = shown[: len(shown) * 2 // 3]
-    assert before_after[before_after < 255].std() < 25  # means of 60 noise images; a single one has a deviation of 74
-    few = plots.before_and_after(real.select(np.arange(7 * 49)), made.select(np.arange(7 * 49)), False).axes[0].images[0].get_array()
-    assert set(np.unique(few)) == {225, 255}
-    for pair in (plots.before_and_after(real, made, True), plots.before_and_after(faces(7 * 60), made, False)):
-        page = pair.axes[0].images[0].get_array()
-        first = np.argwhere((page == real.images[0][0, 0]) & (page != 255))  # the top line of the first face before
-        assert any(np.array_equal(page[y : y + 48, x : x + 48], real.images[0]) for y, x in first if x == 0)
-        assert any(np.array_equal(page[y : y + 48, 0:48], made.images[0]) for y in range(len(page) - 47)), "and after"
+@pytest.mark.parametrize("classes", [EMOTIONS, DIGITS], ids=["seven", "ten"])
+def test_every_class_has_its_average_whatever_their_number(classes):
+    real = faces(60 * len(classes), source="fer2013", classes=classes)
+    written = text_of(plots.class_averages(real))
+    assert all(f"{name}\n60" in written for name in classes)
+
+
+@pytest.mark.parametrize("classes", [EMOTIONS, DIGITS], ids=["seven", "ten"])
+def test_every_class_has_its_row_of_faces_whatever_their_number(classes):
+    drawn = plots.class_sheet(faces(10 * len(classes), classes=classes), per_class=3)
+    assert [text.get_text() for text in drawn.axes[0].texts] == list(classes)
+
+
+def test_a_class_of_few_photographs_stays_blank():
+    real = faces(7 * 49, source="fer2013")
+    assert set(np.unique(pixels_of(plots.class_averages(real)))) == {225, 255}
+
+
+def before_and_after_pair(n: int) -> tuple[FaceSet, FaceSet]:
+    """Photographs, and the same made brighter."""
+    real = faces(n, source="fer2013")
+    made = faces(n, source="synthetic")
+    return real, FaceSet(np.minimum(real.images, 200) + np.uint8(20), made.table)
+
+
+def test_before_and_after_shows_averages_of_photographs():
+    real, made = before_and_after_pair(7 * 60)
+    shown = pixels_of(plots.before_and_after(real, made, False))
+    both = shown[: len(shown) * 2 // 3]
+    # Means of 60 noise images; a single one has a deviation of 74.
+    assert both[both < 255].std() < 25
+
+    few = plots.before_and_after(*before_and_after_pair(7 * 49), False)
+    assert set(np.unique(pixels_of(few))) == {225, 255}
+
+
+@pytest.mark.parametrize("drawings", [False, True], ids=["asked for", "drawings"])
+def test_before_and_after_shows_pairs_of_drawings_and_of_photographs_that_are_asked_for(drawings):
+    real, made = before_and_after_pair(7 * 60)
+    if drawings:
+        real = faces(7 * 60)
+    shown = pixels_of(plots.before_and_after(real, made, not drawings))
+
+    # In the first column stand the first face before and the first face after.
+    column = [shown[y : y + 48, :48] for y in range(len(shown) - 47)]
+    assert any(np.array_equal(part, real.images[0]) for part in column)
+    assert any(np.array_equal(part, made.images[0]) for part in column)
 
 
 def test_the_caption_of_a_sheet_goes_with_it_to_the_page(page):
@@ -155,23 +216,40 @@ def test_the_caption_of_a_sheet_goes_with_it_to_the_page(page):
     assert "<figcaption>the first ones (drawings, not photographs)</figcaption>" in page[0]
 
 
-def test_a_class_of_few_photographs_stays_blank():
-    real = faces(7 * 49, source="fer2013")
-    shown = plots.class_averages(real).axes[0].images[0].get_array()
-    assert set(np.unique(shown)) == {225, 255}
+@pytest.fixture
+def effects() -> pd.DataFrame:
+    numbers = {"difference": 0.02, "low": 0.01, "high": 0.03, "verdict": "helps"}
+    return arm_table([Arm("supplement", "dcgan", 0.1)]).assign(**numbers)
 
 
-def test_intervals_show_zero_margin_and_verdict():
-    effects = pd.DataFrame({"arm": ["supplement-0.1-dcgan"], "difference": [0.02], "low": [0.01], "high": [0.03], "verdict": ["helps"]})
+def test_intervals_show_zero_margin_and_verdict(effects):
     ax = plots.intervals(effects, margin=0.005)
-    assert "helps" in text_of(ax.figure) and "±0.005" in ax.get_xlabel()
+    assert "helps" in text_of(ax.figure)
+    assert "±0.005" in ax.get_xlabel()
     lines = [tuple(line.get_xdata()) for line in ax.lines]
-    assert (0, 0) in lines and (0.01, 0.03) in lines
+    assert (0, 0) in lines
+    assert (0.01, 0.03) in lines
     assert [label.get_text() for label in ax.get_yticklabels()] == ["supplement-0.1-dcgan"]
+
+
+def test_intervals_name_the_reference_where_rows_differ_in_it(effects):
     two = pd.concat([effects.assign(reference="base"), effects.assign(reference="duplicate-0.1")])
     assert "– duplicate-0.1" in text_of(plots.intervals(two).figure)
+
+
+def test_a_note_stands_in_place_of_the_verdict(effects):
     noted = text_of(plots.intervals(effects.assign(note="+2.0 points")).figure)
-    assert "+2.0 points" in noted and "helps" not in noted
+    assert "+2.0 points" in noted
+    assert "helps" not in noted
+
+
+def test_a_name_stands_in_place_of_the_arm(effects):
+    ax = plots.intervals(effects.assign(name="added faces"))
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["added faces"]
+    assert ax.lines[1].get_color() == plots.colour("dcgan")
+
+
+def test_intervals_without_bounds_are_refused(effects):
     with pytest.raises(StudyError, match="'low' is missing"):
         plots.intervals(effects.drop(columns="low"))
 
@@ -181,28 +259,78 @@ def test_confusion_matrix_shows_shares_of_the_true_class():
     assert [item.get_text() for item in ax.texts] == ["75", "25", "0", "0"]
 
 
+@pytest.mark.parametrize("k", [2, 7, 20])
+def test_confusion_matrices_name_every_class_and_grow_with_their_number(k):
+    names = [f"class {i}" for i in range(k)]
+    for ax in (
+        plots.confusion_matrix(np.eye(k), names),
+        plots.confusion_change(np.eye(k), np.ones((k, k)), names),
+    ):
+        assert [label.get_text() for label in ax.get_xticklabels()] == names
+        assert [label.get_text() for label in ax.get_yticklabels()] == names
+        assert ax.figure.get_figheight() >= 0.4 * k
+
+
 def test_curves_draw_mean_and_range_over_seeds():
-    history = pd.DataFrame({"arm": "base", "seed": [0, 1] * 2, "step": [0, 0, 1, 1], "loss": [1.0, 3.0, 2.0, 2.0]})
+    values = {"seed": [0, 1] * 2, "step": [0, 0, 1, 1], "loss": [1.0, 3.0, 2.0, 2.0]}
+    history = pd.DataFrame({"arm": "base"} | values)
     ax = plots.curves(history, y="loss")
-    assert list(ax.lines[0].get_ydata()) == [2.0, 2.0] and "range over 2 seeds" in ax.get_title(loc="left")
+    assert list(ax.lines[0].get_ydata()) == [2.0, 2.0]
+    assert "range over 2 seeds" in ax.get_title(loc="left")
     band = ax.collections[0].get_paths()[0].vertices
-    assert band[:, 1].min() == 1.0 and band[:, 1].max() == 3.0
+    assert band[:, 1].min() == 1.0
+    assert band[:, 1].max() == 3.0
 
 
-def test_remaining_charts_draw_what_they_are_given():
-    table = faces(70).table
-    assert sum(bar.get_height() for bar in plots.counts(table).patches) == 70
-    bins = pd.DataFrame({"confidence": [0.3, 0.8, np.nan], "accuracy": [0.2, 0.9, np.nan], "n": [10, 30, 0]})
+def test_counts_draw_every_image():
+    assert sum(bar.get_height() for bar in plots.counts(faces(70).table).patches) == 70
+
+
+def test_an_empty_bin_is_not_drawn():
+    confidence, accuracy = [0.3, 0.8, np.nan], [0.2, 0.9, np.nan]
+    bins = pd.DataFrame({"confidence": confidence, "accuracy": accuracy, "n": [10, 30, 0]})
     assert list(plots.reliability_diagram(bins).lines[1].get_xdata()) == [0.3, 0.8]
+
+
+def test_points_by_class_are_means_over_seeds():
     scores = pd.DataFrame({"class": ["happy"] * 3, "arm": "base", "value": [0.1, 0.2, 0.6]})
     assert plots.points_by_class(scores).lines[0].get_ydata()[0] == pytest.approx(0.3)
-    cloud = plots.scatter_map(np.zeros((9, 2)), ["real"] * 4 + ["dcgan"] * 5, caption="n = 9")
-    assert len(cloud.collections[0].get_offsets()) == 9 and "n = 9" in text_of(cloud.figure)
-    trace = pd.DataFrame({"step": [1, 2, 3], "loss_d": [1.0, 2.0, 3.0], "fd": [np.nan, 5.0, np.nan]})
+
+
+def test_a_trace_leaves_out_what_was_not_logged():
+    losses, distances = [1.0, 2.0, 3.0], [np.nan, 5.0, np.nan]
+    trace = pd.DataFrame({"step": [1, 2, 3], "loss_d": losses, "fd": distances})
     figure = plots.training_trace(trace, {"loss": ["loss_d"], "distance": ["fd"]})
     assert [len(ax.lines[0].get_xdata()) for ax in figure.axes] == [3, 1]
 
 
+@pytest.mark.parametrize("classes", [EMOTIONS, DIGITS], ids=["seven", "ten"])
+def test_rounds_draw_every_class_in_a_colour_of_its_own(classes):
+    columns = {"class": list(classes)}
+    columns |= {f"{name} {part}": 0.5 for name in ("consistency", "coverage") for part in (1, 2)}
+    figure = round_against_round(pd.DataFrame(columns))
+    colours = {line.get_color() for line in figure.axes[0].lines}
+    assert len(colours) == len(classes)
+
+
 def test_an_axis_that_is_given_is_drawn_into():
     figure, axes = plots.panels(1, 2)
-    assert plots.bars(pd.Series({"base": 1.0}), axes[1]) is axes[1] and figure.axes == list(axes)
+    assert plots.bars(pd.Series({"base": 1.0}), axes[1]) is axes[1]
+    assert figure.axes == list(axes)
+
+
+def test_histograms_have_area_one_whatever_the_size_of_a_set():
+    rng = np.random.default_rng(0)
+    values = {"real": rng.normal(size=500), "dcgan": rng.normal(size=50)}
+    ax = plots.histograms(values, xlabel="grey levels")
+    for bars, name in zip(ax.containers, values, strict=True):
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(
+            sum(bar.get_height() for bar in ax.containers[0])
+        )
+        assert bars[0].get_facecolor() == matplotlib.colors.to_rgba(plots.colour(name))
+
+
+def test_curve_charts_stand_below_each_other_with_their_titles():
+    history = pd.DataFrame({"arm": "base", "seed": 0, "step": [0, 1], "loss": [2.0, 1.0]})
+    figure = plots.curve_charts({"one": history, "two": history}, y="loss")
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "two"]

@@ -1,4 +1,7 @@
-"""A small study as a run leaves it: executed notebooks, one half-done, records, tables. Not a test module."""
+"""A small study as a run leaves it: executed notebooks, one half-done, records, tables.
+
+Not a test module.
+"""
 
 import json
 from pathlib import Path
@@ -6,24 +9,54 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from lib.study.answer import Sentence, write_answer
 from lib.study.paths import StudyPaths, study_paths
 
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
 FACTS = {
-    "commit": "1a2b3c4", "dirty": False, "python": "3.11.7", "versions": {"numpy": "2.4.6", "torch": "2.15.0"}, "platform": "Linux",
-    "cpu": "A processor with a long name @ 2.40GHz", "cores": 2, "device": "cpu", "date": "2026-03-01T12:30:05+00:00",
-}  # fmt: skip
-PARAMETERS = "\n".join([
-    'study: str = "quick"  # name of the study',
-    'output: str = ""  # folder that receives runs/ and reports/; empty for the project\'s own',
-    "seed: int = 0  # governs what is drawn once per study",
-    "batch: int = 64  # images in a batch, 1 to 4096",
-])  # fmt: skip
+    "commit": "1a2b3c4",
+    "dirty": False,
+    "python": "3.11.7",
+    "versions": {"numpy": "2.4.6", "torch": "2.15.0"},
+    "platform": "Linux",
+    "cpu": "A processor with a long name @ 2.40GHz",
+    "cores": 2,
+    "device": "cpu",
+    "date": "2026-03-01T12:30:05+00:00",
+}
+PARAMETERS = """\
+# --- study ---
+study: str = "quick"  # name of the study
+# folder that receives runs/ and reports/; empty for the project's own
+output: str = ""
+seed: int = 0  # governs what is drawn once per study
+
+# --- training ---
+batch: int = 64  # images in a batch, 1 to 4096"""
+BANNER = "study quick · commit 1a2b3c4 · cpu\n"
+OPENING = """\
+# {title}
+
+{question}
+
+| | |
+|---|---|
+| reads | `data/faces.npz`, `a/rather/long/path/without/a/single/space/in/it/metadata.csv` |
+| takes | seconds |"""
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 LONG_LINE = "value = " + " + ".join(f"something_rather_long_{i}" for i in range(12))
+ANSWER = [
+    Sentence("On drawn faces, 1 of 2 synthetic pools help when added to all real images."),
+    Sentence("drawn-faithful helps: +2.1 points (1.0 to 3.2).", "drawn-faithful", "helps"),
+    Sentence("dcgan is undecided: −0.3 points (−1.2 to 0.6).", "dcgan", "undecided"),
+]
 
 
 def html_output(text: str):
-    return new_output("display_data", data={"text/html": text, "text/plain": "<IPython.core.display.HTML object>"})
+    plain = "<IPython.core.display.HTML object>"
+    return new_output("display_data", data={"text/html": text, "text/plain": plain})
 
 
 def printed(text: str, name: str = "stdout"):
@@ -32,7 +65,13 @@ def printed(text: str, name: str = "stdout"):
 
 def wide_table() -> str:
     head = "".join(f"<th>a_long_column_name_{i}</th>" for i in range(14))
-    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'<td>0.123</td>' * 14}</tr></tbody></table>"
+    row = "<td>0.123</td>" * 14
+    return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{row}</tr></tbody></table>"
+
+
+def figure_html() -> str:
+    image = f'<img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}">'
+    return f'<figure class="plot">{image}<figcaption>n = 9</figcaption></figure>'
 
 
 def error_output():
@@ -42,54 +81,73 @@ def error_output():
         "Cell \x1b[0;32mIn[4], line 1\x1b[0m",
         "x" * 300,
     ]
-    return new_output("error", ename="StudyError", evalue="data: faces.zip: no such <file>; give --data PATH", traceback=trace)
+    message = "data: faces.zip: no such <file>; give --data PATH"
+    return new_output("error", ename="StudyError", evalue=message, traceback=trace)
 
 
-def book(title: str, question: str, *cells, drawn: bool = True, pool: str = ""):
+def book(title: str, question: str, *cells, pool: str = ""):
     """Compose an executed notebook as papermill leaves it."""
-    banner = "study quick · commit 1a2b3c4 · cpu\n" + (
-        "drawings: these numbers are about drawn faces, not about photographs of people\n" if drawn else ""
-    )
-    injected = '# Parameters\nstudy = "quick"\noutput = ""\nseed = 0\nbatch = 128\n' + (f'pool = "{pool}"\n' if pool else "")
-    first = new_markdown_cell(
-        f"# {title}\n\n{question}\n\n| | |\n|---|---|\n| reads | `data/faces.npz` (10_data), "
-        f"`a/rather/long/path/without/a/single/space/in/it/metadata.csv` |\n| takes | seconds |",
-        id="cell-01",
-    )
-    parameters = new_code_cell(PARAMETERS, id="cell-02", metadata={"tags": ["parameters"]}, execution_count=1)
-    own = new_code_cell(injected, id="deadbeef", metadata={"tags": ["injected-parameters"]}, execution_count=2)
-    begun = new_code_cell('step = begin("10_data", study=study, output=output)', id="cell-03", outputs=[printed(banner)], execution_count=3)
-    return new_notebook(
-        cells=[first, parameters, own, begun, *cells],
-        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-    )
+    injected = '# Parameters\nstudy = "quick"\noutput = ""\nseed = 0\nbatch = 128\n'
+    if pool:
+        injected += f'pool = "{pool}"\n'
+    opening = [
+        new_markdown_cell(OPENING.format(title=title, question=question), id="cell-01"),
+        new_code_cell(
+            PARAMETERS, id="cell-02", metadata={"tags": ["parameters"]}, execution_count=1
+        ),
+        new_code_cell(
+            injected, id="deadbeef", metadata={"tags": ["injected-parameters"]}, execution_count=2
+        ),
+        new_code_cell(
+            'step = begin("10_data", globals())',
+            id="cell-03",
+            outputs=[printed(BANNER)],
+            execution_count=3,
+        ),
+    ]
+    return new_notebook(cells=[*opening, *cells], metadata={"kernelspec": KERNEL})
 
 
 def results_cells() -> list:
-    """Cells with everything a page must bear: wide tables, long lines, images with and without text, messages, widgets, scripts."""
+    """Cells with everything a page must bear: wide tables, long lines, images with and without
+    text, messages, widgets, scripts.
+    """
     png = new_output("display_data", data={"image/png": PIXEL, "text/plain": "<Figure>"})
-    widget = new_output(
-        "display_data",
-        data={
-            "application/vnd.jupyter.widget-view+json": {"model_id": "a", "version_major": 2, "version_minor": 0},
-            "text/plain": "VBox()",
-        },
-    )
-    script = new_output("display_data", data={"application/javascript": "require(['x'], () => 0)", "text/plain": "js"})
-    picture = f'<img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}">'
-    figure = f'<figure class="plot">{picture}<figcaption>n = 9</figcaption></figure>'
+    view = {"model_id": "a", "version_major": 2, "version_minor": 0}
+    widget_data = {"application/vnd.jupyter.widget-view+json": view, "text/plain": "VBox()"}
+    widget = new_output("display_data", data=widget_data)
+    script_data = {"application/javascript": "require(['x'], () => 0)", "text/plain": "js"}
+    script = new_output("display_data", data=script_data)
+    warning = printed("FutureWarning: <b>soon</b>\n", "stderr")
     return [
         new_markdown_cell("## Tables\n\nExpect a table wider than a phone.", id="cell-04"),
-        new_code_cell(LONG_LINE, id="cell-05", outputs=[html_output(wide_table()), printed("y" * 400 + "\n")], execution_count=4),
-        new_markdown_cell("### Figures without words", id="cell-06"),
-        new_code_cell("figure", id="cell-07", outputs=[png, html_output(figure)], execution_count=5),
         new_code_cell(
-            "panel", id="cell-08", outputs=[widget, script, printed("FutureWarning: <b>soon</b>\n", "stderr")], execution_count=6
+            LONG_LINE,
+            id="cell-05",
+            outputs=[html_output(wide_table()), printed("y" * 400 + "\n")],
+            execution_count=4,
         ),
+        new_markdown_cell("### Figures without words", id="cell-06"),
+        new_code_cell(
+            "figure",
+            id="cell-07",
+            metadata={"tags": ["answer-figure"]},
+            outputs=[png, html_output(figure_html())],
+            execution_count=5,
+        ),
+        new_code_cell("panel", id="cell-08", outputs=[widget, script, warning], execution_count=6),
     ]
 
 
-def save(paths: StudyPaths, name: str, notebook, *, status: str = "done", seconds: float = 12.4, **parameters) -> Path:
+def save(
+    paths: StudyPaths,
+    name: str,
+    notebook,
+    *,
+    status: str = "done",
+    seconds: float = 12.4,
+    **parameters,
+) -> Path:
     """Write an executed notebook and, if it is done, its record."""
     paths.notebooks.mkdir(parents=True, exist_ok=True)
     paths.state.mkdir(parents=True, exist_ok=True)
@@ -110,27 +168,23 @@ def save(paths: StudyPaths, name: str, notebook, *, status: str = "done", second
 def make_study(folder: Path) -> StudyPaths:
     """Leave a study in a folder: two notebooks done, two pools, one notebook failed, an answer."""
     paths = study_paths("quick", str(folder))
-    save(
-        paths, "10_data", book("Data", "What faces does the study stand on, and which are copies?", *results_cells()), data="drawn", seeds=7
-    )
+    question = "What faces does the study stand on, and which are copies?"
+    save(paths, "10_data", book("Data", question, *results_cells()), data="drawn", seeds=7)
     for pool in ("dcgan", "drawn-faithful"):
-        save(
-            paths,
-            f"20_generation-{pool}",
-            book("Generation", "What does the generator make?", *results_cells(), pool=pool),
-            seconds=75,
-            gan_steps=9,
+        generation = book(
+            "Generation", "What does the generator make?", *results_cells(), pool=pool
         )
-    failing = new_code_cell("faces = read_faces(data)", id="cell-09", outputs=[error_output()], execution_count=7)
-    marker = new_markdown_cell("An Exception was encountered", id="cafe", metadata={"tags": ["papermill-error-cell-tag"]})
-    save(paths, "40_training", book("Training", "Which arm learns what?", results_cells()[0], marker, failing), status="failed")
+        save(paths, f"20_generation-{pool}", generation, seconds=75, gan_steps=9)
+
+    # A training that failed, as papermill marks it.
+    failing = new_code_cell(
+        "faces = read_faces(data)", id="cell-09", outputs=[error_output()], execution_count=7
+    )
+    tags = {"tags": ["papermill-error-cell-tag"]}
+    marker = new_markdown_cell("An Exception was encountered", id="cafe", metadata=tags)
+    training = book("Training", "Which arm learns what?", results_cells()[0], marker, failing)
+    save(paths, "40_training", training, status="failed")
+
     save(paths, "80_findings", book("Findings", "Do synthetic faces help?", *results_cells()))
-    paths.tables.mkdir(parents=True, exist_ok=True)
-    sentences = [
-        "On drawn faces, 1 of 2 synthetic pools help when added to all real images: drawn-faithful.",
-        "drawn-faithful helps (supplement-0.5-drawn-faithful): +2.1 points (1.0 to 3.2).",
-        "dcgan is undecided (supplement-0.5-dcgan): −0.3 points (−1.2 to 0.6).",
-    ]
-    (paths.tables / "answer.json").write_text(json.dumps({"sentences": sentences}))
-    (paths.tables / "pool_verdicts.csv").write_text("pool,arm,verdict\ndrawn-faithful,a,helps\ndcgan,b,undecided\n")
+    write_answer(paths, ANSWER)
     return paths

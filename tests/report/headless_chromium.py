@@ -1,4 +1,6 @@
-"""Opens pages in headless Chromium over its debugging protocol, and tells what they asked for and complained about. Not a test module."""
+"""Opens pages in headless Chromium over its debugging protocol, and notes what they ask for and
+complain about. Not a test module.
+"""
 
 import base64
 import contextlib
@@ -12,9 +14,21 @@ from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
-    "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-port=0", "--remote-allow-origins=*",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+    "--remote-allow-origins=*",
+)
+DOMAINS = ("Page", "Runtime", "Log", "Network")  # of the protocol, whose events are wanted
+START_S = 60  # seconds that the browser has to start
+LARGEST_PICTURE_PX = 12_000
+WIDTH = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
 
 
 def find_chromium() -> str:
@@ -51,37 +65,50 @@ class Browser:
 
     def value(self, expression: str):
         """Evaluate JavaScript in the page."""
-        return self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)["result"].get("value")
+        options = {"returnByValue": True, "awaitPromise": True}
+        return self.call("Runtime.evaluate", expression=expression, **options)["result"].get(
+            "value"
+        )
 
     def open(self, address: str, *, width: int, height: int = 900, dark: bool = False) -> Visit:
-        """Open a page in a window of some width, unfold everything on it, and let it come to rest."""
+        """Open a page in a window of some width, and let it come to rest."""
         self.visit = Visit()
-        for domain in ("Page", "Runtime", "Log", "Network"):
+        for domain in DOMAINS:
             self.call(f"{domain}.enable")
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self._set_window(width, height, dark)
         self.call("Page.navigate", url=address)
-        while self.value("document.readyState") != "complete" or self.value("location.href") == "about:blank":
+        while not self._is_loaded():
             time.sleep(0.02)
         self.value("new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
         self.visit.view_width = self.value("window.innerWidth")
-        self.visit.page_width = self.value("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
+        self.visit.page_width = self.value(WIDTH)
         return self.visit
 
     def unfold(self) -> int:
         """Open every fold and measure the page again."""
-        return self.value(
-            "document.querySelectorAll('details').forEach(d => d.open = true); Math.max(document.documentElement.scrollWidth, "
-            "document.body.scrollWidth)"
-        )
+        unfold = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
+        return self.value(f"{unfold}; {WIDTH}")
 
     def picture(self, file: Path) -> None:
         """Save the whole page as a PNG."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 12000), "scale": 1}
-        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)["data"]))
+        height = min(size["height"], LARGEST_PICTURE_PX)
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1}
+        taken = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+        file.write_bytes(base64.b64decode(taken["data"]))
+
+    def _set_window(self, width: int, height: int, dark: bool) -> None:
+        sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.call("Emulation.setDeviceMetricsOverride", **sizes)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def _is_loaded(self) -> bool:
+        is_complete = self.value("document.readyState") == "complete"
+        return is_complete and self.value("location.href") != "about:blank"
 
     def _note(self, message: dict) -> None:
+        """Note a request, or something that the page complains about."""
         method, params = message.get("method"), message.get("params", {})
         if method == "Network.requestWillBeSent":
             self.visit.requests.append(params["request"]["url"])
@@ -89,8 +116,9 @@ class Browser:
             self.visit.complaints.append(params["entry"]["text"])
         elif method == "Runtime.exceptionThrown":
             self.visit.complaints.append(params["exceptionDetails"]["text"])
-        elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning", "assert"):
-            self.visit.complaints.append(str(params["args"]))
+        elif method == "Runtime.consoleAPICalled":
+            if params["type"] in ("error", "warning", "assert"):
+                self.visit.complaints.append(str(params["args"]))
 
 
 @contextlib.contextmanager
@@ -101,19 +129,27 @@ def chromium(profile: Path):
     import websocket
 
     process = subprocess.Popen(
-        [find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [find_chromium(), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
-        port_file = profile / "DevToolsActivePort"
-        deadline = time.monotonic() + 60
-        while not port_file.exists() or not port_file.read_text().strip():
-            assert time.monotonic() < deadline and process.poll() is None, "the browser did not start"
-            time.sleep(0.05)
-        port = port_file.read_text().split()[0]
-        tabs = json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30))
-        socket = websocket.create_connection(next(tab for tab in tabs if tab["type"] == "page")["webSocketDebuggerUrl"], timeout=60)
+        port = _port(process, profile / "DevToolsActivePort")
+        listed = urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=30)
+        tab = next(tab for tab in json.load(listed) if tab["type"] == "page")
+        socket = websocket.create_connection(tab["webSocketDebuggerUrl"], timeout=60)
         yield Browser(socket)
         socket.close()
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _port(process: subprocess.Popen, file: Path) -> str:
+    """Wait for the browser to write which port it listens on."""
+    deadline = time.monotonic() + START_S
+    while not file.exists() or not file.read_text().strip():
+        is_alive = process.poll() is None
+        assert time.monotonic() < deadline and is_alive, "the browser did not start"
+        time.sleep(0.05)
+    return file.read_text().split()[0]

@@ -1,5 +1,5 @@
-"""The reports that are kept in the project: complete, small, of photographs that are not shown, and with nothing of the machine's folders
-in them.
+"""The reports that are kept in the project: complete, small, of photographs that are not shown, and
+with nothing of the machine's folders in them.
 """
 
 import html
@@ -8,32 +8,69 @@ import subprocess
 
 import pytest
 
-from lib.report.shell import meta
+from lib.report.shell import read_summary
 from lib.study.paths import ROOT
 
 REPORTS = ROOT / "reports"
-LARGEST, A_POOL = 2_100_000, 800_000  # bytes of a study's pages, and of those of each pool; a third is the map with faces under the mouse
-NAMED = re.compile(r'(?<![\w./"])/(?:home|tmp|work|root|Users)/\w')
+# Bytes of a study's pages, and of those of each pool; a third is the map with faces.
+LARGEST, A_POOL = 2_100_000, 800_000
+MACHINE_FOLDER = re.compile(r'(?<![\w./"])/(?:home|tmp|work|root|Users)/\w')
+SHOWS_PHOTOGRAPHS = re.compile(r"<code>show_photographs</code></td><td>True")
 
 
-def published() -> list:
+def published() -> list[str]:
     """List the studies whose reports git keeps."""
-    listed = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True)
-    return sorted({line.split("/")[1] for line in listed.stdout.splitlines() if line.endswith("/index.html") and line.count("/") == 2})
+    command = ["git", "ls-files", "reports"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    indices = [line.split("/") for line in listed if line.endswith("/index.html")]
+    return sorted({parts[1] for parts in indices if len(parts) == 3})
 
 
-@pytest.mark.parametrize("study", published() or [pytest.param("", marks=pytest.mark.skip(reason="no report is published yet"))])
-def test_a_published_report(study):
-    pages = sorted((REPORTS / study).glob("*.html"))
-    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
-    assert sum(page.stat().st_size for page in pages) <= LARGEST + A_POOL * sum(name.startswith("20_") for name in texts)
-    assert meta(REPORTS / study / "index.html", "description") not in ("", "No answer yet.")
-    for name, text in texts.items():
-        links = [html.unescape(link) for link in re.findall(r'href="([^"#]+)"', text) if not link.startswith("data:")]
-        assert [link for link in links if not (REPORTS / study / link).exists()] == [], name
-        assert not re.search(r"<code>show_photographs</code></td><td>True", text), f"{name} shows photographs"
-        assert not NAMED.search(re.sub(r"base64,[\w+/=]+", "", text)), f"{name} names a folder of the machine"
-        assert "uncommitted changes" not in text and re.search(r"(?i)commit\W", text), f"{name} cannot be repeated"
+every_study = pytest.mark.parametrize(
+    "study",
+    published() or [pytest.param("", marks=pytest.mark.skip(reason="no report is published yet"))],
+)
+
+
+def pages(study: str) -> dict[str, str]:
+    """Read the pages of a study."""
+    files = sorted((REPORTS / study).glob("*.html"))
+    return {file.name: file.read_text(encoding="utf-8") for file in files}
+
+
+@every_study
+def test_it_is_small_enough_to_travel(study):
+    size = sum((REPORTS / study / name).stat().st_size for name in pages(study))
+    pools = sum(name.startswith("20_") for name in pages(study))
+    assert size <= LARGEST + A_POOL * pools
+
+
+@every_study
+def test_it_has_an_answer(study):
+    assert read_summary(REPORTS / study)["answer"] != ""
+
+
+@every_study
+def test_every_link_leads_to_a_file(study):
+    for name, text in pages(study).items():
+        links = [html.unescape(link) for link in re.findall(r'href="([^"#]+)"', text)]
+        files = [link for link in links if not link.startswith("data:")]
+        assert [link for link in files if not (REPORTS / study / link).exists()] == [], name
+
+
+@every_study
+def test_it_shows_no_photographs_and_no_folders_of_the_machine(study):
+    for name, text in pages(study).items():
+        assert not SHOWS_PHOTOGRAPHS.search(text), name
+        without_pictures = re.sub(r"base64,[\w+/=]+", "", text)
+        assert not MACHINE_FOLDER.search(without_pictures), name
+
+
+@every_study
+def test_it_is_of_a_commit_and_without_a_failure(study):
+    for name, text in pages(study).items():
+        assert "uncommitted changes" not in text, name
+        assert re.search(r"(?i)commit\W", text), f"{name} cannot be repeated"
         assert 'role="alert"' not in text, f"{name} tells of a failure"
 
 

@@ -1,16 +1,17 @@
-"""One long table: the latest execution of each notebook, sorted, the same bytes every time."""
+"""One long table: the last execution of each notebook, sorted, the same bytes every time."""
 
 import pytest
 
-from lib.study import results
+from lib.faces.arms import ARM_FIELDS, Arm, arm_table
 from lib.study.errors import StudyError
-from lib.study.paths import study_paths
-from lib.study.results import COLUMNS, append_results, collect_results
+from lib.study.results import ARM_DEFAULTS, COLUMNS, collect_results
+from lib.study.step import begin
 
 
 @pytest.fixture
-def paths(tmp_path):
-    return study_paths("quick", str(tmp_path))
+def start(tmp_path):
+    """Begin an execution of a notebook."""
+    return lambda notebook: begin(notebook, {"study": "quick", "output": str(tmp_path)})
 
 
 def row(**changes) -> dict:
@@ -18,45 +19,59 @@ def row(**changes) -> dict:
     return {**plain, "split": "test", "metric": "accuracy", "class": "", "value": 0.5, **changes}
 
 
-def test_the_table_is_sorted_and_does_not_depend_on_the_order_of_writing(paths, monkeypatch):
+def test_the_table_is_sorted_and_does_not_depend_on_the_order_of_writing(start):
     rows = [row(seed=seed, metric=metric) for seed in (1, 0) for metric in ("kappa", "accuracy")]
-    append_results(paths, rows)
-    first = collect_results(paths)
-    bytes_before = (paths.tables / "results.parquet").read_bytes()
-    monkeypatch.setattr(results, "_BATCH", "again")
-    append_results(paths, rows[::-1])
+    step = start("50_metrics")
+    step.append_results(rows)
+    first = collect_results(step.paths)
+    written = (step.paths.tables / "results.parquet").read_bytes()
+    start("50_metrics").append_results(rows[::-1])
     assert tuple(first.columns) == COLUMNS
-    assert list(first.metric) == ["accuracy"] * 2 + ["kappa"] * 2 or list(first.seed) == [0, 0, 1, 1]
-    assert collect_results(paths).equals(first)
-    assert (paths.tables / "results.parquet").read_bytes() == bytes_before
+    assert list(first["seed"]) == [0, 0, 1, 1]
+    assert collect_results(step.paths).equals(first)
+    assert (step.paths.tables / "results.parquet").read_bytes() == written
 
 
-def test_a_new_execution_replaces_the_old_one_and_spares_other_notebooks(paths, monkeypatch):
-    monkeypatch.setenv("STUDY_STEP", "60_embedding")
-    append_results(paths, [row(metric="separability")])
-    monkeypatch.setenv("STUDY_STEP", "50_metrics")
-    append_results(paths, [row(value=0.1), row(arm="gone")])
-    monkeypatch.setattr(results, "_BATCH", "later")
-    append_results(paths, [row(value=0.2)])
-    append_results(paths, [row(value=0.3), row(seed=1)])
-    table = collect_results(paths)
-    assert list(table.value[table.metric == "accuracy"]) == [0.3, 0.5]
-    assert "gone" not in set(table.arm) and "separability" in set(table.metric)
-    assert len((paths.tables / "results" / "50_metrics.jsonl").read_text().splitlines()) == 5
+def test_a_new_execution_replaces_the_old_one_and_spares_other_notebooks(start):
+    start("60_embedding").append_results([row(metric="separability")])
+    start("50_metrics").append_results([row(value=0.1), row(arm="gone")])
+    step = start("50_metrics")
+    step.append_results([row(value=0.2)])
+    step.append_results([row(value=0.3), row(seed=1)])
+    table = collect_results(step.paths)
+    assert list(table["value"][table["metric"] == "accuracy"]) == [0.3, 0.5]
+    assert "gone" not in set(table["arm"]) and "separability" in set(table["metric"])
+    assert len((step.paths.tables / "results" / "50_metrics.jsonl").read_text().splitlines()) == 5
 
 
-def test_a_torn_last_line_is_skipped(paths):
-    append_results(paths, [row()])
-    file = next((paths.tables / "results").glob("*.jsonl"))
+def test_rows_carry_what_describes_their_arm(start):
+    arm = Arm("supplement", "dcgan", 0.5)
+    fields = arm_table([arm]).to_dict("records")[0]
+    step = start("50_metrics")
+    step.append_results([row(**fields, steps=160), row(arm="dcgan", metric="fd")])
+    table = collect_results(step.paths).set_index("metric")
+    assert (table.loc["accuracy", "kind"], table.loc["accuracy", "steps"]) == ("supplement", 160)
+    assert table.loc["fd", list(ARM_DEFAULTS)].to_dict() == ARM_DEFAULTS
+
+
+def test_the_columns_of_an_arm_are_its_fields():
+    assert tuple(ARM_DEFAULTS) == (*ARM_FIELDS, "steps")
+
+
+def test_a_torn_last_line_is_skipped(start):
+    step = start("50_metrics")
+    step.append_results([row()])
+    file = next((step.paths.tables / "results").glob("*.jsonl"))
     with open(file, "a") as handle:
         handle.write('{"batch": "x", "stu')
-    assert len(collect_results(paths)) == 1
+    assert len(collect_results(step.paths)) == 1
 
 
-def test_a_wrong_column_is_named(paths):
+@pytest.mark.parametrize("change", [{"sed": 1}, {"kind": "supplement"}])
+def test_a_wrong_or_a_missing_column_is_named(start, change):
     with pytest.raises(StudyError, match="columns must be study, arm"):
-        append_results(paths, [row() | {"sed": 1}])
+        start("50_metrics").append_results([row() | change])
 
 
-def test_no_results_make_an_empty_table(paths):
-    assert list(collect_results(paths).columns) == list(COLUMNS)
+def test_no_results_make_an_empty_table(start):
+    assert list(collect_results(start("50_metrics").paths).columns) == list(COLUMNS)

@@ -1,1 +1,1 @@
-"""The networks, one file each or one family each."""
+"""The networks: one file each, or one for each family."""

@@ -1,23 +1,31 @@
-"""The shape that all networks share: grey images float (N, 1, px, px) in [0, 1] in, logits (N, 7)
-out, the penultimate layer as .features(x).
+"""The shape that all networks share.
+
+Grey images float (N, 1, px, px) in [0, 1] in, logits (N, classes) out, the penultimate layer as
+.features(x).
 """
 
 from torch import Tensor, nn
 
-from lib.faces.faceset import CLASSES
-
 
 class Classifier(nn.Module):
-    """A body that makes features and a last linear layer that makes logits.
+    """A body that computes features and a last linear layer that computes logits.
 
     Args:
         body: (N, 1, px, px) -> (N, D).
         width: D.
+        classes: number of classes.
     """
 
-    def __init__(self, body: nn.Module, width: int):
+    def __init__(self, body: nn.Module, width: int, classes: int):
         super().__init__()
-        self.body, self.last = body, nn.Linear(width, len(CLASSES))
+        # The body first: weights are drawn in the order in which layers are made.
+        self.body = body
+        self.last = nn.Linear(width, classes)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, the width of the output."""
+        return self.last.out_features
 
     def features(self, x: Tensor) -> Tensor:
         """Return the penultimate layer (N, D)."""
@@ -28,8 +36,9 @@ class Classifier(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Take each image's own brightness and contrast out: mean 0, standard deviation nearly 1."""
+    """Remove each image's own brightness and contrast: mean 0, standard deviation nearly 1."""
 
     def forward(self, x: Tensor) -> Tensor:
         centred = x - x.mean((1, 2, 3), keepdim=True)
-        return centred / (centred.square().mean((1, 2, 3), keepdim=True).sqrt() + 0.05)
+        deviation = centred.square().mean((1, 2, 3), keepdim=True).sqrt()
+        return centred / (deviation + 0.05)  # 0.05: an empty image is not divided by 0

@@ -1,0 +1,75 @@
+"""The training sets of a study's arms: where their images are, and how they are put together."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.faces.arms import UNFILTERED, Arm, filtered_pool, filters_of
+from lib.faces.faceset import FaceSet, load_faces
+from lib.faces.folds import in_fold, require_independent, without_real_copies
+from lib.faces.mixing import build_arm
+from lib.faces.pool import load_pool, single_steps
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the images of all arms are; a worker reads them once."""
+
+    data: Path  # packed real faces
+    pools: dict[str, Path]  # folder by pool name, see Arm.source
+    curated: bool  # True: only what curation kept
+    seed: int  # of subsets, duplicates and shuffles
+    filter_arms: tuple[str, ...] = ()  # curation steps that alone filter the pools of some arms
+    folds: int = 0  # that the real faces are divided into, see lib.faces.folds; 0: none
+    near_copy_distance: float = 6.0  # with folds: pools are freed of copies of real faces
+
+    def read(self) -> tuple[FaceSet, dict[str, FaceSet]]:
+        """Read the real faces and the pools, resized to the real faces' size.
+
+        Pools that one step alone filters have names of their own, see lib.faces.arms.
+        """
+        # Each pool as curation left it, or as it was generated.
+        real, pools = load_faces(self.data), {}
+        for name, folder in self.pools.items():
+            pools[name] = load_pool(folder, curated=self.curated)
+
+        # Each pool once more for every filter.
+        if self.filter_arms:
+            for name, folder in self.pools.items():
+                pools |= self._filtered(name, folder)
+
+        # Over folds every real face is a test face once, so a pool must know none of them.
+        if self.folds:
+            for name, folder in self.pools.items():
+                require_independent(name, folder, pools[name])
+            for name, pool in pools.items():
+                pools[name] = without_real_copies(pool, real, self.near_copy_distance)
+
+        # A training set has images of one size.
+        px = real.images.shape[1]
+        return real, {name: pool.resized(px) for name, pool in pools.items()}
+
+    def splits(self, real: FaceSet) -> dict[int, FaceSet]:
+        """Split the real faces for each fold, by its number; without folds as they are, under 0."""
+        numbers = range(1, self.folds + 1) if self.folds else (0,)
+        return {number: in_fold(real, self.folds, number, seed=self.seed) for number in numbers}
+
+    def _filtered(self, name: str, folder: Path) -> dict[str, FaceSet]:
+        """Read a pool as each step alone leaves it, and as it was generated."""
+        # Without a verdict of a step on this pool there are no images for the arms of that step.
+        available = single_steps(folder)
+        pools = {}
+        for step in filters_of([step for step in self.filter_arms if step in available]):
+            steps = () if step == UNFILTERED else (step,)
+            pools[filtered_pool(name, step)] = load_pool(folder, steps=steps)
+        return pools
+
+
+def arm_faces(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int) -> FaceSet:
+    """Build an arm's training set from the study's faces.
+
+    Args:
+        real: all real faces, split.
+        pools: of Sources.read.
+        seed: of subsets, duplicates and shuffles.
+    """
+    return build_arm(arm, real.split("train"), pools, seed=seed, extra=real.split("extra"))

@@ -1,0 +1,1 @@
+"""Shared tools: devices, checkpoints, processes, workers, cluster, progress, seeds."""

@@ -1,0 +1,246 @@
+"""Class lists, and names of classes and splits as other people write them.
+
+A number is never taken for a class without saying whose number it is.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from lib.study.errors import StudyError
+
+# FER2013's seven classes, alphabetical: the default of a face set, not the law.
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+# FER+ (Barsoum et al. 2016) and AffectNet (Mollahosseini et al. 2017) know one more.
+EIGHT_EMOTIONS = tuple(sorted((*EMOTIONS, "contempt")))
+
+# FER2013's own codes, by position (Goodfellow et al. 2013); the CSV and its copies use them.
+FER2013_CODES = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+
+# Other words for the emotions, as data sets name their folders.
+ALIASES = {
+    "anger": "angry",
+    "contemptuous": "contempt",
+    "disgusted": "disgust",
+    "disgusting": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "frightened": "fear",
+    "scared": "fear",
+    "happiness": "happy",
+    "joy": "happy",
+    "calm": "neutral",
+    "neutrality": "neutral",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+# Splits, as folders and Usage values name them; PublicTest is what one chooses on.
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "privatetest": "test",
+    "publictest": "val",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+}
+
+
+def classes_of(
+    names: Mapping[str, str],
+    wanted: Sequence[str] = (),
+    *,
+    declared: Iterable[str] = (),
+    complete: bool = True,
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Decide which classes a source of images has, from the class names in it.
+
+    1. `wanted` is given: exactly these are the classes. A name stands for a wanted class that it
+       equals but for case, or whose alias it is ("joy" where "happy" is wanted). Other names stand
+       for none: their images are left out.
+    2. All names are emotions, of the seven or contempt, aliases included: the classes are the
+       emotions that occur, and those that the source declares.
+    3. No name is an emotion: the names themselves are the classes, as they are written.
+    4. Some names are emotions and some are not: an error, for one of them may be misspelt.
+
+    Args:
+        names: class names as written, and where each stands (for messages).
+        wanted: the parameter `classes`; none lets the source decide.
+        declared: names that the source states to hold, with images or without (FER2013's seven).
+        complete: False lets a wanted class have no name (another data set, a pool).
+
+    Returns:
+        The classes, alphabetical, and the class of each name; names left out are not in it.
+
+    Raises:
+        StudyError: fewer than 2 classes, two that differ in case alone, a wanted class that no
+            name stands for, or rule 4.
+    """
+    # Rule 1: what is asked for.
+    if wanted:
+        return _wanted_classes(names, wanted, complete)
+
+    # Which names are emotions?
+    emotions = {name: _match(name, EIGHT_EMOTIONS) for name in names}
+    unknown = sorted(name for name, emotion in emotions.items() if emotion is None)
+
+    # Rule 2: emotions.
+    if not unknown:
+        stated = {_match(name, EIGHT_EMOTIONS) for name in declared} - {None}
+        return checked_classes({*emotions.values(), *stated}), emotions
+
+    # Rule 3: names of another kind.
+    if len(unknown) == len(emotions):
+        as_written = {name: name.strip() for name in names}
+        return checked_classes(set(as_written.values())), as_written
+
+    # Rule 4: a mixture.
+    name = unknown[0]
+    known = ", ".join(sorted(set(emotions.values()) - {None}))
+    raise StudyError(
+        f"{names[name]}: unknown class {name!r}{_nearest(name, EIGHT_EMOTIONS)} Other names here "
+        f"are emotions ({known}); rename it, or list all classes to read in the parameter `classes`"
+    )
+
+
+def label_images(
+    names: Sequence[str],
+    places: Mapping[str, str],
+    wanted: Sequence[str] = (),
+    *,
+    declared: Iterable[str] = (),
+    complete: bool = True,
+) -> tuple[tuple[str, ...], list[str | None]]:
+    """Give every image of a source its class by the rule of `classes_of`.
+
+    Prints which names were taken for classes of another name, and which images are left out.
+
+    Args:
+        names: class name of each image, as written.
+        places: where each name stands, for messages.
+        wanted, declared, complete: as in `classes_of`.
+
+    Returns:
+        The classes, alphabetical, and the class of each image, None for one that is left out.
+    """
+    # What each name stands for.
+    classes, by_name = classes_of(places, wanted, declared=declared, complete=complete)
+    labels = [by_name.get(name) for name in names]
+
+    # Nothing is renamed or left out silently.
+    announce_aliases(by_name)
+    announce_left_out(Counter(name for name in names if name not in by_name))
+    return classes, labels
+
+
+def checked_classes(classes: Iterable[str]) -> tuple[str, ...]:
+    """Sort class names alphabetically.
+
+    Raises:
+        StudyError: fewer than 2, two that are equal but for case, or one that cannot be the name
+            of a folder.
+    """
+    # Alphabetical in any case, and in one order for names that differ in case alone.
+    ordered = tuple(sorted(classes, key=lambda name: (name.lower(), name)))
+    for name in ordered:
+        if not name or name.startswith(".") or "/" in name or "\\" in name:
+            raise StudyError(f"{name!r} cannot be the name of a class: folders are named after it")
+
+    # Neighbours in this order may be equal but for case.
+    for name, following in zip(ordered, ordered[1:]):
+        if name.lower() == following.lower():
+            raise StudyError(
+                f"the classes {name!r} and {following!r} have one name; rename one of them"
+            )
+    if len(ordered) < 2:
+        raise StudyError(
+            f"a classifier needs at least 2 classes, not {len(ordered)}: {', '.join(ordered)}"
+        )
+    return ordered
+
+
+def class_of(name: str, where: str, classes: Sequence[str] = EMOTIONS) -> str:
+    """Give the class that a name stands for, whatever its case; emotions have aliases too.
+
+    Args:
+        name: as written, e.g. a folder's.
+        where: what to name in the message.
+        classes: those that there are.
+
+    Raises:
+        StudyError: no class and no known alias of one.
+    """
+    known = _match(name, classes)
+    if known is None:
+        raise StudyError(
+            f"{where}: unknown class {name!r}{_nearest(name, classes)} Classes are "
+            f"{', '.join(classes)}; rename the folder or move it away"
+        )
+    return known
+
+
+def split_of(name: str) -> str | None:
+    """Give the split that a folder or Usage value names (train, val, test), None for no split."""
+    return SPLITS.get(name.strip().lower().replace("_", "").replace(" ", ""))
+
+
+def announce_aliases(classes: Mapping[str, str]) -> None:
+    """Print which names were taken for classes of another name, if any.
+
+    Args:
+        classes: name as written, and its class.
+    """
+    # Case and blanks around a name are not worth a line.
+    renamed = {
+        name: known for name, known in classes.items() if name.strip().lower() != known.lower()
+    }
+    if renamed:
+        pairs = [f"{name} -> {known}" for name, known in sorted(renamed.items())]
+        print("class names taken as: " + ", ".join(pairs))
+
+
+def announce_left_out(counts: Mapping[str, int]) -> None:
+    """Print which names were left out as none of the classes, if any, each with its images."""
+    if counts:
+        listed = [f"{name} ({count:,})" for name, count in sorted(counts.items())]
+        total = f"{sum(counts.values()):,} in all"
+        print(f"images of other classes, {total}, are left out: " + ", ".join(listed))
+
+
+def _wanted_classes(
+    names: Mapping[str, str], wanted: Sequence[str], complete: bool
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Match the names of a source with the wanted classes: rule 1 of `classes_of`."""
+    # Names that stand for no wanted class drop out.
+    classes = checked_classes(name.strip() for name in wanted)
+    matched = {name: _match(name, classes) for name in names}
+    matched = {name: known for name, known in matched.items() if known is not None}
+
+    # A class that was asked for and is not there is a mistake.
+    missing = sorted(set(classes) - set(matched.values()))
+    if missing and complete:
+        raise StudyError(
+            f"classes: there are no images of {', '.join(missing)}{_nearest(missing[0], names)} "
+            f"Names in the source: {', '.join(sorted(names))}"
+        )
+    return classes, matched
+
+
+def _match(name: str, classes: Iterable[str]) -> str | None:
+    """Find the class that a name equals but for case, or whose alias it is; None for none."""
+    # A class's own name comes before its alias: a wanted class may be called joy.
+    plain = name.strip().lower()
+    by_name = {known.lower(): known for known in classes}
+    return by_name.get(plain) or by_name.get(ALIASES.get(plain))
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Suggest the known name, or the alias of one, that is spelt most alike; end the sentence."""
+    # Known names, and aliases of those that are emotions.
+    known = list(known)
+    words = [*known, *(alias for alias, emotion in ALIASES.items() if emotion in known)]
+    nearest = difflib.get_close_matches(name.strip().lower(), words, n=1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else "."

@@ -1,0 +1,87 @@
+"""The words that Stable Diffusion is given: a template, and attributes drawn for each prompt.
+
+params/prompts.yaml has words for FER2013's seven classes; a study of others adds its own there.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+
+from lib.faces.classes import EMOTIONS
+from lib.study.errors import StudyError
+from lib.study.params import PARAMS, read_yaml
+
+ATTRIBUTES = ("age", "ethnicity", "sex")  # gaps of the template that do not depend on the class
+
+
+def read_prompts(
+    path=PARAMS / "prompts.yaml",
+    *,
+    emphasised: Sequence[str] = (),
+    classes: Sequence[str] = EMOTIONS,
+) -> dict:
+    """Read template, negative prompt and attributes.
+
+    Args:
+        path: of the words.
+        emphasised: classes whose prompts begin with the helping words too, not with the emotion
+            alone: what comes first weighs most.
+        classes: those that need words.
+
+    Raises:
+        StudyError: a missing key, a class without words, or an emphasised one that is no class.
+    """
+    # Every key, and in it every class, has to be there.
+    words = read_yaml(path)
+    for key in ("prompt", "negative", "emotion", "helper", *ATTRIBUTES):
+        if key not in words:
+            raise StudyError(f"{path}: key '{key}' is missing")
+    for key, name in itertools.product(("emotion", "helper"), classes):
+        if name not in words[key]:
+            raise StudyError(
+                f"{path}: key '{key}' has no words for the class {name}; it has words for "
+                f"{', '.join(words[key])}. Add some, or leave this pool out"
+            )
+
+    # The helping words also come first.
+    for name in emphasised:
+        if name not in classes:
+            raise StudyError(
+                f"sd_emphasised: {name!r} is no class; classes are {', '.join(classes)}"
+            )
+        words["emotion"][name] = f"{words['emotion'][name]}, {words['helper'][name]},"
+    return words
+
+
+def prompt_of(
+    words: dict, label: int, number: int, *, balanced: bool, classes: Sequence[str] = EMOTIONS
+) -> str:
+    """Write one prompt; it depends on the label and the prompt's number alone.
+
+    Args:
+        words: what read_prompts returned.
+        label: position in `classes`.
+        number: of the prompt, not negative.
+        balanced: every combination of attributes once in each round of prompts, in shuffled order;
+            otherwise uniformly at random, as S1.
+        classes: of the labels.
+    """
+    # Choose one value of each attribute; the prompt's number is the seed.
+    combinations = list(itertools.product(*(words[name] for name in ATTRIBUTES)))
+    if balanced:
+        # Every round is an order of its own of all combinations.
+        turn, place = divmod(number, len(combinations))
+        order = np.random.default_rng(turn).permutation(len(combinations))
+        chosen = combinations[order[place]]
+    else:
+        chosen = combinations[np.random.default_rng(number).integers(len(combinations))]
+
+    # Fill the template's gaps, <emotion> and the others.
+    name = classes[label]
+    gaps = {"emotion": words["emotion"][name], "helper": words["helper"][name]}
+    gaps |= dict(zip(ATTRIBUTES, chosen))
+    text = words["prompt"]
+    for gap, value in gaps.items():
+        text = text.replace(f"<{gap}>", value)
+    return text

@@ -1,0 +1,188 @@
+"""One colour for a name in every figure of every notebook.
+
+Arms are coloured by their fields, pools, sources and splits by their exact name, classes by the
+class list. A name that nobody gave a colour gets one that depends on the name alone.
+"""
+
+import zlib
+from collections.abc import Iterable, Sequence
+
+import matplotlib.colors
+import pandas as pd
+import seaborn
+
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of
+from lib.study.generations import first_generation
+
+# Okabe and Ito (2008), for FER2013's seven classes, and contempt of FER+ and AffectNet: both hold
+# for the common forms of colour blindness, as Tol's "muted" (2021) for pools does.
+CLASS_COLOURS = {
+    "angry": "#d55e00",
+    "contempt": "#8c564b",
+    "disgust": "#009e73",
+    "fear": "#9467bd",
+    "happy": "#e69f00",
+    "neutral": "#7f7f7f",
+    "sad": "#0072b2",
+    "surprise": "#cc79a7",
+}
+# Splits of the real images: dark where they are learned from.
+REAL_COLOURS = {
+    "real": "#1f2933",
+    "train": "#1f2933",
+    "val": "#56b4e9",
+    "test": "#0072b2",
+}
+# Pools of one study differ; of two that no study has together some are alike.
+POOL_COLOURS = {
+    "drawn-faithful": "#117733",
+    "drawn-narrow": "#cc6677",
+    "drawn-narrow-round2": "#994455",
+    "drawn-mislabelled": "#aa4499",
+    "dcgan": "#5b4bd6",
+    "dcgan-round2": "#9a5bd6",
+    "dcgan-long": "#b04bb8",
+    "folder": "#88ccee",
+    "stylegan32": "#332288",
+    "stylegan64": "#44aa99",
+    "stylegan64ada": "#117733",
+    "stylegan64number": "#cc6677",
+    "stylegan64truncated": "#aa4499",
+    "stylegan-s2": "#44aa99",
+    "acgan": "#999933",
+    "cgan": "#882255",
+    "diffusion": "#ddaa33",
+    "diffusion-edited": "#b35900",
+    "stable": "#6699cc",
+}
+
+# Arms of real images alone, by kind: grey or earthy.
+REAL_ARM_COLOURS = {
+    "base": "#1f2933",
+    "duplicate": "#8a8f98",
+    "fewer_steps": "#c2a878",
+    "subset": "#b58b5a",
+    "extra": "#4d7ea8",
+}
+SCARCE_SUBSET_COLOUR = "#5f6b7a"  # the few real images of a scarce arm, without synthetic ones
+
+SPARE_COLOURS = seaborn.color_palette("colorblind", 10).as_hex()
+MOST_DISTINCT = 20  # classes that a qualitative palette tells apart; more share out the hues
+
+
+def colour(name: str) -> str:
+    """Give the colour of a split, source, pool, or one of the seven classes and contempt.
+
+    Every generation of a pool has its colour. For other class lists see `class_palette`, for arms
+    `arm_colour`.
+    """
+    # The arm that every figure has, where a table knows its name alone.
+    if name == "base":
+        return REAL_ARM_COLOURS["base"]
+    known = CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS
+
+    # All generations of a pool share its hue.
+    pool = first_generation(name)
+    if pool in known:
+        return known[pool]
+    return SPARE_COLOURS[zlib.crc32(name.encode()) % len(SPARE_COLOURS)]
+
+
+def palette(names: Iterable) -> dict[str, str]:
+    """Give the colour of each name, in the order of first appearance."""
+    return {str(name): colour(str(name)) for name in dict.fromkeys(names)}
+
+
+def class_palette(classes: Sequence[str]) -> dict[str, str]:
+    """Give every class of a list a colour of its own, in the order of the list.
+
+    The seven emotions and contempt keep theirs; other classes get qualitative colours that no class
+    of the list has yet.
+
+    Args:
+        classes: names; the whole list, so that a class has one colour in all figures of a study.
+    """
+    # Known classes keep their colours; the rest share out what is left.
+    others = [name for name in classes if name not in CLASS_COLOURS]
+    taken = [CLASS_COLOURS[name] for name in classes if name in CLASS_COLOURS]
+    spare = [hue for hue in _qualitative(len(classes)) if hue not in taken]
+    colours = CLASS_COLOURS | dict(zip(others, spare, strict=False))
+    return {name: colours[name] for name in classes}
+
+
+def arm_colour(arm: Arm) -> str:
+    """Give the colour of an arm.
+
+    It has the hue of its pool, pale when its labels are shuffled; arms of real images alone have
+    the colour of their kind.
+    """
+    if arm.pool:
+        hue = colour(arm.pool)
+        return _paler(hue) if arm.kind == "shuffled" else hue
+
+    # Real images alone: the kind says what they are for.
+    if arm.kind == "subset" and arm.control_of == "scarce":
+        return SCARCE_SUBSET_COLOUR
+    return REAL_ARM_COLOURS[arm.kind]
+
+
+def row_colours(table: pd.DataFrame, by: str) -> list[str]:
+    """Give the colour of every row of a table.
+
+    Args:
+        table: with ARM_FIELDS, the rows are coloured as arms; with a column pool or source, by it;
+            otherwise, and where a row has no arm (a person), by name.
+        by: column of the names.
+    """
+    # What a row is coloured by, the most specific first.
+    columns = [name for name in ("pool", "source", by) if name in table]
+    colours = []
+    for row in table.to_dict("records"):
+        # Arms are coloured by their fields.
+        if _has_arm(row):
+            colours.append(arm_colour(arm_of(row)))
+            continue
+        names = [row[name] for name in columns if not pd.isna(row[name])]
+        colours.append(colour(str(names[0])))
+    return colours
+
+
+def line_colours(table: pd.DataFrame, by: str) -> dict[str, str]:
+    """Choose one colour for each name in a column, for charts with one line a name.
+
+    Args:
+        table: if its rows describe arms (columns ARM_FIELDS), a name gets its arm's colour.
+        by: column of the names.
+
+    Returns:
+        Colour (hex) by name, in the order of first appearance.
+    """
+    # All rows of one name describe the same arm: the first decides.
+    colours = {}
+    for row in table.drop_duplicates(by).to_dict("records"):
+        name = str(row[by])
+        colours[name] = arm_colour(arm_of(row)) if _has_arm(row) else colour(name)
+    return colours
+
+
+def _has_arm(row: dict) -> bool:
+    """Tell whether a row of a table describes an arm in the columns ARM_FIELDS."""
+    # A person, or a mean over arms, has no kind.
+    if any(field not in row for field in ARM_FIELDS):
+        return False
+    return not pd.isna(row["kind"]) and row["kind"] != ""
+
+
+def _qualitative(n: int) -> list[str]:
+    """List at least n colours that differ as far as their number allows, as hex."""
+    # Ten that hold for colour blindness; more differ less.
+    if n <= len(SPARE_COLOURS):
+        return seaborn.color_palette("colorblind", 10).as_hex()
+    if n <= MOST_DISTINCT:
+        return seaborn.color_palette("tab20", 20).as_hex()
+    return seaborn.husl_palette(n).as_hex()
+
+
+def _paler(hue: str) -> str:
+    """Mix a colour half and half with white."""
+    return matplotlib.colors.to_hex([(part + 1) / 2 for part in matplotlib.colors.to_rgb(hue)])

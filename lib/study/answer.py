@@ -1,0 +1,51 @@
+"""The answer of a study as data: sentences with what each is about, and where its figure stands.
+
+Notebook 80 writes tables/answer.json; the command line and the index of the reports read it.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lib.study.paths import StudyPaths
+from lib.study.records import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """One sentence of the answer."""
+
+    text: str
+    pool: str = ""  # the pool that it is about, "" for none
+    verdict: str = ""  # helps, hurts, equivalent or undecided; "" where it says none
+
+
+def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:
+    """Write the answer and return its path.
+
+    Args:
+        sentences: the first one is the answer in short; plain texts are about no pool.
+    """
+    rows = [asdict(_sentence(sentence)) for sentence in sentences]
+    write_json(answer_path(paths), {"sentences": rows})
+    return answer_path(paths)
+
+
+def read_answer(paths: StudyPaths) -> list[Sentence]:
+    """Read the answer; empty where there is none."""
+    # There is none before notebook 80 has run under the present settings.
+    path = answer_path(paths)
+    if not path.exists():
+        return []
+    return [_sentence(row) for row in read_json(path)["sentences"]]
+
+
+def answer_path(paths: StudyPaths) -> Path:
+    """Name the file of the answer."""
+    return paths.tables / "answer.json"
+
+
+def _sentence(given: Sentence | dict | str) -> Sentence:
+    if isinstance(given, Sentence):
+        return given
+    # A row of the file has the fields; a text of an older file is about no pool.
+    return Sentence(given) if isinstance(given, str) else Sentence(**given)

@@ -1,0 +1,64 @@
+"""What a report may show: executed notebooks of the present settings. Others lie in a folder beside
+them, and come back when their settings do.
+"""
+
+import os
+
+from lib.study.answer import answer_path
+from lib.study.errors import StudyError
+from lib.study.keys import key_parts, reason_to_run
+from lib.study.plan import Task
+from lib.study.stages import FINDINGS
+
+ARCHIVE = "archive"  # name of the folder beside the executed notebooks
+# A copy whose code alone changed still shows what these settings gave; these changes do not leave
+# it that.
+STALE = ("not run", "parameters", "upstream", "sources")
+
+
+def restore(tasks: list[Task]) -> None:
+    """Return archived copies of these tasks; whether one still holds is decided by its key."""
+    for task in tasks:
+        archived = task.executed.parent / ARCHIVE / task.executed.name
+        if archived.exists() and not task.executed.exists():
+            os.replace(archived, task.executed)
+
+
+def archive_stale(tasks: list[Task], outcomes: dict) -> None:
+    """Archive executed copies that the present settings would not have made, and an answer that
+    rests on them.
+
+    Args:
+        tasks: all tasks of the study.
+        outcomes: how those ended that ran, by name.
+    """
+    folder = tasks[0].paths.notebooks
+    names = {task.name for task in tasks}
+    current = {task.name for task in tasks if not _is_stale(task, outcomes)}
+
+    # Complete copies are kept for later; half-done ones of other pools are worth nothing.
+    for file in folder.glob("[0-9][0-9]_*.ipynb"):
+        name = file.name.split(".")[0]
+        if file.name.endswith(".failed.ipynb"):
+            if name not in names:
+                file.unlink()
+        elif name not in current:
+            (folder / ARCHIVE).mkdir(exist_ok=True)
+            os.replace(file, folder / ARCHIVE / file.name)
+
+    # An answer without its findings would be that of other settings.
+    answer = answer_path(tasks[0].paths)
+    findings = {task.name for task in tasks if task.stage == FINDINGS}
+    if answer.exists() and not findings & current:
+        os.replace(answer, answer.with_suffix(".old.json"))
+
+
+def _is_stale(task: Task, outcomes: dict) -> bool:
+    """Tell whether a task was left undone, or done with other values or on other inputs."""
+    if task.name in outcomes:
+        return outcomes[task.name].status not in ("done", "kept")
+    try:
+        reason = reason_to_run(task, key_parts(task))
+    except StudyError:
+        return True
+    return reason is not None and reason.kind in STALE

@@ -1,0 +1,199 @@
+"""Whether an execution still holds: what it was made from, compared with what is there now."""
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+
+from lib.study.errors import StudyError
+from lib.study.fingerprints import (
+    arithmetic_versions,
+    imported_modules,
+    is_versions_module,
+    module_digest,
+    notebook_modules,
+)
+from lib.study.machine import package_versions
+from lib.study.parameter_rules import EMBEDDED_DATA
+from lib.study.params import PARAMS
+from lib.study.paths import ROOT, StudyPaths
+from lib.study.plan import SOURCES, Task
+from lib.study.records import content_hash, file_digest, output_unchanged, read_json
+from lib.study.stages import CURATION, FINDINGS, GENERATION, stage_of
+
+# Where and how fast a notebook runs, not what it computes.
+NOT_IN_KEY = ("output", "workers", "cluster")
+# Files of params/ that a stage reads beside its parameters.
+READ_BESIDE = {
+    GENERATION: ("prompts.yaml",),
+    FINDINGS: ("*.csv", "claims.yaml", "reported.yaml"),
+}
+GENERATOR_VERSION = "GENERATOR_VERSION"  # in lib/generators/versions.py, a number a generator
+# Changes of the page alone: what takes hours has a key of its own, and is not repeated.
+PAGE_ALONE = ("notebook", "code")
+DIGEST_LENGTH = 40  # characters: a shorter text is shown
+KEPT = "the page is written anew, finished trainings are kept"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a task has to run."""
+
+    kind: str  # a part of the key, or "not run", "outputs", "executed"
+    text: str  # for people
+
+
+def key_parts(task: Task) -> dict:
+    """Collect everything that can change a task's outcome, in parts that can be named to a reader.
+
+    Raises:
+        StudyError: an upstream task that has not finished.
+    """
+    # The notebook's text, and all lib modules that it reaches.
+    cells = json.loads(task.notebook.read_text(encoding="utf-8"))["cells"]
+    sources = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
+    code = "\n".join(source for kind, source in sources if kind == "code")
+    modules = imported_modules(*notebook_modules(code))
+
+    # In the order in which changes are reported: those that repeat most come first.
+    return {
+        "parameters": {key: v for key, v in task.values.items() if key not in NOT_IN_KEY},
+        "sources": _sources(task),
+        "arithmetic": _arithmetic(task, modules),
+        "upstream": {name: upstream_digest(task.paths, name) for name in task.upstream},
+        "packages": package_versions(),
+        "notebook": content_hash(sources),
+        "code": {
+            name: module_digest(name) for name in sorted(modules) if not is_versions_module(name)
+        },
+    }
+
+
+def reason_to_run(task: Task, parts: dict) -> Reason | None:
+    """Say why a task must run; None when it is done and nothing changed.
+
+    Args:
+        parts: of `key_parts`, as they are now. The first that differs is named; those that repeat
+            most come first.
+    """
+    if not task.done.exists():
+        return Reason("not run", "not run yet")
+    done = read_json(task.done)
+
+    # What it was made from.
+    for kind, now in json.loads(json.dumps(parts)).items():
+        before = done["parts"].get(kind, {})
+        if before != now:
+            return Reason(kind, _describe(kind, before, now))
+
+    # What it left.
+    for name, record in done["outputs"].items():
+        if not output_unchanged(task.paths.root / name, record):
+            return Reason("outputs", f"{name} is not what it wrote")
+    if not task.executed.exists():
+        return Reason("executed", "executed notebook missing")
+    return None
+
+
+def upstream_digest(paths: StudyPaths, name: str) -> str:
+    """Hash what a finished task wrote.
+
+    An execution that writes the same bytes again has the same digest, so that what follows it is
+    kept.
+
+    Raises:
+        StudyError: it has not finished.
+    """
+    done = paths.state / f"{name}.done.json"
+    if not done.exists():
+        found = f"{name} has not finished; run it first: --only {stage_of(name)}"
+        raise StudyError(f"{found}, or leave --only out")
+    outputs = read_json(done)["outputs"]
+    return content_hash({file: record["sha256"] for file, record in outputs.items()})
+
+
+@functools.cache
+def source_identity(path: str) -> list:
+    """Identify the user's data cheaply.
+
+    Returns:
+        Path, size and time of a file; path, number of files and the newest time of a folder.
+    """
+    if path in EMBEDDED_DATA:
+        return [path]
+    if os.path.isfile(path):
+        return [path, os.path.getsize(path), os.stat(path).st_mtime_ns]
+
+    # A folder is not read, only looked through.
+    times = []
+    for folder, _, _ in os.walk(path):
+        files = [entry for entry in os.scandir(folder) if entry.is_file()]
+        times += [entry.stat().st_mtime_ns for entry in files]
+    return [path, len(times), max(times, default=0)]
+
+
+def files_beside(task: Task) -> dict[str, str]:
+    """Hash the files of params/ that a task reads beside its parameters, by name."""
+    patterns = READ_BESIDE.get(task.stage, ())
+    files = [file for pattern in patterns for file in sorted(PARAMS.glob(pattern))]
+    return {file.name: file_digest(file) for file in files}
+
+
+def _arithmetic(task: Task, modules: set[str]) -> dict[str, int]:
+    """Read the versions of the trainings that a task's code can do; of generators its own alone."""
+    versions = arithmetic_versions(modules)
+    generator = task.values.get("generator")
+    if generator is None:
+        return versions
+
+    # A pool is made by one generator, and the others' versions are nothing to it.
+    own = f"{GENERATOR_VERSION} of {generator}"
+    return {
+        name: number
+        for name, number in versions.items()
+        if name == own or not name.startswith(f"{GENERATOR_VERSION} of ")
+    }
+
+
+def _sources(task: Task) -> dict:
+    """Identify all files that a task reads and no other task wrote."""
+    # The user's files, by path, size and time; a file of the project may be named from its folder.
+    given = {key: task.values[key] for key in SOURCES if task.values.get(key)}
+    sources = {}
+    for key, path in given.items():
+        sources[key] = source_identity(path if os.path.exists(path) else str(ROOT / path))
+
+    # A person's decisions about the pool count by their content; they may not be there.
+    review = task.paths.review(task.pool)
+    if task.stage == CURATION and "review_csv" not in given and review.exists():
+        sources["review"] = file_digest(review)
+    return sources | files_beside(task)
+
+
+def _describe(kind: str, before, now) -> str:
+    """Put a change into words: what differs, and what it costs."""
+    if kind == "arithmetic":
+        name = _first_difference(before, now)
+        old = before.get(name, "unknown")
+        return f"arithmetic version {old} -> {now.get(name)} ({name}): trainings are repeated"
+
+    # Name what differs, where the part has names.
+    where = ""
+    if isinstance(before, dict) and isinstance(now, dict):
+        where = _difference(before, now)
+    if kind in PAGE_ALONE:
+        return f"{kind} changed{f' ({where})' if where else ''}: {KEPT}"
+    return f"changed {kind}{f': {where}' if where else ''}"
+
+
+def _difference(before: dict, now: dict) -> str:
+    """Name the first entry that differs, with both values where they are short."""
+    key = _first_difference(before, now)
+    values = before.get(key), now.get(key)
+    has_digest = any(isinstance(value, str) and len(value) >= DIGEST_LENGTH for value in values)
+    return key if has_digest else f"{key} from {values[0]} to {values[1]}"
+
+
+def _first_difference(before: dict, now: dict) -> str:
+    keys = dict.fromkeys([*now, *before])
+    return next(key for key in keys if before.get(key) != now.get(key))

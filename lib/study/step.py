@@ -1,0 +1,150 @@
+"""The first and the last call of every notebook: `begin` says what runs, `finish` what it wrote.
+
+Three words: a stage is a notebook's number (20), a task is a planned execution of a notebook
+(lib.study.plan), a step is that execution seen from inside the notebook, from begin to finish.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.study.errors import StudyError
+from lib.study.machine import THREADS, environment_facts, thread_environment
+from lib.study.parameter_cells import declared_parameters
+from lib.study.params import load_params
+from lib.study.paths import ROOT, StudyPaths, study_paths
+from lib.study.records import (
+    append_jsonl,
+    other_outputs,
+    output_names,
+    output_record,
+    read_json,
+    write_json,
+)
+from lib.study.results import check_rows
+from lib.study.stages import PER_POOL, default_threads, stage_of
+
+# What a reader has to know about data that the project brings along.
+NOTICES = {
+    "drawn": "drawings: these numbers are about drawn faces, not about photographs of people",
+    "digits": "digits: these numbers are about handwritten digits, not about faces",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One execution of one notebook, from begin to finish."""
+
+    name: str  # 20_generation-dcgan: the notebook, and the pool where it runs once a pool
+    paths: StudyPaths
+    parameters: dict  # the notebook's declared parameters with the values that it runs with
+    facts: dict  # commit, versions, machine, date
+    began: float  # seconds since 1970
+
+    def append_results(self, rows: list[dict]) -> None:
+        """Append rows to this notebook's own file of results; `collect_results` serves the last
+        execution's rows.
+
+        Args:
+            rows: dicts with the keys of `lib.study.results.COLUMNS`; class is "" for a value over
+                all classes. Rows about no arm leave out what describes one, and get its defaults.
+
+        Raises:
+            StudyError: a row with a missing or an unknown column.
+        """
+        rows = check_rows(rows)
+        batch = f"{self.began:.6f}-{os.getpid()}"  # one execution is one process
+        file = self.paths.tables / "results" / f"{self.name}.jsonl"
+        append_jsonl(file, [{"batch": batch, **row} for row in rows])
+
+    def finish(self, outputs: list[Path]) -> None:
+        """Record what the notebook wrote, with digests; the last call of every notebook.
+
+        Args:
+            outputs: files, or folders that stand for all files in them that no other notebook
+                recorded.
+
+        Raises:
+            StudyError: an output that does not exist.
+        """
+        # A folder that two notebooks fill is recorded by each for its own files.
+        names = set(output_names(self.paths, outputs)) - other_outputs(self.paths, self.name)
+        record = {
+            "step": self.name,
+            "parameters": self.parameters,
+            "facts": self.facts,
+            "seconds": round(time.time() - self.began, 1),
+            "outputs": {name: output_record(self.paths.root / name) for name in sorted(names)},
+        }
+        write_json(self.paths.state / f"{self.name}.json", record)
+        print(f"{self.name}: {len(names)} files recorded in {record['seconds']:.0f} s")
+
+
+def begin(notebook: str, variables: Mapping) -> Step:
+    """Start a notebook: print its banner and note when, where and with what it runs.
+
+    Args:
+        notebook: name of the notebook without .ipynb.
+        variables: the notebook's own variables, globals(), which hold its parameters.
+
+    Raises:
+        StudyError: no variable `study`.
+    """
+    if "study" not in variables:
+        raise StudyError(f'no variable `study`; a notebook calls begin("{notebook}", globals())')
+    # A notebook that runs once a study may have a variable of its own called pool.
+    parameters = _declared_values(notebook, variables)
+    study, output = variables["study"], variables.get("output", "")
+    pool = variables.get("pool", "") if stage_of(notebook) in PER_POOL else ""
+    name = f"{notebook}-{pool}" if pool else notebook
+    paths = study_paths(study, output)
+
+    # run_all.py sets the number of threads; started by hand, a notebook takes as many.
+    if THREADS not in os.environ:
+        _limit_threads(default_threads(notebook, load_params(study)))
+
+    # What a reader of the page needs first.
+    facts = environment_facts()
+    _print_banner(study, name, facts)
+    data = _data_source(parameters, paths, study)
+    if data in NOTICES:
+        print(NOTICES[data])
+    return Step(name, paths, parameters, facts, time.time())
+
+
+def _declared_values(notebook: str, variables: Mapping) -> dict:
+    """Take the values of a notebook's declared parameters from its variables."""
+    path = ROOT / "notebooks" / f"{notebook}.ipynb"
+    declared = declared_parameters(path) if path.exists() else {}
+    return {key: variables[key] for key in declared if key in variables}
+
+
+def _print_banner(study: str, name: str, facts: dict) -> None:
+    changed = " + uncommitted changes" if facts["dirty"] else ""
+    cores = f"{facts['cores']} core{'' if facts['cores'] == 1 else 's'}"
+    commit = f"commit {facts['commit']}{changed}"
+    print(f"study {study} · {name} · {commit} · {facts['device']}, {cores}")
+
+
+def _data_source(parameters: dict, paths: StudyPaths, study: str) -> str:
+    """Name the source of the real faces: this notebook's parameter, or what 10_data recorded."""
+    first = paths.state / "10_data.json"
+    recorded = read_json(first)["parameters"] if first.exists() else {}
+    return parameters.get("data") or recorded.get("data") or load_params(study)["data"]
+
+
+def _limit_threads(threads: int) -> None:
+    """Keep this process to so many threads, in libraries loaded already and later."""
+    # Libraries that are loaded later read the environment.
+    os.environ.update(thread_environment(threads))
+
+    # Libraries that are loaded already need a call.
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads)

@@ -1,0 +1,79 @@
+"""The blind spot check: labels stay hidden, each answer is written at once and counted once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.curation import spotcheck
+from lib.faces.classes import EMOTIONS
+from lib.faces.drawn import draw_faces
+from lib.faces.faceset import FaceSet
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "spot_check.csv"
+
+
+def test_pools_and_classes_are_mixed_and_drawn_equally():
+    pools = {
+        "a": draw_faces(np.arange(21) % 7, np.arange(21)),
+        "b": draw_faces(np.arange(21) % 7, 100 + np.arange(21)),
+    }
+    drawn = spotcheck.sample(pools, per_class=2, seed=0)
+    assert len(drawn) == 28 and drawn["pool"].nunique() == 2
+    assert drawn["pool"].iloc[:14].nunique() == 2
+    assert (drawn.groupby(["pool", "class"]).size() == 2).all()
+    for row in drawn.itertuples(index=False):
+        assert pools[row.pool].table["id"][row.position] == row.id
+
+
+def test_answers_are_counted_by_pool_and_class(path):
+    pools = {
+        "a": draw_faces(np.arange(21) % 7, np.arange(21)),
+        "b": draw_faces(np.arange(21) % 7, 100 + np.arange(21)),
+    }
+    drawn = spotcheck.sample(pools, per_class=2, seed=0)
+    for _, row in drawn.iterrows():
+        answer = row["class"] if row["pool"] == "a" else EMOTIONS[0]
+        spotcheck.save_answer(path, row, answer)
+    # Once more: it counts once.
+    spotcheck.save_answer(path, drawn.iloc[0], drawn["class"].iloc[0])
+
+    table = spotcheck.recognition(path, EMOTIONS)
+    whole = table[table["class"] == "all"].set_index("pool")
+    assert whole.loc["a", "n"] == 14 and whole.loc["a", "recognised"] == 1
+    assert whole.loc["b", "recognised"] < 0.3
+    assert table.loc[table["pool"] == "a", "class"].tolist() == ["all", *EMOTIONS]
+
+
+def test_without_answers_the_table_is_empty(path):
+    assert spotcheck.recognition(path, EMOTIONS).empty
+
+
+def test_the_panel_writes_each_answer(path):
+    pytest.importorskip("ipywidgets")
+    pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
+    panel = spotcheck.spot_check(pools, path, per_class=1, interactive=True)
+    progress, _, buttons, keys = panel.children
+    buttons.children[3].click()
+    keys.value = "1"
+    keys.value = "12x"
+    assert spotcheck.read_answers(path)["answer"].tolist() == ["happy", "angry", "disgust"]
+    assert progress.value == 3
+
+
+def test_the_panel_offers_the_classes_of_the_pools(path):
+    pytest.importorskip("ipywidgets")
+    table = {"id": ["x", "y"], "class": ["no", "yes"], "split": "train", "source": "test"}
+    pool = FaceSet(np.zeros((2, 8, 8), np.uint8), pd.DataFrame(table), ("no", "yes"))
+    panel = spotcheck.spot_check({"a": pool}, path, per_class=1, interactive=True)
+    _, _, buttons, keys = panel.children
+    assert [button.description for button in buttons.children] == ["no", "yes"]
+    assert keys.placeholder == "1 no · 2 yes"
+
+
+def test_a_batch_run_shows_no_panel(path, capsys):
+    pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
+    assert spotcheck.spot_check(pools, path, interactive=False) is None
+    assert "JupyterLab" in capsys.readouterr().out

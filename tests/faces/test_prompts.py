@@ -1,0 +1,35 @@
+"""Prompts: words for every class of the study, the same prompt for the same number."""
+
+import pytest
+
+from lib.faces.classes import EMOTIONS
+from lib.faces.prompts import prompt_of, read_prompts
+from lib.study.errors import StudyError
+from lib.study.params import PARAMS
+
+
+def test_a_prompt_names_the_expression_and_fills_every_gap():
+    words = read_prompts()
+    for label, name in enumerate(EMOTIONS):
+        text = prompt_of(words, label, 3, balanced=True)
+        assert text == prompt_of(words, label, 3, balanced=True)
+        assert words["emotion"][name] in text and words["helper"][name] in text
+        assert "<" not in text
+
+
+def test_labels_are_positions_in_the_classes_of_the_study():
+    words, five = read_prompts(classes=("happy", "sad")), ("happy", "sad")
+    assert prompt_of(words, 1, 0, balanced=False, classes=five).startswith("sad ")
+
+
+def test_classes_without_words_are_named(tmp_path):
+    with pytest.raises(StudyError, match="no words for the class contempt; it has words for angry"):
+        read_prompts(classes=(*EMOTIONS, "contempt"))
+    with pytest.raises(
+        StudyError, match="sd_emphasised: 'sad' is no class; classes are fear, happy"
+    ):
+        read_prompts(classes=("fear", "happy"), emphasised=["sad"])
+    text = (PARAMS / "prompts.yaml").read_text(encoding="utf-8")
+    (tmp_path / "words.yaml").write_text(text.replace("negative:", "other:"))
+    with pytest.raises(StudyError, match="key 'negative' is missing"):
+        read_prompts(tmp_path / "words.yaml")

@@ -1,0 +1,114 @@
+"""Learning rates over a training, and which checkpoints it goes on from."""
+
+from dataclasses import asdict
+
+import pytest
+import torch
+from small_generators import noise_faces, small_generator
+
+from lib.compute.checkpoints import load_facts, load_tensors
+from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule
+
+
+def state(schedule: Schedule, step: int) -> dict:
+    """Describe a checkpoint of a training with a schedule."""
+    return {"step": step, "schedule": asdict(schedule)}
+
+
+def same_weights(first, second) -> bool:
+    (weights, _), (others, _) = load_tensors(first), load_tensors(second)
+    return all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def test_the_rate_rises_stays_and_falls_in_straight_lines():
+    schedule = Schedule(steps=1000, warm_up=50, decay_share=0.5)
+    rates = [schedule.rate(step) for step in (0, 24, 49, 499, 500, 750, 999)]
+    assert rates == [0.02, 0.5, 1.0, 1.0, 1.0, 0.5, 0.002]
+
+
+def test_without_warm_up_and_decay_the_rate_is_the_full_one():
+    schedule = Schedule(steps=10)
+    assert {schedule.rate(step) for step in range(10)} == {1.0}
+    assert schedule.decay_from == 10
+
+
+def test_rates_are_shares_of_what_each_optimiser_was_made_with():
+    weights = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
+    optimisers = [torch.optim.SGD([w], lr) for w, lr in zip(weights, (0.1, 0.2))]
+    schedule = Schedule(steps=4, decay_share=1.0)
+    for step in range(4):
+        schedule.set_rates(optimisers, step)
+    rates = [optimiser.param_groups[0]["lr"] for optimiser in optimisers]
+    assert rates == pytest.approx([0.025, 0.05])
+
+
+def test_a_schedule_goes_on_from_states_that_it_passes_through():
+    decaying = Schedule(steps=100, decay_share=0.4)
+    assert decaying.continues(state(decaying, 80))
+    assert decaying.continues(state(Schedule(steps=50), 50))
+    assert decaying.continues(state(Schedule(steps=200, decay_share=0.4), 60))
+    assert decaying.continues({"step": 100})  # saved before there were schedules
+
+    # Past its end, after it should have fallen, or fallen itself.
+    assert not decaying.continues({"step": 101})
+    assert not decaying.continues(state(Schedule(steps=200), 61))
+    assert not Schedule(steps=200).continues(state(decaying, 61))
+    assert not Schedule(steps=200, warm_up=5).continues(state(decaying, 10))
+
+
+@pytest.mark.parametrize("name", ["diffusion", "dcgan"])
+def test_a_decaying_training_resumes_exactly(name, tmp_path):
+    faces, changes = noise_faces(), {"gan_decay_share": 0.5, "log_every_steps": 2}
+    small_generator(name, **changes).fit(faces, folder=tmp_path / "whole")
+
+    # Killed at the log of step 4, after the rate began to fall at step 3.
+    class Killed(BaseException):
+        pass
+
+    def kill(text):
+        if "step 4/6" in text:
+            raise Killed
+
+    with pytest.raises(Killed):
+        small_generator(name, **changes).fit(faces, folder=tmp_path / "broken", progress=kill)
+    small_generator(name, **changes).fit(faces, folder=tmp_path / "broken")
+    weights = [tmp_path / part / "generator.safetensors" for part in ("whole", "broken")]
+    assert same_weights(*weights)
+
+
+def test_the_decay_changes_the_last_steps_alone(tmp_path):
+    faces = noise_faces()
+    for share in (0.0, 0.5):
+        small_generator(gan_decay_share=share).fit(faces, folder=tmp_path / str(share))
+    decayed = tmp_path / "0.5"
+    assert load_facts(decayed / CONSTANT_CHECKPOINT)["step"] == 3
+    assert load_facts(decayed / CHECKPOINT)["step"] == 6
+    assert not (tmp_path / "0.0" / CONSTANT_CHECKPOINT).exists()
+    assert not same_weights(tmp_path / "0.0" / CHECKPOINT, decayed / CHECKPOINT)
+    small_generator(gan_steps=3).fit(faces, folder=tmp_path / "short")
+    assert same_weights(tmp_path / "short" / CHECKPOINT, decayed / CONSTANT_CHECKPOINT)
+
+
+def test_a_longer_training_goes_on_from_where_the_rate_began_to_fall(tmp_path):
+    faces, pool = noise_faces(), tmp_path / "pool"
+    short = small_generator(gan_decay_share=0.5)
+    folder = short.training_folder(faces, tmp_path, pool)
+    short.fit(faces, folder=folder)
+    before = (folder / CHECKPOINT).read_bytes()
+
+    # The finished training is left as it is.
+    longer = small_generator(gan_decay_share=0.5, gan_steps=12)
+    other = longer.training_folder(faces, tmp_path, pool)
+    assert other.name == f"{folder.name}-12-decay0.5"
+    lines = []
+    longer.fit(faces, folder=other, progress=lines.append)
+    assert "goes on from step 3 of 12" in lines[0]
+    assert (folder / CHECKPOINT).read_bytes() == before
+
+    # It is what it would have been from the start.
+    small_generator(gan_decay_share=0.5, gan_steps=12).fit(faces, folder=tmp_path / "whole")
+    assert same_weights(other / "generator.safetensors", tmp_path / "whole/generator.safetensors")
+
+    # A training at the constant rate goes on from there too, in a folder of its own.
+    constant = small_generator(gan_steps=12)
+    assert constant.training_folder(faces, tmp_path, pool).name == f"{folder.name}-12"
