@@ -308,8 +308,8 @@ def compare_pools(
 
     Returns:
         One row a source ("real" compares two real halves): source, accuracy (held-out, of a
-        classifier of source against real images), low, high (95 % Wilson), n (images of both), mixing
-        (of neighbourhoods), separation (silhouette of the classes).
+        classifier of source against real images), low, high (95 % Wilson), n (images of both),
+        mixing (of neighbourhoods), separation (silhouette of the classes).
     """
     # A pool is compared with all real images, one half of these with the other.
     order = np.random.default_rng(seed).permutation(len(features["real"]))

@@ -15,6 +15,9 @@ from lib.classifiers.models import load_facts, load_model, predict
 from lib.classifiers.runs import load_predictions
 from lib.faces.arms import REAL_KINDS, Arm, arm_of
 
+# Of a film's summary; it has no rows where no face was detected.
+FILM_COLUMNS = ("model", "accuracy", "low", "high", "images", "flips_per_100", "agreement")
+
 
 def compared_arms(runs: pd.DataFrame, *, most: int = 4) -> list[Arm]:
     """Choose base and the arms with synthetic images that are compared with it.
@@ -127,6 +130,8 @@ def film_summary(
         of a followed face's class), agreement (with the first model).
     """
     by_model = dict(list(watched.groupby("model", sort=False)))
+    if not by_model:
+        return pd.DataFrame(columns=FILM_COLUMNS)
     first = next(iter(by_model.values()))
     rows = []
     for name, part in by_model.items():

@@ -20,7 +20,6 @@ from lib.metrics.harmonise import harmonise
 from lib.metrics.pools import draw_like
 from lib.metrics.spaces import Extract
 from lib.metrics.statistics import compare
-from lib.study.errors import StudyError
 
 NEAR_GREY_LEVELS = 6.0  # mean difference of thumbnails under which two images are copies
 DRAWS = 4  # of training faces, over which the cost is averaged
@@ -43,7 +42,7 @@ class CandidateCause:
     """One candidate cause, as a pool shows it."""
 
     evidence: str  # how much of it the pool shows, in words
-    injected: Faces  # real faces that have as much of it
+    injected: Faces | None  # real faces with as much of it; None where too few are left to train on
     repaired: Faces | None = None  # the pool without it; None where it cannot be taken away
 
 
@@ -89,8 +88,9 @@ def causes_of_gap(
 
         # Learn from real faces, from the pool, and from each injected or repaired set.
         sets = {"real": _labelled(real_draw), "pool": _labelled(pool_draw)}
-        sets |= {name: cause.injected for name, cause in causes.items()}
         for name, cause in causes.items():
+            if cause.injected:
+                sets[name] = cause.injected
             if cause.repaired:
                 sets[_repaired(name)] = cause.repaired
         for name, faces in sets.items():
@@ -112,7 +112,10 @@ def causes_of_gap(
 
     # Then each cause, against the same real faces.
     for name, text in evidence.items():
-        rows.append({"cause": name, "evidence": text} | _cost(scores, name, clusters))
+        row = {"cause": name, "evidence": text}
+        if len(correct.get(name, [])) == DRAWS:  # else it could not be injected in every draw
+            row |= _cost(scores, name, clusters)
+        rows.append(row)
     table = pd.DataFrame(rows).assign(n=len(real_draw))
     return table.assign(main=_is_main(table))
 
@@ -322,15 +325,14 @@ def _poor_coverage(
     """Keep the real faces that have a synthetic one near them, repeated to the same number."""
     # Real faces that the pool comes near to.
     kept = np.flatnonzero(covered(real_features, pool_features))
-    if not len(kept):
-        raise StudyError(
-            "no real face has a synthetic one near it: look at the pool (notebook 30) before "
-            "asking why it does not help"
-        )
+    evidence = f"{len(kept) / len(real):.0%} of real faces have a synthetic one near"
+
+    # Nothing can be learned from what such a pool comes near to.
+    if len(np.unique(real.labels[kept])) < 2:
+        return CandidateCause(f"{evidence}; too few to train on", None)
 
     # Where all are kept this is every face once.
     chosen = kept[np.arange(len(real)) % len(kept)]
-    evidence = f"{len(kept) / len(real):.0%} of real faces have a synthetic one near"
     return CandidateCause(evidence, (real.images[chosen], real.labels[chosen]))
 
 

@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.application import filmed
@@ -41,6 +42,13 @@ def test_models_are_judged_by_the_face_that_is_shown(film):
     assert table["agreement"].tolist() == [1, 0] and (table["flips_per_100"] == 0).all()
     shares = class_shares(watched, EMOTIONS).set_index("class")
     assert shares.loc["happy", ["happy", "sad"]].tolist() == [1, 0]
+
+
+def test_a_film_without_a_detected_face_has_empty_tables():
+    columns = ["model", "frame", "face", "class", "true", "image"]
+    nothing = pd.DataFrame([], columns=columns)
+    assert len(film_summary(nothing, EMOTIONS)) == len(class_shares(nothing, EMOTIONS)) == 0
+    assert "agreement" in film_summary(nothing, EMOTIONS)
 
 
 def test_supplements_come_first_and_shuffled_copies_never():

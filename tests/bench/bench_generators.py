@@ -7,8 +7,8 @@
 Rates count the processor's time on a CPU, so that other work on the machine does not enter, and the
 clock's on a GPU. Each generator runs in a process of its own for its peak memory. The peer is the
 loop of diffusers' examples/unconditional_image_generation/train_unconditional.py (0.42, with
---use_ema), written out for one process, with the same network, batch and thread count; both
-alternate. lucidrains' stylegan2-pytorch cannot be measured without a GPU: it asserts CUDA when it
+--use_ema), written out for one process, with diffusers' UNet of the same widths on the same
+patches, the same batch and thread count; both alternate. lucidrains' stylegan2-pytorch cannot be measured without a GPU: it asserts CUDA when it
 is imported.
 """
 
@@ -33,6 +33,7 @@ from lib.study.machine import environment_facts  # noqa: E402
 from lib.study.params import load_params  # noqa: E402
 
 SAMPLES = 64  # images that are sampled for a rate
+PATCH = 2  # side of the squares whose pixels become channels, ours and the peer's
 ROUNDS = 4  # in which our step of diffusion and the peer's alternate
 
 
@@ -77,7 +78,7 @@ def all_generators(options: argparse.Namespace) -> None:
     cases += [
         {"generator": "stylegan", "gan_px": 32},
         {"generator": "stylegan", "gan_px": options.px, "gan_condition": "number"},
-        {"generator": "diffusion", "gan_px": options.px, "diffusion_patch": 2},
+        {"generator": "diffusion", "gan_px": options.px, "diffusion_patch": 1},
     ]
     heads = ("training", "sampling", "memory", "parameters")
     print(f"{'generator':44s} {heads[0]:>12s} {heads[1]:>12s} {heads[2]:>9s} {heads[3]:>11s}")
@@ -97,6 +98,7 @@ def small_generator(case: dict, options: argparse.Namespace):
     """Make the generator of a case at the sizes asked for."""
     sizes = {
         "gan_width": options.width,
+        "diffusion_channels": [options.width, 2 * options.width, 4 * options.width],
         "gan_batch": options.batch,
         "device": options.device,
     }
@@ -185,13 +187,23 @@ def peer(options: argparse.Namespace) -> Callable:
 
     Noise, UNet, AdamW, clipping, cosine learning rate, weight averaging.
     """
-    from diffusers import DDPMScheduler
+    from diffusers import DDPMScheduler, UNet2DModel
     from diffusers.optimization import get_scheduler
     from diffusers.training_utils import EMAModel
 
-    from lib.generators.diffusion import unet
-
-    model = unet(options.px, options.width, 1, len(EMOTIONS)).to(options.device).train()
+    model = UNet2DModel(
+        sample_size=options.px // PATCH,
+        in_channels=PATCH**2,
+        out_channels=PATCH**2,
+        block_out_channels=(options.width, 2 * options.width, 4 * options.width),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+        norm_num_groups=8,
+        attention_head_dim=8,
+        num_class_embeds=len(EMOTIONS),
+    )
+    model = model.to(options.device).train()
     ema = EMAModel(model.parameters(), decay=0.9999, use_ema_warmup=True, inv_gamma=1.0, power=0.75)
     schedule = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
     optimiser = torch.optim.AdamW(
@@ -202,7 +214,8 @@ def peer(options: argparse.Namespace) -> Callable:
     )
 
     def step(images, labels) -> float:
-        # Predict the noise; the example has no labels, the network is the same.
+        # Predict the noise.
+        images = torch.nn.functional.pixel_unshuffle(images, PATCH)
         noise = torch.randn(images.shape, device=images.device)
         times = torch.randint(0, 1000, (len(images),), device=images.device).long()
         noisy = schedule.add_noise(images, noise, times)

@@ -177,3 +177,28 @@ def test_a_gap_without_a_sure_cause_is_stated_as_one():
     table = pd.DataFrame(rows, columns=["cause", "lost", "low", "high"])
     (sentence,) = cause_sentences(table.assign(pool="p", evidence="", main=False))
     assert sentence.endswith("the cost of no candidate cause is beyond doubt.")
+
+
+def test_a_pool_that_is_near_no_real_face_is_measured_for_all_other_causes():
+    real = draw_faces(np.arange(70) % 7, np.arange(70))
+    test = draw_faces(np.arange(70) % 7, np.arange(100, 170))
+    # White squares, which the features set far apart from every face.
+    pool = replace(real, images=np.full_like(real.images, 255))
+
+    def features(images):
+        blank = images.std((1, 2)) < 1
+        return images.reshape(len(images), -1) + 1e6 * blank[:, None]
+
+    table = causes_of_gap(
+        real,
+        pool,
+        test,
+        learn=lambda images, labels: np.zeros(70, int),
+        features=features,
+        classify=lambda images: np.tile(np.eye(7)[0], (len(images), 1)),
+        n=70,
+        seed=0,
+    ).set_index("cause")
+    assert list(table.index) == CAUSES
+    assert table.loc["poor coverage", "evidence"].endswith("too few to train on")
+    assert np.isnan(table.loc["poor coverage", "lost"]) and not table["main"].any()
