@@ -159,6 +159,8 @@ def film_summary(
 def class_shares(watched: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFrame:
     """Give the share of face frames that each class holds, by model, beside the truth."""
     by_model = dict(list(watched.groupby("model", sort=False)))
+    if not by_model:
+        return pd.DataFrame(columns=["class", "truth"])
     first = next(iter(by_model.values()))
 
     # The truth is the same for all models.

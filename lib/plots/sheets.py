@@ -92,8 +92,8 @@ def class_sheet(
         per_class: images of each class; a class with fewer leaves the rest of its row white.
         caption, scale: as in `sheet`.
     """
-    # One row a class, white where images run out.
-    names = _classes_present(faces)
+    # One row a class, white where images run out; one white row where there are none at all.
+    names = _classes_present(faces) or ["no images"]
     page = np.full((len(names), per_class, *faces.images.shape[1:]), WHITE, np.uint8)
     for row, name in zip(page, names, strict=True):
         first = faces.images[faces.table["class"] == name][:per_class]

@@ -334,3 +334,11 @@ def test_curve_charts_stand_below_each_other_with_their_titles():
     history = pd.DataFrame({"arm": "base", "seed": 0, "step": [0, 1], "loss": [2.0, 1.0]})
     figure = plots.curve_charts({"one": history, "two": history}, y="loss")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "two"]
+
+
+def test_a_set_without_images_has_a_sheet_that_says_so():
+    nothing = faces(7).select(np.zeros(7, bool))
+    drawn = plots.class_sheet(nothing, per_class=3)
+    texts = [text.get_text() for ax in drawn.axes for text in ax.texts]
+    texts += [ax.get_ylabel() for ax in drawn.axes]
+    assert any("no images" in text for text in texts)
