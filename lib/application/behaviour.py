@@ -196,6 +196,18 @@ def hardest_quarter(
     return pd.DataFrame(rows, columns=["arm", *columns, "verdict"])
 
 
+def hardest_sentences(table: pd.DataFrame) -> list[str]:
+    """Put each row of `hardest_quarter` into a sentence, in points of accuracy."""
+    sentences = []
+    for row in table.itertuples():
+        interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+        sentences.append(
+            f"On the hardest quarter {row.arm} minus base: {100 * row.difference:+.1f} points "
+            f"({interval}), n = {row.n_images} images, {row.n_seeds} seeds: {row.verdict}."
+        )
+    return sentences
+
+
 def _blurred(images: np.ndarray, sigma: float) -> np.ndarray:
     """Blur with a Gaussian whose standard deviation is in pixels of a 48-pixel face."""
     if not sigma:

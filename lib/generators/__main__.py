@@ -47,9 +47,9 @@ def sample(options: argparse.Namespace) -> None:
     from lib.generators.weights import read_generator
 
     # Choose what is made.
-    generator = read_generator(
-        options.weights, sampling=settings_of(options.set), device=resolve_device(options.device)
-    )
+    path = Path(options.weights).expanduser().resolve()
+    sampling = settings_of(options.set)
+    generator = read_generator(path, sampling=sampling, device=resolve_device(options.device))
     labels = wanted_labels(generator, options)
     seeds = options.seed + np.arange(len(labels), dtype=np.int64)
 

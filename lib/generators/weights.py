@@ -5,6 +5,7 @@ float32), and in its header all that the generator says of itself (Generator.fac
 settings, training, what it learnt from), so that nothing else is needed to sample from it.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class GivenGenerator(TrainedGenerator):
         """Write generator.json, and the weights file as generator.safetensors."""
         # The same file as it was read from, so that the pool can be made again from its folder.
         Generator.save(self, folder)
-        return export_weights(self, Path(folder) / WEIGHTS)
+        return export_weights(self, Path(folder) / WEIGHTS, most_mb=math.inf)
 
     def load(self, folder: Path) -> "GivenGenerator":
         """Return the generator itself, which has its weights."""
@@ -67,11 +68,12 @@ def export_weights(generator: TrainedGenerator, path: Path, *, most_mb: float = 
     Raises:
         StudyError: the file would be larger.
     """
+    # Round the weights; counters are whole numbers.
     network = generator.network
     weights = {}
     for name, tensor in network.drawing_weights().items():
-        is_exact = name.startswith(network.exact_weights) if network.exact_weights else False
-        weights[name] = tensor.half() if tensor.is_floating_point() and not is_exact else tensor
+        is_rounded = tensor.is_floating_point() and not name.startswith(network.exact_weights)
+        weights[name] = tensor.half() if is_rounded else tensor
 
     # Stop before there is a file.
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) / 2**20

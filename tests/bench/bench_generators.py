@@ -8,8 +8,8 @@ Rates count the processor's time on a CPU, so that other work on the machine doe
 clock's on a GPU. Each generator runs in a process of its own for its peak memory. The peer is the
 loop of diffusers' examples/unconditional_image_generation/train_unconditional.py (0.42, with
 --use_ema), written out for one process, with diffusers' UNet of the same widths on the same
-patches, the same batch and thread count; both alternate. lucidrains' stylegan2-pytorch cannot be measured without a GPU: it asserts CUDA when it
-is imported.
+patches, the same batch and thread count; both alternate. lucidrains' stylegan2-pytorch cannot be
+measured without a GPU: it asserts CUDA when it is imported.
 """
 
 import argparse
