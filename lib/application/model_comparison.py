@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.application.behaviour import agreement, flips, time_per_class
+from lib.application.behaviour import flips, time_per_class
 from lib.application.network import Network
 from lib.application.sources import open_source
 from lib.application.stream import recognise
@@ -113,14 +113,11 @@ def watch(networks: dict[str, Network], video: Path, truth: pd.DataFrame) -> pd.
     return pd.DataFrame(rows, columns=["model", "frame", "face", "class", "true", "image"])
 
 
-def film_summary(
-    watched: pd.DataFrame, classes: tuple[str, ...], *, seed: int = 0, n_boot: int = 2000
-) -> pd.DataFrame:
+def film_summary(watched: pd.DataFrame, *, seed: int = 0, n_boot: int = 2000) -> pd.DataFrame:
     """Sum a film up, one row a model.
 
     Args:
         watched: from `watch`.
-        classes: names of all classes.
         seed: of the bootstrap.
         n_boot: draws of images.
 
@@ -150,7 +147,7 @@ def film_summary(
                 "high": high,
                 "images": len(correct),
                 "flips_per_100": 100 * changes["flips"].sum() / transitions,
-                "agreement": _agreement_on_film(part, first, classes),
+                "agreement": _agreement_on_film(part, first),
             }
         )
     return pd.DataFrame(rows)
@@ -180,13 +177,8 @@ def _ratio_interval(counts: np.ndarray, seed: int, n_boot: int) -> tuple[float, 
     return counts[:, 0].sum() / counts[:, 1].sum(), low, high
 
 
-def _agreement_on_film(part: pd.DataFrame, first: pd.DataFrame, classes: tuple[str, ...]) -> float:
+def _agreement_on_film(part: pd.DataFrame, first: pd.DataFrame) -> float:
     """Give the share of faces in frames, seen by both models, that get the same class."""
     # Faces that both models saw in the same frame.
-    keys = ["frame", "face"]
-    joined = part.merge(first, on=keys, suffixes=("", "_first"))
-    one_hot = [
-        pd.get_dummies(joined[column]).reindex(columns=classes, fill_value=0).to_numpy()
-        for column in ("class", "class_first")
-    ]
-    return agreement(*one_hot)["agreement"]
+    joined = part.merge(first, on=["frame", "face"], suffixes=("", "_first"))
+    return float((joined["class"] == joined["class_first"]).mean())

@@ -36,7 +36,7 @@ def film(tmp_path_factory):
 def test_models_are_judged_by_the_face_that_is_shown(film):
     watched = watch({"happy": always(3), "sad": always(5)}, *film)
     assert set(watched["true"]) == {"happy", "sad"} and (watched["class"] == watched["model"]).all()
-    table = film_summary(watched, EMOTIONS).set_index("model")
+    table = film_summary(watched).set_index("model")
     assert table["accuracy"].sum() == pytest.approx(1) and (table["images"] == 2).all()
     assert (table["low"] <= table["accuracy"]).all() and (table["accuracy"] <= table["high"]).all()
     assert table["agreement"].tolist() == [1, 0] and (table["flips_per_100"] == 0).all()
@@ -47,8 +47,8 @@ def test_models_are_judged_by_the_face_that_is_shown(film):
 def test_a_film_without_a_detected_face_has_empty_tables():
     columns = ["model", "frame", "face", "class", "true", "image"]
     nothing = pd.DataFrame([], columns=columns)
-    assert len(film_summary(nothing, EMOTIONS)) == len(class_shares(nothing, EMOTIONS)) == 0
-    assert "agreement" in film_summary(nothing, EMOTIONS)
+    assert len(film_summary(nothing)) == len(class_shares(nothing, EMOTIONS)) == 0
+    assert "agreement" in film_summary(nothing)
 
 
 def test_supplements_come_first_and_shuffled_copies_never():
