@@ -6,13 +6,16 @@ import pandas as pd
 
 from lib.classifiers.runs import load_history
 from lib.classifiers.training_sets import Sources, arm_faces
-from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls
+from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
 
-def arm_composition(arms: list[Arm], sources: Sources) -> pd.DataFrame:
+def arm_composition(arms: list[Arm], sources: Sources, draws: bool = False) -> pd.DataFrame:
     """Count what each arm's training set holds, and name the arms that cannot be built.
+
+    Args:
+        draws: whether each seed draws its own images; the counts are then those of the first draw.
 
     Returns:
         One row an arm: arm, kind, images, real, synthetic, different (images that are not
@@ -23,12 +26,13 @@ def arm_composition(arms: list[Arm], sources: Sources) -> pd.DataFrame:
 
     # Of the first fold; the others differ by an image or two.
     real = next(iter(sources.splits(real).values()))
+    draw = 0 if draws else None
     rows = []
     for arm in arms:
         row = {"arm": arm.name, "kind": arm.kind}
         # A pool may be too small, or lack what the arm asks for.
         try:
-            faces = arm_faces(arm, real, pools, sources.seed)
+            faces = arm_faces(arm, real, pools, sources.seed, draw)
             row |= _composition(arm, faces, real) | {"left out": ""}
         except StudyError as error:
             row |= {"images": 0, "left out": str(error)}
@@ -44,7 +48,7 @@ def _composition(arm: Arm, faces: FaceSet, real: FaceSet) -> dict:
     """
     # Real images keep their ids; copies and images of a pool have others.
     known = int(faces.table["id"].isin(real.table["id"]).sum())
-    synthetic = len(faces) - known if arm.pool else 0
+    synthetic = 0 if arm.kind in REAL_KINDS else len(faces) - known
 
     # The class that the arm has least of.
     counts = faces.counts()
@@ -107,7 +111,7 @@ def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
         # Base and the controls of real images are the same for all pools.
         shown = set(rows["arm"]) | base
         for name in rows["arm"].unique():
-            shown |= {control.name for control in controls(arms[name]) if not control.pool}
+            shown |= {each.name for each in controls(arms[name]) if each.kind in REAL_KINDS}
         chosen = history["arm"].isin(shown) & (history["classifier"] == classifier)
         charts[f"{design}, {classifier}"] = history[chosen]
     return charts or {"base": history}
@@ -163,7 +167,7 @@ def range_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_are_equal(runs: pd.DataFrame) -> bool:
-    """Check that all arms of each classifier took the same number of optimiser steps.
+    """Check that all arms of each classifier took the same number of optimiser steps at each length.
 
     The fewer-steps control takes fewer by design and is not compared.
 
@@ -171,4 +175,4 @@ def steps_are_equal(runs: pd.DataFrame) -> bool:
         runs: of `load_runs`, one row a run, without failed ones.
     """
     compared = runs[runs["kind"] != "fewer_steps"]
-    return bool(compared.groupby("classifier")["steps"].nunique().eq(1).all())
+    return bool(compared.groupby(["classifier", "length"])["steps"].nunique().eq(1).all())

@@ -8,10 +8,10 @@ key is what the run computes: its images and its plan (see lib.classifiers.recip
 code.
 """
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -51,24 +51,38 @@ class Job:
     keep_weights: bool  # whether the trained network stays on disk
     folds: int = 0  # that the real faces are divided into; 0: their own train and test
     fold: int = 0  # the one that this run predicts and does not train on, 1 to folds
+    length: float = 1.0  # of the training, as a multiple of the study's steps
+    draw: int | None = None  # of subsets and copies, see lib.faces.mixing; None: the study's one
 
     @property
     def folder(self) -> str:
         """Name of the run's folder."""
-        plan, fold = self.plan, f"-fold{self.fold}" if self.fold else ""
+        plan = self.plan
         training = f"{plan.classifier}-{plan.recipe.name}-seed{plan.seed}"
-        return f"{self.arm.name}-{training}{fold}-{self.key[:8]}"
+
+        # Only where a study has several of them.
+        fold = f"-fold{self.fold}" if self.fold else ""
+        length = f"-length{self.length:g}" if self.length != 1 else ""
+        return f"{self.arm.name}-{training}{fold}{length}-{self.key[:8]}"
 
 
-def arm_steps(arm: Arm, train_steps: int) -> int:
+def arm_steps(arm: Arm, train_steps: int, n_real: int) -> int:
     """Return the optimiser steps of an arm's runs.
 
-    They are the study's, but for the control fewer_steps: as many as a supplement of its share
+    They are the study's, but for the control fewer_steps: as many as a supplement of its size
     takes on its real images.
+
+    Args:
+        train_steps: of the other arms.
+        n_real: number of all real training images.
     """
     if arm.kind != "fewer_steps":
         return train_steps
-    return max(1, round((1 - arm.share) * train_steps))
+
+    # The share of the real images, by the numbers of images or as a number of its own.
+    real = arm.real or n_real
+    share = real / (real + arm.added) if arm.added else 1 - arm.share
+    return max(1, round(share * train_steps))
 
 
 def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
@@ -79,8 +93,8 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     Args:
         arms: to train on.
         sources: where the images are.
-        params: classifiers, recipes, train_steps, train_epochs, seeds, more_seeds,
-            more_seeds_arms, keep_weights, device, and the fields of TrainingOptions.
+        params: classifiers, recipes, train_steps, train_lengths, train_epochs, draws, seeds,
+            more_seeds, more_seeds_arms, keep_weights, device, and the fields of TrainingOptions.
 
     Raises:
         StudyError: an arm that cannot be built, an unknown recipe or device, a pattern of
@@ -92,38 +106,57 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     recipes = recipes_of(params["classifiers"], params["recipes"])
     device, options = resolve_device(params["device"]), options_of(params)
 
+    # What identifies the images of each run.
+    real, pools = sources.read()
+    splits, n_real = sources.splits(real), len(real.split("train"))
+    count = params["seeds"] + params["more_seeds"]
+    draw_of = {seed: seed if params["draws"] else None for seed in range(count)}
+    digests = _digests(arms, splits, pools, sources.seed, set(draw_of.values()))
+
     # Arms that a pilot left undecided have further seeds.
-    more = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms")
-    digests, jobs = _digests(arms, sources), []
-    folds = sorted({fold for fold, _ in digests})
-    for seed in range(params["seeds"] + params["more_seeds"]):
+    more, jobs = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms"), []
+    lengths = params["train_lengths"]
+    for seed, draw in draw_of.items():
         chosen = arms if seed < params["seeds"] else more
-        for classifier, fold, arm in itertools.product(recipes, folds, chosen):
+        for classifier, fold, arm, length in product(recipes, splits, chosen, lengths):
             plan = TrainingPlan(
                 classifier=classifier,
                 recipe=recipes[classifier],
                 seed=seed,
-                steps=arm_steps(arm, params["train_steps"]),
-                epochs=params["train_epochs"],
+                steps=_times(length, arm_steps(arm, params["train_steps"], n_real)),
+                epochs=_times(length, params["train_epochs"]),
                 device=device,
                 options=options,
             )
-            key = content_hash([*digests[fold, arm], plan.definition()])
+            key = content_hash([*digests[fold, draw, arm], plan.definition()])
 
             # Of several folds the first keeps its networks.
             keep = seed < params["keep_weights"] and fold < 2
-            jobs.append(Job(arm, plan, key, keep, sources.folds, fold))
+            jobs.append(Job(arm, plan, key, keep, sources.folds, fold, length, draw))
     return jobs
 
 
-def _digests(arms: list[Arm], sources: Sources) -> dict[tuple[int, Arm], list]:
-    """Identify the images of each fold and arm: its training set's, then the evaluated sets'."""
-    real, pools = sources.read()
+def _times(length: float, count: int) -> int:
+    """Multiply a number of steps or epochs, at least 1; 0, for none given, stays."""
+    return max(1, round(length * count)) if count else 0
+
+
+def _digests(
+    arms: list[Arm],
+    splits: dict[int, FaceSet],
+    pools: dict[str, FaceSet],
+    seed: int,
+    draws: set[int | None],
+) -> dict[tuple[int, int | None, Arm], list]:
+    """Identify the images of each fold, draw and arm: its training set's, then the evaluated
+    sets'.
+    """
     digests = {}
-    for fold, part in sources.splits(real).items():
+    for fold, part in splits.items():
         held = [part.split(name).digest() for name in EVALUATED]
-        for arm in arms:
-            digests[fold, arm] = [arm_faces(arm, part, pools, sources.seed).digest(), held]
+        for draw, arm in product(draws, arms):
+            faces = arm_faces(arm, part, pools, seed, draw)
+            digests[fold, draw, arm] = [faces.digest(), held]
     return digests
 
 
@@ -197,13 +230,16 @@ def finished(folder: Path, job: Job) -> bool:
 def identity(job: Job) -> dict:
     """Describe a run as its result does: the arm's fields, and what was trained on it."""
     fold = {"fold": job.fold} if job.fold else {}
+    draw = {} if job.draw is None else {"draw": job.draw}
     return {
         "arm": asdict(job.arm),
         "classifier": job.plan.classifier,
         "recipe": job.plan.recipe.name,
         "seed": job.plan.seed,
+        "length": job.length,
         "key": job.key,
         **fold,
+        **draw,
         **asdict(job.plan.options),
     }
 
@@ -238,7 +274,7 @@ def run_job(prepared: tuple, job: Job) -> None:
 
     # The images.
     real = in_fold(real, job.folds, job.fold, seed=seed)
-    faces = arm_faces(job.arm, real, pools, seed)
+    faces = arm_faces(job.arm, real, pools, seed, job.draw)
     held = {name: real.split(name) for name in EVALUATED}
     held = {name: part for name, part in held.items() if len(part)}
     record = identity(job) | {
@@ -302,7 +338,7 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
     Returns:
         One row a run: folder (its name), arm (its name), ARM_FIELDS, classifier, recipe, seed,
-        key, fold (with folds), the options (class_weights, sampling, early_stopping_patience,
+        length, key, fold (with folds), draw (with draws), the options (class_weights, sampling, early_stopping_patience,
         deterministic), failed ("" if not), accuracy_val, accuracy_test, steps, best_step, images,
         seconds, images_per_second.
     """
@@ -313,7 +349,7 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
 def read_result(folder: Path) -> dict:
     """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
-    record = read_json(Path(folder) / RESULT)
+    record = {"length": 1.0} | read_json(Path(folder) / RESULT)
     arm = arm_of(record.pop("arm"))
     fields = {name: getattr(arm, name) for name in ARM_FIELDS}
     return {"arm": arm.name, **fields, **record}

@@ -1,6 +1,6 @@
 """The training sets of a study's arms: where their images are, and how they are put together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.faces.arms import UNFILTERED, Arm, filtered_pool, filters_of
@@ -8,6 +8,7 @@ from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import in_fold, require_independent, without_real_copies
 from lib.faces.mixing import build_arm
 from lib.faces.pool import load_pool, single_steps
+from lib.study.generations import generation_name
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,31 @@ class Sources:
         return pools
 
 
-def arm_faces(arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int) -> FaceSet:
+def arm_faces(
+    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int, draw: int | None = None
+) -> FaceSet:
     """Build an arm's training set from the study's faces.
 
     Args:
         real: all real faces, split.
         pools: of Sources.read.
         seed: of subsets, duplicates and shuffles.
+        draw: number of the draw, from 0, which decides subsets and copies and takes a generation
+            of the pool; None: one draw for the study.
     """
-    return build_arm(arm, real.split("train"), pools, seed=seed, extra=real.split("extra"))
+    train, extra = real.split("train"), real.split("extra")
+    if draw is not None:
+        arm = replace(arm, generation=_generation_of_draw(arm, pools, draw))
+    return build_arm(arm, train, pools, seed=seed, extra=extra, draw=draw)
+
+
+def _generation_of_draw(arm: Arm, pools: dict[str, FaceSet], draw: int) -> int:
+    """Choose the generation of the pool that a draw takes: its own, in turn where there are fewer.
+
+    An arm that names a generation keeps it.
+    """
+    # Count the generations, which are numbered from 1 without gaps.
+    made = 1
+    while generation_name(arm.pool, made + 1) in pools:
+        made += 1
+    return arm.generation if arm.generation > 1 else draw % made + 1

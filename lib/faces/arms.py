@@ -15,6 +15,7 @@ from lib.study.errors import StudyError
 from lib.study.generations import first_generation, generation_name, generation_number
 
 UNFILTERED = "none"  # `only` of the filtered arm that takes the pool as it was generated
+REAL_SHARES = "real"  # `class_shares` of added images in the class shares of the real ones
 
 # Kinds by what they hold. Real images alone:
 REAL_KINDS = ("base", "subset", "duplicate", "extra", "fewer_steps")
@@ -43,14 +44,20 @@ class Arm:
             synthetic images fill the rare classes. synthetic: synthetic images alone.
             Controls: duplicate (real images once more), shuffled (the synthetic images' labels
             permuted), subset (the real images alone that another arm keeps), extra (held-back
-            real images), fewer_steps (base, for the steps that a supplement takes on real images).
-        pool: name of the pool's first generation; "" for real images alone.
+            real images), fewer_steps (the real images alone, for the steps that a supplement takes
+            on them).
+        pool: name of the pool's first generation; "" for real images alone. A control of real
+            images names the pool whose class counts it copies.
         share: synthetic share of the total (supplements and their controls), real share (replace,
             scarce, subset), or multiple of the real amount (synthetic).
         control_of: for a control, the kind of the arm that it controls; "" otherwise.
         weight: of a synthetic image in the loss; a real one's is 1.
         only: filtered: the curation step that alone chose the images; UNFILTERED for none.
         generation: which making of the pool, from 1.
+        real: number of real images, where numbers and not shares say what an arm holds; 0: all.
+        added: number of images beside them; 0: `share` says how many.
+        class_shares: class shares of the added images: REAL_SHARES, those of the arm's real
+            images, or "", those of the pool.
     """
 
     kind: str
@@ -60,6 +67,9 @@ class Arm:
     weight: float = 1.0  # relative to a real image's
     only: str = ""
     generation: int = 1  # numbered from 1
+    real: int = 0  # images; 0: all
+    added: int = 0  # images; 0: by share
+    class_shares: str = ""  # of the added images: REAL_SHARES, or "" for the pool's own
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -101,7 +111,7 @@ class Arm:
             stem = "scarce"
 
         # The amount is a share of four digits, with exceptions.
-        amount = f"{self.share:.4g}"
+        amount = self._numbers() or f"{self.share:.4g}"
         if kind in ("base", "balance"):
             amount = ""
         elif kind == "synthetic":
@@ -112,9 +122,19 @@ class Arm:
             amount = "balance"
 
         # What was done to the pool's images comes last.
-        ending = "shuffled" if shuffled else ""
-        only = f"only_{self.only}" if self.only else ""
-        return "-".join(word for word in (stem, amount, pool, ending, only) if word)
+        endings = [
+            "real_shares" if self.pool and self.class_shares == REAL_SHARES else "",
+            "shuffled" if shuffled else "",
+            f"only_{self.only}" if self.only else "",
+        ]
+        return "-".join(word for word in (stem, amount, pool, *endings) if word)
+
+    def _numbers(self) -> str:
+        """The numbers of images that define the arm: 287+5096, 287, all+5096; "" for shares."""
+        if not self.real and not self.added:
+            return ""
+        real = str(self.real) if self.real else "all"
+        return f"{real}+{self.added}" if self.added else real
 
 
 # The columns that a table of arms carries beside the name, in this order.
@@ -128,6 +148,8 @@ def controls(arm: Arm) -> list[Arm]:
     """
     if arm.is_control or arm.kind in REAL_KINDS:
         return []
+    if arm.added:
+        return _controls_at_numbers(arm)
 
     # What several kinds are read against.
     shuffled = replace(arm, kind="shuffled", control_of=arm.kind)
@@ -155,6 +177,26 @@ def controls(arm: Arm) -> list[Arm]:
     if arm.kind == "balance":
         return [Arm("duplicate", control_of="balance"), shuffled]
     return [shuffled]
+
+
+def real_alone(arm: Arm) -> Arm:
+    """Return the arm of the same real images and nothing else: what an arm is compared with."""
+    return Arm("subset", real=arm.real) if arm.real else Arm("base")
+
+
+def _controls_at_numbers(arm: Arm) -> list[Arm]:
+    """List the controls of a supplement that is defined by numbers of images."""
+    control = replace(arm, kind="duplicate", control_of="supplement")
+    real_only = replace(control, pool="", generation=1)
+
+    # Copies of real images in the class shares of the added ones.
+    duplicate = real_only if arm.class_shares == REAL_SHARES else control
+
+    # The steps and the held-back real images are the same for every pool.
+    fewer_steps = replace(real_only, kind="fewer_steps", class_shares="")
+    extra = replace(real_only, kind="extra", class_shares="")
+    shuffled = replace(arm, kind="shuffled", control_of="supplement")
+    return [duplicate, fewer_steps, extra, shuffled]
 
 
 def plan_arms(params: dict) -> list[Arm]:
@@ -192,6 +234,9 @@ def plan_arms(params: dict) -> list[Arm]:
             arms.append(Arm("subset", share=share, control_of="scarce"))
             arms += _of_pools("scarce", [share], pools)
 
+    # Numbers of real images, alone and with numbers of others beside them.
+    arms += _at_numbers(params, pools, wanted)
+
     # Rare classes filled up.
     if params["balance"]:
         balanced = [_arm("balance", pool) for pool in pools]
@@ -211,10 +256,10 @@ def arm_of(row: Mapping) -> Arm:
     Texts that a CSV file left empty (NaN) are "".
     """
     # Columns of a CSV file may have become floats, and empty texts NaN.
-    texts = ("kind", "pool", "control_of", "only")
+    texts = ("kind", "pool", "control_of", "only", "class_shares")
     fields = {key: "" if pd.isna(row[key]) else str(row[key]) for key in texts}
-    fields |= {"share": float(row["share"]), "weight": float(row["weight"])}
-    return Arm(**fields, generation=int(row["generation"]))
+    fields |= {key: int(row[key]) for key in ("generation", "real", "added")}
+    return Arm(**fields, share=float(row["share"]), weight=float(row["weight"]))
 
 
 def filtered_pool(pool: str, step: str) -> str:
@@ -280,6 +325,24 @@ def _supplements(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
     return arms
 
 
+def _at_numbers(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
+    """List the arms that numbers of real and of added images define, with their controls."""
+    # With draws a run takes the generation of its own draw, so arms are of the first one.
+    if params["draws"]:
+        pools = list(dict.fromkeys(first_generation(pool) for pool in pools))
+
+    arms = []
+    for real in params["real_counts"]:
+        arms.append(real_alone(Arm("subset", real=real)))
+        for added in params["added_counts"]:
+            for shares in params["added_class_shares"]:
+                class_shares = REAL_SHARES if shares == "real" else ""
+                numbers = {"real": real, "added": added, "class_shares": class_shares}
+                supplements = [_arm("supplement", pool, **numbers) for pool in pools]
+                arms += _with_controls(supplements, wanted)
+    return arms
+
+
 def _variants(params: dict, pools: list[str]) -> list[Arm]:
     """List the supplements that are trained on in another way than mixed."""
     # One kind of image after the other.
@@ -300,9 +363,9 @@ def _with_controls(arms: list[Arm], wanted: set[str]) -> list[Arm]:
     planned = []
     for arm in arms:
         chosen = [control for control in controls(arm) if control.kind in wanted]
-        planned += [control for control in chosen if not control.pool]
+        planned += [control for control in chosen if control.kind != "shuffled"]
         planned.append(arm)
-        planned += [control for control in chosen if control.pool]
+        planned += [control for control in chosen if control.kind == "shuffled"]
     return planned
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from lib.faces.arms import Arm, filtered_pool
+from lib.faces.arms import REAL_SHARES, Arm, filtered_pool
 from lib.faces.faceset import FaceSet, concat
 from lib.study.errors import StudyError
 
@@ -32,7 +32,13 @@ def synthetic_count(n_real: int, share: float) -> int:
 
 
 def build_arm(
-    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], *, seed: int, extra: FaceSet | None = None
+    arm: Arm,
+    real: FaceSet,
+    pools: dict[str, FaceSet],
+    *,
+    seed: int,
+    extra: FaceSet | None = None,
+    draw: int | None = None,
 ) -> FaceSet:
     """Build the training set of an arm.
 
@@ -43,16 +49,35 @@ def build_arm(
             those of filtered arms by `filtered_pool(arm.source, arm.only)`.
         seed: of subsets, duplicates and shuffles: drawn once per study, so that all arms share
             them.
-        extra: held-back real images, for the control `extra`.
+        extra: held-back real images, for the control `extra` of an arm that holds all others.
+        draw: number of the draw, each with subsets, duplicates and shuffles of its own; None: one
+            draw for the study.
 
     Raises:
-        StudyError: a pool that is not there, has other classes or is too small.
+        StudyError: a pool that is not there, has other classes or is too small; more held-back
+            real images than there are.
     """
     # Every arm starts the same stream, so that arms share their subsets and copies.
-    rng = np.random.default_rng([seed, STREAM])
+    rng = np.random.default_rng(_stream(seed, draw))
+    if arm.real or arm.added:
+        return _at_numbers(arm, real, pools, rng, at_random=draw is not None)
     if arm.pool:
         return _synthetic_arm(arm, real, _pool_of(arm, pools, real), rng)
     return _real_arm(arm, real, extra, rng)
+
+
+def draw_subset(real: FaceSet, count: int, *, seed: int, draw: int | None = None) -> FaceSet:
+    """Draw the real images that an arm with `real` images holds.
+
+    Args:
+        real: the real training images.
+        count: images; 0: all.
+        seed, draw: as in `build_arm`.
+
+    Raises:
+        StudyError: there are fewer.
+    """
+    return _choose(real, count, np.random.default_rng(_stream(seed, draw)))
 
 
 def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -76,6 +101,139 @@ def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarr
         rows = rng.permutation(np.flatnonzero(labels == label))
         place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
     return np.sort(np.argsort(place, kind="stable")[:n])
+
+
+def apportion(counts: np.ndarray, n: int) -> np.ndarray:
+    """Divide n images among classes in proportion to their counts.
+
+    Args:
+        counts: int (C,), the images of each class.
+        n: images to divide, which may be more than there are.
+
+    Returns:
+        int64 (C,), of sum n.
+
+    Source: Webster's divisors, as in `stratified`.
+    """
+    # The divisors of each class, as many as it could receive; the n smallest are its seats.
+    counts = np.asarray(counts)
+    most = np.ceil(counts * n / counts.sum()).astype(int) + 1
+    places = [(np.arange(m) + 0.5) / c for m, c in zip(most, counts) if c]
+    classes = np.repeat(np.flatnonzero(counts), most[counts > 0])
+    chosen = np.argsort(np.concatenate(places), kind="stable")[:n]
+    return np.bincount(classes[chosen], minlength=len(counts))
+
+
+def _stream(seed: int, draw: int | None) -> list[int]:
+    """Name the stream of random numbers of a study, or of one of its draws."""
+    return [seed, STREAM] if draw is None else [seed, STREAM, draw]
+
+
+def _choose(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
+    """Choose a number of real images that keeps the class shares; a number of 0 keeps all.
+
+    For one stream a smaller choice is part of every larger one.
+    """
+    if not count:
+        return real
+    if count > len(real):
+        raise StudyError(f"real_counts: {count:,} real images are wanted, {len(real):,} are there")
+    return real.select(stratified(real.labels, count, rng))
+
+
+def _at_numbers(
+    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], rng: np.random.Generator, at_random: bool
+) -> FaceSet:
+    """Build an arm that numbers of images define.
+
+    Args:
+        at_random: take images of the pool at random; else the first ones in order of generation.
+    """
+    # Held-back real images make the larger choice of the same stream.
+    if arm.kind == "extra":
+        held_back = len(real) - (arm.real or len(real))
+        if arm.added > held_back:
+            raise StudyError(
+                f"arm {arm.name}: needs {arm.added:,} held-back real images, there are "
+                f"{held_back:,}"
+            )
+        return _choose(real, arm.real + arm.added, rng)
+
+    # Real images alone.
+    chosen = _choose(real, arm.real, rng)
+    if arm.kind in ("subset", "fewer_steps"):
+        return chosen
+
+    # Copies of the chosen ones, in the class counts of what they control.
+    if arm.kind == "duplicate":
+        counts = apportion(_class_counts(chosen), arm.added)
+        if arm.class_shares != REAL_SHARES:
+            counts = _class_counts(_from_pool(arm, chosen, pools, rng, at_random))
+        return concat([chosen, _copies_by_class(chosen, counts, arm, rng)])
+
+    # Synthetic images beside them.
+    added = _from_pool(arm, chosen, pools, rng, at_random)
+    if arm.kind == "shuffled":
+        added = _shuffled(added, rng)
+    return concat([chosen, added])
+
+
+def _from_pool(
+    arm: Arm,
+    chosen: FaceSet,
+    pools: dict[str, FaceSet],
+    rng: np.random.Generator,
+    at_random: bool,
+) -> FaceSet:
+    """Take an arm's synthetic images from its pool, in the pool's class shares or the real ones.
+
+    Args:
+        chosen: the arm's real images.
+        at_random: as in `_at_numbers`.
+    """
+    # In order of generation, or in the order of this draw.
+    pool = _pool_of(arm, pools, chosen)
+    order = rng.permutation(len(pool)) if at_random else np.arange(len(pool))
+    if arm.class_shares != REAL_SHARES:
+        _require(arm.added, len(pool), arm, f"pool {arm.source}")
+        return pool.select(np.sort(order[: arm.added]))
+
+    # The first of every class, by the class shares of the real images.
+    rows, labels = [], pool.labels[order]
+    counts = apportion(_class_counts(chosen), arm.added)
+    for label, (name, count) in enumerate(zip(pool.classes, counts)):
+        of_class = order[labels == label]
+        _require(count, len(of_class), arm, f"pool {arm.source}", f" of {name}")
+        rows.append(of_class[:count])
+    return pool.select(np.sort(np.concatenate(rows)))
+
+
+def _class_counts(faces: FaceSet) -> np.ndarray:
+    """Count the images of each class, int64 (C,) in the order of the class list."""
+    return np.bincount(faces.labels, minlength=len(faces.classes))
+
+
+def _copies_by_class(
+    faces: FaceSet, counts: np.ndarray, arm: Arm, rng: np.random.Generator
+) -> FaceSet:
+    """Duplicate images of every class, each once before any twice.
+
+    Args:
+        counts: int (C,), copies of each class.
+
+    Raises:
+        StudyError: copies of a class that has no image.
+    """
+    parts = []
+    for label, count in enumerate(counts):
+        of_class = faces.select(faces.labels == label)
+        if count and not len(of_class):
+            raise StudyError(
+                f"arm {arm.name}: there is no real image of {faces.classes[label]} to copy"
+            )
+        if count:
+            parts.append(_copies(of_class, int(count), rng))
+    return concat(parts)
 
 
 def _real_arm(arm: Arm, real: FaceSet, extra: FaceSet | None, rng: np.random.Generator) -> FaceSet:
@@ -194,13 +352,21 @@ def _first(faces: FaceSet | None, count: int, arm: Arm, source: str) -> FaceSet:
     Raises:
         StudyError: there are fewer.
     """
-    available = 0 if faces is None else len(faces)
+    _require(count, 0 if faces is None else len(faces), arm, source)
+    return faces.select(np.arange(count))
+
+
+def _require(count: int, available: int, arm: Arm, source: str, which: str = "") -> None:
+    """Refuse an arm that needs more images than its source holds.
+
+    Args:
+        which: of these images, for the message: " of happy".
+    """
     if available < count:
         raise StudyError(
-            f"arm {arm.name}: needs {count} images, {source} holds {available}; raise "
-            "pool_images, or ask for a smaller share"
+            f"arm {arm.name}: needs {count} images{which}, {source} holds {available}; raise "
+            "pool_images, or ask for fewer"
         )
-    return faces.select(np.arange(count))
 
 
 def _copies(faces: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls, real_alone
 from lib.faces.faceset import label_indices
 from lib.metrics.arms import ArmPredictions, compare_arms, level
 from lib.metrics.planner import sample_size_text
@@ -54,16 +54,19 @@ EFFECT_NUMBERS = (
 
 
 def contrasts(arms: list[Arm]) -> list[tuple[Arm, Arm, str]]:
-    """List the comparisons that a study's arms allow: every arm with base, and every arm with those
-    of its controls that were run.
+    """List the comparisons that a study's arms allow: every arm with its real images alone, and
+    every arm with those of its controls that were run.
 
     Returns:
         (reference, arm, role) with role "base" or "control".
     """
-    # Everything against all real images.
+    # Everything against real images alone: the arm's own number of them, else all.
     pairs = []
-    if BASE in arms:
-        pairs += [(BASE, arm, "base") for arm in arms if arm != BASE]
+    for arm in arms:
+        alone = real_alone(arm)
+        reference = BASE if arm == alone else alone
+        if reference in arms and arm != BASE:
+            pairs.append((reference, arm, "base"))
 
     # Every arm against its own controls, of those that were run.
     for arm in arms:

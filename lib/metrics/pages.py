@@ -18,7 +18,15 @@ from lib.study.paths import StudyPaths
 from lib.study.records import atomic_write
 
 # Columns of texts that may be empty in every row, which a CSV file cannot tell from numbers.
-TEXTS = ("pool", "control_of", "only", "reference_control_of", "class", "sample_size")
+TEXTS = (
+    "pool",
+    "control_of",
+    "only",
+    "class_shares",
+    "reference_control_of",
+    "class",
+    "sample_size",
+)
 # Metrics and columns of `on_every_scoring`.
 SCORING_METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 SCORING_COLUMNS = (

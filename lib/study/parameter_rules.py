@@ -37,6 +37,7 @@ RANGES = {
     "seeds": (1, 1000),
     "more_seeds": (0, 1000),
     "folds": (0, 100),
+    "train_lengths": (0.01, 1000),  # times train_steps
     "n_boot": (100, 10**6),  # draws; fewer make no 95 % interval
     "tsne_perplexity": (1, 1000),  # neighbours
     "umap_neighbors": (2, 200),
@@ -69,6 +70,7 @@ CHOICES = {
     "face_choice": ("first", "largest"),
     "label_action": ("drop", "relabel"),
     "controls": ("duplicate", "shuffled", "subset", "extra", "fewer_steps"),
+    "added_class_shares": ("real", "pool"),
     "class_weights": ("none", "inverse", "effective"),
     "sampling": ("shuffled", "balanced"),
 }
@@ -79,6 +81,8 @@ ELEMENTS = {
     "sd_emphasised": str,
     "filter_arms": str,
     "scarce_shares": float,
+    "real_counts": int,
+    "added_counts": int,
     "staged_shares": float,
     "reversed_shares": float,
     "weighted_shares": float,

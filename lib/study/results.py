@@ -19,6 +19,9 @@ ARM_DEFAULTS = {
     "weight": 1.0,
     "only": "",
     "generation": 1,
+    "real": 0,
+    "added": 0,
+    "class_shares": "",
     "steps": 0,  # optimiser steps of the arm's runs
 }
 # What tells two rows apart, and what a row says.

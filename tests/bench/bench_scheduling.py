@@ -105,6 +105,8 @@ def planned(args, folder: Path) -> tuple[Sources, list]:
         "recipes": ["quick"],
         "train_steps": args.steps,
         "train_epochs": 0,
+        "train_lengths": [1.0],
+        "draws": False,
         "seeds": args.runs,
         "more_seeds": 0,
         "more_seeds_arms": [],

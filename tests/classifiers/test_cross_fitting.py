@@ -21,6 +21,8 @@ PARAMS = {
     "recipes": ["quick"],
     "train_steps": 2,
     "train_epochs": 0,
+    "train_lengths": [1.0],
+    "draws": False,
     "seeds": 2,
     "more_seeds": 0,
     "more_seeds_arms": [],

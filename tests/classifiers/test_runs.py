@@ -27,7 +27,7 @@ from lib.classifiers.runs import (
     read_result,
     run_jobs,
 )
-from lib.classifiers.training_sets import Sources
+from lib.classifiers.training_sets import Sources, arm_faces
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
 from lib.faces.faceset import FaceSet, save_faces
 from lib.faces.pool import save_single_steps
@@ -41,6 +41,8 @@ PARAMS = {
     "recipes": ["quick"],
     "train_steps": 2,
     "train_epochs": 0,
+    "train_lengths": [1.0],
+    "draws": False,
     "seeds": 2,
     "more_seeds": 0,
     "more_seeds_arms": [],
@@ -299,7 +301,48 @@ def test_the_control_fewer_steps_has_the_steps_that_a_supplement_takes_on_real_i
     jobs = plan_jobs([*ARMS, fewer], sources, PARAMS | {"train_steps": 20})
     steps = {job.arm.kind: job.plan.steps for job in jobs}
     assert steps == {"base": 20, "supplement": 20, "fewer_steps": 15}
-    assert arm_steps(fewer, 1) == 1
+    assert arm_steps(fewer, 1, 30) == 1
+
+
+def test_fewer_steps_at_numbers_are_those_of_the_real_images():
+    fewer = Arm("fewer_steps", real=10, added=30, control_of="supplement")
+    assert arm_steps(fewer, 100, 1_000) == 25
+    assert arm_steps(replace(fewer, real=0), 100, 90) == 75
+
+
+def test_every_length_is_a_training_of_its_own(sources):
+    lengths = PARAMS | {"train_lengths": [0.5, 1.0, 4.0], "train_steps": 20}
+    jobs = plan_jobs([BASE], sources, lengths)
+    assert [job.plan.steps for job in jobs] == [10, 20, 80] * 2
+    assert len({job.folder for job in jobs}) == len({job.key for job in jobs}) == 6
+
+    # A study of one length has the runs of the length 1.
+    assert plan_jobs([BASE], sources, PARAMS | {"train_steps": 20}) == jobs[1::3]
+
+
+def test_lengths_multiply_epochs_too(sources):
+    epochs = PARAMS | {"train_steps": 0, "train_epochs": 3, "train_lengths": [1.0, 2.0]}
+    plans = [job.plan for job in plan_jobs([BASE], sources, epochs)]
+    assert [(plan.steps, plan.epochs) for plan in plans] == [(0, 3), (0, 6)] * 2
+
+
+def test_draws_change_the_images_of_each_seed(sources):
+    few = [BASE, Arm("supplement", "pool", real=10, added=10)]
+    jobs = plan_jobs(few, sources, PARAMS | {"draws": True, "seeds": 3})
+    assert [job.draw for job in jobs] == [0, 0, 1, 1, 2, 2]
+    real, pools = sources.read()
+    sets = [arm_faces(job.arm, real, pools, 0, job.draw).digest() for job in jobs]
+
+    # All real images are the same in every draw.
+    assert len(set(sets[::2])) == 1 and len(set(sets[1::2])) == 3
+
+
+def test_a_draw_takes_its_own_generation_of_a_pool(sources):
+    real, pools = sources.read()
+    pools = {"p": noise(40, 5), "p-generation2": noise(40, 6)}
+    arm = Arm("supplement", "p", real=10, added=10)
+    ids = [arm_faces(arm, real, pools, 0, draw).table["id"].iloc[-1] for draw in range(3)]
+    assert [one.rpartition("/")[0] for one in ids] == ["p", "p-generation2", "p"]
 
 
 @pytest.fixture

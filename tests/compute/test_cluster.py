@@ -191,6 +191,8 @@ PARAMS = {
     "recipes": ["quick"],
     "train_steps": 5,
     "train_epochs": 0,
+    "train_lengths": [1.0],
+    "draws": False,
     "seeds": 4,
     "more_seeds": 0,
     "more_seeds_arms": [],

@@ -16,6 +16,7 @@ from lib.faces.arms import (
     controls,
     filtered_pool,
     plan_arms,
+    real_alone,
 )
 from lib.study.errors import StudyError
 
@@ -29,6 +30,10 @@ PARAMS = {
     "replace_shares": [0.5],
     "synthetic_multiples": [1.0],
     "scarce_shares": [0.25],
+    "real_counts": [],
+    "added_counts": [],
+    "added_class_shares": ["real"],
+    "draws": False,
     "balance": True,
     "staged_shares": [],
     "reversed_shares": [],
@@ -278,3 +283,66 @@ def test_an_arm_is_read_from_any_mapping_with_its_fields():
     assert arm_of(row) == arm
     assert arm_of(row | {"generation": 1.0}) == replace(arm, generation=1)
     assert arm_table([]).empty and list(arm_table([]).columns) == ["arm", *ARM_FIELDS]
+
+
+# Arms that numbers of images define.
+
+AT_NUMBERS = {
+    "supplement_shares": [],
+    "replace_shares": [],
+    "synthetic_multiples": [],
+    "scarce_shares": [],
+    "balance": False,
+    "pools": ["a", "b"],
+    "controls": ["duplicate", "shuffled", "subset", "extra", "fewer_steps"],
+    "real_counts": [20, 0],
+    "added_counts": [30],
+}
+
+
+def test_arms_at_numbers_stand_beside_the_real_images_alone_and_their_controls():
+    assert names(**AT_NUMBERS, added_class_shares=["real"]) == [
+        "base",
+        "subset-20",
+        "duplicate-20+30",
+        "fewer_steps-20+30",
+        "extra-20+30",
+        "supplement-20+30-a-real_shares",
+        "supplement-20+30-a-real_shares-shuffled",
+        "supplement-20+30-b-real_shares",
+        "supplement-20+30-b-real_shares-shuffled",
+        "duplicate-all+30",
+        "fewer_steps-all+30",
+        "extra-all+30",
+        "supplement-all+30-a-real_shares",
+        "supplement-all+30-a-real_shares-shuffled",
+        "supplement-all+30-b-real_shares",
+        "supplement-all+30-b-real_shares-shuffled",
+    ]
+
+
+def test_duplicates_in_the_class_shares_of_a_pool_belong_to_that_pool():
+    planned = plan_arms(PARAMS | AT_NUMBERS | {"added_class_shares": ["pool"], "real_counts": [20]})
+    copies = [arm for arm in planned if arm.kind == "duplicate"]
+    assert [arm.name for arm in copies] == ["duplicate-20+30-a", "duplicate-20+30-b"]
+    assert [controls(arm)[0] for arm in planned if arm.kind == "supplement"] == copies
+
+
+def test_an_arm_is_compared_with_the_same_real_images_alone():
+    few = Arm("supplement", "a", real=20, added=30)
+    assert real_alone(few) == Arm("subset", real=20)
+    assert real_alone(replace(few, real=0)) == Arm("base")
+    assert {real_alone(control) for control in controls(few)} == {Arm("subset", real=20)}
+
+
+def test_with_draws_the_generations_of_a_pool_are_one_arm():
+    draws = AT_NUMBERS | {"draws": True, "pools": ["a", "a-generation2"], "controls": []}
+    assert "supplement-20+30-a-real_shares" in names(**draws)
+    assert not any("generation2" in name for name in names(**draws))
+
+
+def test_arms_at_numbers_come_back_from_a_table():
+    arms = plan_arms(PARAMS | AT_NUMBERS | {"added_class_shares": ["real", "pool"]})
+    text = arm_table(arms).to_csv(index=False)
+    back = [arm_of(row) for row in pd.read_csv(io.StringIO(text)).to_dict("records")]
+    assert back == arms and len({arm.name for arm in arms}) == len(arms)

@@ -9,7 +9,7 @@ import pytest
 from lib.faces.arms import Arm, plan_arms
 from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import FaceSet, concat
-from lib.faces.mixing import build_arm, stratified, synthetic_count
+from lib.faces.mixing import apportion, build_arm, draw_subset, stratified, synthetic_count
 from lib.study.errors import StudyError
 
 PARAMS = {
@@ -22,6 +22,10 @@ PARAMS = {
     "replace_shares": [0.5],
     "synthetic_multiples": [1.0],
     "scarce_shares": [0.25],
+    "real_counts": [],
+    "added_counts": [],
+    "added_class_shares": ["real"],
+    "draws": False,
     "balance": True,
     "staged_shares": [],
     "reversed_shares": [],
@@ -264,3 +268,103 @@ def test_scarce_subsets_lie_in_one_another():
     assert [len(subset) for subset in subsets] == [round(share * 70) for share in shares]
     for small, large in zip(subsets, subsets[1:]):
         assert set(small.table["id"]) <= set(large.table["id"])
+
+
+# Arms that numbers of images define.
+
+FEW = Arm("supplement", "a", real=21, added=30)
+CONTROL = {"real": 21, "added": 30, "control_of": "supplement"}
+
+
+def test_seats_are_divided_in_proportion_and_sum_to_the_number():
+    counts = np.array([40, 30, 20, 10, 0])
+    assert list(apportion(counts, 10)) == [4, 3, 2, 1, 0]
+    assert list(apportion(counts, 1_000)) == [400, 300, 200, 100, 0]
+    assert all(apportion(counts, n).sum() == n for n in range(50))
+
+
+def test_seats_agree_with_a_stratified_choice():
+    labels = np.repeat(np.arange(4), [50, 31, 12, 7])
+    for n in (3, 17, 60):
+        chosen = stratified(labels, n, np.random.default_rng(0))
+        counts = np.bincount(labels[chosen], minlength=4)
+        assert list(counts) == list(apportion([50, 31, 12, 7], n))
+
+
+def test_an_arm_at_numbers_holds_these_numbers_of_images():
+    built = build(FEW)
+    assert list(built.table["source"].value_counts()) == [30, 21]
+    assert build(replace(FEW, real=0)).table["source"].value_counts()["real"] == len(REAL)
+
+
+def test_every_arm_of_a_draw_holds_the_same_real_images():
+    arms = [
+        Arm("subset", real=21),
+        Arm("duplicate", **CONTROL, class_shares="real"),
+        Arm("fewer_steps", **CONTROL),
+        Arm("extra", **CONTROL),
+        FEW,
+        replace(FEW, kind="shuffled", control_of="supplement"),
+    ]
+    chosen = set(draw_subset(REAL, 21, seed=0, draw=3).table["id"])
+    assert len(chosen) == 21
+    for arm in arms:
+        assert chosen <= set(build(arm, draw=3).table["id"]), arm.name
+
+
+def test_each_draw_chooses_other_real_and_other_synthetic_images():
+    first, second = build(FEW, draw=0), build(FEW, draw=1)
+    for source in ("real", "synthetic"):
+        ids = [
+            set(each.table.loc[each.table["source"] == source, "id"]) for each in (first, second)
+        ]
+        assert ids[0] != ids[1]
+    assert build(FEW, draw=1).digest() == second.digest()
+
+
+def test_without_draws_the_pools_first_images_are_taken():
+    synthetic = build(FEW).select(np.arange(21, 51))
+    assert pixels(synthetic.images) == pixels(POOLS["a"].images[:30])
+
+
+def test_held_back_real_images_are_other_real_images_than_the_arms():
+    extra = build(Arm("extra", **CONTROL))
+    assert len(extra) == 51 and set(extra.table["id"]) <= set(REAL.table["id"])
+    assert extra.table["id"].is_unique
+
+
+def test_more_held_back_images_than_there_are_are_refused():
+    with pytest.raises(StudyError, match="needs 60 held-back real images, there are 49"):
+        build(Arm("extra", real=21, added=60, control_of="supplement"))
+    with pytest.raises(StudyError, match="there are 0"):
+        build(Arm("extra", added=1, control_of="supplement"))
+
+
+def test_added_images_have_the_class_shares_of_the_real_ones_where_asked_for():
+    real = with_few_of_class_1()
+    built = build(replace(FEW, real=0, class_shares="real"), real, draw=0)
+    synthetic = built.select((built.table["source"] == "synthetic").to_numpy())
+    assert list(synthetic.counts()) == list(apportion(real.counts().to_numpy(), 30))
+
+
+@pytest.mark.parametrize("class_shares", ["real", ""])
+def test_copies_have_the_class_counts_of_what_they_control(class_shares):
+    arm = replace(FEW, class_shares=class_shares)
+    pool = "" if class_shares else "a"
+    copies = Arm("duplicate", pool, class_shares=class_shares, **CONTROL)
+    assert list(build(copies, draw=2).counts()) == list(build(arm, draw=2).counts())
+    assert set(build(copies, draw=2).table["source"]) == {"real"}
+
+
+def test_a_class_that_the_pool_lacks_is_named():
+    pool = POOLS["a"].select(POOLS["a"].labels != 3)
+    with pytest.raises(StudyError, match=f"of {EMOTIONS[3]}, pool a holds 0"):
+        build(replace(FEW, class_shares="real"), pools={"a": pool})
+
+
+def test_shuffled_labels_keep_their_counts_and_leave_real_labels_alone():
+    plain, shuffled = build(FEW), build(replace(FEW, kind="shuffled", control_of="supplement"))
+    assert (plain.images == shuffled.images).all()
+    assert (plain.labels[:21] == shuffled.labels[:21]).all()
+    assert (plain.labels[21:] != shuffled.labels[21:]).any()
+    assert list(plain.counts()) == list(shuffled.counts())
