@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib.classifiers.recipes import TrainingPlan, options_of, recipes_of
+from lib.classifiers.recipes import Recipe, TrainingPlan, options_of, recipes_of
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.compute.cluster import run_on_cluster
 from lib.compute.workers import run_in_pool
@@ -93,8 +93,9 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     Args:
         arms: to train on.
         sources: where the images are.
-        params: classifiers, recipes, train_steps, train_lengths, train_epochs, draws, seeds,
-            more_seeds, more_seeds_arms, keep_weights, device, and the fields of TrainingOptions.
+        params: classifiers, recipes, train_steps, train_lengths, train_passes, train_epochs,
+            draws, seeds, more_seeds, more_seeds_arms, keep_weights, device, and the fields of
+            TrainingOptions.
 
     Raises:
         StudyError: an arm that cannot be built, an unknown recipe or device, a pattern of
@@ -115,10 +116,10 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
 
     # Arms that a pilot left undecided have further seeds.
     more, jobs = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms"), []
-    lengths = params["train_lengths"]
+    trained = {name: trained_lengths(arms, n_real, recipes[name], params) for name in recipes}
     for seed, draw in draw_of.items():
         chosen = arms if seed < params["seeds"] else more
-        for classifier, fold, arm, length in product(recipes, splits, chosen, lengths):
+        for classifier, fold, arm, length in _each(recipes, splits, chosen, trained):
             plan = TrainingPlan(
                 classifier=classifier,
                 recipe=recipes[classifier],
@@ -134,6 +135,63 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
             keep = seed < params["keep_weights"] and fold < 2
             jobs.append(Job(arm, plan, key, keep, sources.folds, fold, length, draw))
     return jobs
+
+
+def trained_lengths(
+    arms: list[Arm], n_real: int, recipe: Recipe, params: dict
+) -> dict[Arm, list[float]]:
+    """List the lengths at which each arm is trained.
+
+    They are those of `train_lengths`. For arms at numbers `train_passes` leaves out the lengths at
+    which neither the arm nor the largest arm of the same real images makes so many passes over
+    its images: the largest needs the longest training, and its steps are trained for all of them,
+    so that arms can be compared at equal steps too.
+
+    Args:
+        n_real: number of all real training images.
+        recipe: whose batch size makes passes of steps.
+        params: train_steps, train_lengths, train_passes.
+
+    Raises:
+        StudyError: passes without train_steps, or not two of them; no length left.
+    """
+    lengths, passes = params["train_lengths"], params["train_passes"]
+    if not passes:
+        return {arm: lengths for arm in arms}
+    if len(passes) != 2 or not params["train_steps"]:
+        raise StudyError("train_passes: fewest and most, two numbers, beside train_steps above 0")
+
+    # Images of each arm, and of the largest one with as many real images.
+    sizes = {arm: (arm.real or n_real) + arm.added for arm in arms}
+    largest = {}
+    for arm, size in sizes.items():
+        largest[arm.real] = max(size, largest.get(arm.real, 0))
+
+    # The lengths within bounds for either of them.
+    seen = {length: length * params["train_steps"] * recipe.batch_size for length in lengths}
+    chosen = {}
+    for arm in arms:
+        compared = (
+            [largest[arm.real]] if arm.kind == "fewer_steps" else [sizes[arm], largest[arm.real]]
+        )
+        chosen[arm] = [
+            length
+            for length in lengths
+            if any(passes[0] <= seen[length] / size <= passes[1] for size in compared)
+        ]
+        if not chosen[arm]:
+            raise StudyError(
+                f"train_passes: no length of train_lengths takes {passes[0]:g} to {passes[1]:g} "
+                f"passes over the {sizes[arm]:,} images of arm {arm.name}; add another length"
+            )
+    return chosen
+
+
+def _each(recipes: dict, splits: dict, arms: list[Arm], trained: dict) -> Iterator[tuple]:
+    """Go through classifiers, folds, arms and the lengths at which each is trained."""
+    for classifier, fold, arm in product(recipes, splits, arms):
+        for length in trained[classifier][arm]:
+            yield classifier, fold, arm, length
 
 
 def _times(length: float, count: int) -> int:

@@ -82,6 +82,7 @@ ELEMENTS = {
     "filter_arms": str,
     "scarce_shares": float,
     "real_counts": int,
+    "train_passes": float,
     "added_counts": int,
     "staged_shares": float,
     "reversed_shares": float,

@@ -106,6 +106,7 @@ def planned(args, folder: Path) -> tuple[Sources, list]:
         "train_steps": args.steps,
         "train_epochs": 0,
         "train_lengths": [1.0],
+        "train_passes": [],
         "draws": False,
         "seeds": args.runs,
         "more_seeds": 0,

@@ -22,6 +22,7 @@ PARAMS = {
     "train_steps": 2,
     "train_epochs": 0,
     "train_lengths": [1.0],
+    "train_passes": [],
     "draws": False,
     "seeds": 2,
     "more_seeds": 0,

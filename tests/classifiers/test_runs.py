@@ -26,6 +26,7 @@ from lib.classifiers.runs import (
     plan_jobs,
     read_result,
     run_jobs,
+    trained_lengths,
 )
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
@@ -42,6 +43,7 @@ PARAMS = {
     "train_steps": 2,
     "train_epochs": 0,
     "train_lengths": [1.0],
+    "train_passes": [],
     "draws": False,
     "seeds": 2,
     "more_seeds": 0,
@@ -444,3 +446,39 @@ def test_the_report_tells_whether_runs_can_be_repeated():
         "1 runs on cpu in fp32: the same seed gives the same bytes; "
         "1 runs on cuda in bf16: the same seed gives slightly other numbers"
     )
+
+
+FEW = Arm("subset", real=100)
+MANY = Arm("supplement", "pool", real=100, added=900)
+PASSES = {"train_steps": 10, "train_lengths": [0.1, 0.2, 1.0, 2.0, 10.0], "train_passes": [5, 20]}
+# One step is one batch of 100 images.
+RECIPE = replace(RECIPES["quick"], batch_size=100)
+
+
+def test_passes_leave_out_lengths_that_are_too_short_or_too_long_for_every_arm_of_a_size():
+    lengths = trained_lengths([FEW, MANY], 50_000, RECIPE, PASSES)
+
+    # 100 steps are 10 passes over 1,000 images; 10 and 20 steps are 10 and 20 over 100.
+    assert lengths[MANY] == [10.0]
+    assert lengths[FEW] == [1.0, 2.0, 10.0]
+
+
+def test_fewer_steps_are_trained_at_the_lengths_of_what_they_control():
+    fewer = Arm("fewer_steps", real=100, added=900, control_of="supplement")
+    assert trained_lengths([FEW, fewer, MANY], 50_000, RECIPE, PASSES)[fewer] == [10.0]
+
+
+def test_without_bounds_every_arm_has_every_length():
+    lengths = trained_lengths([FEW, MANY], 50_000, RECIPE, PASSES | {"train_passes": []})
+    assert list(lengths.values()) == [PASSES["train_lengths"]] * 2
+
+
+@pytest.mark.parametrize("changes", [{"train_passes": [5.0]}, {"train_steps": 0}])
+def test_passes_need_two_numbers_and_steps(changes):
+    with pytest.raises(StudyError, match="train_passes: fewest and most"):
+        trained_lengths([FEW], 50_000, RECIPE, PASSES | changes)
+
+
+def test_an_arm_without_any_length_is_named():
+    with pytest.raises(StudyError, match="over the 50,000 images of arm base"):
+        trained_lengths([BASE], 50_000, RECIPE, PASSES)

@@ -192,6 +192,7 @@ PARAMS = {
     "train_steps": 5,
     "train_epochs": 0,
     "train_lengths": [1.0],
+    "train_passes": [],
     "draws": False,
     "seeds": 4,
     "more_seeds": 0,
