@@ -167,7 +167,7 @@ def range_table(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def steps_are_equal(runs: pd.DataFrame) -> bool:
-    """Check that all arms of each classifier took the same number of optimiser steps at each length.
+    """Check that all arms of a classifier took the same number of optimiser steps at each length.
 
     The fewer-steps control takes fewer by design and is not compared.
 

@@ -12,7 +12,7 @@ import pandas as pd
 from lib.faces.classes import classes_of
 from lib.faces.faceset import FaceSet, resize
 from lib.faces.kinds import SUBJECT
-from lib.faces.mixing import stratified
+from lib.faces.sampling import stratified
 
 INK = 16  # grey level of ink in the source, where paper is 0
 STREAM = 12  # of the study's seed, for the split

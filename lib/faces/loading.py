@@ -7,7 +7,7 @@ from lib.faces.digits import digits_study
 from lib.faces.drawn import drawn_study
 from lib.faces.duplicates import mark_copies
 from lib.faces.faceset import SPLITS, FaceSet
-from lib.faces.mixing import stratified
+from lib.faces.sampling import stratified
 from lib.faces.sources import carve_validation, read_faces, require_training_images
 from lib.faces.tables import read_ferplus
 from lib.study.errors import StudyError

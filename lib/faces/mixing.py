@@ -6,12 +6,11 @@ to the images of the next stage, and `norm_group`, whose batch statistics normal
 real images, which stay when the training is over).
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from lib.faces.arms import REAL_SHARES, Arm, filtered_pool
 from lib.faces.faceset import FaceSet, concat
+from lib.faces.sampling import apportion, class_counts, copies, stratified
 from lib.study.errors import StudyError
 
 STREAM = 40  # of the study's seed, for subsets, duplicates and shuffles
@@ -80,50 +79,6 @@ def draw_subset(real: FaceSet, count: int, *, seed: int, draw: int | None = None
     return _choose(real, count, np.random.default_rng(_stream(seed, draw)))
 
 
-def stratified(labels: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Choose n positions that keep the class shares.
-
-    For one seed a smaller choice is part of every larger one.
-
-    Args:
-        labels: int64 (N,).
-
-    Returns:
-        int64 (n,), rising.
-
-    Source: seats by Webster's divisors (Balinski and Young 1982), which never take one back as
-    their number grows.
-    """
-    # Spread each class's images evenly over 0 to 1, in random order; the first n positions then
-    # hold every class by its share.
-    place = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = rng.permutation(np.flatnonzero(labels == label))
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return np.sort(np.argsort(place, kind="stable")[:n])
-
-
-def apportion(counts: np.ndarray, n: int) -> np.ndarray:
-    """Divide n images among classes in proportion to their counts.
-
-    Args:
-        counts: int (C,), the images of each class.
-        n: images to divide, which may be more than there are.
-
-    Returns:
-        int64 (C,), of sum n.
-
-    Source: Webster's divisors, as in `stratified`.
-    """
-    # The divisors of each class, as many as it could receive; the n smallest are its seats.
-    counts = np.asarray(counts)
-    most = np.ceil(counts * n / counts.sum()).astype(int) + 1
-    places = [(np.arange(m) + 0.5) / c for m, c in zip(most, counts) if c]
-    classes = np.repeat(np.flatnonzero(counts), most[counts > 0])
-    chosen = np.argsort(np.concatenate(places), kind="stable")[:n]
-    return np.bincount(classes[chosen], minlength=len(counts))
-
-
 def _stream(seed: int, draw: int | None) -> list[int]:
     """Name the stream of random numbers of a study, or of one of its draws."""
     return [seed, STREAM] if draw is None else [seed, STREAM, draw]
@@ -166,9 +121,9 @@ def _at_numbers(
 
     # Copies of the chosen ones, in the class counts of what they control.
     if arm.kind == "duplicate":
-        counts = apportion(_class_counts(chosen), arm.added)
+        counts = apportion(class_counts(chosen), arm.added)
         if arm.class_shares != REAL_SHARES:
-            counts = _class_counts(_from_pool(arm, chosen, pools, rng, at_random))
+            counts = class_counts(_from_pool(arm, chosen, pools, rng, at_random))
         return concat([chosen, _copies_by_class(chosen, counts, arm, rng)])
 
     # Synthetic images beside them.
@@ -200,17 +155,12 @@ def _from_pool(
 
     # The first of every class, by the class shares of the real images.
     rows, labels = [], pool.labels[order]
-    counts = apportion(_class_counts(chosen), arm.added)
+    counts = apportion(class_counts(chosen), arm.added)
     for label, (name, count) in enumerate(zip(pool.classes, counts)):
         of_class = order[labels == label]
         _require(count, len(of_class), arm, f"pool {arm.source}", f" of {name}")
         rows.append(of_class[:count])
     return pool.select(np.sort(np.concatenate(rows)))
-
-
-def _class_counts(faces: FaceSet) -> np.ndarray:
-    """Count the images of each class, int64 (C,) in the order of the class list."""
-    return np.bincount(faces.labels, minlength=len(faces.classes))
 
 
 def _copies_by_class(
@@ -232,7 +182,7 @@ def _copies_by_class(
                 f"arm {arm.name}: there is no real image of {faces.classes[label]} to copy"
             )
         if count:
-            parts.append(_copies(of_class, int(count), rng))
+            parts.append(copies(of_class, int(count), rng))
     return concat(parts)
 
 
@@ -250,7 +200,7 @@ def _real_arm(arm: Arm, real: FaceSet, extra: FaceSet | None, rng: np.random.Gen
     if arm.kind == "duplicate" and arm.control_of == "balance":
         return _oversampled(real, rng)
     if arm.kind == "duplicate":
-        return concat([real, _copies(real, synthetic_count(len(real), arm.share), rng)])
+        return concat([real, copies(real, synthetic_count(len(real), arm.share), rng)])
     if arm.kind == "extra":
         count = synthetic_count(len(real), arm.share)
         return concat([real, _first(extra, count, arm, "the held-back real images (drawn_extra)")])
@@ -369,22 +319,6 @@ def _require(count: int, available: int, arm: Arm, source: str, which: str = "")
         )
 
 
-def _copies(faces: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
-    """Duplicate images at random, each once before any twice; a copy's id ends with its number."""
-    # Whole rounds over all images, each in an order of its own.
-    rounds = -(-count // len(faces))
-    orders = [np.zeros(0, np.int64)]
-    for _ in range(rounds):
-        orders.append(rng.permutation(len(faces)))
-    rows = np.concatenate(orders)[:count]
-
-    # Ids first, for a face set has none twice.
-    table = faces.table.iloc[rows]
-    endings = [f"-copy{place // len(faces) + 1}" for place in range(count)]
-    table = table.assign(id=table["id"] + endings)
-    return replace(faces, images=faces.images[rows], table=table)
-
-
 def _oversampled(real: FaceSet, rng: np.random.Generator) -> FaceSet:
     """Duplicate images until every class is as large as the largest, each once before any twice."""
     largest = real.counts().max()
@@ -392,7 +326,7 @@ def _oversampled(real: FaceSet, rng: np.random.Generator) -> FaceSet:
     for label in np.unique(real.labels):
         of_class = real.select(real.labels == label)
         if len(of_class) < largest:
-            parts.append(_copies(of_class, largest - len(of_class), rng))
+            parts.append(copies(of_class, largest - len(of_class), rng))
     return concat(parts)
 
 

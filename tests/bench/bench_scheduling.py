@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.classifiers.jobs import plan_jobs
 from lib.classifiers.recipes import TrainingOptions
-from lib.classifiers.runs import plan_jobs, prepare, run_job
+from lib.classifiers.runs import prepare, run_job
 from lib.classifiers.training_sets import Sources
 from lib.compute.cluster import run_on_cluster
 from lib.compute.workers import run_in_pool

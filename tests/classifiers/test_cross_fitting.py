@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.classifiers.jobs import plan_jobs
 from lib.classifiers.overview import arm_composition
-from lib.classifiers.runs import load_predictions, plan_jobs, run_jobs
+from lib.classifiers.runs import load_predictions, run_jobs
 from lib.classifiers.training_sets import Sources
 from lib.faces.arms import Arm
 from lib.faces.drawn import draw_faces

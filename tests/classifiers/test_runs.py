@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lib.classifiers import runs as module
+from lib.classifiers.jobs import arm_steps, plan_jobs, trained_lengths
 from lib.classifiers.overview import (
     arm_composition,
     beside_controls,
@@ -18,15 +19,12 @@ from lib.classifiers.overview import (
 )
 from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
 from lib.classifiers.runs import (
-    arm_steps,
     load_classes,
     load_history,
     load_predictions,
     load_runs,
-    plan_jobs,
     read_result,
     run_jobs,
-    trained_lengths,
 )
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm

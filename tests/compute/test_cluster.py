@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.classifiers.jobs import plan_jobs
 from lib.classifiers.recipes import TrainingOptions
-from lib.classifiers.runs import plan_jobs, run_jobs
+from lib.classifiers.runs import run_jobs
 from lib.classifiers.training_sets import Sources
 from lib.compute.cluster import do_task, loaded_code, run_on_cluster
 from lib.faces.arms import Arm

@@ -9,7 +9,8 @@ import pytest
 from lib.faces.arms import Arm, plan_arms
 from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import FaceSet, concat
-from lib.faces.mixing import apportion, build_arm, draw_subset, stratified, synthetic_count
+from lib.faces.mixing import build_arm, draw_subset, synthetic_count
+from lib.faces.sampling import apportion, stratified
 from lib.study.errors import StudyError
 
 PARAMS = {
