@@ -8,6 +8,7 @@ query over these. Its name is made from the fields and is never read back.
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import product
 
 import pandas as pd
 
@@ -117,7 +118,7 @@ class Arm:
         elif kind == "synthetic":
             amount = f"{self.share:g}x"
         elif kind == "weighted":
-            amount = f"{self.share:.4g}-at-{self.weight:g}"
+            amount = f"{amount}-at-{self.weight:g}"
         elif kind == "duplicate" and self.control_of == "balance":
             amount = "balance"
 
@@ -186,11 +187,15 @@ def real_alone(arm: Arm) -> Arm:
 
 def _controls_at_numbers(arm: Arm) -> list[Arm]:
     """List the controls of a supplement that is defined by numbers of images."""
-    control = replace(arm, kind="duplicate", control_of="supplement")
+    control = replace(arm, kind="duplicate", control_of="supplement", weight=1.0)
     real_only = replace(control, pool="", generation=1)
 
     # Copies of real images in the class shares of the added ones.
     duplicate = real_only if arm.class_shares == REAL_SHARES else control
+
+    # Another use of the same images is compared with the plain mixture too.
+    if arm.kind in VARIANT_KINDS:
+        return [replace(arm, kind="supplement", weight=1.0), duplicate]
 
     # The steps and the held-back real images are the same for every pool.
     fewer_steps = replace(real_only, kind="fewer_steps", class_shares="")
@@ -338,8 +343,17 @@ def _at_numbers(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
             for shares in params["added_class_shares"]:
                 class_shares = REAL_SHARES if shares == "real" else ""
                 numbers = {"real": real, "added": added, "class_shares": class_shares}
-                supplements = [_arm("supplement", pool, **numbers) for pool in pools]
-                arms += _with_controls(supplements, wanted)
+                arms += _with_controls(_uses_at_numbers(params, pools, numbers), wanted)
+    return arms
+
+
+def _uses_at_numbers(params: dict, pools: list[str], numbers: dict) -> list[Arm]:
+    """List the arms that use one number of added images in every way that is asked for."""
+    arms = []
+    for use, pool in product(params["added_uses"], pools):
+        kind = "supplement" if use == "mixed" else use
+        weights = params["synthetic_weights"] if kind == "weighted" else [1.0]
+        arms += [_arm(kind, pool, **numbers, weight=weight) for weight in weights]
     return arms
 
 

@@ -130,7 +130,7 @@ def _at_numbers(
     added = _from_pool(arm, chosen, pools, rng, at_random)
     if arm.kind == "shuffled":
         added = _shuffled(added, rng)
-    return concat([chosen, added])
+    return _with_roles(arm.kind, arm.weight, chosen, added)
 
 
 def _from_pool(

@@ -59,8 +59,9 @@ class Question:
         Args:
             effects: of `contrasts.effects`.
         """
-        # Controls answer no question themselves.
+        # Controls answer no question themselves; numbers of images have a page of their own.
         arm = (effects["kind"] == self.kind) & (effects["control_of"] == "")
+        arm &= effects["added"] == 0
         return effects[arm & (effects["reference_kind"] == self.reference_kind)]
 
     def at_headline(self, rows: pd.DataFrame) -> pd.DataFrame:

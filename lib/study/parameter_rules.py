@@ -71,6 +71,7 @@ CHOICES = {
     "label_action": ("drop", "relabel"),
     "controls": ("duplicate", "shuffled", "subset", "extra", "fewer_steps"),
     "added_class_shares": ("real", "pool"),
+    "added_uses": ("mixed", "staged", "reversed", "weighted", "auxiliary_norm"),
     "class_weights": ("none", "inverse", "effective"),
     "sampling": ("shuffled", "balanced"),
 }

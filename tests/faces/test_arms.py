@@ -33,6 +33,7 @@ PARAMS = {
     "real_counts": [],
     "added_counts": [],
     "added_class_shares": ["real"],
+    "added_uses": ["mixed"],
     "draws": False,
     "balance": True,
     "staged_shares": [],
@@ -346,3 +347,13 @@ def test_arms_at_numbers_come_back_from_a_table():
     text = arm_table(arms).to_csv(index=False)
     back = [arm_of(row) for row in pd.read_csv(io.StringIO(text)).to_dict("records")]
     assert back == arms and len({arm.name for arm in arms}) == len(arms)
+
+
+def test_every_use_of_the_added_images_is_an_arm_compared_with_the_mixture():
+    uses = ["mixed", "staged", "weighted"]
+    asked = AT_NUMBERS | {"added_uses": uses, "pools": ["a"], "real_counts": [20], "controls": []}
+    planned = plan_arms(PARAMS | asked | {"added_class_shares": ["pool"]})
+    mixture, *others = [arm for arm in planned if arm.pool]
+    assert [arm.name for arm in others] == ["staged-20+30-a", "weighted-20+30-at-0.5-a"]
+    assert all(controls(arm)[0] == mixture for arm in others)
+    assert all(controls(arm)[1] == controls(mixture)[0] for arm in others)

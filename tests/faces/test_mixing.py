@@ -26,6 +26,7 @@ PARAMS = {
     "real_counts": [],
     "added_counts": [],
     "added_class_shares": ["real"],
+    "added_uses": ["mixed"],
     "draws": False,
     "balance": True,
     "staged_shares": [],

@@ -42,6 +42,7 @@ EVERY_KIND = {
     "real_counts": [20, 0],
     "added_counts": [30],
     "added_class_shares": ["real", "pool"],
+    "added_uses": ["mixed", "weighted", "staged"],
     "draws": False,
     "balance": True,
     "staged_shares": [0.5],
