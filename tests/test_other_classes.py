@@ -85,6 +85,7 @@ def votes_file(folder: Path, images: int) -> None:
     pd.DataFrame(head | votes).to_csv(folder / "fer2013new.csv", index=False)
 
 
+@pytest.mark.slow
 def test_the_digits_of_scikit_learn(tmp_path):
     runs = run_study(tmp_path, data="digits", **GENERATED | {"curation_steps": "blank,face"})
     assert study_classes(runs) == tuple("0123456789")

@@ -32,6 +32,7 @@ NOT_IMPORTED = {
     "onnxscript": "torch.onnx writes with it",
     "setuptools": "builds the editable install",
     "ruff": "started by test_layout",
+    "pytest-xdist": "run_all.py --test starts pytest with it",
 }
 
 
