@@ -7,9 +7,8 @@ Synthetic data is itself a random draw. Where a generator was trained and sample
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
 
-from lib.metrics.statistics import ALPHA, Effect, compare, detectable, effect_of, mean_squares
+from lib.metrics.statistics import Effect, compare, effect_of, mean_squares
 from lib.study.errors import StudyError
 
 
@@ -32,8 +31,7 @@ def compare_generations(
     Raises:
         StudyError: where shapes differ.
 
-    Source: crossed random effects as in `statistics.compare`; degrees of freedom, Satterthwaite
-        1946.
+    Source: crossed random effects as in `statistics.compare`.
     Differs: over 1,000 simulated studies the intervals cover 93 to 97 % with 3 to 8 generations
         that differ; where neither generations nor seeds differ they are wider than need be. With 2
         generations they are very wide.
@@ -66,11 +64,7 @@ def compare_generations(
     extra = _variance_of_seeds(delta.mean(2))
     if not extra:
         return effect
-
-    # Satterthwaite's degrees of freedom of the sum.
-    variance = effect.se**2 + extra
-    df = variance**2 / (effect.se**4 / effect.df + extra**2 / (n_seeds - 1))
-    return _widened(effect, np.sqrt(variance), df)
+    return replace(effect, variance=effect.variance.plus(extra, n_seeds - 1))
 
 
 def _variance_of_seeds(means: np.ndarray) -> float:
@@ -91,19 +85,3 @@ def _variance_of_seeds(means: np.ndarray) -> float:
 
     # The spread of the seeds' means holds their share of the interaction too.
     return float(max(means.mean(0).var(ddof=1) / seeds - interaction, 0.0))
-
-
-def _widened(effect: Effect, se: float, df: float) -> Effect:
-    """Give an effect another standard error, with its degrees of freedom."""
-    # The same t interval and test as in `effect_of`.
-    reach = stats.t.ppf(1 - ALPHA / 2, df) * se
-    p = 2 * stats.t.sf(abs(effect.difference) / se, df)
-    return replace(
-        effect,
-        low=float(effect.difference - reach),
-        high=float(effect.difference + reach),
-        p=float(p),
-        se=float(se),
-        df=float(df),
-        minimum_detectable_effect=detectable(se, df),
-    )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lib.metrics.statistics import FEW_SEEDS, POWER, Effect, detectable, effect_of
+from lib.metrics.error_variance import POWER, ErrorVariance, detectable
+from lib.metrics.statistics import FEW_SEEDS, Effect, effect_of
 from lib.study.errors import StudyError
 
 MOST_SEEDS = 500  # per arm; more are no plan
@@ -37,18 +38,15 @@ def minimum_detectable_effect(
         seeds, clusters: of the new design; 0 for the pilot's.
         power: probability of finding it, 0 to 1.
     """
-    # The variance of the difference in the new design.
+    # The variance of the difference in the new design, as its test will estimate it.
     seeds, clusters = seeds or pilot.n_seeds, clusters or pilot.n_clusters
     along_seeds = pilot.var_seed / seeds + pilot.var_both / (seeds * clusters)
     along_images = pilot.var_image / clusters
-    variance = along_seeds + along_images
-    if variance == 0:
-        return 0.0
+    variance = ErrorVariance(((along_seeds, seeds - 1), (along_images, clusters - 1)))
 
-    # Satterthwaite's degrees of freedom, as in the test that the design will be read by.
-    parts = along_seeds**2 / (seeds - 1) + along_images**2 / (clusters - 1)
-    df = max(variance**2 / parts, 1.0)
-    return float(detectable(np.sqrt(variance), df, power, pilot_df=pilot.df))
+    # A spread that is stated is not in doubt.
+    pilot_df = np.inf if pilot.stated else pilot.n_seeds - 1
+    return detectable(variance, power, pilot_df=pilot_df)
 
 
 def sample_size(
@@ -176,7 +174,7 @@ def assumed_pilot(
     v_seed = seed_sd**2 / seeds + v_both
     v_image = image_variance / images + v_both
     effect = effect_of(0.0, v_seed, v_image, v_both, seeds, images, n_images=images)
-    return replace(effect, df=np.inf)  # the spread is stated, not estimated
+    return replace(effect, stated=True)
 
 
 def power_table(
