@@ -28,6 +28,8 @@ class ArmPredictions:
     probabilities: np.ndarray  # float32 (S, N, C): seeds, images, classes
     other_generations: tuple[np.ndarray, ...] = ()  # the same of further generations of the pool
     steps: int = 0  # optimiser steps of a run, mean over the runs; 0: not known
+    epochs: float = 0.0  # passes over the arm's own images, likewise
+    analyses: int = 1  # of its comparisons: 2 where further seeds may follow the first one
 
     @property
     def generations(self) -> tuple[np.ndarray, ...]:

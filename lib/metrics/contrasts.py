@@ -16,7 +16,7 @@ from lib.faces.faceset import label_indices
 from lib.metrics.arms import ArmPredictions, compare_arms, level
 from lib.metrics.planner import sample_size_text
 from lib.metrics.scores import class_scores, scores
-from lib.metrics.statistics import UNDECIDED, holm, verdict
+from lib.metrics.statistics import UNDECIDED, Effect, decide
 from lib.study.errors import StudyError
 
 BASE = Arm("base")  # all real images and nothing else: what every arm is compared with
@@ -51,6 +51,18 @@ EFFECT_NUMBERS = (
     "generations",
     "minimum_detectable_effect",
 )
+# What follows from them: how often a comparison is analysed, the p-values of no difference and of a
+# difference beyond the margin (adjusted), the interval that decides, and what would show the margin
+# ("" where the verdict is decided).
+DECISION_COLUMNS = (
+    "analyses",
+    "p_holm",
+    "p_equivalence",
+    "low_decided",
+    "high_decided",
+    "verdict",
+    "sample_size",
+)
 
 
 def contrasts(arms: list[Arm]) -> list[tuple[Arm, Arm, str]]:
@@ -78,7 +90,8 @@ def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> Arms:
     """Stack the runs of each arm and classifier.
 
     Args:
-        runs: columns ARM_FIELDS, classifier, seed and, where known, steps; one row a run.
+        runs: columns ARM_FIELDS, classifier, seed and, where known, steps, epochs and analyses
+            (of `evidence.recorded_runs`); one row a run.
         predictions: float32 (N, C) per row of runs, of the same images.
 
     Returns:
@@ -100,7 +113,8 @@ def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> Arms:
     places = {}
     for place, run in enumerate(runs.to_dict("records")):
         places.setdefault((arm_of(run), run["classifier"]), []).append(place)
-    steps = runs["steps"].to_numpy(float) if "steps" in runs else np.zeros(len(runs))
+    known = {"steps": 0.0, "epochs": 0.0, "analyses": 1}
+    facts = runs.reindex(columns=list(known)).fillna(known).to_numpy(float)
     seeds = runs["seed"].to_numpy(int)
 
     # One matrix an arm and classifier, its runs by seed.
@@ -116,8 +130,9 @@ def gather_arms(runs: pd.DataFrame, predictions: list[np.ndarray]) -> Arms:
 
         # Early stopping ends the runs of an arm at different steps.
         stacked = np.stack([predictions[place] for place in ordered])
+        steps, epochs, analyses = facts[ordered].mean(0)
         arms[arm, classifier] = ArmPredictions(
-            arm_seeds, stacked, steps=round(float(steps[ordered].mean()))
+            arm_seeds, stacked, steps=round(steps), epochs=epochs, analyses=round(analyses)
         )
     return arms
 
@@ -248,18 +263,24 @@ def effects(
         metric: a name in `lib.metrics.arms.METRICS`.
         class_name, classes: for the metric of one class its name, and the face set's class list.
         seconds_per_run: of one training run, for the hours that a decision would take.
-        planned_seeds: of the pilot; a comparison with more seeds had an interim analysis, and its
-            p-values count double (Bonferroni). 0: all seeds were planned at once.
+        planned_seeds: of the pilot; a comparison with more seeds had an interim analysis, whatever
+            its arms say. 0: not known.
 
     Returns:
-        Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, analyses, p_holm, verdict, sample_size
-        (what would show the margin; "" where the verdict is decided). Holm's family is one question
-        asked of all pools: contrasts of one classifier whose arms and references differ in the pool
-        alone; against base a filtered supplement asks what a plain one asks.
+        Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, DECISION_COLUMNS. Low and high are the
+        plain 95 % interval, low_decided and high_decided the one that decides
+        (`statistics.decide`): adjusted for the family and the analyses, above 0 exactly where the
+        arm helps, below 0 exactly where it hurts.
+
+        A family is one question asked of all pools: contrasts of one classifier whose arms and
+        references differ in the pool alone; against base a filtered supplement asks what a plain
+        one asks. Shares, references and metrics are families of their own, uncorrected against each
+        other. A comparison both of whose arms may have further seeds after the first analysis
+        counts two analyses at either, whether it was continued or not.
     """
     # Every contrast of every classifier: which arms, and the estimate.
     label = classes.index(class_name) if class_name else None
-    rows, estimates = [], []
+    rows, estimates, analyses = [], [], []
     for classifier in dict.fromkeys(classifier for _, classifier in arms):
         trained = [arm for arm, name in arms if name == classifier]
         for reference, arm, role in contrasts(trained):
@@ -275,13 +296,14 @@ def effects(
             row["reference_steps"] = pair[0].steps
             row |= {"classifier": classifier, "metric": metric, "class": class_name}
             row["family"] = _family(reference, arm, role, classifier)
+            analyses.append(_analyses(*pair, estimates[-1], planned_seeds))
             rows.append(row)
 
     # The numbers of the estimates, then what they decide.
     table = pd.DataFrame(rows, columns=EFFECT_COLUMNS)
     for name in EFFECT_NUMBERS:
         table[name] = [getattr(effect, name) for effect in estimates]
-    return _decided(table, estimates, margin, seconds_per_run, planned_seeds)
+    return _decided(table.assign(analyses=analyses), estimates, margin, seconds_per_run)
 
 
 def generation_range(
@@ -331,31 +353,34 @@ def _family(reference: Arm, arm: Arm, role: str, classifier: str) -> tuple[str, 
     return reference.design, arm.design, classifier
 
 
+def _analyses(
+    reference: ArmPredictions, arm: ArmPredictions, effect: Effect, planned_seeds: int
+) -> int:
+    """How often a comparison is analysed: twice where both arms may have further seeds, or where it
+    has more than were planned.
+    """
+    continued = effect.n_seeds > planned_seeds > 0
+    return max(min(reference.analyses, arm.analyses), 1 + continued)
+
+
 def _decided(
-    table: pd.DataFrame,
-    estimates: list,
-    margin: float,
-    seconds_per_run: float,
-    planned_seeds: int,
+    table: pd.DataFrame, estimates: list[Effect], margin: float, seconds_per_run: float
 ) -> pd.DataFrame:
-    """Add the columns analyses, p_holm, verdict and sample_size to a table of effects."""
-    # Seeds beyond the planned ones were added after an interim analysis.
-    interim = (table["n_seeds"] > planned_seeds) & (planned_seeds > 0)
-    table["analyses"] = 1 + interim.astype(int)
-    counted = (table["p"] * table["analyses"]).clip(upper=1.0)
-
-    # Holm's adjustment within each family.
-    adjusted = counted.copy()
+    """Add DECISION_COLUMNS to a table of effects with the column analyses."""
+    # Family by family.
+    decisions = {}
     for rows in table.groupby("family", sort=False).groups.values():
-        adjusted[rows] = holm(list(counted[rows]))
-    table["p_holm"] = adjusted
+        analyses = table.loc[rows, "analyses"].tolist()
+        of_family = decide([estimates[row] for row in rows], margin, analyses=analyses)
+        decisions |= dict(zip(rows, of_family))
 
-    # A verdict a row; an undecided one says what would decide.
-    verdicts, sizes = [], []
-    for effect, p, analyses in zip(estimates, table["p_holm"], table["analyses"]):
-        word, text = verdict(effect, margin, p=p, analyses=analyses), ""
-        if word == UNDECIDED:
+    # An undecided comparison says what would decide it.
+    numbers = []
+    for row, effect in enumerate(estimates):
+        decided, text = decisions[row], ""
+        if decided.verdict == UNDECIDED:
             text = sample_size_text(effect, margin, seconds_per_run=seconds_per_run)
-        verdicts.append(word)
-        sizes.append(text)
-    return table.assign(verdict=verdicts, sample_size=sizes).drop(columns="family")
+        interval = decided.low, decided.high
+        numbers.append((decided.p, decided.p_equivalence, *interval, decided.verdict, text))
+    table[list(DECISION_COLUMNS[1:])] = pd.DataFrame(numbers, columns=DECISION_COLUMNS[1:])
+    return table.drop(columns="family")

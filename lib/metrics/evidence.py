@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.runs import load_predictions, read_result
-from lib.faces.arms import Arm, arm_of
+from lib.faces.arms import Arm, arm_of, asked_for
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import load_pool
@@ -25,7 +25,8 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     Returns:
         One row a run, classifiers in the study's order: folder (absolute), arm (its name),
         ARM_FIELDS, classifier, recipe, seed, fold (0 without folds), steps, seconds, failed ("" if
-        not), and the run's other facts.
+        not), analyses (2 for base and the arms in more_seeds_arms where more_seeds asks for further
+        seeds after a first analysis, else 1), and the run's other facts.
 
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
@@ -49,7 +50,9 @@ def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     table["fold"] = table["fold"].fillna(0).astype(int) if "fold" in table else 0
 
     # The study's first classifier is the one that decides.
-    classifiers = record.get("parameters", {}).get("classifiers", [])
+    parameters = record.get("parameters", {})
+    table["analyses"] = _analyses(table, parameters)
+    classifiers = parameters.get("classifiers", [])
     place = {name: place for place, name in enumerate(classifiers)}
     table["place"] = table["classifier"].map(place)
     order = ["place", "seed", "fold", "arm"]
@@ -217,6 +220,19 @@ def one_classifier(arms: Arms) -> Arms:
     # Arms come in the order of the study's classifiers.
     first = next(classifier for _, classifier in arms)
     return {key: predictions for key, predictions in arms.items() if key[1] == first}
+
+
+def _analyses(runs: pd.DataFrame, parameters: dict) -> list[int]:
+    """How often the comparisons of each run's arm are analysed, by notebook 40's parameters."""
+    # Without further seeds there is one analysis.
+    arms = [arm_of(run) for run in runs.to_dict("records")]
+    if not parameters.get("more_seeds", 0):
+        return [1] * len(arms)
+
+    # The arms that the training would continue, whether it did or not.
+    key = "more_seeds_arms"
+    continued = set(asked_for(list(dict.fromkeys(arms)), parameters.get(key, []), key))
+    return [2 if arm in continued else 1 for arm in arms]
 
 
 def _require_classes(runs: pd.DataFrame, classes: tuple[str, ...]) -> None:

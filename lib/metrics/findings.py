@@ -63,7 +63,8 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
 
     Returns:
         Columns arm, against, seeds (only where arms differ in them), "points (95 % interval)",
-        "p (Holm)", verdict, "minimum detectable effect" (points), "to show <margin> takes".
+        "interval that decides" (adjusted for the family and the analyses), "p (Holm)", verdict,
+        "minimum detectable effect" (points), "to show <margin> takes".
     """
     # Which comparison a row is.
     table = effects[["arm", "reference"]].rename(columns={"reference": "against"})
@@ -77,7 +78,8 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
         for row in rows
     ]
 
-    # The verdict, and what would decide an undecided one.
+    # The verdict with the interval that it rests on, and what would decide an undecided one.
+    table["interval that decides"] = [_deciding_text(row) for row in rows]
     table["p (Holm)"] = effects["p_holm"]
     table["verdict"] = effects["verdict"]
     table["minimum detectable effect"] = [
@@ -85,6 +87,13 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     ]
     table[f"to show {100 * margin:g} takes"] = effects["sample_size"]
     return table.reset_index(drop=True)
+
+
+def _deciding_text(row: dict) -> str:
+    """Write the interval that a verdict rests on; "" where nothing was tested."""
+    if pd.isna(row["low_decided"]):
+        return ""
+    return f"{points(row['low_decided'])} to {points(row['high_decided'])}"
 
 
 def undecided_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:

@@ -134,32 +134,97 @@ def effect_of(
     )
 
 
-def verdict(effect: Effect, margin: float, *, p: float | None = None, analyses: int = 1) -> str:
-    """Name in one word what an arm does, beside its reference.
+@dataclass(frozen=True)
+class Decision:
+    """What the tests of a family decide about one effect."""
+
+    verdict: str  # one of VERDICTS
+    p: float  # of no difference, adjusted for the family and its analyses
+    p_equivalence: float  # of a difference beyond the margin, likewise
+    low: float  # the interval that decides; NaN where nothing is tested
+    high: float
+
+
+def decide(
+    effects: list[Effect], margin: float, *, analyses: list[int] | None = None
+) -> list[Decision]:
+    """Decide effects that ask one question, as one family.
+
+    Holm's procedure runs twice, over the tests of no difference and over those of equivalence, so
+    that the chance of one false difference, and that of one false equivalence, is at most 5 %.
+
+    The interval that decides stands at the level at which Holm tested the effect: 5 % divided by
+    its analyses and by the hypotheses that still stood at its step. It lies above 0 exactly where
+    the arm helps and below exactly where it hurts. Where the arm is equivalent it is the interval
+    of the two one-sided tests, which holds 0 and lies within the margin. Of the intervals of arms
+    that help or hurt at most 5 % are expected to miss the truth; that all of a family hold at once
+    is not promised, for that takes Bonferroni's.
 
     Args:
-        margin: smallest effect of interest, in the metric's unit; a difference that is surely
-            smaller is `equivalent`.
-        p: the p-value after Holm's adjustment, where the effect is one of a family; None for the
-            effect's own.
-        analyses: how often the data were analysed, each time free to stop: the last analysis and
-            the interim ones. The test of equivalence counts as often (Bonferroni).
+        effects: those with one seed are undecided and no part of the family.
+        margin: smallest effect of interest, in the metric's unit.
+        analyses: how often each is analysed, each time free to stop: the last analysis and the
+            interim ones, at all of them alike (Bonferroni). None: once.
 
-    Returns:
-        equivalent (two one-sided tests at 5 %), helps or hurts (p < 0.05), undecided; with one
-        seed always undecided.
+    Source: Holm 1979; intervals at the levels of a stepwise test, Serlin 1993, and their false
+        coverage, Benjamini and Yekutieli 2005, whose level is never below Holm's; interval of the
+        two one-sided tests, Hsu, Hwang, Liu and Ruberg 1994.
     """
     # One seed says nothing about another.
-    if effect.n_seeds < 2:
-        return UNDECIDED
+    analyses = analyses or [1] * len(effects)
+    tested = [place for place, effect in enumerate(effects) if effect.n_seeds > 1]
+    decisions = [Decision(UNDECIDED, 1.0, 1.0, np.nan, np.nan)] * len(effects)
 
+    # Both families, each p-value counted once an analysis.
+    counts = np.array([analyses[place] for place in tested])
+    difference = np.array([effects[place].p for place in tested])
+    equivalence = np.array([equivalence_p(effects[place], margin) for place in tested])
+    families = [np.minimum(p * counts, 1) for p in (difference, equivalence)]
+    adjusted = zip(*(holm(list(p)) for p in families))
+    levels = zip(*(ALPHA / counts / holm_standing(p) for p in families))
+
+    # Words and intervals from the same p-values and levels.
+    for place, p_values, of_place in zip(tested, adjusted, levels):
+        word = _word(effects[place], *p_values)
+        interval = _deciding_interval(effects[place], word, *of_place)
+        decisions[place] = Decision(word, *p_values, *interval)
+    return decisions
+
+
+def _word(effect: Effect, p: float, p_equivalence: float) -> str:
+    """Name what adjusted p-values show."""
     # A difference that surely does not matter is equivalent, even where it is significant.
-    if equivalence_p(effect, margin) * analyses < ALPHA:
+    if p_equivalence < ALPHA:
         return EQUIVALENT
-    significance = effect.p if p is None else p
-    if significance < ALPHA:
+    if p < ALPHA:
         return HELPS if effect.difference > 0 else HURTS
     return UNDECIDED
+
+
+def _deciding_interval(
+    effect: Effect, word: str, level: float, level_equivalence: float
+) -> tuple[float, float]:
+    """Give the interval that a word rests on, from the levels of either test."""
+    if word != EQUIVALENT:
+        reach = effect.variance.reach(level)
+        return effect.difference - reach, effect.difference + reach
+
+    # Two one-sided tests, and 0, which they do not ask about.
+    reach = effect.variance.reach(2 * level_equivalence)
+    return min(effect.difference - reach, 0.0), max(effect.difference + reach, 0.0)
+
+
+def verdict(effect: Effect, margin: float) -> str:
+    """Name in one word what an arm does, beside its reference, where nothing else was asked.
+
+    Args:
+        margin: smallest effect of interest, in the metric's unit.
+
+    Returns:
+        equivalent (two one-sided tests at 5 %: the difference is surely smaller than the margin),
+        helps or hurts (p < 0.05), undecided; with one seed always undecided.
+    """
+    return decide([effect], margin)[0].verdict
 
 
 def equivalence_p(effect: Effect, margin: float) -> float:
@@ -192,6 +257,23 @@ def holm(p: list[float]) -> list[float]:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(steps, 1)
     return adjusted.tolist()
+
+
+def holm_standing(p: np.ndarray) -> np.ndarray:
+    """Count the hypotheses that still stand where Holm's procedure tests each one: float (N,).
+
+    They fall by one a step, and stay from the first that is not rejected on.
+    """
+    order = np.argsort(p)
+    standing = np.arange(len(p), 0, -1.0)
+
+    # The procedure stops at the first that is not rejected.
+    kept = np.flatnonzero(p[order] * standing >= ALPHA)
+    if len(kept):
+        standing[kept[0] :] = standing[kept[0]]
+    counts = np.empty(len(p))
+    counts[order] = standing
+    return counts
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.arms import ArmPredictions
 from lib.metrics.contrasts import (
     BASE,
+    DECISION_COLUMNS,
     contrasts,
     effects,
     gather_arms,
@@ -154,19 +155,44 @@ def test_a_family_is_one_question_asked_of_all_pools():
     assert (table["p_holm"] > table["p"]).any()
 
 
+def test_an_arm_that_may_be_continued_counts_two_analyses_before_and_after():
+    better = replace(made_arm(6, 1.25, 2), analyses=2)
+    base = replace(made_arm(6, 1.0, 1), analyses=2)
+    once = replace(better, analyses=1)
+    first = judged({BASE: base.of_seeds([0, 1, 2, 3]), X: better.of_seeds([0, 1, 2, 3])})
+    second = judged({BASE: base, X: better})
+    plain = judged({BASE: base, X: once})
+    found = [table["analyses"].item() for table in (first, second, plain)]
+    assert found == [2, 2, 1]
+    assert second["p_holm"].item() == pytest.approx(2 * plain["p_holm"].item())
+    # A control that is not continued limits what its comparison can still become.
+    duplicate = Arm("duplicate", share=0.5, control_of="supplement")
+    against_it = judged({X: better, duplicate: once})
+    assert against_it["analyses"].tolist() == [1]
+
+
 def test_seeds_beyond_the_planned_ones_count_as_an_interim_analysis():
     better = made_arm(4, 1.25, 2)
     duplicate = Arm("duplicate", share=0.5, control_of="supplement")
     arms = {BASE: made_arm(4, 1.0, 1), X: better, duplicate: better.of_seeds([0, 1, 2])}
-    once, twice = (
-        judged(arms, planned_seeds=planned).query("role == 'base'").set_index("arm")
-        for planned in (0, 3)
-    )
-    assert once["analyses"].eq(1).all()
-    assert twice["analyses"].to_dict() == {X.name: 2, duplicate.name: 1}
-    p_once, p_twice = once["p_holm"], twice["p_holm"]
-    assert p_twice[X.name] == pytest.approx(2 * p_once[X.name])
-    assert p_twice[duplicate.name] == p_once[duplicate.name]
+    table = judged(arms, planned_seeds=3).query("role == 'base'").set_index("arm")
+    assert table["analyses"].to_dict() == {X.name: 2, duplicate.name: 1}
+
+
+def test_the_interval_that_decides_stands_beside_the_plain_one():
+    pools = [Arm("supplement", pool, 0.5) for pool in "xyz"]
+    arms = {
+        arm: made_arm(4, skill, place)
+        for place, (arm, skill) in enumerate(zip(pools, (1.0, 1.3, 1.02)), 2)
+    }
+    table = judged({BASE: made_arm(4, 1.0, 1)} | arms)
+    assert list(table.columns[-len(DECISION_COLUMNS) :]) == list(DECISION_COLUMNS)
+    assert ((table["low_decided"] > 0) == (table["verdict"] == "helps")).all()
+    assert ((table["high_decided"] < 0) == (table["verdict"] == "hurts")).all()
+    open_ones = table[table["verdict"] == "undecided"]
+    assert len(open_ones)
+    wider = open_ones["high_decided"] - open_ones["low_decided"]
+    assert (wider > open_ones["high"] - open_ones["low"]).all()
 
 
 def test_effects_carry_the_fields_of_arm_and_reference():

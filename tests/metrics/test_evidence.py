@@ -21,7 +21,7 @@ from lib.metrics.evidence import (
 )
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths, study_paths
-from lib.study.records import write_json
+from lib.study.records import read_json, write_json
 
 N = 210
 LABELS = np.arange(N) % 7
@@ -53,11 +53,13 @@ def add_run(
     return str((folder / "result.json").relative_to(paths.root))
 
 
-def record(paths: StudyPaths, names: list[str], classifiers: tuple = ("small",)) -> None:
+def record(
+    paths: StudyPaths, names: list[str], classifiers: tuple = ("small",), **parameters
+) -> None:
     """Record runs as notebook 40 does."""
     state = {
         "step": "40_training",
-        "parameters": {"classifiers": list(classifiers)},
+        "parameters": {"classifiers": list(classifiers)} | parameters,
         "outputs": dict.fromkeys([*names, "tables/runs.csv"], {}),
     }
     write_json(paths.state / "40_training.json", state)
@@ -145,3 +147,16 @@ def test_of_a_large_pool_a_part_is_measured_that_the_seed_decides(pools):
     # In the pool's order.
     places = [ids(whole, "large").index(name) for name in ids(part, "large")]
     assert places == sorted(places)
+
+
+def test_arms_that_may_have_further_seeds_are_analysed_twice(paths):
+    names = list(read_json(paths.state / "40_training.json")["outputs"])
+    runs = recorded_runs(paths)
+    assert runs["analyses"].eq(1).all()
+
+    record(paths, names, more_seeds=2, more_seeds_arms=["supplement-0.5-*"])
+    arms = load_arms(recorded_runs(paths))
+    analyses = {arm: predictions.analyses for (arm, _), predictions in arms.items()}
+    assert analyses == {BASE: 2, SMALL: 1, LARGE: 2}
+    record(paths, names, more_seeds=2, more_seeds_arms=[])
+    assert recorded_runs(paths)["analyses"].eq(2).all()

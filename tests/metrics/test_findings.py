@@ -119,6 +119,7 @@ def test_the_table_for_reading_names_seeds_where_arms_differ_in_them():
     table = effect_table(judged(arms), margin=0.005)
     assert "seeds" not in table
     assert table["points (95 % interval)"].str.contains(" to ").all()
+    assert table["interval that decides"].str.contains(" to ").all()
     assert "to show 0.5 takes" in table
 
     fewer = arms | {(NARROW, "small"): arms[NARROW, "small"].of_seeds([0, 2])}
@@ -131,6 +132,7 @@ def test_undecided_comparisons_are_listed_with_what_would_decide():
     table = undecided_table(judged(arms), margin=0.005)
     assert len(table) == len(judged(arms))
     assert table["to show 0.5 takes"].eq("5 seeds at least").all()
+    assert table["interval that decides"].eq("").all()
     assert "verdict" not in table
 
 

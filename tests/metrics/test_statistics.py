@@ -11,9 +11,11 @@ from lib.metrics.statistics import (
     Effect,
     cluster_weights,
     compare,
+    decide,
     effect_of,
     equivalence_p,
     holm,
+    holm_standing,
     mcnemar,
     one_sided_p,
     two_way_bootstrap,
@@ -121,11 +123,68 @@ def test_verdicts_by_hand(difference, se, expected):
     assert verdict(effect(difference, se), MARGIN) == expected
 
 
-def test_holms_adjustment_and_interim_analyses_make_a_verdict_harder():
-    assert verdict(effect(0.010, 0.003), MARGIN, p=0.2) == "undecided"
-    close = effect(0.0, 0.0022)
-    assert verdict(close, MARGIN) == "equivalent"
-    assert verdict(close, MARGIN, analyses=2) == "undecided"
+def words(effects: list[Effect], **settings) -> list[str]:
+    return [decision.verdict for decision in decide(effects, MARGIN, **settings)]
+
+
+def test_a_family_and_interim_analyses_make_a_verdict_harder():
+    # p is .029 alone, .087 beside two others.
+    close, nothing = effect(0.010, 0.003), effect(0.0, 0.01)
+    assert words([close]) == ["helps"]
+    assert words([close, nothing, nothing])[0] == "undecided"
+    assert words([close], analyses=[2]) == ["undecided"]
+
+
+def test_equivalence_is_tested_within_the_family_too():
+    # The two one-sided tests have p .043: twice that is not enough.
+    close, far = effect(0.0, 0.0022), effect(-0.01, 0.02)
+    assert words([close]) == ["equivalent"]
+    assert words([close, far])[0] == "undecided"
+    assert words([close], analyses=[2]) == ["undecided"]
+    # Beside one that is surely equivalent it is the last that stands.
+    assert words([close, effect(0.0, 0.0005)]) == ["equivalent", "equivalent"]
+
+
+def random_family(rng) -> list[Effect]:
+    """Effects of every kind: none, small, large, certain and not."""
+    differences = rng.choice([0.0, 0.002, -0.004, 0.01, -0.03], 4) + rng.normal(0, 0.002, 4)
+    return [effect(d, se) for d, se in zip(differences, rng.uniform(0.0002, 0.006, 4))]
+
+
+def test_the_interval_that_decides_agrees_with_the_verdict():
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(60):
+        analyses = rng.integers(1, 3, 4).tolist()
+        for decision in decide(random_family(rng), MARGIN, analyses=analyses):
+            seen.add(decision.verdict)
+            assert (decision.low > 0) == (decision.verdict == "helps")
+            assert (decision.high < 0) == (decision.verdict == "hurts")
+            if decision.verdict == "equivalent":
+                assert -MARGIN < decision.low <= 0 <= decision.high < MARGIN
+    assert seen == {"helps", "hurts", "equivalent", "undecided"}
+
+
+def test_the_interval_that_decides_of_one_question_is_the_95_percent_interval():
+    alone = effect(0.010, 0.003)
+    (decision,) = decide([alone], MARGIN)
+    assert (decision.low, decision.high) == pytest.approx((alone.low, alone.high))
+    (twice,) = decide([alone], MARGIN, analyses=[2])
+    assert twice.high - twice.low == pytest.approx(2 * alone.variance.reach(0.025))
+
+
+def test_holm_tests_among_those_that_still_stand():
+    # .01 among three, then .02 among two; .04 and .5 fail it, and stand together.
+    assert holm_standing(np.array([0.5, 0.001, 0.04, 0.01])).tolist() == [2, 4, 2, 3]
+    assert holm_standing(np.array([0.001, 0.001])).tolist() == [2, 1]
+
+
+def test_a_single_seed_is_no_part_of_a_family():
+    single = effect_of(0.5, np.nan, 1e-6, 0.0, 1, 100, n_images=100)
+    close = effect(0.010, 0.003)
+    found = decide([single, close], MARGIN)
+    assert [decision.verdict for decision in found] == ["undecided", "helps"]
+    assert np.isnan(found[0].low)
+    assert decide([], MARGIN) == []
 
 
 def test_one_seed_decides_nothing():
