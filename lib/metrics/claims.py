@@ -1,28 +1,24 @@
-"""The three studies' claims, stated in params/claims.yaml before a run, and what a study's data
-decide about each.
+"""The three studies' claims, stated in params/claims.yaml, and what a study's data decide about
+each, where it spent enough to decide.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
-from lib.faces.arms import Arm
+from lib.faces.arms import Arm, controls
 from lib.faces.classes import EMOTIONS
 from lib.metrics.arms import METRICS, compare_arms, image_scores, level
 from lib.metrics.contrasts import Arms
+from lib.metrics.error_variance import ALPHA
+from lib.metrics.generations import distance_effect
 from lib.metrics.pools import GROUPS
-from lib.metrics.statistics import (
-    ALPHA,
-    Effect,
-    compare,
-    effect_of,
-    equivalence_p,
-    holm,
-    one_sided_p,
-)
+from lib.metrics.preregistration import CLAIMS, amended_claims, load_log
+from lib.metrics.statistics import Effect, compare, equivalence_p, holm, one_sided_p
 from lib.metrics.three_studies import (
     arm_of_pool,
     check_arm,
@@ -31,11 +27,11 @@ from lib.metrics.three_studies import (
     why_not_applicable,
 )
 from lib.study.errors import StudyError
-from lib.study.paths import ROOT
-from lib.study.records import content_hash
+from lib.study.generations import first_generation
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_DECIDABLE = "not decidable from this study"
+NOT_AT_THIS_SIZE = "not decidable at this size"
 NOT_APPLICABLE = "does not apply"
 
 PAIR_TESTS = ("equivalent", "greater", "smaller")  # of an arm against a reference
@@ -46,9 +42,14 @@ TESTS = (*ARM_TESTS, *POOL_TESTS, "none")
 POOL_METRICS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi")
 SPACES = ("classifier", "encoder", "pixels")  # feature spaces that every study has
 
-LEAST_SEEDS = 5  # fewer decide no claim
+LEAST_SEEDS = 5  # fewer decide no claim about arms
+LEAST_BUDGET = 0.5  # share of the claim's own budget under which a study does not decide it
+EPOCHS, STEPS = "epochs", "steps"  # what both arms have alike, by the claim's protocol
+READINGS = {EPOCHS: "equal real passes", STEPS: "equal steps"}
+SAME = 0.02  # relative difference under which two arms were trained equally long
+BUDGET = ("generator_images", "passes", "protocol")
 REQUIRED = ("id", "study", "family", "sentence", "metric", "test", "margin", "needs")
-OPTIONAL = ("comparisons", "pools", "class", "value", "space", "compares")
+OPTIONAL = ("comparisons", "pools", "class", "value", "space", "budget", "generations")
 # Numbers of an effect that the table of claims shows.
 SHOWN = ("difference", "low", "high", "n_images", "n_seeds", "minimum_detectable_effect")
 
@@ -70,7 +71,9 @@ class Claim:
     class_name: str = ""  # of the test class_below
     value: float = 0.0  # of the test above
     space: str = ""  # of the features behind a pool's metric
-    compares: str = ""  # "generators": several trainings of each are needed
+    budget: Mapping = field(default_factory=dict)  # keys of BUDGET
+    generations: int = 1  # trainings of each generator that it needs
+    amended: str = ""  # dates of changes after results
 
     def pairs(self, arms: Arms) -> list[tuple[tuple, tuple]]:
         """List the pairs ((reference, classifier), (arm, classifier)) that a study has, of the
@@ -97,6 +100,8 @@ class Measurements:
         pools: table of `pools.measure_spaces`.
         classes: the face set's class list.
         data: the study's parameter: a path, or the name of an embedded source such as "drawn".
+        generator_images: images that each pool's generator was trained on, repetitions counted
+            (`evidence.generator_images`); a pool that is missing is not known.
     """
 
     arms: Arms
@@ -105,6 +110,7 @@ class Measurements:
     pools: pd.DataFrame
     classes: tuple[str, ...]
     data: str
+    generator_images: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def why_not(self) -> str:
@@ -112,25 +118,31 @@ class Measurements:
         return why_not_applicable(self.classes, self.data)
 
 
-def load_claims(path: Path = ROOT / "params" / "claims.yaml") -> list[Claim]:
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison that a claim rests on."""
+
+    name: str  # of what is compared, in words
+    effect: Effect
+    analyses: int = 1  # as in `statistics.decide`
+    reading: str = ""  # a value of READINGS; "" where nothing but one arm, or a pool, is measured
+    missing: tuple[str, ...] = ()  # what the study would need to decide by it
+
+
+def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """Read and check the claims.
 
     Raises:
         StudyError: naming the file, the claim, the key and the nearest valid one.
     """
     path = Path(path)
-    claims = []
+    claims, amended = [], amended_claims(load_log(path))
     for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]:
         _check(entry, f"{path}: claim {entry.get('id', '?')}")
         known = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
         known["class_name"] = known.pop("class", "")
-        claims.append(Claim(**known))
+        claims.append(Claim(**known, amended=amended.get(entry["id"], "")))
     return claims
-
-
-def claims_hash(claims: list[Claim]) -> str:
-    """Hash what was stated beforehand, 12 hex digits, for the report."""
-    return content_hash([vars(claim) for claim in claims])[:12]
 
 
 def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFrame:
@@ -138,15 +150,17 @@ def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFra
 
     Returns:
         One row a claim: id, study, sentence, verdict, basis (the comparisons that decided, or what
-        is missing), SHOWN; of several comparisons the one nearest to contradicting the claim is
-        shown.
+        is missing), reading (by the claim's protocol), missing (of its budget and generations;
+        where anything is, the verdict is NOT_AT_THIS_SIZE), at_this_size (what these runs alone
+        would say), SHOWN, amended (dates of changes after results); of several comparisons the one
+        nearest to contradicting the claim is shown.
     """
     # Each claim by its own comparisons.
     why_not = measurements.why_not
     rows = []
     for claim in claims:
-        effects = [] if why_not else _effects(claim, measurements)
-        rows.append(_row(claim, effects) if effects else _open_row(claim, why_not or claim.needs))
+        found = [] if why_not else _comparisons(claim, measurements)
+        rows.append(_row(claim, found) if found else _open_row(claim, why_not or claim.needs))
     table = pd.DataFrame(rows)
 
     # Either side of a claim is one family of its study.
@@ -158,7 +172,8 @@ def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFra
     # Words for the adjusted p-values.
     undecidable = NOT_APPLICABLE if why_not else NOT_DECIDABLE
     verdicts = [_verdict(row, undecidable) for row in table.to_dict("records")]
-    table.insert(4, "verdict", verdicts)
+    table["at_this_size"] = verdicts
+    table.insert(4, "verdict", table["at_this_size"].mask(table["missing"] != "", NOT_AT_THIS_SIZE))
     return table.drop(columns=["p_support", "p_contradict", "family"])
 
 
@@ -180,6 +195,12 @@ def _check(entry: dict, where: str) -> None:
     if entry["test"] in POOL_TESTS:
         check_word(entry["metric"], POOL_METRICS, where, "metric")
         check_word(entry.get("space", ""), SPACES, where, "space")
+
+    # The budget is in words that count.
+    budget = entry.get("budget", {})
+    for key in budget:
+        check_word(key, BUDGET, where, "budget")
+    check_word(budget.get("protocol", EPOCHS), tuple(READINGS), where, "budget.protocol")
 
     # The arms are some that a study can have.
     pools = entry.get("pools", [])
@@ -203,25 +224,89 @@ def _pair(comparison: dict, pool: str, classifier: str) -> tuple[tuple[Arm, str]
     return (reference, classifier), (arm, classifier)
 
 
-def _effects(claim: Claim, measurements: Measurements) -> list[tuple[str, Effect]]:
-    """The effects that decide a claim, with the name of each comparison; empty where the study
-    lacks the arms or pools.
-    """
-    # Of pools: their distances, less those of real images.
+def _comparisons(claim: Claim, measurements: Measurements) -> list[Comparison]:
+    """The comparisons that decide a claim; none where the study lacks the arms or pools."""
     if claim.test in POOL_TESTS:
-        table = measurements.pools
-        chosen = (table["metric"] == claim.metric) & (table["space"] == claim.space)
-        rows = table[chosen & table["pool"].isin(claim.pools)]
-        return [(row["pool"], _pool_effect(row)) for row in rows.to_dict("records")]
+        return _pool_comparisons(claim, measurements)
 
     # Of arms: one difference a comparison.
-    effects = []
-    for reference, arm in claim.pairs(measurements.arms):
-        name = arm[0].name
+    found, arms = [], measurements.arms
+    for reference, arm in claim.pairs(arms):
+        name, reading, missing = arm[0].name, "", []
         if reference != arm:
+            reference, missing = _at_protocol(claim, reference, arm, arms)
             name += f" against {reference[0].name}"
-        effects.append((name, _arm_effect(claim, reference, arm, measurements)))
-    return effects
+            reading = READINGS.get(claim.budget.get("protocol"), "")
+
+        # What the arms and their generators were trained for.
+        pair = arms[reference], arms[arm]
+        effect = _arm_effect(claim, reference, arm, measurements)
+        missing += _missing_passes(claim, min(one.epochs for one in pair))
+        pools = {key[0].pool for key in (reference, arm)} - {""}
+        missing += _missing_of_generators(claim, pools, effect.generations, measurements)
+        analyses = min(one.analyses for one in pair)
+        found.append(Comparison(name, effect, analyses, reading, tuple(missing)))
+    return found
+
+
+def _pool_comparisons(claim: Claim, measurements: Measurements) -> list[Comparison]:
+    """Of each pool its distance, less that of real images, over the pool's generations."""
+    table = measurements.pools
+    chosen = (table["metric"] == claim.metric) & (table["space"] == claim.space)
+    rows = table[chosen & table["pool"].map(first_generation).isin(claim.pools)]
+    found = []
+    for pool, of_pool in rows.groupby(rows["pool"].map(first_generation), sort=False):
+        effect = distance_effect(of_pool, GROUPS)
+        missing = _missing_of_generators(claim, {pool}, effect.generations, measurements)
+        found.append(Comparison(pool, effect, missing=tuple(missing)))
+    return found
+
+
+def _at_protocol(claim: Claim, reference: tuple, arm: tuple, arms: Arms) -> tuple[tuple, list[str]]:
+    """Choose the reference that was trained as long as the claim's protocol asks: the one that the
+    claim names, or the arm's control fewer_steps; and what is missing where neither was.
+    """
+    protocol = claim.budget.get("protocol")
+    if not protocol:
+        return reference, []
+
+    # As many passes over their own images, or as many steps.
+    others = [(control, arm[1]) for control in controls(arm[0]) if control.kind == "fewer_steps"]
+    for candidate in (reference, *others):
+        if candidate in arms and _trained_alike(arms[candidate], arms[arm], protocol):
+            return candidate, []
+    wanted = " or ".join(["equal " + protocol, *(f"the arm {other[0].name}" for other in others)])
+    return reference, [wanted]
+
+
+def _trained_alike(reference, arm, protocol: str) -> bool:
+    """Whether two arms were trained equally long."""
+    lengths = (reference.epochs, arm.epochs)
+    if protocol == STEPS:
+        lengths = (reference.steps, arm.steps)
+    return max(lengths) - min(lengths) <= SAME * max(lengths)
+
+
+def _missing_passes(claim: Claim, passes: float) -> list[str]:
+    """Name what classifiers lack of the claim's budget."""
+    wanted = claim.budget.get("passes", 0)
+    if passes >= LEAST_BUDGET * wanted:
+        return []
+    return [f"{passes:.3g} of {wanted:g} passes over the images"]
+
+
+def _missing_of_generators(
+    claim: Claim, pools: set[str], generations: int, measurements: Measurements
+) -> list[str]:
+    """Name what the pools' generators lack of the claim's budget and trainings."""
+    missing, wanted = [], claim.budget.get("generator_images", 0)
+    for pool in sorted(pools):
+        images = measurements.generator_images.get(pool, 0)
+        if images < LEAST_BUDGET * wanted:
+            missing.append(f"{pool} was trained on {images:,.0f} of {wanted:,.0f} images")
+    if pools and generations < claim.generations:
+        missing.append(f"{generations} of {claim.generations} trainings of each generator")
+    return missing
 
 
 def _arm_effect(claim: Claim, reference: tuple, arm: tuple, measured: Measurements) -> Effect:
@@ -238,24 +323,24 @@ def _arm_effect(claim: Claim, reference: tuple, arm: tuple, measured: Measuremen
     return compare_arms(before, after, labels, clusters=clusters, metric=claim.metric)
 
 
-def _pool_effect(row: dict) -> Effect:
-    """A pool's distance less that of real images; the jackknife's groups give the degrees of
-    freedom.
-    """
-    difference, n = row["value"] - row["baseline"], int(row["n"])
-    variance = row["se"] ** 2 + row["baseline_se"] ** 2
-    return effect_of(difference, variance, 0.0, 0.0, GROUPS, n, n_images=n)
-
-
-def _p_values(claim: Claim, effect: Effect) -> tuple[float, float]:
+def _p_values(claim: Claim, comparison: Comparison) -> tuple[float, float]:
     """P-values for and against a claim, by one comparison; a direction is decided where the 95 %
-    interval lies beyond the margin.
+    interval lies beyond the margin. Each counts once an analysis.
     """
-    # Too few runs, or too few trainings, are evidence for neither side.
-    if effect.n_seeds < LEAST_SEEDS or _needs_more_generations(claim, effect):
+    # Too few runs are evidence for neither side; a pool is measured without any.
+    effect = comparison.effect
+    if claim.test in ARM_TESTS and effect.n_seeds < LEAST_SEEDS:
         return 1.0, 1.0
+    sides = _sides(claim, effect)
+    return tuple(min(p * comparison.analyses, 1.0) for p in sides)
+
+
+def _sides(claim: Claim, effect: Effect) -> tuple[float, float]:
+    """P-values for and against a claim, of one analysis."""
+    # No change: within the margin, or beyond it on either side.
     if claim.test == "equivalent":
-        return equivalence_p(effect, claim.margin), effect.p
+        beyond = abs(effect.difference) - claim.margin, abs(effect.difference) + claim.margin
+        return equivalence_p(effect, claim.margin), sum(map(effect.variance.tail, beyond))
 
     # Either side may be found, so both share the 5 %.
     bounds = {"greater": claim.margin, "above": 0.0, "pool_near": -claim.margin}
@@ -266,39 +351,34 @@ def _p_values(claim: Claim, effect: Effect) -> tuple[float, float]:
     return (greater, smaller) if claim.test in bounds else (smaller, greater)
 
 
-def _needs_more_generations(claim: Claim, effect: Effect) -> bool:
-    """Whether a claim that compares generators rests on one training of each: two of one generator
-    may differ by as much as two generators do.
-    """
-    return claim.compares == "generators" and effect.generations < 2
-
-
-def _row(claim: Claim, effects: list[tuple[str, Effect]]) -> dict:
+def _row(claim: Claim, comparisons: list[Comparison]) -> dict:
     """A claim's p-values, and the comparison that lies nearest to contradicting it."""
     # The comparison with the weakest support stands for the claim.
-    p_values = [_p_values(claim, effect) for _, effect in effects]
+    p_values = [_p_values(claim, comparison) for comparison in comparisons]
     worst = int(np.argmax([support for support, _ in p_values]))
-    name, effect = effects[worst]
+    shown = comparisons[worst]
 
-    # What the verdict rests on, in words.
-    basis = f"{name} and {len(effects) - 1} more" if len(effects) > 1 else name
-    if _needs_more_generations(claim, effect):
-        basis += "; each generator was trained once (`generations`)"
+    # What the verdict rests on, in words, and what any comparison lacks.
+    basis = shown.name
+    if len(comparisons) > 1:
+        basis += f" and {len(comparisons) - 1} more"
+    missing = dict.fromkeys(text for one in comparisons for text in one.missing)
 
     # Supported by all comparisons, contradicted by any of them.
-    contradict = min(1.0, len(effects) * min(against for _, against in p_values))
-    row = _about(claim) | {"basis": basis}
+    contradict = min(1.0, len(comparisons) * min(against for _, against in p_values))
+    row = _about(claim) | {"basis": basis, "reading": shown.reading, "missing": "; ".join(missing)}
     row |= {"p_support": p_values[worst][0], "p_contradict": contradict}
-    row |= {key: getattr(effect, key) for key in SHOWN}
+    row |= {key: getattr(shown.effect, key) for key in SHOWN}
     if claim.test in POOL_TESTS:
         row["n_seeds"] = np.nan  # no classifier was trained
-    return row
+    return row | {"amended": claim.amended}
 
 
 def _open_row(claim: Claim, basis: str) -> dict:
     """The row of a claim that these data do not decide."""
-    row = _about(claim) | {"basis": basis, "p_support": np.nan, "p_contradict": np.nan}
-    return row | dict.fromkeys(SHOWN, np.nan)
+    row = _about(claim) | {"basis": basis, "reading": "", "missing": ""}
+    row |= {"p_support": np.nan, "p_contradict": np.nan}
+    return row | dict.fromkeys(SHOWN, np.nan) | {"amended": claim.amended}
 
 
 def _about(claim: Claim) -> dict:

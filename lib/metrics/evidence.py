@@ -203,6 +203,20 @@ def usable_pools(
     return pools
 
 
+def generator_images(paths: StudyPaths, pools: list[str]) -> dict[str, float]:
+    """Count the images that each pool's generator was trained on, repetitions included: 0 where
+    nothing was trained. Pools without a record of their generator are left out.
+    """
+    images = {}
+    for pool in pools:
+        # Written beside the pool's images when it was made.
+        file = paths.pool(pool) / "generator.json"
+        if file.exists():
+            training = read_json(file).get("training", {})
+            images[pool] = float(training.get("steps", 0) * training.get("batch", 0))
+    return images
+
+
 def of_first_classifier(effects: pd.DataFrame) -> pd.DataFrame:
     """Keep the comparisons of the study's first classifier: a question is answered once, not once
     per network.

@@ -7,7 +7,9 @@ Synthetic data is itself a random draw. Where a generator was trained and sample
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
+from lib.metrics.error_variance import ErrorVariance
 from lib.metrics.statistics import Effect, compare, effect_of, mean_squares
 from lib.study.errors import StudyError
 
@@ -85,3 +87,37 @@ def _variance_of_seeds(means: np.ndarray) -> float:
 
     # The spread of the seeds' means holds their share of the interaction too.
     return float(max(means.mean(0).var(ddof=1) / seeds - interaction, 0.0))
+
+
+def distance_effect(rows: pd.DataFrame, groups: int) -> Effect:
+    """Estimate a pool's distance from real images, less that of other real images.
+
+    Args:
+        rows: of `pools.measure_spaces`, one a generation of the pool, of one metric and space.
+        groups: of the jackknife behind the standard errors.
+
+    Returns:
+        The effect. Its units are generations: over several it holds for others of them, of one it
+        holds for the pool alone. The jackknife's groups are no units; they say how well the
+        standard errors of a single measurement are known.
+    """
+    # All generations are held against the same real images.
+    count, n = len(rows), int(rows["n"].min())
+    variance = ErrorVariance(((float((rows["baseline_se"] ** 2).mean()), groups - 1),))
+
+    # The spread of several generations holds the error of each measurement.
+    if count > 1:
+        variance = variance.plus(float(rows["value"].var(ddof=1)) / count, count - 1)
+    else:
+        variance = variance.plus(float(rows["se"].item()) ** 2, groups - 1)
+    return Effect(
+        difference=float((rows["value"] - rows["baseline"]).mean()),
+        variance=variance,
+        n_images=n,
+        n_clusters=n,
+        n_seeds=count,
+        var_seed=0.0,
+        var_image=0.0,
+        var_both=0.0,
+        generations=count,
+    )

@@ -45,9 +45,9 @@ def replication(
     Returns:
         Columns id, sentence, classifier, runs, "one run", "two models", "batch means", "names
         permuted" (share of single runs for which the sentence holds when read in that way; empty
-        where the way does not apply), "copies kept" and "copies left out" (verdicts of all seeds),
-        replicates. Claims whose arms are not there are left out, and all where the data say nothing
-        about the three studies.
+        where the way does not apply), "copies kept" and "copies left out" (what all seeds say,
+        whatever the study spent), replicates (by the claim's budget, copies left out). Claims whose
+        arms are not there are left out, and all where the data say nothing about the three studies.
     """
     rows = []
     # Each classifier by itself.
@@ -73,21 +73,22 @@ def _rows_of(
         return []
 
     # Our own verdicts, with and without the test images that have a copy in training.
-    with_copies = decide_claims(wanted, measurements)["verdict"].to_list()
-    without_copies = with_copies
+    with_copies = without_copies = decide_claims(wanted, measurements)
     if leaked is not None and leaked.any():
-        without_copies = decide_claims(wanted, _without(measurements, leaked))["verdict"].to_list()
+        without_copies = decide_claims(wanted, _without(measurements, leaked))
+    kept, left_out = (table["at_this_size"].tolist() for table in (with_copies, without_copies))
+    verdicts = without_copies["verdict"].tolist()
 
     # The studies' readings of single runs beside our verdicts.
     rows = []
-    for claim, kept, left_out in zip(wanted, with_copies, without_copies):
+    for place, claim in enumerate(wanted):
         keys = [key for pair in claim.pairs(arms) for key in pair]
         row = {"id": claim.id, "sentence": claim.sentence, "classifier": keys[0][1]}
         row["runs"] = len(_common_seeds(keys, measurements))
         for name, reading in READINGS.items():
             row[name] = _share_of_runs(claim, measurements, reading)
-        row |= {"copies kept": kept, "copies left out": left_out}
-        row["replicates"] = REPLICATES.get(left_out, left_out)
+        row |= {"copies kept": kept[place], "copies left out": left_out[place]}
+        row["replicates"] = REPLICATES.get(verdicts[place], verdicts[place])
         rows.append(row)
     return rows
 

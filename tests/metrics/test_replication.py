@@ -1,5 +1,7 @@
 """Each way of scoring, alone, reads what it must of arms whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,17 +21,19 @@ READINGS = ["one run", "two models", "batch means", "names permuted"]
 
 
 def made_arm(accuracy: float, seed: int, *, spread: float = 0.0) -> ArmPredictions:
-    """Five runs whose accuracies lie apart by the spread."""
+    """Five long runs, apart by the spread, on each of three trainings of a generator."""
     rng = np.random.default_rng(seed)
     chance = accuracy + spread * np.array([-1, 0, 1, 1, -1])[:, None]
     correct = rng.random((5, N)) < chance
     predicted = np.where(correct, LABELS, (LABELS + 1 + seed % 6) % 7)
-    return ArmPredictions((0, 1, 2, 3, 4), (0.1 + np.eye(7, dtype=np.float32)[predicted]) / 1.7)
+    chances = (0.1 + np.eye(7, dtype=np.float32)[predicted]) / 1.7
+    return ArmPredictions((0, 1, 2, 3, 4), chances, (chances, chances), epochs=250.0)
 
 
 def measured(arms: dict, classifiers: tuple = ("small",), data: str = "fer") -> Measurements:
     keyed = {(arm, name): own for arm, own in arms.items() for name in classifiers}
-    return Measurements(keyed, LABELS, np.arange(N), pd.DataFrame(), EMOTIONS, data)
+    trained = {"dcgan": 5e6}
+    return Measurements(keyed, LABELS, np.arange(N), pd.DataFrame(), EMOTIONS, data, trained)
 
 
 def read(arms: dict, leaked: np.ndarray | None = None) -> pd.DataFrame:
@@ -65,7 +69,8 @@ def test_what_rests_on_copies_alone_does_not_replicate():
     synthetic = made_arm(0.8, 1)
     worse = synthetic.probabilities.copy()
     worse[:, leaked] = np.eye(7, dtype=np.float32)[(LABELS[leaked] + 1) % 7]
-    arms = {BASE: made_arm(0.8, 0), ALONE: ArmPredictions(synthetic.seeds, worse)}
+    synthetic = replace(synthetic, probabilities=worse, other_generations=(worse, worse))
+    arms = {BASE: made_arm(0.8, 0), ALONE: synthetic}
     row = read(arms, leaked).loc["S2a"]
     assert row["copies kept"] == "supported"
     assert row["copies left out"] == "contradicted"
