@@ -36,11 +36,16 @@ def parser() -> argparse.ArgumentParser:
 
     # What to do.
     task = p.add_mutually_exclusive_group(required=True)
-    task.add_argument("--source", help="camera number (0), video, image or folder of images")
+    task.add_argument(
+        "--source",
+        help="camera number (0) or device, address of a stream (rtsp://...), video, image, or "
+        "folder or zip of images",
+    )
     task.add_argument(
         "--evaluate",
-        type=Path,
-        help="labelled pictures (one folder a class, zip, CSV, Parquet): accuracy by class",
+        type=_path,
+        help="labelled pictures (one folder a class, metadata.csv, zip, CSV, Parquet): accuracy by "
+        "class",
     )
     p.add_argument(
         "--find-faces",
@@ -48,13 +53,13 @@ def parser() -> argparse.ArgumentParser:
         help="with --evaluate: cut the face out of each picture first",
     )
     p.add_argument(
-        "--model", required=True, type=Path, help="ONNX classifier, as notebook 70 writes it"
+        "--model", required=True, type=_path, help="ONNX classifier, as notebook 70 writes it"
     )
 
     # What to write and show.
     p.add_argument(
         "--output",
-        type=Path,
+        type=_path,
         default=Path("application-output"),
         help="folder for the results (default: %(default)s)",
     )
@@ -86,7 +91,9 @@ def parser() -> argparse.ArgumentParser:
         default=60,
         help="smallest face, pixels of the frame (default: %(default)s)",
     )
-    p.add_argument("--yunet", default="", help="YuNet ONNX file, instead of the Haar cascade")
+    p.add_argument(
+        "--yunet", default="", type=_text_path, help="YuNet ONNX file, instead of the Haar cascade"
+    )
     p.add_argument(
         "--smoothing",
         type=float,
@@ -116,7 +123,6 @@ def main(words: list[str] | None = None) -> int:
     """Run the application; 0, or 1 when something was lost or wrong, 130 when stopped."""
     # Read the command line, then do what it asks for.
     options = parser().parse_args(words)
-    _fill_in(options)
     try:
         return _evaluate(options) if options.evaluate else _run(options)
     except StudyError as error:
@@ -143,10 +149,11 @@ def _run(options) -> int:
     cv2.setNumThreads(max(1, options.threads - 1))  # one thread is kept for whole frames
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     network = open_network(options.model, threads=options.threads)
+    source = open_source(options.source, live=options.live)
+    _fill_in(options, source.unrelated)
     pipeline = _pipeline(options)
     make_detector(pipeline.search)
-    source = open_source(options.source, live=options.live)
-    options.output.mkdir(parents=True, exist_ok=True)
+    _make_folder(options.output)
     table = options.output / "faces.csv"
     video = None if options.no_video else options.output / "annotated.avi"
 
@@ -184,6 +191,7 @@ def _evaluate(options) -> int:
     """Print and write the classifier's accuracy on labelled pictures, class by class."""
     from lib.application.cross_dataset import class_accuracy, read_labelled
     from lib.application.network import open_network
+    from lib.application.output import writing
     from lib.study.records import atomic_write
 
     _check(options)
@@ -200,11 +208,12 @@ def _evaluate(options) -> int:
 
     # Evaluate, write and print.
     table = class_accuracy(network, faces)
-    options.output.mkdir(parents=True, exist_ok=True)
-    with atomic_write(options.output / "evaluation.csv", "w") as file:
+    _make_folder(options.output)
+    written = options.output / "evaluation.csv"
+    with writing(written), atomic_write(written, "w") as file:
         table.to_csv(file, index=False)
     print(table.to_string(index=False, float_format="%.3f"))
-    print(f"95 % intervals over pictures; {options.output / 'evaluation.csv'}")
+    print(f"95 % intervals over pictures; {written}")
     return 0
 
 
@@ -231,11 +240,36 @@ def _pipeline(options):
     )
 
 
-def _fill_in(options) -> None:
+def _path(text: str) -> Path:
+    """Read a path of the command line; a shell leaves the ~ of --output=~/x as it is."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("no path is given")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # ~nobody
+        raise argparse.ArgumentTypeError(f"{text}: there is no such user's home") from None
+
+
+def _text_path(text: str) -> str:
+    """Read a path that may be left empty."""
+    return str(_path(text)) if text else ""
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the results.
+
+    Raises:
+        StudyError: it cannot be made there.
+    """
+    from lib.application.output import writing
+
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _fill_in(options, unrelated: bool) -> None:
     """Choose what was left open, by whether frames follow each other."""
-    # Only a folder holds pictures that do not follow each other.
-    is_folder = options.source is not None and Path(options.source).expanduser().is_dir()
-    for key, value in (UNRELATED if is_folder else FOLLOWING).items():
+    for key, value in (UNRELATED if unrelated else FOLLOWING).items():
         if getattr(options, key) is None:
             setattr(options, key, value)
 
@@ -244,6 +278,8 @@ def _check(options) -> None:
     """Refuse values out of range, a window without a display, and a file in place of a folder."""
     for key, (low, high) in RANGES.items():
         value = getattr(options, key)
+        if value is None:  # chosen by the source
+            continue
         if not low <= value <= high:
             name = key.replace("_", "-")
             raise StudyError(f"--{name} {value}: must lie between {low:g} and {high:g}")

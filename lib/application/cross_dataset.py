@@ -1,5 +1,6 @@
 """Cross-dataset evaluation: a classifier's accuracy on any labelled pictures, class by class."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,9 @@ from lib.application.detection import S1, make_detector
 from lib.application.drawing import crop
 from lib.application.network import Network
 from lib.curation.intervals import wilson
-from lib.faces.classes import announce_aliases, class_of
 from lib.faces.faceset import FaceSet
-from lib.faces.pictures import decode_grey, to_square
-from lib.faces.sources import PICTURES, read_faces
-from lib.study.errors import StudyError
+from lib.faces.pictures import middle_square, to_square
+from lib.faces.sources import read_images
 
 
 def read_labelled(
@@ -24,12 +23,12 @@ def read_labelled(
     find_faces: bool = False,
     margin_share: float = 0.0,
 ) -> FaceSet:
-    """Read labelled pictures of any size: a picture's class is the folder it lies in.
+    """Read labelled pictures of any size and source, whatever their split.
 
-    Other folders and damaged pictures are left out, and what was taken for what is printed.
+    Other classes and damaged pictures are left out, and what was taken for what is printed.
 
     Args:
-        path: folder, or what lib.faces.sources.read_faces takes (zip, CSV, Parquet).
+        path: what lib.faces.sources.read_images takes: a folder, zip, CSV or Parquet.
         px: side of the result, pixels.
         classes: those that the classifier tells apart; known aliases of them are understood.
         find_faces: cut the largest face out of each picture, with S1's detector; a picture without
@@ -37,41 +36,21 @@ def read_labelled(
         margin_share: widening of the face's box on each side, as the application cuts it.
 
     Raises:
-        StudyError: nothing there, or no folder whose name is a class.
+        StudyError: nothing there, or no pictures of these classes.
     """
-    path = Path(path).expanduser()
-    if not path.is_dir():
-        return read_faces(path, px=px, classes=classes, complete=False)
+    cut = None
+    if find_faces:
+        detectors = threading.local()  # OpenCV's detectors hold state: one a thread
 
-    # Decide which folders are classes, and say so.
-    files = [file for file in path.rglob("*") if file.suffix.lower() in PICTURES]
-    files = sorted(file for file in files if not file.name.startswith("."))
-    class_by_folder = _classes_of_folders(files, classes)
+        def cut(grey: np.ndarray) -> np.ndarray:
+            if not hasattr(detectors, "detect"):
+                detectors.detect = make_detector(S1)
+            return _face_of(grey, detectors.detect, px, margin_share)
 
-    # Read their pictures.
-    detect = make_detector(S1) if find_faces else None
-    images, rows = [], []
-    for file in files:
-        name = class_by_folder[file.parent]
-        grey = _decoded(file) if name else None
-        if grey is None:
-            continue
-        images.append(_face_of(grey, detect, px, margin_share))
-        rows.append(
-            {
-                "id": f"{len(rows)}-{file.stem}",
-                "class": name,
-                "split": "test",
-                "source": path.name,
-                "file": str(file.relative_to(path)),
-            }
-        )
-    if not images:
-        raise StudyError(
-            f"{path}: no pictures in folders named after a class ({', '.join(classes)}, or an "
-            "alias, such as anger)"
-        )
-    return FaceSet(np.stack(images), pd.DataFrame(rows), classes)
+    faces = read_images(
+        Path(path), px=px, classes=classes, strict=False, cut=cut, skip_damaged=True
+    )
+    return faces.with_columns(split="test")
 
 
 def class_accuracy(network: Network, faces: FaceSet, *, batch: int = 256) -> pd.DataFrame:
@@ -107,52 +86,11 @@ def class_accuracy(network: Network, faces: FaceSet, *, batch: int = 256) -> pd.
     return pd.DataFrame(rows, columns=columns)
 
 
-def _classes_of_folders(files: list[Path], classes: tuple[str, ...]) -> dict[Path, str | None]:
-    """Give the class that each folder's name stands for, None for no class; print both."""
-    class_by_folder = {}
-    aliases = {}
-    left_out = {}
-    for file in files:
-        # Each folder is decided once.
-        folder = file.parent
-        if folder not in class_by_folder:
-            class_by_folder[folder] = _class_or_none(folder.name, classes)
-
-        # Note what will be printed.
-        name = class_by_folder[folder]
-        if name is None:
-            left_out[folder.name] = left_out.get(folder.name, 0) + 1
-        elif folder.name.lower() != name.lower():
-            aliases[folder.name] = name
-    announce_aliases(aliases)
-    if left_out:
-        counts = ", ".join(f"{name} ({left_out[name]:,} pictures)" for name in sorted(left_out))
-        print(f"left out, no class of this study: {counts}")
-    return class_by_folder
-
-
-def _class_or_none(name: str, classes: tuple[str, ...]) -> str | None:
-    """Give the class that a folder's name stands for, None where it stands for none."""
-    try:
-        return class_of(name, "folder", classes)
-    except StudyError:
-        return None
-
-
-def _decoded(file: Path) -> np.ndarray | None:
-    """Decode a picture to grey; a damaged one is named and gives None."""
-    try:
-        return decode_grey(file.read_bytes(), str(file))
-    except (StudyError, OSError) as error:
-        print(f"left out: {error}")
-        return None
-
-
 def _face_of(grey: np.ndarray, detect, px: int, margin_share: float) -> np.ndarray:
     """Cut the largest detected face out of a picture, or take it whole; uint8 (px, px)."""
     # Detect, and take the widest box.
-    boxes = detect(grey, np.zeros((0, 4))) if detect else []
+    boxes = detect(grey, np.zeros((0, 4)))
     largest = max(boxes, key=lambda box: box[2], default=None)
     if largest is None:
-        return to_square(grey, px)
+        return to_square(middle_square(grey), px)
     return crop(grey, largest, px=px, margin_share=margin_share)

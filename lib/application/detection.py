@@ -98,6 +98,8 @@ class _Detector:
     def _whole(self, grey: np.ndarray) -> np.ndarray:
         """Search a whole frame, reduced."""
         search = self.search
+        if min(grey.shape) < search.reduce:
+            return NONE  # nothing would be left of it
         small = grey
         if search.reduce > 1:
             size = (grey.shape[1] // search.reduce, grey.shape[0] // search.reduce)

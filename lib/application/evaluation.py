@@ -13,12 +13,15 @@ from lib.application.output import record, summarise
 from lib.application.sources import open_source
 from lib.application.stream import recognise
 from lib.curation.intervals import wilson
+from lib.faces.classes import EMOTIONS
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
 from lib.study.errors import StudyError
 
 CAST = 40  # faces that play in the film
+AVERAGED = 50  # photographs behind an average, at least: fewer could show a person
+GREY = 128  # level of a square in place of a face
 FIRST_SEED = 900_000_000  # drawn actors' seeds begin here, far from those of any study
 
 
@@ -48,14 +51,27 @@ def best_kept_run(runs: pd.DataFrame) -> dict:
 
 
 def actors_of(test: FaceSet, show_photographs: bool, *, seed: int) -> FaceSet:
-    """Take the faces of a film: test images if they may be shown, else drawings."""
+    """Take the faces of a film: test images if they may be shown, else drawings.
+
+    Drawn are the classes of the study that are among the seven emotions. Where none is, averages
+    of AVERAGED photographs of a class or more stand for it, in which nobody can be recognised, and
+    a grey square where there are fewer.
+
+    Returns:
+        Face set of the study's classes.
+    """
     if show_photographs or kind_of_images(test.table) != "photographs":
         order = np.random.default_rng(seed).permutation(len(test))
         return test.select(order[:CAST])
 
     # Draw every class that can be drawn in turn.
     numbers = np.arange(CAST)
-    return draw_faces(numbers % 7, FIRST_SEED + seed * CAST + numbers)
+    drawn = tuple(name for name in test.classes if name in EMOTIONS)
+    if not drawn:
+        return _averages(test, numbers)
+    seeds = FIRST_SEED + seed * CAST + numbers
+    faces = draw_faces(numbers % len(drawn), seeds, classes=drawn)
+    return FaceSet(faces.images, faces.table, test.classes)
 
 
 def compare_networks(
@@ -160,6 +176,21 @@ def film_strip(video: Path, *, n: int) -> np.ndarray:
             frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY))
     capture.release()
     return np.stack(frames)
+
+
+def _averages(test: FaceSet, numbers: np.ndarray) -> FaceSet:
+    """Take the average image of each class in turn, or a grey square."""
+    grey = np.full(test.images.shape[1:], GREY, np.uint8)
+    images, names = [], []
+    for name in test.classes:
+        of_class = test.images[(test.table["class"] == name).to_numpy()]
+        shown = len(of_class) >= AVERAGED
+        images.append(np.uint8(np.rint(of_class.mean(0))) if shown else grey)
+        names.append(name)
+    order = numbers % len(names)
+    table = pd.DataFrame({"id": [f"average-{number}" for number in numbers]})
+    table = table.assign(**{"class": np.array(names)[order]}, split="test", source="averages")
+    return FaceSet(np.stack(images)[order], table, test.classes)
 
 
 def _milliseconds(network: Network, images: np.ndarray, repeats: int = 100) -> float:

@@ -1,7 +1,10 @@
 """The exported classifier: opened with checks, run on crops, quantised to 8 bit."""
 
+import ast
 import contextlib
+import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.faces.classes import known_class
+from lib.faces.content import HEAD, describe_content
 from lib.study.errors import StudyError
 
 CALIBRATION_BATCH = 64  # images handed to the quantiser at once
+ROUNDING = 0.05  # by which the probabilities of a network in 8 bit may miss 1
+SIDES = (8, 1024)  # pixels of an input, at least and at most
+# Metadata under which networks of other origin name their classes, in order of preference.
+CLASS_KEYS = ("classes", "class_names", "labels", "names", "id2label")
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,10 @@ class Network:
 def open_network(path: Path, *, threads: int = 1) -> Network:
     """Open an ONNX file that takes grey faces and gives class probabilities.
 
+    What the file says of itself is believed where it can be checked: names of classes are spelt as
+    this project spells them (anger is angry), numbers that are no probabilities are taken as
+    logits, which is announced, and an answer that is no number is an error.
+
     Args:
         path: as written by lib.classifiers.export, or quantised from it.
         threads: of one call.
@@ -43,23 +56,34 @@ def open_network(path: Path, *, threads: int = 1) -> Network:
             of them than of outputs.
     """
     # Open the file and read what it says of itself.
-    session = _session(Path(path), threads)
+    path = Path(path).expanduser()
+    session = _session(path, threads)
     image_px, name = _input_of(session, path)
     facts = dict(session.get_modelmeta().custom_metadata_map)
-    classes = tuple(facts["classes"].split(",")) if facts.get("classes") else ()
+    classes = _classes_in(facts, path)
 
-    # One blank face tells how many numbers come out.
-    blank = np.zeros((1, 1, image_px, image_px), np.float32)
-    width = session.run(None, {name: blank})[0].shape[-1]
-    if width != len(classes):
+    def answer(images: np.ndarray) -> np.ndarray:
+        return _run(session, name, images, path)
+
+    # A blank face and a noisy one tell how many numbers come out, and of which kind.
+    noise = np.random.default_rng(0).integers(0, 256, (1, image_px, image_px), dtype=np.uint8)
+    probes = np.concatenate([np.zeros_like(noise), noise])
+    given = answer(probes)
+    if given.shape[1] != len(classes):
         named = f"{len(classes)} classes ({', '.join(classes) or 'its metadata names none'})"
         raise StudyError(
-            f"--model {path}: gives {width} numbers for {named}; export it with "
+            f"--model {path}: gives {given.shape[1]} numbers for {named}; export it with "
             "lib.classifiers.export"
         )
+    is_logits = bool((given < 0).any() or (np.abs(given.sum(1) - 1) > ROUNDING).any())
+    if is_logits:
+        print(f"{path.name}: its numbers are no probabilities; they are taken as logits")
 
     def classify(images: np.ndarray) -> np.ndarray:
-        return session.run(None, {name: images[:, None].astype(np.float32) / 255})[0]
+        if not len(images):
+            return np.zeros((0, len(classes)), np.float32)
+        numbers = answer(images)
+        return _softmax(numbers) if is_logits else numbers
 
     return Network(classify, image_px, classes, facts)
 
@@ -157,11 +181,107 @@ def _session(path: Path, threads: int):
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # a family of its own: cut off, of another kind, or too new
-        reason = str(error).splitlines()[0][:160]
+        with open(path, "rb") as file:
+            said = describe_content(file.read(HEAD))
         raise StudyError(
-            f"--model {path}: is not an ONNX file that runs here ({reason}); export it again with "
-            "notebook 70"
+            f"--model {path}: is not an ONNX file that runs here "
+            f"({f'it {said}' if said else _first_line(error)}); export it again with notebook 70"
         ) from None
+
+
+def _run(session, name: str, images: np.ndarray, path: Path) -> np.ndarray:
+    """Run a network on faces, uint8 (N, px, px); its first output, float32 (N, C).
+
+    Raises:
+        StudyError: it fails, gives something else than a table of numbers, or NaN.
+    """
+    floats = images[:, None].astype(np.float32) / 255
+    try:
+        given = session.run(None, {name: floats})[0]
+    except Exception as error:  # a family of its own
+        raise _broken(path, f"fails on {len(images)} faces ({_first_line(error)})") from None
+    if not isinstance(given, np.ndarray) or given.dtype.kind != "f" or given.ndim != 2:
+        shape = getattr(given, "shape", type(given).__name__)
+        raise _broken(path, f"gives {shape} in place of one row of numbers a face")
+    if len(given) != len(images):
+        raise _broken(path, f"gives {len(given)} rows for {len(images)} faces")
+
+    # NaN is less than nothing: its largest entry would always be the first class.
+    bad = ~np.isfinite(given).all(1)
+    if bad.any():
+        raise _broken(
+            path, f"gives numbers that are none (NaN) for {bad.sum()} of {len(bad)} faces"
+        )
+    return given.astype(np.float32)
+
+
+def _broken(path: Path, what: str) -> StudyError:
+    """Say that a network does not work."""
+    return StudyError(
+        f"--model {path}: {what}; it is damaged, or was not trained: export it again with "
+        "notebook 70"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    """Shorten the message of a foreign exception."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into probabilities, float32 (N, C)."""
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
+    """Read the names of the classes out of a file's metadata, spelt as this project spells them.
+
+    Known are names with commas, semicolons or lines between them, JSON and Python's lists, and
+    dictionaries from number to name.
+
+    Raises:
+        StudyError: two names for one class, or emotions mixed with other names.
+    """
+    text = next((facts[key] for key in CLASS_KEYS if facts.get(key, "").strip()), "")
+    names = [str(name).strip() for name in _list_in(text)]
+    if not names:
+        return ()
+
+    # Names of emotions in other words; of other classes as they are written.
+    emotions = [known_class(name) for name in names]
+    known = sum(emotion is not None for emotion in emotions)
+    way_out = "write its metadata `classes` as angry,happy,... in the order of its outputs"
+    if 0 < known < len(names):
+        other = names[emotions.index(None)]
+        raise StudyError(
+            f"--model {path}: of its classes some are emotions and {other!r} is none; {way_out}"
+        )
+    classes = tuple(emotions) if known else tuple(names)
+    if len({name.lower() for name in classes}) < len(classes) or not all(classes):
+        raise StudyError(
+            f"--model {path}: its classes ({', '.join(names)}) are not all different; {way_out}"
+        )
+    return classes
+
+
+def _list_in(text: str) -> list:
+    """Take a list of names apart, however it is written; a dictionary in order of its numbers."""
+    value = text.strip()
+    for read in (json.loads, ast.literal_eval):
+        try:
+            value = read(text)
+            break
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    if isinstance(value, dict):
+        numbers = [int(key) if str(key).strip().isdigit() else None for key in value]
+        if sorted(numbers, key=str) == sorted(range(len(value)), key=str):
+            return [name for _, name in sorted(zip(numbers, value.values()))]
+        return list(value)  # from name to number, which has to be in order
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return [part for part in re.split(r"[,;\n]", str(value)) if part.strip()]
 
 
 def _input_of(session, path) -> tuple[int, str]:
@@ -181,5 +301,10 @@ def _input_of(session, path) -> tuple[int, str]:
         raise StudyError(
             f"--model {path}: takes exactly {shape[0]} faces at a time; export it with a dynamic "
             "batch, as notebook 70 does"
+        )
+    if not SIDES[0] <= shape[2] <= SIDES[1]:
+        raise StudyError(
+            f"--model {path}: its faces have {shape[2]} pixels a side, expected {SIDES[0]} to "
+            f"{SIDES[1]}; export it again with notebook 70"
         )
     return shape[2], inputs[0].name

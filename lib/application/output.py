@@ -1,6 +1,8 @@
 """Recording a stream: a CSV with one row a face and frame, and the annotated video."""
 
+import contextlib
 import csv
+import errno
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,6 +21,7 @@ from lib.study.errors import StudyError
 CODECS = {".avi": "MJPG", ".mp4": "mp4v"}  # what the opencv-python wheel can write
 REMEMBERED = 10_000  # frames over which stage times are summed up
 FLUSHED = 100  # frames after which the CSV is put on disk
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # no space, no quota, no room in one file
 FACE_COLUMNS = ("face", "x", "y", "width", "height", "class")
 QUANTILES = {"median_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 
@@ -54,7 +57,8 @@ def record(
             one is processed.
 
     Raises:
-        StudyError: a video file of another kind, or one that cannot be written.
+        StudyError: a video file of another kind, or a file that cannot be written (a full disk);
+            what was written stays.
     """
     with ExitStack() as stack:
         recorder = stack.enter_context(_Recorder(classes, table, video, fps))
@@ -72,6 +76,23 @@ def record(
                 break
         for written in waiting:
             written.result()
+
+
+@contextlib.contextmanager
+def writing(path: Path):
+    """Turn what the system says when a file cannot be written into a sentence.
+
+    Raises:
+        StudyError: no space, no permission, a file in place of a folder, and the like.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            said = "no space left on the disk; free some and run again, what was written stays"
+        else:
+            said = f"cannot be written ({error.strerror or error}); choose another --output"
+        raise StudyError(f"{path}: {said}") from None
 
 
 def summarise(times: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +117,9 @@ class _Recorder:
         self.classes = classes
         self.video = video
         self.fps = fps
-        self.file = open(table, "w", newline="", encoding="utf-8")
+        self.table = table
+        with writing(table):
+            self.file = open(table, "w", newline="", encoding="utf-8")
         self.rows = csv.writer(self.file)
         self.rows.writerow(columns(classes))
         self.writer = None  # opened with the first frame, whose size it takes
@@ -106,10 +129,15 @@ class _Recorder:
     def __enter__(self) -> "_Recorder":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, kind, *_) -> None:
         if self.writer is not None:
             self.writer.release()
-        self.file.close()
+        with writing(self.table):
+            self.file.close()
+
+        # After a failure, or a stop, it is clear that there is no more.
+        if self.writer is not None and kind is None:
+            self._check_video()
 
     def write(self, result: Result) -> None:
         """Write one frame; adds the times of drawing and writing to its stage times."""
@@ -123,10 +151,22 @@ class _Recorder:
         result.milliseconds.update(draw=1e3 * (drawn - began), write=1e3 * (ended - drawn))
 
         # Write the rows, and put them on disk now and then.
-        self.rows.writerows(_rows(result, self.classes))
-        self.count += 1
-        if self.count % FLUSHED == 0:
-            self.file.flush()
+        with writing(self.table):
+            self.rows.writerows(_rows(result, self.classes))
+            self.count += 1
+            if self.count % FLUSHED == 0:
+                self.file.flush()
+
+    def _check_video(self) -> None:
+        """Stop where the video is not whole: OpenCV writes to a full disk without a word."""
+        capture = cv2.VideoCapture(str(self.video))
+        count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+        capture.release()
+        if count < self.count:
+            raise StudyError(
+                f"{self.video}: holds {max(0, int(count)):,} of {self.count:,} frames, no space was "
+                "left on the disk; free some and run again"
+            )
 
     def _write_picture(self, image: np.ndarray) -> None:
         """Add a picture to the video, which is opened with the first one."""

@@ -4,6 +4,7 @@ A number is never taken for a class without saying whose number it is.
 """
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,19 +35,28 @@ ALIASES = {
     "sadness": "sad",
     "surprised": "surprise",
 }
-# Splits, as folders and Usage values name them; PublicTest is what one chooses on.
+# Splits, as folders, files and Usage values name them; PublicTest is what one chooses on.
 SPLITS = {
     "train": "train",
     "training": "train",
+    "trn": "train",
     "test": "test",
     "testing": "test",
+    "tst": "test",
+    "eval": "test",  # as Hugging Face reads it
+    "evaluation": "test",
     "privatetest": "test",
     "publictest": "val",
     "val": "val",
     "valid": "val",
+    "validate": "val",
+    "validating": "val",
     "validation": "val",
     "dev": "val",
+    "development": "val",
 }
+# Words that people put before or after a split: test_set, images_train, TrainingData, train2017.
+BESIDE_SPLITS = "dataset|data|set|images|image|imgs|img|pictures|faces|split|folder|subset|[0-9]+"
 
 
 def classes_of(
@@ -84,12 +94,12 @@ def classes_of(
         return _wanted_classes(names, wanted, complete)
 
     # Which names are emotions?
-    emotions = {name: _match(name, EIGHT_EMOTIONS) for name in names}
+    emotions = {name: known_class(name) for name in names}
     unknown = sorted(name for name, emotion in emotions.items() if emotion is None)
 
     # Rule 2: emotions.
     if not unknown:
-        stated = {_match(name, EIGHT_EMOTIONS) for name in declared} - {None}
+        stated = {known_class(name) for name in declared} - {None}
         return checked_classes({*emotions.values(), *stated}), emotions
 
     # Rule 3: names of another kind.
@@ -173,7 +183,7 @@ def class_of(name: str, where: str, classes: Sequence[str] = EMOTIONS) -> str:
     Raises:
         StudyError: no class and no known alias of one.
     """
-    known = _match(name, classes)
+    known = known_class(name, classes)
     if known is None:
         raise StudyError(
             f"{where}: unknown class {name!r}{_nearest(name, classes)} Classes are "
@@ -182,9 +192,48 @@ def class_of(name: str, where: str, classes: Sequence[str] = EMOTIONS) -> str:
     return known
 
 
+def known_class(name: str, classes: Iterable[str] = EIGHT_EMOTIONS) -> str | None:
+    """Find the class that a name equals but for case, or whose alias it is; None for none."""
+    # A class's own name comes before its alias: a wanted class may be called joy.
+    plain = name.strip().lower()
+    by_name = {known.lower(): known for known in classes}
+    return by_name.get(plain) or by_name.get(ALIASES.get(plain))
+
+
 def split_of(name: str) -> str | None:
-    """Give the split that a folder or Usage value names (train, val, test), None for no split."""
-    return SPLITS.get(name.strip().lower().replace("_", "").replace(" ", ""))
+    """Give the split that a folder or Usage value names (train, val, test), None for no split.
+
+    Case, signs between words, numbers at the ends and words such as set and images do not matter:
+    test_set, Validation Images and train2017 are splits.
+    """
+    # Letters and digits alone, so that train-set and TrainSet are one.
+    plain = "".join(filter(str.isalnum, name.lower()))
+    while plain not in SPLITS:
+        shorter = re.sub(f"^(?:{BESIDE_SPLITS})|(?:{BESIDE_SPLITS})$", "", plain)
+        if shorter == plain:
+            return None
+        plain = shorter
+    return SPLITS[plain]
+
+
+def split_in(path: str) -> str | None:
+    """Find the split that a file's path names: train-00000-of-00001.parquet, default/test/0.png.
+
+    The file's own name comes before its folders, the nearest first. A name may hold further words
+    (fer2013_train, partial-train), but not two splits.
+
+    Args:
+        path: inside a source, with / between folders.
+    """
+    *folders, file = path.split("/")
+    names = [file.rsplit(".", 1)[0] if "." in file else file, *reversed(folders)]
+    for name in names:
+        # The whole name, else its one word that is a split.
+        words = {split_of(word) for word in re.split(r"[^A-Za-z]+", name)} - {None}
+        split = split_of(name) or (words.pop() if len(words) == 1 else None)
+        if split:
+            return split
+    return None
 
 
 def announce_aliases(classes: Mapping[str, str]) -> None:
@@ -216,7 +265,7 @@ def _wanted_classes(
     """Match the names of a source with the wanted classes: rule 1 of `classes_of`."""
     # Names that stand for no wanted class drop out.
     classes = checked_classes(name.strip() for name in wanted)
-    matched = {name: _match(name, classes) for name in names}
+    matched = {name: known_class(name, classes) for name in names}
     matched = {name: known for name, known in matched.items() if known is not None}
 
     # A class that was asked for and is not there is a mistake.
@@ -227,14 +276,6 @@ def _wanted_classes(
             f"Names in the source: {', '.join(sorted(names))}"
         )
     return classes, matched
-
-
-def _match(name: str, classes: Iterable[str]) -> str | None:
-    """Find the class that a name equals but for case, or whose alias it is; None for none."""
-    # A class's own name comes before its alias: a wanted class may be called joy.
-    plain = name.strip().lower()
-    by_name = {known.lower(): known for known in classes}
-    return by_name.get(plain) or by_name.get(ALIASES.get(plain))
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -7,9 +7,9 @@ from lib.faces.digits import digits_study
 from lib.faces.drawn import drawn_study
 from lib.faces.duplicates import mark_copies
 from lib.faces.faceset import SPLITS, FaceSet
+from lib.faces.fer2013 import read_ferplus
 from lib.faces.sampling import stratified
 from lib.faces.sources import carve_validation, read_faces, require_training_images
-from lib.faces.tables import read_ferplus
 from lib.study.errors import StudyError
 
 STREAM = 10  # of the study's seed, for what limits keep

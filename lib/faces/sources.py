@@ -1,29 +1,46 @@
-"""Real faces and ready-made pools as people have them: folders, zip files, CSV, Parquet."""
+"""Real faces and ready-made pools as people have them: folders, zip files, CSV, Parquet.
 
-import os
-import re
-import zipfile
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+One reader for the whole project. Which kind a source is, is decided by what lies in it, in this
+order: metadata that labels pictures; pictures in class folders; a CSV of pixels; Parquet. What is
+not read is counted and named.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, label_images, split_of
+from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, split_of
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
-from lib.faces.pictures import decode_grey, to_square
-from lib.faces.tables import read_csv_faces, read_parquet_faces
+from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
+from lib.faces.files import (
+    PARQUETS,
+    TABLES,
+    TWICE,
+    Files,
+    counted,
+    ending_of,
+    open_files,
+)
+from lib.faces.listing import Listing, decode_listing, picture_ids
+from lib.faces.metadata import labelled_metadata, list_metadata
+from lib.faces.parquet import holds_faces, list_parquet
+from lib.faces.pictures import decode_grey, endings_read
+from lib.faces.tables import is_faces_csv, list_csv
 from lib.study.errors import StudyError
 
-# Endings of picture files, and names of tables, that a folder or zip is searched for.
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm"}
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
-# <Usage>_<row>.<ending>, the file names of FER2013's copies.
-FER2013_NAME = re.compile(r"(Training|PublicTest|PrivateTest)_(\d+)\.[A-Za-z]+$")
-MOST_BYTES = 200_000_000  # a picture that unpacks to more is a mistake or an attack
 STREAM = 11  # of the study's seed, for the validation split
+# Of a real file with several names the one counts that lies here: never test images in training.
+BY_CAUTION = ("test", "val", "train")
+# Why pictures are left out.
+NO_SPLIT = "pictures in no split folder"
+NO_CLASS = "pictures in no class folder"
+TWO_CLASSES = "names of pictures that links put into several classes"
 
 
 def read_faces(
@@ -37,9 +54,9 @@ def read_faces(
     """Read labelled real faces with their splits.
 
     Args:
-        path: a folder (<split>/<class>/ at any depth), a zip of one, fer2013.csv or
-            icml_face_data.csv (also inside a zip), or Parquet.
-        px: side that every image is resized to.
+        path: a folder (<split>/<class>/ at any depth, or pictures with a metadata.csv or .jsonl), a
+            zip of one, fer2013.csv or icml_face_data.csv (also inside a folder or zip), or Parquet.
+        px: side that every image is resized to; of others than squares the middle one is taken.
         grey: as decode_grey.
         classes: names of the classes to read; empty: all. `lib.faces.classes.classes_of` decides
             which folder names or codes stand for which class.
@@ -47,57 +64,66 @@ def read_faces(
             them (another data set that is for evaluation only).
 
     Returns:
-        Face set; splits train, val, test. FER2013's own split is taken from file names or Usage;
-        in a source with train and one more split, that split becomes test. Columns file, and row
-        (FER2013's row number) where the names hold it.
+        Face set; splits train, val, test. FER2013's own split is taken from file names that agree
+        with the folders, or from Usage; in a source with train and one more split, that split
+        becomes test. Columns file, and row (FER2013's row number) where the names hold it.
 
     Raises:
         StudyError: nothing there, an unknown class or layout, a file that does not read, a class
             without training images.
     """
-    path = _existing(path)
-    faces = _read_any(path, px, grey, {"classes": classes, "complete": complete})
-
-    # FER2013's row numbers, where every file name holds one.
-    table = faces.table
-    if "row" not in table and "file" in table:
-        row = table["file"].str.extract(FER2013_NAME)[1]
-        if row.notna().all():
-            faces = faces.with_columns(row=row.astype("Int64"))
+    with open_files(path) as files:
+        listing = _listing(files, grey, classes, needs_split=True)
+        files.announce(listing.used)
+        faces = decode_listing(listing, px, classes=classes, complete=complete)
 
     # Of two splits the second is the held-out one, hence the test set.
+    table = faces.table
     if set(table["split"]) == {"train", "val"}:
         faces = faces.with_columns(split=table["split"].replace("val", "test"))
     if complete:
-        require_training_images(faces, path)
-    return faces.resized(px)
+        require_training_images(faces, files.path)
+    return faces
 
 
 def read_images(
-    path: str | Path, *, grey: str = "luma", classes: Sequence[str] = EMOTIONS
+    path: str | Path,
+    *,
+    px: int = 0,
+    grey: str = "luma",
+    classes: Sequence[str] = EMOTIONS,
+    strict: bool = True,
+    cut: Callable[[np.ndarray], np.ndarray] | None = None,
+    skip_damaged: bool = False,
 ) -> FaceSet:
-    """Read ready-made images sorted into class folders, at their own size.
-
-    Split folders above the classes do not matter.
+    """Read labelled images whose splits do not matter: ready-made pools, other data sets.
 
     Args:
+        path: as in read_faces; no split is needed.
+        px: side of the images; 0: the most frequent one, others are resized to it.
         grey: as decode_grey.
         classes: of the study; images of other emotions are left out, which is announced.
+        strict: a class that is no emotion stops; False leaves it out, too.
+        cut, skip_damaged: as in decode_listing.
 
     Returns:
-        Face set of one size (the most frequent, others are resized to it), split train, with a
-        column file (path inside the source).
+        Face set of one size, split train, with a column file (path inside the source) where there
+        are files.
 
     Raises:
-        StudyError: nothing there, an unknown class folder, a file that does not read.
+        StudyError: nothing there, an unknown class, a file that does not read.
     """
-    path = _existing(path)
-    with _Store(path) as store:
-        # A folder that is no class may be a misspelt one; emotions beside the classes are not.
-        for name, place in _class_folders(store.pictures, path).items():
-            class_of(name, place, tuple(dict.fromkeys((*classes, *EIGHT_EMOTIONS))))
-        splits = dict.fromkeys(store.pictures, "train")
-        return _read_pictures(store, splits, 0, grey, classes=classes, complete=False)
+    with open_files(path) as files:
+        listing = _listing(files, grey, classes, needs_split=False)
+        files.announce(listing.used)
+
+        # A class that is none may be a misspelt one; emotions beside the classes are not.
+        known = tuple(dict.fromkeys((*classes, *EIGHT_EMOTIONS)))
+        for name, place in listing.places.items() if strict else ():
+            class_of(name, place, known)
+        options = {"classes": classes, "complete": False}
+        faces = decode_listing(listing, px, cut=cut, skip_damaged=skip_damaged, **options)
+    return faces.with_columns(split="train")
 
 
 def carve_validation(
@@ -142,230 +168,192 @@ def require_training_images(faces: FaceSet, where: str | Path) -> None:
         )
 
 
-def _read_any(path: Path, px: int, grey: str, options: dict) -> FaceSet:
-    """Read a source of any layout.
+@dataclass(frozen=True)
+class _Place:
+    """Where a picture lies, as far as that says what it is."""
 
-    Args:
-        options: classes and complete, as in read_faces.
-    """
+    split: str | None  # of the nearest split folder, or of FER2013's file name
+    folder: str  # that names its class; "" in the source itself
+    is_known: bool  # the folder is a class asked for, or an emotion
+
+
+def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bool) -> Listing:
+    """List a source by the kind that it is of."""
+    tables = labelled_metadata(files)
+    if tables:
+        return list_metadata(files, tables, grey, needs_split=needs_split)
+    if files.is_table and files.ending_in(TABLES):
+        return list_csv(files, files.names[0], needs_split=needs_split)
+
+    # Pictures that are sorted into classes come before tables; a picture beside one does not.
+    places = _places(files, classes)
+    is_sorted = any(place.is_known or needs_split for place in places.values())
+    if is_sorted and (usable := _usable(files, places, needs_split)):
+        return _list_pictures(files, usable, grey)
+
     # Tables.
-    if path.suffix.lower() == ".csv":
-        return read_csv_faces(path, path.name, **options)
-    if path.suffix.lower() == ".parquet" or (path.is_dir() and any(path.glob("**/*.parquet"))):
-        return read_parquet_faces(path, grey, **options)
+    csv = _faces_csv(files)
+    if csv:
+        return list_csv(files, csv, needs_split=needs_split)
+    parquets = files.ending_in(PARQUETS)
+    faces = [name for name in parquets if len(parquets) == 1 or holds_faces(files, name)]
+    if faces:
+        return list_parquet(files, faces, grey, needs_split=needs_split)
 
-    # A folder or a zip: of pictures, or around a table.
-    with _Store(path) as store:
-        if store.csv and not store.pictures:
-            with store.stream(store.csv[0]) as file:
-                return read_csv_faces(file, f"{path}/{store.csv[0]}", **options)
-        return _read_pictures(store, _splits(store.pictures, path), px, grey, **options)
-
-
-class _Store:
-    """A folder or a zip file, read through the same names; nothing is unpacked."""
-
-    def __init__(self, path: Path):
-        # All files, by their path inside the source.
-        self.path, self.zip = path, None
-        if path.is_dir():
-            names = _names_in_folder(path)
-        else:
-            self.zip = _open_zip(path)
-            names = _names_in_zip(self.zip)
-
-        # What can be read of them, hidden files left out.
-        shown = sorted(name for name in names if not PurePosixPath(name).name.startswith("."))
-        self.pictures = [name for name in shown if PurePosixPath(name).suffix.lower() in PICTURES]
-        self.csv = [name for name in shown if name.lower().endswith(CSV_NAMES)]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.zip:
-            self.zip.close()
-
-    def stream(self, name: str):
-        """Open one file for reading bytes."""
-        return self.zip.open(name) if self.zip else open(self.path / name, "rb")
-
-    def read(self, name: str) -> bytes:
-        """Read one file.
-
-        Raises:
-            StudyError: its part of the zip is damaged, or unpacks to more than MOST_BYTES.
-        """
-        # A zip states how large a file will be.
-        size = self.zip.getinfo(name).file_size if self.zip else 0
-        if size > MOST_BYTES:
-            raise StudyError(
-                f"{self.path}: {name} unpacks to {size:,} bytes, too large for a picture; remove it"
-            )
-        try:
-            return self.zip.read(name) if self.zip else (self.path / name).read_bytes()
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError) as error:
-            raise StudyError(
-                f"{self.path}: {name} does not read ({error}); copy or download the file again"
-            ) from None
+    # Folders of other names than emotions'.
+    usable = _usable(files, places, needs_split)
+    if usable:
+        return _list_pictures(files, usable, grey)
+    raise StudyError(f"{files.path}: {_why_nothing(files, places, needs_split)}")
 
 
-def _names_in_folder(path: Path) -> list[str]:
-    """List all files below a folder; folders of data are often links to another disk."""
-    names = []
-    for folder, _, files in os.walk(path, followlinks=True):
-        names += [Path(folder, file).relative_to(path).as_posix() for file in files]
-    return names
+def _places(files: Files, classes: Sequence[str]) -> dict[str, _Place]:
+    """Find the split and the class folder of each picture.
 
-
-def _names_in_zip(archive: zipfile.ZipFile) -> list[str]:
-    """List all files of a zip, without what macOS adds."""
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    return [info.filename for info in infos if not info.filename.startswith("__MACOSX")]
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    """Open a zip file, or tell that it is none."""
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
-        raise StudyError(
-            f"{path}: neither a folder nor a whole zip file; if it is a zip, it was cut off: copy "
-            "or download it again"
-        ) from None
-
-
-def _existing(path: str | Path) -> Path:
-    """Resolve ~ in a path, and stop where nothing lies there."""
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise StudyError(f"{path}: no such file or folder")
-    return path
-
-
-def _splits(names: list[str], path: Path) -> dict[str, str]:
-    """Find each picture's split.
-
-    FER2013's prefix in the file name decides, else the nearest split folder above it.
-
-    Returns:
-        Split by name, without pictures that lie in no split folder, which is announced.
+    The class is the nearest folder below the split that names a class asked for or an emotion
+    (train/happy/person 3/1.png), else the folder that the picture lies in. A split may also lie
+    inside the class (happy/train/1.png).
     """
-    splits = {}
-    for name in names:
-        parts = PurePosixPath(name).parts
+    known = tuple(dict.fromkeys((*classes, *EIGHT_EMOTIONS)))
 
-        # FER2013's own split is in the file name.
-        official = FER2013_NAME.match(parts[-1])
-        if official:
-            splits[name] = split_of(official[1])
-            continue
-
-        # The last part is the file, the one before it the class.
-        above = [split_of(folder) for folder in reversed(parts[:-2])]
-        nearest = next((split for split in above if split), None)
-        if nearest:
-            splits[name] = nearest
-
-    # Tell what was left out.
-    if not splits:
-        raise StudyError(
-            f"{path}: no pictures in <split>/<class>/ folders here; expected e.g. "
-            "train/happy/1.jpg and test/happy/2.jpg"
-        )
-    if len(splits) < len(names):
-        print(
-            f"{path.name}: {len(names) - len(splits):,} of {len(names):,} pictures lie in no split "
-            "folder and are left out"
-        )
-    return splits
-
-
-def _class_folders(names: list[str], path: Path) -> dict[str, str]:
-    """Name the folders that pictures lie in, and the first place where each occurs."""
-    # The first place in alphabetical order is named in messages.
+    # Folders are few, pictures many.
+    by_folder: dict[str, _Place] = {}
     places = {}
-    for folder in sorted({str(PurePosixPath(name).parent) for name in names}):
-        places.setdefault(PurePosixPath(folder).name, f"{path}/{folder}")
-    return places
+    for name in files.pictures:
+        folder = name.rpartition("/")[0]
+        if folder not in by_folder:
+            by_folder[folder] = _place_of(folder.split("/") if folder else [], known)
+        places[name] = by_folder[folder]
+
+    # FER2013's own split is in the file name.
+    splits = believed_splits({name: place.split for name, place in places.items()})
+    return {name: replace(place, split=splits[name]) for name, place in places.items()}
 
 
-def _refuse_split_folders(places: dict[str, str]) -> None:
-    """Stop where pictures lie in train/ itself, whose name would be taken for their class."""
+def _place_of(folders: list[str], known: Sequence[str]) -> _Place:
+    """Read split and class off the folders that a picture lies in, outermost first."""
+    if not folders:
+        return _Place(None, "", False)
+
+    # The nearest split folder; the innermost one may be a class of that name.
+    inner = split_of(folders[-1])
+    if inner and len(folders) > 1 and known_class(folders[-2], known):
+        return _Place(inner, folders[-2], True)
+    above = [split_of(folder) for folder in folders[:-1]]
+    at = max((i for i, split in enumerate(above) if split), default=-1)
+    below = folders[at + 1 :]
+    named = next((name for name in reversed(below) if known_class(name, known)), None)
+    return _Place(above[at] if at >= 0 else None, named or below[-1], named is not None)
+
+
+def _usable(files: Files, places: dict[str, _Place], needs_split: bool) -> dict[str, _Place]:
+    """Keep the pictures that lie in a class folder, and in a split where one is needed, once."""
+    usable, reasons = {}, {}
     for name, place in places.items():
-        if split_of(name):
-            raise StudyError(
-                f"{place}: pictures lie in a folder named after a split; a picture's class is the "
-                "folder that it lies in, e.g. train/happy/1.jpg"
-            )
+        if not place.folder or (needs_split and split_of(place.folder) and not place.is_known):
+            reasons[name] = NO_CLASS
+        elif needs_split and not place.split:
+            reasons[name] = NO_SPLIT
+        else:
+            usable[name] = place
+
+    # Nothing is left out of nothing: the caller says what is wrong.
+    if usable:
+        for name, reason in reasons.items():
+            files.leave_out(reason, name)
+    return _once(files, usable)
 
 
-def _read_pictures(
-    store: _Store,
-    splits: dict[str, str],
-    px: int,
-    grey: str,
-    *,
-    classes: Sequence[str],
-    complete: bool,
-) -> FaceSet:
-    """Decode pictures in parallel; the class is the folder that a picture lies in.
+def _once(files: Files, places: dict[str, _Place]) -> dict[str, _Place]:
+    """Take each real file once, in the most cautious of its splits; none with two classes."""
+    names_of: dict = {}
+    for name in places:
+        names_of.setdefault(files.identity.get(name, name), []).append(name)
+    kept = dict(places)
+    for names in names_of.values():
+        if len(names) == 1:
+            continue
+        if len({places[name].folder for name in names}) > 1:
+            left_out, reason = names, TWO_CLASSES
+        else:
+            left_out, reason = sorted(names, key=lambda name: _caution(places[name]))[1:], TWICE
+        for name in left_out:
+            files.leave_out(reason, name)
+            del kept[name]
+    return kept
 
-    Args:
-        splits: split by name of the picture.
-        px: side of the images; 0 takes the most frequent one.
-        classes, complete: as in read_faces.
-    """
-    names = sorted(splits)
-    if not names:
-        raise StudyError(f"{store.path}: holds no pictures ({', '.join(sorted(PICTURES))})")
 
-    # Classes. Copies of FER2013 are known to hold its seven.
-    folders = [PurePosixPath(name).parent.name for name in names]
-    is_fer2013 = all(FER2013_NAME.match(PurePosixPath(name).name) for name in names)
-    declared = EMOTIONS if is_fer2013 else ()
-    places = _class_folders(names, store.path)
-    if not classes:
-        _refuse_split_folders(places)
-    classes, labels = label_images(folders, places, classes, declared=declared, complete=complete)
-    class_of_file = {name: label for name, label in zip(names, labels) if label is not None}
+def _caution(place: _Place) -> int:
+    """Order splits: of one real file the test image counts."""
+    return BY_CAUTION.index(place.split) if place.split else len(BY_CAUTION)
 
-    # A pool or another data set may hold nothing of the study's classes.
-    if not class_of_file:
-        raise StudyError(f"{store.path}: holds no pictures of {', '.join(classes)}")
 
-    # Pictures.
-    files = list(class_of_file)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        images = list(threads.map(lambda name: _decode(store, name, grey), files, chunksize=64))
+def _list_pictures(files: Files, places: dict[str, _Place], grey: str) -> Listing:
+    """List pictures in class folders."""
+    names = list(places)
+    folders = [places[name].folder for name in names]
+    first = {}
+    for name, folder in zip(names, folders):
+        first.setdefault(folder, f"{files.path}/{name.rpartition('/')[0]}")
 
-    # All of one side: the one asked for, or the most frequent.
-    side = px or int(pd.Series([max(image.shape) for image in images]).mode().iloc[0])
-    squares = np.stack([to_square(image, side) for image in images])
+    # Copies of FER2013 are known to hold its seven, and their names may hold its rows.
     table = pd.DataFrame(
         {
-            "id": _ids(files),
-            "class": list(class_of_file.values()),
-            "split": [splits[name] for name in files],
-            "source": store.path.stem,
-            "file": files,
+            "id": picture_ids(names),
+            "split": [place.split for place in places.values()],
+            "source": files.path.stem,
+            "file": names,
         }
     )
-    return FaceSet(squares, table, classes)
+    rows = row_numbers(names)
+    if rows is not None:
+        table["row"] = pd.array(rows, "Int64")
+    declared = EMOTIONS if is_fer2013(names) else ()
+
+    def image(row: int) -> np.ndarray:
+        return decode_grey(files.read(names[row]), files.where(names[row]), grey=grey)
+
+    return Listing(str(files.path), folders, first, table, image, declared, names)
 
 
-def _decode(store: _Store, name: str, grey: str) -> np.ndarray:
-    """Read and decode one picture, uint8 (H, W)."""
-    return decode_grey(store.read(name), f"{store.path}/{name}", grey=grey)
+def _faces_csv(files: Files) -> str | None:
+    """Find the table of faces among the CSV files of a folder or zip.
+
+    Raises:
+        StudyError: several, none of which has one of FER2013's names.
+    """
+    found = [name for name in files.ending_in(TABLES) if is_faces_csv(files, name)]
+    named = [name for name in found if PurePosixPath(name).name.lower() in CSV_NAMES]
+    if len(found) > 1 and not named:
+        raise StudyError(
+            f"{files.path}: holds several tables of faces ({', '.join(found[:4])}); give one of "
+            "them"
+        )
+    return next(iter(named or found), None)
 
 
-def _ids(files: list[str]) -> list[str]:
-    """Name pictures after class folder and file: angry-12; by the whole path where that repeats."""
-    # Class folder and file name are enough in most layouts.
-    paths = [PurePosixPath(file) for file in files]
-    ids = ["-".join([*path.parts[-2:-1], path.stem]) for path in paths]
-    if len(set(ids)) == len(ids):
-        return ids
+def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> str:
+    """Say why a source holds nothing that can be read, and what would."""
+    layout = "train/happy/1.jpg and test/happy/2.jpg" if needs_split else "happy/1.jpg"
+    or_metadata = "or a metadata.csv or .jsonl beside them with columns file_name and label"
+    if not places:
+        others = Counter(ending_of(name) for name in files.names)
+        found = f"found {counted(others)}" if others else "it is empty"
+        return (
+            f"holds no pictures ({endings_read()}) and no table of faces: {found}; expected e.g. "
+            f"{layout}"
+        )
 
-    # One name in two folders of one class, as in train/ and validation/.
-    return [file.replace("/", "-").rsplit(".", 1)[0] for file in files]
+    # Pictures, but in no folder that tells what they are.
+    folders = {place.folder for place in places.values()}
+    if folders == {""}:
+        return (
+            "pictures lie in the folder itself; a picture's class is the folder that it lies in: "
+            f"expected e.g. {layout}, {or_metadata}"
+        )
+    if all(split_of(folder) for folder in folders - {""}):
+        return (
+            "pictures lie in a folder named after a split; a picture's class is the folder that it "
+            f"lies in: expected e.g. {layout}, {or_metadata}"
+        )
+    return f"no pictures in <split>/<class>/ folders here; expected e.g. {layout}, {or_metadata}"

@@ -11,6 +11,8 @@ from lib.faces.sources import read_images
 from lib.generators.contract import Generator
 from lib.study.errors import StudyError
 
+SEED = re.compile(r"seed[-_ ]*[0-9]+", re.IGNORECASE)  # beside a counter it is none
+
 
 @dataclass(frozen=True)
 class FolderGenerator(Generator):
@@ -92,17 +94,53 @@ def read_folder(path: str, classes: tuple[str, ...]) -> FolderGenerator:
 
 
 def generation_order(files) -> np.ndarray:
-    """Order file names by the last number in each; names without one come last, by name.
+    """Order file names by their counter; names without a number come last, by name.
+
+    Where names hold several numbers, the counter is the one that tells the files of a folder apart
+    and lies closest together: 39 in 00039-<seed>.png, the last of 2024-05-01-0003.png. Numbers
+    after the word seed are none. Of several that do as well the last counts.
 
     Returns:
         int64 (N,): places in order of generation.
     """
     names = [str(file) for file in files]
+    stems = [SEED.sub("", Path(name).stem) or Path(name).stem for name in names]
+    numbers = [[int(digits) for digits in re.findall(r"[0-9]+", stem)] for stem in stems]
+    folders = [name.rpartition("/")[0] for name in names]
+    at = _counter_place(numbers, folders)
 
     def place(row: int) -> tuple:
-        numbers = re.findall(r"\d+", Path(names[row]).stem)
-        if numbers:
-            return (0, int(numbers[-1]), names[row])
+        found = numbers[row]
+        if found:
+            inside = -len(found) <= at < len(found)
+            return (0, found[at if inside else -1], names[row])
         return (1, 0, names[row])  # after all that have a number
 
     return np.array(sorted(range(len(names)), key=place), np.int64)
+
+
+def _counter_place(numbers: list[list[int]], folders: list[str]) -> int:
+    """Find the position of the counter among the numbers of each name; -1 is the last.
+
+    Args:
+        numbers: of each name, in order.
+        folders: that the names lie in; counters begin anew in each.
+    """
+    most = max(map(len, numbers), default=0)
+    if most < 2:
+        return -1
+
+    # Positions are counted from both ends, for words in between may hold numbers of their own.
+    best, best_at = None, -1
+    for at in [*range(-1, -most - 1, -1), *range(most)]:
+        values: dict[str, list[int]] = {}
+        for found, folder in zip(numbers, folders):
+            if -len(found) <= at < len(found):
+                values.setdefault(folder, []).append(found[at])
+        different = sum(len(set(part)) for part in values.values())
+        reach = sum(max(part) - min(part) + 1 for part in values.values())
+        all_values = [value for part in values.values() for value in part]
+        rank = (different, -reach, min(all_values) - max(all_values))
+        if best is None or rank > best:
+            best, best_at = rank, at
+    return best_at

@@ -5,20 +5,17 @@ classifier predicts. Those labels are no truth; how often the pool's own labels 
 classifier therefore says less, and the arms that train on the pool say the rest.
 """
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib.faces.faceset import FaceSet
-from lib.faces.pictures import decode_grey, to_square
+from lib.faces.files import open_files
+from lib.faces.listing import in_parallel
+from lib.faces.pictures import decode_grey, endings_read, middle_square, to_square
 from lib.study.errors import StudyError
-
-PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-READERS = 8  # threads that read pictures, at most
 
 
 def training_faces(
@@ -53,46 +50,32 @@ def training_faces(
 def read_pictures(folder: Path, px: int) -> tuple[np.ndarray, list[str]]:
     """Read every picture under a folder, whatever its size: the middle square, grey, px x px.
 
+    Args:
+        folder: or a zip file of one; lib.faces.files has the rules of what is read.
+
     Returns:
         uint8 (N, px, px), and paths inside the folder.
 
     Raises:
         StudyError: no such folder, no pictures in it, one that does not decode.
     """
-    # List the pictures.
-    if not folder.is_dir():
+    try:
+        files = open_files(folder)
+    except StudyError as error:
         raise StudyError(
-            f"gan_source: {folder} is no folder; give one that holds face pictures, "
-            "or leave it empty"
-        )
-    files = _picture_files(folder)
-    if not files:
-        raise StudyError(f"gan_source: {folder} holds no pictures ({', '.join(PICTURES)})")
+            f"gan_source: {error}; give a folder that holds face pictures, or leave it empty"
+        ) from None
+    with files:
+        # List the pictures, each real file once.
+        names = files.once(files.pictures)
+        files.announce(names)
+        if not names:
+            raise StudyError(f"gan_source: {folder} holds no pictures ({endings_read()})")
 
-    # Read them.
-    def read(file: str) -> np.ndarray:
-        # Shrunk at once, so that large pictures never lie in memory together.
-        image = decode_grey((folder / file).read_bytes(), f"{folder}/{file}")
-        return to_square(middle_square(image), px)
+        # Read them.
+        def read(name: str) -> np.ndarray:
+            # Shrunk at once, so that large pictures never lie in memory together.
+            image = decode_grey(files.read(name), files.where(name))
+            return to_square(middle_square(image), px)
 
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as threads:
-        images = list(threads.map(read, files))
-    return np.stack(images), files
-
-
-def middle_square(image: np.ndarray) -> np.ndarray:
-    """Cut the middle square out of an image, uint8 (H, W)."""
-    side = min(image.shape)
-    # An odd rest leaves one pixel more below and to the right.
-    top, left = ((length - side) // 2 for length in image.shape)
-    return image[top : top + side, left : left + side]
-
-
-def _picture_files(folder: Path) -> list[str]:
-    """List the pictures under a folder and its links, as sorted paths inside it."""
-    files = []
-    for place, _, names in os.walk(folder, followlinks=True):
-        for name in names:
-            if name.lower().endswith(PICTURES):
-                files.append(Path(place, name).relative_to(folder).as_posix())
-    return sorted(files)
+        return np.stack(in_parallel(read, names)), names

@@ -129,7 +129,7 @@ def test_a_folder_with_a_damaged_picture_is_read_but_for_it(faces, exported, tmp
         )
         == 1
     )
-    assert "1.png: not a picture" in capsys.readouterr().err
+    assert "1.png: the picture is damaged" in capsys.readouterr().err
     assert sorted(set(pd.read_csv(tmp_path / "out" / "faces.csv")["frame"])) == [0, 2]
 
 

@@ -1,5 +1,7 @@
 """From parameters to the images of a study."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -7,9 +9,9 @@ import pytest
 
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, FER2013_CODES
 from lib.faces.drawn import drawn_study
+from lib.faces.fer2013 import FERPLUS_CLASSES, FERPLUS_OTHERS
 from lib.faces.kinds import is_faces
 from lib.faces.loading import study_faces
-from lib.faces.tables import FERPLUS_CLASSES, FERPLUS_OTHERS
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
@@ -105,8 +107,9 @@ def test_a_folder_is_read_for_the_classes_that_are_asked_for(photographs, capsys
 
 def test_carving_leaves_a_validation_part_alone(tmp_path, photographs):
     (tmp_path / "data").mkdir()
-    for part, source in (("train", "train"), ("val", "validation"), ("test", "validation")):
+    for part, source in (("train", "train"), ("test", "validation")):
         (tmp_path / "data" / part).symlink_to(photographs / source)
+    shutil.copytree(photographs / "validation", tmp_path / "data" / "val")
     faces = study_faces(params(data=str(tmp_path / "data"), val_share=0.5))
     assert sizes_of(faces) == {"train": 70, "val": 36, "test": 36}
 

@@ -128,7 +128,7 @@ def test_pictures_of_any_size_are_labelled_by_the_classifier(real, tmp_path):
 
 
 def test_a_source_without_pictures_is_named(tmp_path):
-    with pytest.raises(StudyError, match="gan_source.*is no folder"):
+    with pytest.raises(StudyError, match="gan_source.*no such file or folder"):
         read_pictures(tmp_path / "nowhere", 16)
     with pytest.raises(StudyError, match="gan_source.*holds no pictures"):
         read_pictures(tmp_path, 16)
