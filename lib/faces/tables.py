@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,6 +22,7 @@ FILE_COLUMNS = ("file_name", "filename", "file")
 
 SEPARATORS = ",;\t"
 LONGEST_CELL = 100_000_000  # characters: a picture of 5,000 x 5,000 pixels
+SAMPLED = 50  # rows that tell how many pixels an image has
 MOST_SHOWN = 8  # names of columns in a message
 DIGITS = b"0123456789 \t\r\n"
 
@@ -44,7 +46,7 @@ def list_csv(files: Files, name: str, *, needs_split: bool = True) -> Listing:
     columns, rows, lines = read_csv(files, name)
     texts = _column(columns, rows, ("pixels",), where)
     labels = _column(columns, rows, LABEL_COLUMNS, where, missing="emotion")
-    length = _square_length(texts[0], where, lines[0])
+    length = _square_length(texts, where, lines)
 
     # Classes and splits, each row checked.
     names, declared = _classes_of_texts(labels, where, lines)
@@ -291,13 +293,15 @@ def _classes_of_texts(
     return [FER2013_CODES[code] for code in codes], FER2013_CODES
 
 
-def _square_length(text: str, where: str, line: int) -> int:
-    """Count the pixels of the first row, which decides the side of all images."""
-    length = len(text.split())
+def _square_length(texts: Sequence[str], where: str, lines: Sequence[int]) -> int:
+    """Count the pixels of an image: as most of some rows have them."""
+    some = range(0, len(texts), max(1, len(texts) // SAMPLED))
+    lengths = Counter(len(texts[row].split()) for row in some)
+    length = lengths.most_common(1)[0][0]
     if not length or round(length**0.5) ** 2 != length:
         raise StudyError(
-            f"{where}: line {line} holds {length:,} pixels, which is no square; FER2013 has 2304 "
-            "(48 x 48)"
+            f"{where}: line {lines[0]} holds {length:,} pixels, which is no square; FER2013 has "
+            "2304 (48 x 48)"
         )
     return length
 

@@ -140,6 +140,17 @@ def test_ferplus_labels_are_the_plurality_among_eight_classes(fer2013, capsys):
     assert "FER+: 2 of 48 images are left out" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("classes", [[], ["angry", "sad"]])
+def test_a_table_with_a_row_less_has_no_votes(fer2013, tmp_path, capsys, classes):
+    lines = fer2013.read_text().splitlines()
+    (tmp_path / "fer2013.csv").write_text("\n".join([*lines[:40], *lines[41:]]))
+    shutil.copy(fer2013.with_name("fer2013new.csv"), tmp_path)
+    faces = study_faces(params(data=str(tmp_path / "fer2013.csv"), classes=classes))
+    assert "plus_class" not in faces.table
+    assert "FER+ votes are left out: " in (said := capsys.readouterr().out)
+    assert "48 rows for 47" in said
+
+
 def test_classes_are_chosen_among_the_labels_of_ferplus(fer2013, capsys):
     asked = params(data=str(fer2013), labels="ferplus", classes=["contempt", "happy"])
     faces = study_faces(asked)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -101,3 +102,132 @@ def test_cut_off_parquet(tmp_path):
     path.write_bytes(path.read_bytes()[:-50])
     with pytest.raises(StudyError, match="not a whole Parquet file"):
         read_faces(path)
+
+
+def table(path, **columns):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pa.parquet.write_table(pa.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "default/{split}/0000.parquet",
+        "default/partial-{split}/0000.parquet",
+        "data/{split}-00000-of-00001.parquet",
+        "{split}.parquet",
+        "fer2013_{split}.parquet",
+        "{split}_set/part.parquet",
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_layouts_of_the_hub(tmp_path, layout, packed):
+    for split in ("train", "validation", "test"):
+        place = tmp_path / "data" / layout.format(split=split)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        parquet(place, ["happy", "sad"])
+    source = tmp_path / "data"
+    if packed:
+        source = shutil.make_archive(str(source), "zip", source)
+    faces = read_faces(source, px=PX)
+    assert faces.table["split"].value_counts().to_dict() == {"train": 2, "val": 2, "test": 2}
+    assert faces.table["id"].is_unique
+
+
+def test_several_configurations_of_one_data_set_are_not_mixed(tmp_path):
+    for name in ("default", "cropped"):
+        (tmp_path / name / "train").mkdir(parents=True)
+        parquet(tmp_path / name / "train" / "0000.parquet", ["happy", "sad"])
+    with pytest.raises(StudyError, match="several folders .cropped, default., as the config"):
+        read_faces(tmp_path)
+    assert len(read_faces(tmp_path / "cropped")) == 2
+
+
+def test_other_parquet_beside_the_pictures_is_left_out(tmp_path, capsys):
+    parquet(tmp_path / "train.parquet", ["happy", "sad"])
+    table(tmp_path / "scores.parquet", name=["a"], score=[1.0])
+    assert len(read_faces(tmp_path)) == 2
+    assert "scores.parquet 1" in capsys.readouterr().out
+
+
+def test_pictures_as_grey_values(tmp_path):
+    images = [image(n) for n in range(4)]
+    kinds = ["happy", "sad", "happy", "sad"]
+    ways = {
+        "lists": [one.tolist() for one in images],
+        "flat": [one.ravel().tolist() for one in images],
+        "text": [" ".join(map(str, one.ravel())) for one in images],
+        "fractions": [one.astype(float).tolist() for one in images],
+        "colour": [np.dstack([one] * 3).tolist() for one in images],
+    }
+    for way, cells in ways.items():
+        path = table(tmp_path / way / "train.parquet", image=cells, label=kinds)
+        assert (read_faces(path, px=PX).images == images).all(), way
+
+
+@pytest.mark.parametrize(
+    "cell, message",
+    [
+        ({"bytes": None, "path": "1.jpg"}, "holds only text .'1.jpg'.*such as a path, and no pict"),
+        ("images/1.jpg", "holds only text .'images/1.jpg'"),
+        ({"bytes": b"", "path": None}, "has no picture; remove the row"),
+        (None, "has no picture"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"no picture", "not a picture"),
+        ([1, 2, 3], "no square picture"),
+        ([[1, 2], [3]], "of different lengths"),
+        ([[1, 2], [3, 256]], "no grey levels of 0 to 255"),
+        ([[0.5, 1.0], [0.0, 0.1]], "no grey levels of 0 to 255"),
+        ([[[[1]]]], "no square picture"),
+        ("1 2 3 x", "not a number: 'x'"),
+        ("1 2 3 400", "a pixel of 400"),
+        (7, "holds int in place of a picture"),
+    ],
+)
+def test_cells_that_hold_no_picture_are_named_by_row_and_cause(tmp_path, cell, message):
+    path = table(tmp_path / "train.parquet", image=[cell, cell], label=["happy", "sad"])
+    with pytest.raises(StudyError, match=f"train.parquet, row [01].*{message}"):
+        read_faces(path)
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ([0, -1], "row 1: label -1 marks a row without a label, as test sets on the hub"),
+        ([0.0, float("nan")], "row 1: has no label"),
+        ([0.5, 1.0], "row 0: label 0.5 is none of 0 to 6"),
+        ([[1, 0], [0, 1]], "row 0: its label is ..1, 0.., expected one name or one number"),
+        (["happy", ""], "row 1: has no label"),
+    ],
+)
+def test_labels_that_are_none_are_named(tmp_path, labels, message):
+    path = table(tmp_path / "train.parquet", image=[png(0), png(1)], label=labels)
+    with pytest.raises(StudyError, match=message):
+        read_faces(path)
+
+
+def test_whole_numbers_as_fractions_are_codes(tmp_path):
+    path = table(tmp_path / "train.parquet", image=[png(0), png(1)], label=[3.0, 4.0])
+    faces = read_faces(path, px=PX, complete=False)
+    assert faces.table["class"].tolist() == ["happy", "sad"]
+
+
+@pytest.mark.parametrize("names", ["angry", [1, 2], [None], {"a": "b"}, ["happy", "happy"]])
+def test_names_in_the_metadata_that_are_none_are_not_believed(tmp_path, names, capsys):
+    path = parquet(tmp_path / "train.parquet", [3, 4], names=names)
+    read_faces(path, complete=False)
+    assert "taken as FER2013's codes" in capsys.readouterr().out
+
+
+def test_many_columns_are_not_all_printed(tmp_path):
+    columns = {f"pixel{n}": [1] for n in range(2304)}
+    with pytest.raises(StudyError, match="pixel7 and 2,296 more") as error:
+        read_faces(table(tmp_path / "train.parquet", **columns))
+    assert len(str(error.value)) < 400
+
+
+def test_parquet_without_rows_is_named(tmp_path):
+    empty = {"image": pa.array([], pa.binary()), "label": pa.array([], pa.string())}
+    with pytest.raises(StudyError, match="train.parquet: holds no rows"):
+        read_faces(table(tmp_path / "train.parquet", **empty))

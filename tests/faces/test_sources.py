@@ -326,3 +326,163 @@ def test_real_photographs(name, parts):
         assert numbers["test images with an exact copy in train"] == 542
     else:
         assert sorted(faces.table["row"]) == list(range(35887))
+
+
+# Layouts of other people.
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("train_set", "test_set"),
+        ("training_set", "validation_set"),
+        ("Train Set", "Test-Images"),
+        ("images_train", "images_test"),
+        ("TrainingData", "TestingData"),
+        ("train2017", "val2017"),
+        ("Training", "PrivateTest"),
+        ("dev", "train"),
+    ],
+)
+def test_split_folders_in_all_common_spellings(tmp_path, parts):
+    faces = read_faces(build(tmp_path / "data", parts), px=PX)
+    assert sizes_of(faces) == {"train": 14, "test": 14}
+
+
+def test_splits_inside_of_classes(tmp_path):
+    plain = read_faces(build(tmp_path / "plain"), px=PX)
+    for file in sorted((tmp_path / "plain").rglob("*.png")):
+        part, kind, name = file.relative_to(tmp_path / "plain").parts
+        (tmp_path / "data" / kind / part).mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, tmp_path / "data" / kind / part / name)
+    inside = read_faces(tmp_path / "data", px=PX)
+    assert sizes_of(inside) == sizes_of(plain) and (inside.counts() == plain.counts()).all()
+
+
+def test_folders_of_persons_inside_of_classes_are_no_classes(tmp_path):
+    for n, (part, kind) in enumerate((p, k) for p in ("train", "test") for k in ("happy", "sad")):
+        for person in ("S001", "S002"):
+            folder = tmp_path / part / kind / person
+            folder.mkdir(parents=True)
+            Image.fromarray(picture(n)).save(folder / "1.png")
+    faces = read_faces(tmp_path, px=PX)
+    assert faces.classes == ("happy", "sad") and len(faces) == 8
+    assert faces.table["id"].is_unique
+    assert len(read_images(tmp_path)) == 8
+
+
+def test_a_picture_beside_the_classes_is_left_out_and_named(tmp_path, capsys):
+    build(tmp_path / "data")
+    for place in ("grid.png", "train/overview.png"):
+        Image.fromarray(picture(1)).save(tmp_path / "data" / place)
+    assert len(read_faces(tmp_path / "data", px=PX)) == 28
+    said = "left out: 2 pictures in no class folder (grid.png, overview.png)"
+    assert said in capsys.readouterr().out
+
+
+def test_one_name_with_two_endings_is_two_pictures(tmp_path):
+    build(tmp_path / "data")
+    Image.fromarray(picture(99)).save(tmp_path / "data" / "train" / "angry" / "0.bmp")
+    (tmp_path / "data" / "train" / "angry-0").mkdir()
+    faces = read_faces(tmp_path / "data", px=PX)
+    assert len(faces) == 29 and faces.table["id"].is_unique
+
+
+@pytest.mark.parametrize("beside", ["photo.png", "docs/figure.jpg", "train.csv", "a/README.md"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_table_is_found_beside_other_files(tmp_path, beside, packed, capsys):
+    plain = read_faces(csv(tmp_path / "plain" / "fer2013.csv", csv_rows()), px=PX)
+    csv(tmp_path / "data" / "archive" / "icml_face_data.csv", csv_rows())
+    other = tmp_path / "data" / beside
+    other.parent.mkdir(exist_ok=True)
+    if other.suffix in (".png", ".jpg"):
+        Image.fromarray(picture(1)).save(other)
+    else:
+        other.write_text("id,text\n1,hello\n")
+    source = zipped(tmp_path / "data") if packed else tmp_path / "data"
+    assert read_faces(source, px=PX).digest() == plain.digest()
+    assert "left out: 1 files of other kinds (" in capsys.readouterr().out
+
+
+def test_a_table_of_any_name_is_found_by_its_columns_and_two_are_ambiguous(tmp_path):
+    plain = read_faces(csv(tmp_path / "plain" / "fer2013.csv", csv_rows()), px=PX)
+    csv(tmp_path / "data" / "mine.csv", csv_rows())
+    assert read_faces(tmp_path / "data", px=PX).digest() == plain.digest()
+    csv(tmp_path / "data" / "other.csv", csv_rows())
+    with pytest.raises(StudyError, match="several tables of faces .mine.csv, other.csv.; give one"):
+        read_faces(tmp_path / "data", px=PX)
+
+
+def test_pictures_in_class_folders_come_before_a_table(tmp_path, capsys):
+    build(tmp_path / "data")
+    csv(tmp_path / "data" / "fer2013.csv", csv_rows())
+    assert "file" in read_faces(tmp_path / "data", px=PX).table
+    assert "left out: 1 files of other kinds (fer2013.csv 1)" in capsys.readouterr().out
+
+
+def test_of_pictures_that_are_not_square_the_middle_is_taken_and_that_is_said(tmp_path, capsys):
+    build(tmp_path / "data")
+    wide = np.zeros((PX, 3 * PX), np.uint8)
+    wide[:, PX : 2 * PX] = picture(7)
+    Image.fromarray(wide).save(tmp_path / "data" / "train" / "happy" / "wide.png")
+    faces = read_faces(tmp_path / "data", px=PX)
+    row = faces.table["file"].tolist().index("train/happy/wide.png")
+    assert (faces.images[row] == picture(7)).all()
+    assert "1 of 29 pictures are not square; the middle square" in capsys.readouterr().out
+
+
+def test_folders_decide_where_names_of_fer2013_contradict_them(tmp_path, capsys):
+    # Sorted anew: a third of the training images became test images, the names stayed.
+    build(tmp_path / "data", ("train", "test"), name="Training_{n}.jpg")
+    faces = read_faces(tmp_path / "data", px=PX)
+    assert sizes_of(faces) == {"train": 14, "test": 14}
+    said = capsys.readouterr().out
+    assert "14 of 28 file names state another split than the folder" in said
+    assert "the folders decide" in said
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        ("10118481", "10130477", "88305806"),  # the commonest copy: numbers of another kind
+        ("0", "1", "40000"),  # beyond the last row
+        ("7", "7", "7"),  # counted in each class
+    ],
+)
+def test_numbers_that_are_no_rows_are_not_taken_for_rows(tmp_path, numbers):
+    for i, number in enumerate(numbers):
+        for part, prefix in (("train", "Training"), ("test", "PrivateTest")):
+            folder = tmp_path / part / ("happy", "sad", "fear")[i]
+            folder.mkdir(parents=True)
+            Image.fromarray(picture(i)).save(folder / f"{prefix}_{number}.jpg")
+    faces = read_faces(tmp_path, px=PX, classes=["happy", "sad", "fear"])
+    assert len(faces) == 6 and "row" not in faces.table
+
+
+def test_the_commonest_copy_starts_with_the_votes_of_ferplus_beside_it(tmp_path, capsys):
+    from lib.faces.fer2013 import FERPLUS_CLASSES, FERPLUS_OTHERS, read_ferplus
+
+    names = ",".join(["Usage", "Image name", *FERPLUS_CLASSES, *FERPLUS_OTHERS])
+    (tmp_path / "fer2013new.csv").write_text(f"{names}\nTraining,fer0.png{',1' * 10}\n")
+    build(tmp_path / "data", ("train",), name="Training_101184{n}.jpg", first=10)
+    build(tmp_path / "data", ("test",), name="PublicTest_883058{n}.jpg", first=24)
+    faces = read_faces(tmp_path / "data", px=PX)
+    assert read_ferplus(faces, "", beside=str(tmp_path / "data")) is faces
+    assert "FER+ votes are left out: " in (said := capsys.readouterr().out)
+    assert "the numbers in these file names are none (PublicTest_88305824.jpg" in said
+
+
+@pytest.mark.parametrize("read", [read_faces, read_images])
+def test_a_flat_folder_is_told_what_is_missing(tmp_path, read):
+    for n in range(3):
+        Image.fromarray(picture(n)).save(tmp_path / f"{n}.png")
+    message = "pictures lie in the folder itself; .*happy/1.jpg.* or a metadata.csv"
+    with pytest.raises(StudyError, match=message):
+        read(tmp_path)
+
+
+def test_a_folder_of_other_files_is_told_what_was_found(tmp_path):
+    for name in ("a.heic", "b.heic", "c.zip"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(StudyError, match="no pictures .* found .heic 2, .zip 1; expected"):
+        read_faces(tmp_path)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from lib.faces.classes import EMOTIONS, FER2013_CODES
-from lib.faces.sources import read_faces
+from lib.faces.sources import read_faces, read_images
+from lib.faces.tables import pixels_of
 from lib.study.errors import StudyError
 
 PX = 8
@@ -95,9 +96,107 @@ def test_bad_rows_are_named_by_line(read, column, value, message):
 
 
 def test_first_row_has_to_be_a_square(read):
-    table = frame()
+    table = frame(1)
     table.loc[0, "pixels"] = "1 2 3"
     with pytest.raises(StudyError, match="line 2 holds 3 pixels, which is no square"):
         read(table)
     with pytest.raises(StudyError, match="fer2013.csv: is empty"):
         read(b"")
+
+
+def text(*lines, end="\n", encoding="utf-8"):
+    return (end.join(lines) + end).encode(encoding)
+
+
+def pixels(number):
+    return " ".join(map(str, image(number).ravel()))
+
+
+HEAD = "emotion,pixels,Usage"
+ROWS = [f"{n % 7},{pixels(n)},Training" for n in range(7)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        text(HEAD, *[f"{row}," for row in ROWS]),  # a trailing comma
+        text(f"{HEAD},", *[f"{row}," for row in ROWS]),
+        text(HEAD, *ROWS, "", "  ", ",,"),  # empty lines at the end
+        text(HEAD, *ROWS, end="\r\n"),
+        text(HEAD, *ROWS, encoding="utf-8-sig"),
+        text(*[line.replace(",", ";") for line in (HEAD, *ROWS)]),
+        text(*[line.replace(",", "\t") for line in (HEAD, *ROWS)]),
+        text(HEAD.upper(), *ROWS),
+        text('"emotion","pixels","Usage"', *ROWS),
+        text(HEAD, *[row.replace(" ", "  ") for row in ROWS]),
+        text(HEAD, *[f"{n}.0,{pixels(n)},Training" for n in range(7)]),
+        text("Usage,emotion,pixels", *[f"Training,{n},{pixels(n)}" for n in range(7)]),
+        text(HEAD, *[f"{FER2013_CODES[n]},{pixels(n)},Training" for n in range(7)]),
+        text("label,pixels,split", *[f"{n},{pixels(n)},train" for n in range(7)]),
+    ],
+)
+def test_a_table_is_read_however_it_was_written(read, data):
+    found = read(data)
+    expected = read(text(HEAD, *ROWS))
+    assert (found.images == expected.images).all() and (found.labels == expected.labels).all()
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (text(HEAD), "fer2013.csv: holds no rows"),
+        (text(HEAD, f"0,{pixels(0)}"), "line 2 has 2 values for 3 columns; .* cut off"),
+        (text(HEAD, f"{ROWS[0]},7"), "line 2 has 4 values for 3 columns"),
+        (text(HEAD, f"0,{pixels(0)},Train\xe4ning", encoding="latin-1"), "not text in UTF-8 .byte"),
+        (text(HEAD, *ROWS, encoding="utf-16"), "is text in UTF-16; save it as UTF-8"),
+        (text(HEAD, f'0,"{pixels(0)},Training'), "not a readable CSV .unexpected end of data"),
+        (
+            text(HEAD, ROWS[0], f"0,{pixels(0)[:-3]}x 7,Training", ROWS[2]),
+            "a pixel that is not a number: '",
+        ),
+        (
+            text(HEAD, ROWS[0], f"0,{pixels(0)} x,Training", ROWS[2]),
+            "a pixel that is not a number: 'x'",
+        ),
+        (text(HEAD, *ROWS[:2], f"0,1_1 {pixels(0)},Training"), "not a number: '1_1'"),
+        (text(HEAD, f"0,{pixels(0)} 3,Training"), "line 2 holds 65 pixels, which is no square"),
+        (text(HEAD, f"0,{pixels(0)} 3,Training", *ROWS), "line 2 holds 65 pixels instead of 64"),
+        (text(HEAD, ROWS[0], f",{pixels(1)},Training"), "line 3: emotion is '', expected 0 to 6"),
+        (text(HEAD, f"happy,{pixels(0)},Training", f",{pixels(1)},Training"), "has no emotion"),
+    ],
+)
+def test_a_damaged_table_is_named_by_line_and_cause(read, data, message):
+    with pytest.raises(StudyError, match=message):
+        read(data)
+
+
+def test_values_beyond_all_numbers_are_named(read):
+    with pytest.raises(StudyError, match="line 3 holds a pixel of 9"):
+        read(text(HEAD, ROWS[0], f"1,{pixels(0).rsplit(' ', 1)[0]} {10**30},Training"))
+
+
+def test_two_thousand_columns_are_not_all_printed(read):
+    columns = ",".join(f"pixel{n}" for n in range(2304))
+    with pytest.raises(
+        StudyError, match="'pixels' is missing; found emotion, .* and 2,29"
+    ) as error:
+        read(text(f"emotion,{columns}", ",".join("0" * 2305)))
+    assert len(str(error.value)) < 400
+
+
+def test_the_votes_of_ferplus_given_as_data_are_recognised(read):
+    with pytest.raises(StudyError, match="These are FER.'s votes: give them as `ferplus`"):
+        read(text("Usage,Image name,neutral,happiness,contempt,NF", "Training,a,1,2,3,4"))
+
+
+def test_an_evaluation_needs_no_usage(tmp_path):
+    (tmp_path / "more.csv").write_bytes(text("emotion,pixels", *[row[:-9] for row in ROWS]))
+    assert (read_images(tmp_path / "more.csv").table["class"] == list(FER2013_CODES)).all()
+    with pytest.raises(StudyError, match="column 'usage' is missing"):
+        read_faces(tmp_path / "more.csv")
+
+
+def test_pixels_are_read_alike_the_fast_way_and_the_slow_one():
+    fast = pixels_of("0 1 255 16", 4, "x")
+    slow = pixels_of("0 1.0 255 16", 4, "x")
+    assert fast.tolist() == slow.tolist() == [0, 1, 255, 16]
