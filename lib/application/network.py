@@ -244,14 +244,17 @@ def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
         StudyError: two names for one class, or emotions mixed with other names.
     """
     text = next((facts[key] for key in CLASS_KEYS if facts.get(key, "").strip()), "")
-    names = [str(name).strip() for name in _list_in(text)]
+    found = _list_in(text)
+    names = [str(name).strip() for name in found]
     if not names:
         return ()
+    way_out = "write its metadata `classes` as angry,happy,... in the order of its outputs"
+    if not all(isinstance(name, (str, int)) for name in found):
+        raise StudyError(f"--model {path}: its classes ({text[:100]}) are no names; {way_out}")
 
     # Names of emotions in other words; of other classes as they are written.
     emotions = [known_class(name) for name in names]
     known = sum(emotion is not None for emotion in emotions)
-    way_out = "write its metadata `classes` as angry,happy,... in the order of its outputs"
     if 0 < known < len(names):
         other = names[emotions.index(None)]
         raise StudyError(

@@ -159,13 +159,16 @@ class _Recorder:
 
     def _check_video(self) -> None:
         """Stop where the video is not whole: OpenCV writes to a full disk without a word."""
+        # The header may state more frames than there was room for: the last one tells.
         capture = cv2.VideoCapture(str(self.video))
-        count = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+        capture.set(cv2.CAP_PROP_POS_FRAMES, self.count - 1)
+        is_whole = capture.isOpened() and capture.read()[0]
+        is_whole &= capture.get(cv2.CAP_PROP_FRAME_COUNT) >= self.count
         capture.release()
-        if count < self.count:
+        if not is_whole:
             raise StudyError(
-                f"{self.video}: holds {max(0, int(count)):,} of {self.count:,} frames, no space was "
-                "left on the disk; free some and run again"
+                f"{self.video}: does not hold all {self.count:,} frames, no space was left on the "
+                "disk; free some and run again"
             )
 
     def _write_picture(self, image: np.ndarray) -> None:
