@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from lib.faces.classes import known_class
-from lib.faces.content import HEAD, describe_content
+from lib.faces.content import HEAD, describe_content, reason_of
 from lib.study.errors import StudyError
 
 CALIBRATION_BATCH = 64  # images handed to the quantiser at once
@@ -59,7 +59,7 @@ def open_network(path: Path, *, threads: int = 1) -> Network:
     path = Path(path).expanduser()
     session = _session(path, threads)
     image_px, name = _input_of(session, path)
-    facts = dict(session.get_modelmeta().custom_metadata_map)
+    facts = _facts_of(session, path)
     classes = _classes_in(facts, path)
 
     def answer(images: np.ndarray) -> np.ndarray:
@@ -185,8 +185,16 @@ def _session(path: Path, threads: int):
             said = describe_content(file.read(HEAD))
         raise StudyError(
             f"--model {path}: is not an ONNX file that runs here "
-            f"({f'it {said}' if said else _first_line(error)}); export it again with notebook 70"
+            f"({f'it {said}' if said else reason_of(error)}); export it again with notebook 70"
         ) from None
+
+
+def _facts_of(session, path: Path) -> dict[str, str]:
+    """Read the metadata of a network."""
+    try:
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError:
+        raise _broken(path, "its metadata are not text in UTF-8") from None
 
 
 def _run(session, name: str, images: np.ndarray, path: Path) -> np.ndarray:
@@ -199,7 +207,7 @@ def _run(session, name: str, images: np.ndarray, path: Path) -> np.ndarray:
     try:
         given = session.run(None, {name: floats})[0]
     except Exception as error:  # a family of its own
-        raise _broken(path, f"fails on {len(images)} faces ({_first_line(error)})") from None
+        raise _broken(path, f"fails on {len(images)} faces ({reason_of(error)})") from None
     if not isinstance(given, np.ndarray) or given.dtype.kind != "f" or given.ndim != 2:
         shape = getattr(given, "shape", type(given).__name__)
         raise _broken(path, f"gives {shape} in place of one row of numbers a face")
@@ -221,11 +229,6 @@ def _broken(path: Path, what: str) -> StudyError:
         f"--model {path}: {what}; it is damaged, or was not trained: export it again with "
         "notebook 70"
     )
-
-
-def _first_line(error: Exception) -> str:
-    """Shorten the message of a foreign exception."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What a file is by its first bytes, where it is not what its name promises."""
 
 HEAD = 512  # bytes that are enough to tell
+MOST_SHOWN = 160  # characters of a foreign message
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 PARQUET = b"PAR1"
 
@@ -81,6 +82,13 @@ def describe_content(head: bytes) -> str:
     if head[257:262] == b"ustar":
         return "is a tar archive; unpack it (tar -xf) and give the folder"
     return ""
+
+
+def reason_of(error: Exception) -> str:
+    """Shorten the message of a foreign exception, whose kind is named where it says nothing."""
+    line = next(iter(str(error).splitlines()), "").strip()
+    shown = "".join(sign if sign.isprintable() else "?" for sign in line or type(error).__name__)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}..."
 
 
 def is_zip(head: bytes) -> bool:

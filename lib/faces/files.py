@@ -18,7 +18,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from lib.faces.content import HEAD, PARQUET, describe_content, is_zip
+from lib.faces.content import HEAD, PARQUET, describe_content, is_zip, reason_of
 from lib.faces.pictures import PICTURES
 from lib.study.errors import StudyError
 
@@ -129,7 +129,7 @@ class Files:
     def unreadable(self, name: str, error: Exception) -> StudyError:
         """Say that a file does not read."""
         return StudyError(
-            f"{self.path}: {name} does not read ({error}); copy or download the file again"
+            f"{self.path}: {name} does not read ({reason_of(error)}); copy or download the file again"
         )
 
     def once(self, names: list[str]) -> list[str]:
@@ -220,7 +220,7 @@ def existing(path: str | Path) -> Path:
         said = "is a link that leads nowhere" if is_link else "no such file or folder"
         raise StudyError(f"{path}: {said}") from None
     except (OSError, ValueError, RuntimeError) as error:  # no permission, no such user, NUL
-        raise StudyError(f"{path}: cannot be read ({error})") from None
+        raise StudyError(f"{path}: cannot be read ({reason_of(error)})") from None
     return path
 
 
@@ -327,7 +327,7 @@ def _of_zip(path: Path) -> Files:
         infos = files.zip.infolist()
     except Exception as error:  # zipfile raises nearly everything on damaged archives
         raise StudyError(
-            f"{path}: not a whole zip file ({error}); it was cut off: copy or download it again"
+            f"{path}: not a whole zip file ({reason_of(error)}); it was cut off: copy or download it again"
         ) from None
     for info in infos:
         name = _name_in_zip(info)

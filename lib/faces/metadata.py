@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from lib.faces.classes import FER2013_CODES, known_class, split_in, split_of
+from lib.faces.content import reason_of
 from lib.faces.files import Files
 from lib.faces.listing import Listing, picture_ids
 from lib.faces.pictures import decode_grey
@@ -131,7 +132,7 @@ def _rows(files: Files, name: str) -> list[dict]:
             row = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise StudyError(
-                f"{where}: line {line} is no JSON ({error}); the file is damaged or cut off"
+                f"{where}: line {line} is no JSON ({reason_of(error)}); the file is damaged or cut off"
             ) from None
         if not isinstance(row, dict):
             raise StudyError(f"{where}: line {line} is no JSON object with file_name and label")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import split_in, split_of
-from lib.faces.content import HEAD, PARQUET, describe_content
+from lib.faces.content import HEAD, PARQUET, describe_content, reason_of
 from lib.faces.files import MOST_TABLE_BYTES, Files
 from lib.faces.listing import Listing, picture_ids
 from lib.faces.pictures import decode_grey, luma
@@ -114,7 +114,7 @@ def _open(files: Files, name: str):
             source = pyarrow.BufferReader(files.read(name, most=MOST_TABLE_BYTES))
         else:
             source = str(files.place(name))
-        return pyarrow.parquet.ParquetFile(source)
+        return pyarrow.parquet.ParquetFile(source, page_checksum_verification=True)
     except StudyError:
         raise
     except Exception as error:  # many kinds, some of Python's own
@@ -123,8 +123,9 @@ def _open(files: Files, name: str):
 
 def _damaged(where: str, error: Exception) -> StudyError:
     """Say that a file is no whole Parquet file."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-    return StudyError(f"{where}: not a whole Parquet file ({reason}); copy or download it again")
+    return StudyError(
+        f"{where}: not a whole Parquet file ({reason_of(error)}); copy or download it again"
+    )
 
 
 def _columns(file) -> dict[str, str]:

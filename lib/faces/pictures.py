@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from lib.faces.content import HEAD, describe_content
+from lib.faces.content import HEAD, describe_content, reason_of
 from lib.study.errors import StudyError
 
 # Endings of picture files, for every reader of the project.
@@ -158,7 +158,7 @@ def _decoded(data: bytes, name: str) -> Image.Image:
     except (UnidentifiedImageError, Image.DecompressionBombError, StudyError) as error:
         raise _refusal(error, data, name) from None
     except Exception as error:  # decoders of damaged files raise nearly everything
-        raise StudyError(f"{name}: {DAMAGED} ({error}); remove or replace it") from None
+        raise StudyError(f"{name}: {DAMAGED} ({reason_of(error)}); remove or replace it") from None
 
 
 def _refusal(error: Exception, data: bytes, name: str) -> StudyError:

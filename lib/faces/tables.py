@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import FER2013_CODES, split_of
+from lib.faces.content import reason_of
 from lib.faces.files import Files
 from lib.faces.listing import Listing
 from lib.study.errors import StudyError
@@ -102,7 +103,7 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
                 "UTF-8"
             ) from None
         except csv.Error as error:
-            raise StudyError(f"{where}: not a readable CSV ({error})") from None
+            raise StudyError(f"{where}: not a readable CSV ({reason_of(error)})") from None
         except Exception as error:  # a damaged zip raises nearly everything
             raise files.unreadable(name, error) from None
     if not rows:
