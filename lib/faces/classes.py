@@ -187,7 +187,7 @@ def class_of(name: str, where: str, classes: Sequence[str] = EMOTIONS) -> str:
     if known is None:
         raise StudyError(
             f"{where}: unknown class {name!r}{_nearest(name, classes)} Classes are "
-            f"{', '.join(classes)}; rename the folder or move it away"
+            f"{', '.join(classes)}; rename it, or move its images away"
         )
     return known
 

@@ -1,8 +1,8 @@
-"""What copies of FER2013 say of themselves, and the votes of FER+: believed where it can be checked.
+"""What copies of FER2013 say of themselves, and FER+'s votes: believed where it can be checked.
 
-File names such as Training_123.jpg state a split and a number. In some copies the number is FER2013's
-row, in the commonest one it means nothing, in others it counts within the split; FER+'s votes go by
-the row alone, so that a wrong one attaches other images' votes.
+File names such as Training_123.jpg state a split and a number. In some copies the number is
+FER2013's row, in the commonest one it means nothing, in others it counts within the split; FER+'s
+votes go by the row alone, so that a wrong one attaches other images' votes.
 """
 
 import re

@@ -24,6 +24,7 @@ from lib.study.errors import StudyError
 
 TABLES = (".csv", ".tsv")
 PARQUETS = (".parquet", ".pq")
+READ = {*PICTURES, *TABLES, *PARQUETS, ".jsonl"}  # endings of all that may be read
 # What systems and tools leave beside data, in lower case.
 HIDDEN_TOO = frozenset(
     (
@@ -42,6 +43,7 @@ MOST_NAMES = 6  # of each kind that are named when files are left out
 SYSTEM = "hidden or system files and folders"
 BROKEN = "links that lead nowhere"
 CIRCLES = "links back to a folder above, or to one that was read already"
+UNNAMED = "files whose names are not UTF-8"
 SPECIAL = "devices, pipes and the like"
 TWICE = "further links to files that are read already"
 OUTSIDE = "paths that lead out of the zip file, or are links"
@@ -129,7 +131,8 @@ class Files:
     def unreadable(self, name: str, error: Exception) -> StudyError:
         """Say that a file does not read."""
         return StudyError(
-            f"{self.path}: {name} does not read ({reason_of(error)}); copy or download the file again"
+            f"{self.path}: {name} does not read ({reason_of(error)}); copy or download the file "
+            "again"
         )
 
     def once(self, names: list[str]) -> list[str]:
@@ -165,7 +168,8 @@ class Files:
             endings = Counter(ending_of(name) for name in others)
             parts.append(f"{len(others):,} {OTHER} ({counted(endings)})")
         if parts:
-            print(f"{self.path.name}: left out: {'; '.join(parts)}")
+            text = f"{self.path.name}: left out: {'; '.join(parts)}"
+            print(text.encode("utf-8", "replace").decode())
 
     def place(self, name: str) -> Path:
         """Give a file's path outside of a zip."""
@@ -221,6 +225,8 @@ def existing(path: str | Path) -> Path:
         raise StudyError(f"{path}: {said}") from None
     except (OSError, ValueError, RuntimeError) as error:  # no permission, no such user, NUL
         raise StudyError(f"{path}: cannot be read ({reason_of(error)})") from None
+    if has_surrogates(str(path)):
+        raise _not_utf8(str(path))
     return path
 
 
@@ -274,8 +280,9 @@ def _entries(place: str) -> list[os.DirEntry]:
         with os.scandir(place) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
+        shown = os.fsencode(place).decode("utf-8", "replace")
         raise StudyError(
-            f"{place}: the folder cannot be read ({error.strerror}); allow it (chmod u+rx), or "
+            f"{shown}: the folder cannot be read ({error.strerror}); allow it (chmod u+rx), or "
             "move it away"
         ) from None
 
@@ -300,18 +307,26 @@ def _note(files: Files, entry: os.DirEntry, name: str) -> None:
         return
 
     # Names become text in tables and messages.
-    if not name.isprintable() and _has_surrogates(name):
-        raise StudyError(
-            f"{os.fsencode(entry.path).decode('utf-8', 'replace')}: its name is not UTF-8; rename "
-            "it (convmv does it for a whole folder)"
-        )
+    if has_surrogates(name):
+        if PurePosixPath(name).suffix.lower() in READ:
+            raise _not_utf8(entry.path)
+        files.leave_out(UNNAMED, name)
+        return
     files.names.append(name)
     files.identity[name] = _identity(status)
 
 
-def _has_surrogates(name: str) -> bool:
+def has_surrogates(name: str) -> bool:
     """Tell whether a name holds bytes that are no UTF-8."""
-    return any("\ud800" <= sign <= "\udfff" for sign in name)
+    return not name.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
+def _not_utf8(path: str) -> StudyError:
+    """Say that a name is no text."""
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    return StudyError(
+        f"{shown}: its name is not UTF-8; rename it (convmv does it for a whole folder)"
+    )
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:
@@ -327,7 +342,8 @@ def _of_zip(path: Path) -> Files:
         infos = files.zip.infolist()
     except Exception as error:  # zipfile raises nearly everything on damaged archives
         raise StudyError(
-            f"{path}: not a whole zip file ({reason_of(error)}); it was cut off: copy or download it again"
+            f"{path}: not a whole zip file ({reason_of(error)}); it was cut off: copy or download "
+            "it again"
         ) from None
     for info in infos:
         name = _name_in_zip(info)

@@ -38,9 +38,8 @@ def labelled_metadata(files: Files) -> dict[str, list[dict]]:
         StudyError: a file that does not read, names no files, or stands in two forms.
     """
     found = {}
-    for name in files.names:
-        if PurePosixPath(name).name.lower() not in METADATA:
-            continue
+    named = [name for name in files.names if PurePosixPath(name).name.lower() in METADATA]
+    for name in files.once(named):
         rows = _rows(files, name)
         columns = list(dict.fromkeys(key for row in rows for key in row if key != LINE))
         if first_of(LABEL_COLUMNS, columns) is None:
@@ -64,7 +63,7 @@ def labelled_metadata(files: Files) -> dict[str, list[dict]]:
 def list_metadata(
     files: Files, tables: dict[str, list[dict]], grey: str, *, needs_split: bool = True
 ) -> Listing:
-    """List the pictures that metadata files name: columns file_name and label, split if it is there.
+    """List the pictures that metadata files name: columns file_name and label, and split if there.
 
     Args:
         files: the source.
@@ -77,28 +76,29 @@ def list_metadata(
             that contradicts the class folder that the picture lies in.
     """
     # One row a picture: its file, label, split and where that stands.
-    rows: dict[str, dict] = {}
+    rows: dict = {}
     for name, table in tables.items():
         for row in table:
             place = f"{files.where(name)}: line {row[LINE]}"
             found = _row(files, name, row, place, needs_split)
-            earlier = rows.setdefault(found["file"], found)
+            # A real file with several names is one picture.
+            earlier = rows.setdefault(files.identity.get(found["file"], found["file"]), found)
             if earlier["label"] != found["label"]:
                 raise StudyError(
                     f"{place}: {found['file']} has the label {shortened(found['label'])} here and "
                     f"{shortened(earlier['label'])} before; keep one of the two rows"
                 )
-    names, declared = _class_names(list(rows.values()), files)
-    for name, row in zip(names, rows.values()):
+    ordered = sorted(rows.values(), key=lambda row: row["file"])
+    names, declared = _class_names(ordered, files)
+    for name, row in zip(names, ordered):
         _check_folder(name, row)
 
     # The table, in order of the files.
-    order = sorted(range(len(names)), key=list(rows).__getitem__)
-    paths = sorted(rows)
+    paths = [row["file"] for row in ordered]
     table = pd.DataFrame(
         {
             "id": picture_ids(paths),
-            "split": [rows[path]["split"] for path in paths],
+            "split": [row["split"] for row in ordered],
             "source": files.path.stem,
             "file": paths,
         }
@@ -107,7 +107,6 @@ def list_metadata(
     def image(row: int):
         return decode_grey(files.read(paths[row]), files.where(paths[row]), grey=grey)
 
-    names = [names[i] for i in order]
     places = dict.fromkeys(names, str(files.path))
     return Listing(str(files.path), names, places, table, image, declared, [*tables, *paths])
 
@@ -132,7 +131,8 @@ def _rows(files: Files, name: str) -> list[dict]:
             row = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise StudyError(
-                f"{where}: line {line} is no JSON ({reason_of(error)}); the file is damaged or cut off"
+                f"{where}: line {line} is no JSON ({reason_of(error)}); the file is damaged or cut "
+                "off"
             ) from None
         if not isinstance(row, dict):
             raise StudyError(f"{where}: line {line} is no JSON object with file_name and label")
@@ -148,7 +148,8 @@ def _row(files: Files, name: str, row: dict, place: str, needs_split: bool) -> d
     label = row.get(first_of(LABEL_COLUMNS, row) or "")
     if given is None or not str(given).strip():
         raise StudyError(f"{place} names no file; remove the row")
-    if not isinstance(label, (str, int, float)) or not str(label).strip():
+    is_one = isinstance(label, (str, int, float)) and label == label  # NaN differs from itself
+    if not is_one or not str(label).strip():
         raise StudyError(f"{place} has no label; remove the row")
 
     # Paths are relative to the metadata file.

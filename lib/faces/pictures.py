@@ -242,7 +242,7 @@ def _bits(picture: Image.Image) -> int:
 
 
 def _of_full_range(picture: Image.Image, bits: int, name: str) -> Image.Image:
-    """Stop on a colour picture of 16 bits, read as its upper 8, of which the lowest alone are used."""
+    """Stop on a colour picture of 16 bits, read as its upper 8, where few of these are used."""
     if bits > 8:
         # The last channel of some modes is no colour.
         colours = np.atleast_3d(np.asarray(picture))[:, :, : 1 if picture.mode == "LA" else 3]

@@ -195,7 +195,7 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     csv = _faces_csv(files)
     if csv:
         return list_csv(files, csv, needs_split=needs_split)
-    parquets = files.ending_in(PARQUETS)
+    parquets = files.once(files.ending_in(PARQUETS))
     faces = [name for name in parquets if len(parquets) == 1 or holds_faces(files, name)]
     if faces:
         return list_parquet(files, faces, grey, needs_split=needs_split)
@@ -322,7 +322,8 @@ def _faces_csv(files: Files) -> str | None:
     Raises:
         StudyError: several, none of which has one of FER2013's names.
     """
-    found = [name for name in files.ending_in(TABLES) if is_faces_csv(files, name)]
+    tables = files.once(files.ending_in(TABLES))
+    found = [name for name in tables if is_faces_csv(files, name)]
     named = [name for name in found if PurePosixPath(name).name.lower() in CSV_NAMES]
     if len(found) > 1 and not named:
         raise StudyError(

@@ -85,7 +85,9 @@ def read_folder(path: str, classes: tuple[str, ...]) -> FolderGenerator:
 
     # Seeds are places in the order of generation.
     faces = read_images(path, classes=classes)
-    faces = faces.select(generation_order(faces.table["file"]))
+    # A table has no files, and its rows are in order.
+    if "file" in faces.table:
+        faces = faces.select(generation_order(faces.table["file"]))
     seeds = np.arange(len(faces))
     faces = faces.with_columns(
         split="train", source="synthetic", generator=FolderGenerator.name, seed=seeds

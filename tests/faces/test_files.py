@@ -172,6 +172,33 @@ def test_a_name_that_is_not_utf8_is_named(tmp_path):
         file.write(PNG)
     with pytest.raises(StudyError, match="its name is not UTF-8; rename it"):
         read_images(tmp_path)
+    with pytest.raises(StudyError, match="its name is not UTF-8; rename it"):
+        read_images(os.path.join(os.fsdecode(folder), "d\udce9j\udce0.png"))
+
+
+def test_another_file_whose_name_is_not_utf8_is_left_out(tmp_path, capsys):
+    put(tmp_path, "happy/1.png", "sad/1.png")
+    for name in (b"R\xe9sum\xe9.doc", b".\xe9"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
+            file.write(b"x")
+    assert len(read_images(tmp_path)) == 2
+    assert "1 files whose names are not UTF-8 (R?sum?.doc)" in capsys.readouterr().out
+
+
+def test_tables_with_several_names_are_read_once(tmp_path):
+    rows = ["emotion,pixels,Usage", *[f"{3 + n % 2},{n} 2 3 4,Training" for n in range(4)]]
+    put(tmp_path / "csv", "fer2013.csv", data="\n".join(rows).encode())
+    numbered(tmp_path / "flat", "1.png", "2.png")
+    labels = b"file_name,label\n1.png,happy\n2.png,sad\nagain.png,happy\n"
+    put(tmp_path / "flat", "metadata.csv", data=labels)
+    (tmp_path / "flat" / "again.png").symlink_to("1.png")
+    for folder in ("csv", "flat"):
+        (tmp_path / folder / "more").symlink_to(tmp_path / folder)
+        (tmp_path / "twice" / folder).mkdir(parents=True)
+        (tmp_path / "twice" / folder / "a").symlink_to(tmp_path / folder)
+        (tmp_path / "twice" / folder / "b").symlink_to(tmp_path / folder)
+    assert len(read_images(tmp_path / "twice" / "csv")) == 4
+    assert len(read_images(tmp_path / "twice" / "flat")) == 2
 
 
 # Zip files.

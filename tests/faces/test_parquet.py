@@ -1,4 +1,4 @@
-"""Faces in Parquet: every kind of column and layout of the hub, every damaged one with a sentence."""
+"""Faces in Parquet: every kind of column and layout of the hub; damage is a sentence."""
 
 import io
 import json

@@ -136,3 +136,44 @@ def test_a_pool_records_its_classes_and_that_it_learnt_from_elsewhere(tmp_path):
     assert facts["classes"] == ["fear", "happy"]
     external = {"kind": "external", "images": 0, "digest": "", "class_counts": []}
     assert facts["learnt_from"] == external
+
+
+COUNTERS = {
+    "a counter and a seed": ["00039-{s}.png", "angry/00039-{s}.png", "{n:05d}-{s}-a face.png"],
+    "a prompt with numbers": ["{n:05d}-{s}-a person of {a} years.png"],
+    "a date": ["2024-05-01-{n:04d}.png", "20240501_{n}.png"],
+    "a total": ["image_{n}_of_40.png"],
+    "a seed by name": ["img{n}_seed{s}.png", "seed-{s} {n}.png", "{n}-seed_{s}.png"],
+    "a counter alone": ["{n}.png", "happy_{n:03d}.png", "ComfyUI_{n:05d}_.png", "seed{n:04d}.png"],
+    "a size": ["face_48x48_{n}.png", "{n}_48x48.png"],
+}
+
+
+@pytest.mark.parametrize("pattern", [one for group in COUNTERS.values() for one in group])
+def test_images_come_in_the_order_of_their_counter_whatever_else_is_numbered(pattern):
+    rng = np.random.default_rng(0)
+    pattern = pattern.replace("00039", "{n:05d}")
+    counters = rng.permutation(40)
+    names = [
+        f"happy/{pattern.format(n=n, s=rng.integers(10**9), a=rng.integers(20, 70))}"
+        for n in counters
+    ]
+    assert counters[folder.generation_order(names)].tolist() == list(range(40))
+
+
+def test_counters_that_begin_anew_in_each_class_are_found(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [f"{kind}/{n:05d}-{rng.integers(10**9)}.png" for kind in "abc" for n in range(9)]
+    ordered = [names[i] for i in folder.generation_order(names)]
+    assert [name.split("/")[1][:5] for name in ordered] == sorted(
+        name.split("/")[1][:5] for name in names
+    )
+
+
+def test_ready_made_images_in_a_table_are_in_its_order(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (6, 8, 8), dtype=np.uint8)
+    rows = [f"{3 + i % 2},{' '.join(map(str, image.ravel()))}" for i, image in enumerate(images)]
+    (tmp_path / "made.csv").write_text("\n".join(["emotion,pixels", *rows]))
+    generator = folder.read_folder(str(tmp_path / "made.csv"), EMOTIONS)
+    assert (generator.faces.images == images).all()
+    assert generator.faces.table["class"].tolist() == ["happy", "sad"] * 3
