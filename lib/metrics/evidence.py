@@ -2,6 +2,7 @@
 faces and its pools.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,34 @@ from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import load_pool
 from lib.metrics.contrasts import BASE, Arms, gather_arms
+from lib.metrics.lengths import chosen_runs
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
 
 
 def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
+    """List the runs that 40_training recorded, of every arm those of its chosen length
+    (`lengths.chosen_runs`).
+
+    Returns:
+        As `runs_of_every_length`.
+
+    Raises:
+        StudyError: as there, and where several lengths cannot be chosen among.
+    """
+    return chosen_runs(runs_of_every_length(paths))
+
+
+def runs_of_every_length(paths: StudyPaths) -> pd.DataFrame:
     """List the runs that 40_training recorded in its latest execution: older ones may lie beside
     them and do not count.
 
     Returns:
         One row a run, classifiers in the study's order: folder (absolute), arm (its name),
-        ARM_FIELDS, classifier, recipe, seed, fold (0 without folds), steps, seconds, failed ("" if
-        not), analyses (2 for base and the arms in more_seeds_arms where more_seeds asks for further
-        seeds after a first analysis, else 1), and the run's other facts.
+        ARM_FIELDS, classifier, recipe, seed, fold (0 without folds), length, steps, seconds, failed
+        ("" if not), analyses (2 for base and the arms in more_seeds_arms where more_seeds asks for
+        further seeds after a first analysis, else 1), and the run's other facts.
 
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
@@ -107,17 +122,30 @@ def load_arms(
     Raises:
         StudyError: a run that predicts other classes, or another number of images.
     """
+    if classes:
+        _require_classes(runs[runs["failed"] == ""], classes)
+    return stack_arms(runs, lambda run: load_predictions(Path(run["folder"]))[split], fold)
+
+
+def stack_arms(
+    runs: pd.DataFrame, read: Callable[[dict], np.ndarray], fold: np.ndarray | None = None
+) -> Arms:
+    """Stack the predictions of every run that succeeded by (arm, classifier), base first.
+
+    Args:
+        runs: as in `load_arms`.
+        read: gives the predictions of a run, a row of the table: float32 (N, C).
+        fold: as in `load_arms`.
+    """
     # Base first, then by name; each arm's classifiers in the study's order.
     places = {name: place for place, name in enumerate(runs["classifier"].unique())}
     good = runs[runs["failed"] == ""]
     good = good.assign(is_base=good["kind"] == "base", place=good["classifier"].map(places))
     ascending = {"is_base": False, "place": True, "arm": True, "seed": True}
     good = good.sort_values(list(ascending), ascending=list(ascending.values()))
-    if classes:
-        _require_classes(good, classes)
 
     # One matrix a run, of all test images or of those of its fold.
-    predictions = [load_predictions(Path(folder))[split] for folder in good["folder"]]
+    predictions = [read(run) for run in good.to_dict("records")]
     if fold is not None and fold.any():
         good, predictions = over_folds(good, predictions, fold)
     return gather_arms(good, predictions)

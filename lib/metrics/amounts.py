@@ -1,0 +1,376 @@
+"""What images added to a number of real ones bring, at every number of real images.
+
+An arm of numbers holds `real` real images and `added` others: synthetic ones, the same with shuffled
+labels, class-matched duplicates of its real images, or as many held-back real images (the ceiling).
+Its gain is its score minus that of the same real images alone. The length of training can be made
+equal in several ways, and none of them is the only right one: every gain has three readings.
+
+best length        each arm at its own best length (`lib.metrics.lengths`), the leading one: what a
+                   person gets who trains each set as well as it can be trained
+equal steps        both at the reference's best length, of those at which both were trained: the
+                   same cost of training
+equal real passes  the arm at its best length, against its real images alone for as many passes over
+                   them (the control fewer_steps at that length); against a control of the same
+                   size, both at the arm's best length
+
+Draws are the seeds: seed s of every arm has the same subset of real images, and differences are
+paired by seed and image.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls, real_alone
+from lib.metrics.arms import ArmPredictions, image_scores
+from lib.metrics.lengths import best_lengths
+from lib.metrics.predictions import NOT_PREDICTED, Predictions
+from lib.metrics.statistics import Effect, compare, holm, verdict
+
+READINGS = BEST, EQUAL_STEPS, EQUAL_PASSES = ("best length", "equal steps", "equal real passes")
+# What an arm is compared with.
+ALONE = "real images alone"
+DUPLICATES = "class-matched duplicates"
+SHUFFLED = "shuffled labels"
+OF_CONTROL = {"duplicate": DUPLICATES, "shuffled": SHUFFLED}
+METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
+UNKNOWN = "not recorded"  # what the generator of a pool knew
+
+GAIN_COLUMNS = (
+    "arm",
+    *ARM_FIELDS,
+    "n_real",
+    "knowledge",
+    "classifier",
+    "against",
+    "reference",
+    "reading",
+    "length",
+    "reference_length",
+    "steps",
+    "reference_steps",
+    "scoring",
+    "metric",
+    "reference_score",
+)
+GAIN_NUMBERS = (
+    "difference",
+    "low",
+    "high",
+    "p",
+    "n_images",
+    "n_clusters",
+    "n_seeds",
+    "minimum_detectable_effect",
+)
+# Holm's family: one question asked of all sizes, pools, amounts and class shares.
+FAMILY = ["classifier", "kind", "against", "reading", "scoring", "metric"]
+
+Key = tuple[Arm, str, float]  # arm, network, length
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The runs of one arm, network and length: the class that each predicts for each test image."""
+
+    seeds: tuple[int, ...]  # one a run, ascending
+    predicted: np.ndarray  # uint8 (S, N)
+    steps: int  # of a run, mean over the runs
+    accuracy_val: float  # mean over the runs; NaN without val
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm against another, in one reading."""
+
+    arm: Key
+    reference: Key
+    against: str  # ALONE, DUPLICATES or SHUFFLED
+    reading: str  # one of READINGS
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """All runs of a study, and the comparisons at numbers of images that they allow."""
+
+    trained: dict[Key, Trained]
+    best: dict[tuple[Arm, str], float]  # chosen length
+    clusters: np.ndarray  # int64 (N,)
+    n_real: int  # of all real training images
+    knowledge: Mapping[str, str]  # what each pool's generator knew, by pool
+
+    @property
+    def arms(self) -> list[tuple[Arm, str]]:
+        """Every arm of numbers with something beside its real images, with its network: networks in
+        the study's order, arms of few real images first.
+        """
+        place = {name: place for place, name in enumerate(dict.fromkeys(n for _, n in self.best))}
+        at_numbers = [key for key in self.best if key[0].added and key[0].kind != "fewer_steps"]
+        return sorted(at_numbers, key=lambda key: (place[key[1]], self.size(key[0])))
+
+    def size(self, arm: Arm) -> int:
+        """Count the real images of an arm, without held-back ones that were added."""
+        return arm.real or self.n_real
+
+    def known(self, arm: Arm) -> str:
+        """Say what the generator of an arm's images knew; "" for real images."""
+        if not arm.pool or arm.kind in REAL_KINDS:
+            return ""
+        return self.knowledge.get(arm.source, self.knowledge.get(arm.pool, UNKNOWN))
+
+    def at_best(self, arm: Arm, classifier: str) -> Key | None:
+        """The runs of an arm at its best length; None where it was not trained."""
+        if (arm, classifier) not in self.best:
+            return None
+        return arm, classifier, self.best[arm, classifier]
+
+    def fewer_steps(self, arm: Arm, classifier: str, length: float) -> Key | None:
+        """The runs of an arm's real images alone, for the steps that the arm takes on them."""
+        for trained in self.trained:
+            same_numbers = (trained[0].real, trained[0].added) == (arm.real, arm.added)
+            if trained[0].kind == "fewer_steps" and same_numbers:
+                if trained[1:] == (classifier, length):
+                    return trained
+        return None
+
+    def lengths(self, arm: Arm, classifier: str) -> dict[float, float]:
+        """The lengths at which an arm was trained, the shortest first, with the accuracy on val."""
+        found = {
+            key[2]: trained.accuracy_val
+            for key, trained in self.trained.items()
+            if key[:2] == (arm, classifier)
+        }
+        return dict(sorted(found.items()))
+
+    def shared_length(self, arm: Arm, reference: Arm, classifier: str) -> float | None:
+        """The length, of those that both arms have, at which the reference is best on val."""
+        own = self.lengths(arm, classifier)
+        both = {
+            length: accuracy
+            for length, accuracy in self.lengths(reference, classifier).items()
+            if length in own
+        }
+        # Without a choice there need be no val.
+        return max(both, key=both.get) if both else None
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Every comparison that was trained: each arm of numbers with its real images alone, and
+        supplements with their duplicates and their shuffled labels, in every reading.
+        """
+        found = []
+        for arm, classifier in self.arms:
+            references = [(ALONE, real_alone(arm))]
+            references += [
+                (OF_CONTROL[control.kind], control)
+                for control in controls(arm)
+                if control.kind in OF_CONTROL
+            ]
+            for against, reference in references:
+                for reading in READINGS:
+                    pair = self.pair(arm, reference, classifier, reading)
+                    if all(key in self.trained for key in pair):
+                        found.append(Comparison(*pair, against, reading))
+        return found
+
+    def pair(self, arm: Arm, reference: Arm, classifier: str, reading: str) -> tuple:
+        """Choose the lengths at which an arm and its reference are read.
+
+        Returns:
+            Both as keys of `trained`, where None or an absent key was not trained.
+        """
+        own, other = self.at_best(arm, classifier), self.at_best(reference, classifier)
+        if own is None or other is None or reading == BEST:
+            return own, other
+        if reading == EQUAL_STEPS:
+            length = self.shared_length(arm, reference, classifier)
+            return (arm, classifier, length), (reference, classifier, length)
+
+        # As many passes over the arm's real images as at its best length.
+        if reference == real_alone(arm):
+            return own, self.fewer_steps(arm, classifier, own[2])
+        return own, (reference, classifier, own[2])
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of every run on every image: of one scoring, by one metric."""
+
+    amounts: Amounts
+    mask: np.ndarray  # bool (N,), the images that are scored
+    labels: np.ndarray  # int64 (N,)
+    n_classes: int
+    metric: str
+
+    @property
+    def clusters(self) -> np.ndarray:
+        """Groups of copies among the scored images."""
+        return self.amounts.clusters[self.mask]
+
+    @cached_property
+    def _matrices(self) -> dict[Key, np.ndarray]:
+        return {}
+
+    def matrix(self, key: Key, seeds: list[int] | None = None) -> np.ndarray:
+        """The scores of an arm's runs, float64 (S, N), of some seeds or of all."""
+        trained = self.amounts.trained[key]
+        if key not in self._matrices:
+            one_hot = np.eye(self.n_classes, dtype=np.float32)[trained.predicted[:, self.mask]]
+            predictions = ArmPredictions(trained.seeds, one_hot)
+            scores = image_scores(predictions, self.labels[self.mask], self.metric)
+            self._matrices[key] = scores
+        rows = slice(None) if seeds is None else [trained.seeds.index(seed) for seed in seeds]
+        return self._matrices[key][rows]
+
+    def common_seeds(self, *keys: Key) -> list[int]:
+        """The seeds that all of some arms have, ascending."""
+        return sorted(set.intersection(*(set(self.amounts.trained[key].seeds) for key in keys)))
+
+    def gain(self, comparison: Comparison, seeds: list[int] | None = None) -> np.ndarray:
+        """Arm minus reference, float64 (S, N), on the seeds that both have."""
+        pair = comparison.arm, comparison.reference
+        seeds = self.common_seeds(*pair) if seeds is None else seeds
+        return self.matrix(pair[0], seeds) - self.matrix(pair[1], seeds)
+
+    def effect(self, gain: np.ndarray) -> Effect:
+        """Estimate the mean of a matrix of differences over seeds and images."""
+        return compare(np.zeros_like(gain), gain, clusters=self.clusters)
+
+
+def amounts_of(predictions: Predictions) -> Amounts:
+    """Gather the runs of a study for comparisons at numbers of images.
+
+    Args:
+        predictions: of every length.
+    """
+    by_name = best_lengths(predictions.runs)
+    trained, best = {}, {}
+    good = predictions.good.assign(length=predictions.good.get("length", 1.0))
+    for key, runs in good.groupby(["arm", "classifier", "length"], sort=False):
+        arm = arm_of(runs.iloc[0])
+        stacked = _stacked(runs, predictions.predicted["test"])
+        if stacked.seeds:
+            trained[arm, *key[1:]] = stacked
+            best[arm, key[1]] = by_name[key[:2]]
+    return Amounts(
+        trained=trained,
+        best={key: length for key, length in best.items() if (*key, length) in trained},
+        clusters=predictions.clusters,
+        n_real=_all_real_images(good),
+        knowledge=predictions.facts.get("knowledge", {}),
+    )
+
+
+def scores_of(
+    amounts: Amounts, predictions: Predictions, scoring: str, metric: str = "accuracy"
+) -> Scores:
+    """Score all runs in one way.
+
+    Args:
+        scoring: a name of `Predictions.scorings`.
+        metric: of METRICS.
+    """
+    mask, labels = predictions.scorings()[scoring]
+    return Scores(amounts, mask, labels, len(predictions.classes), metric)
+
+
+def gain_table(
+    amounts: Amounts, predictions: Predictions, metrics: tuple[str, ...] = METRICS
+) -> pd.DataFrame:
+    """Estimate and decide every comparison, in every scoring by the labels of the data and by
+    every metric; the scoring without copies in training comes first.
+
+    Args:
+        predictions: whose facts hold margin and seeds (the planned ones).
+        metrics: of METRICS.
+
+    Returns:
+        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses, p_holm, verdict. Without rows where the study
+        has no arms of numbers.
+    """
+    rows, effects = [], []
+    for scoring in own_scorings(predictions):
+        for metric in metrics:
+            scores = scores_of(amounts, predictions, scoring, metric)
+            for comparison in amounts.comparisons:
+                about = about_comparison(comparison, amounts)
+                about |= {"scoring": scoring, "metric": metric}
+                rows.append(about | {"reference_score": scores.matrix(comparison.reference).mean()})
+                effects.append(scores.effect(scores.gain(comparison)))
+
+    # The numbers, then what they decide.
+    table = pd.DataFrame(rows, columns=GAIN_COLUMNS)
+    for name in GAIN_NUMBERS:
+        table[name] = [getattr(effect, name) for effect in effects]
+    return _decided(table, effects, predictions.facts)
+
+
+def own_scorings(predictions: Predictions) -> list[str]:
+    """Name the scorings by the data's own labels: without copies in training first."""
+    return [name for name in predictions.scorings() if not name.endswith("-plus")]
+
+
+def about_comparison(comparison: Comparison, amounts: Amounts) -> dict:
+    """Describe a comparison: its arm's fields, both lengths, and what the generator knew."""
+    arm, classifier, length = comparison.arm
+    reference = comparison.reference
+    steps = amounts.trained[comparison.arm].steps, amounts.trained[reference].steps
+    return {
+        "arm": arm.name,
+        **asdict(arm),
+        "n_real": amounts.size(arm),
+        "knowledge": amounts.known(arm),
+        "classifier": classifier,
+        "against": comparison.against,
+        "reference": reference[0].name,
+        "reading": comparison.reading,
+        "length": length,
+        "reference_length": reference[2],
+        "steps": steps[0],
+        "reference_steps": steps[1],
+    }
+
+
+def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
+    """Put the runs of one arm, network and length together, those of all folds in one row a seed.
+
+    Args:
+        predicted: uint8 (R, N), of all runs.
+    """
+    rows = {}
+    for seed, of_seed in runs.sort_values("seed", kind="stable").groupby("seed"):
+        # A fold's run predicts its own images, NOT_PREDICTED is above every class.
+        joined = predicted[of_seed["place"]].min(0)
+        if not (joined == NOT_PREDICTED).any():
+            rows[int(seed)] = joined
+    matrix = np.stack(list(rows.values())) if rows else predicted[:0]
+    accuracy = runs["accuracy_val"].mean() if "accuracy_val" in runs else np.nan
+    return Trained(tuple(rows), matrix, round(float(runs["steps"].mean())), float(accuracy))
+
+
+def _all_real_images(runs: pd.DataFrame) -> int:
+    """Count all real training images: those of arms that hold all of them; 0 where none does."""
+    all_real = runs[(runs["real"] == 0) & ((runs["kind"] == "base") | (runs["added"] > 0))]
+    return int((all_real["images"] - all_real["added"]).max()) if len(all_real) else 0
+
+
+def _decided(table: pd.DataFrame, effects: list[Effect], facts: dict) -> pd.DataFrame:
+    """Add analyses, p_holm and verdict."""
+    # Where any arm was given seeds beyond the planned ones, all were looked at twice.
+    planned = facts.get("seeds", 0)
+    looked_twice = bool(planned) and bool((table["n_seeds"] > planned).any())
+    analyses = 2 if looked_twice else 1
+    counted = (table["p"] * analyses).clip(upper=1.0)
+
+    # Holm's adjustment within each family.
+    adjusted = counted.copy()
+    for rows in table.groupby(FAMILY, sort=False).groups.values():
+        adjusted[rows] = holm(list(counted[rows]))
+    words = [
+        verdict(effect, facts["margin"], p=p, analyses=analyses)
+        for effect, p in zip(effects, adjusted)
+    ]
+    return table.assign(analyses=analyses, p_holm=adjusted, verdict=words)
