@@ -1,4 +1,4 @@
-"""Studies of other classes than FER2013's seven: all eight notebooks, by parameters alone."""
+"""Studies of other classes than FER2013's seven: all nine notebooks, by parameters alone."""
 
 import subprocess
 import sys

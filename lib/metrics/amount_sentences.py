@@ -11,8 +11,8 @@ from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS, UNKNOWN
 from lib.metrics.crossing import CROSSES, FADES, LASTS
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.recovered import BOUNDED
-from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
-from lib.metrics.wording import VERBS, interval_text, points
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.metrics.wording import interval_text, points
 
 # What a pool's generator knew, in words.
 KNOWLEDGE = {
@@ -24,22 +24,18 @@ KNOWLEDGE = {
 IN_READING = {
     "best length": "each at its best length",
     "equal steps": "at equal steps",
-    "equal real passes": "at as many passes over the real images",
+    "equal real passes": "at equal passes over the real images",
+}
+SAID = {
+    HELPS: "they help",
+    HURTS: "they hurt",
+    EQUIVALENT: "no difference that matters",
+    UNDECIDED: "undecided",
 }
 NOTHING = (
     "This study has no arms of numbers of real images: it does not ask how many there must be."
 )
 DESIGN = ["pool", "added", "class_shares"]  # what a line of the figure is about
-
-ADVICE_COLUMNS = (
-    "real images",
-    "accuracy alone, %",
-    "best pool",
-    "its gain, points",
-    "copies by class, points",
-    "as many real images, points",
-    "what to do",
-)
 
 
 def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
@@ -115,104 +111,40 @@ def amount_sentences(
     return [*sentences, _limits(leading)]
 
 
-def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
-    """Say for every number of real images what a person with as many should do, by these verdicts.
-
-    Args:
-        gains: of `amounts.gain_table`.
-
-    Returns:
-        Columns ADVICE_COLUMNS.
-    """
-    shown = headline_gains(gains)
-    shown = shown[shown["reading"] == BEST]
-    rows = []
-    for size, of_size in shown.groupby("n_real"):
-        # Against the real images alone: pools, copies and as many real images.
-        alone = of_size[of_size["against"] == ALONE]
-        pools = alone[alone["control_of"] == ""].sort_values("difference", ascending=False)
-        copies, real = (alone[alone["kind"] == kind] for kind in ("duplicate", "extra"))
-        if not len(pools):
-            continue
-        beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
-        best = pools.iloc[0]
-        row = (size, 100 * best["reference_score"], best["pool"], points(best["difference"]))
-        row += (
-            _best_points(copies),
-            _best_points(real),
-            _advice(pools, copies, set(beyond["pool"])),
-        )
-        rows.append(row)
-    return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
-
-
-def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
-    """Turn the verdicts at one number of real images into advice.
-
-    Args:
-        pools, copies: their gains over the real images alone, the best first.
-        beyond: the pools that are shown to bring more than copies.
-    """
-    helping = pools[pools["verdict"] == HELPS]["pool"].tolist()
-    copies_help = (copies["verdict"] == HELPS).any()
-    better = [pool for pool in helping if pool in beyond]
-    if better:
-        return f"add {better[0]}: it brings more than copies of the real images do"
-    if helping and copies_help:
-        return "repeat the real images by class: no pool is shown to bring more than that"
-    if helping:
-        return f"add {helping[0]}; that copies would not do as well is not shown"
-    if copies_help:
-        return "repeat the real images by class: no pool is shown to help"
-
-    # No gain is shown.
-    if (pools["verdict"] == HURTS).all():
-        return "add nothing: every pool hurts"
-    if pools["verdict"].isin([HURTS, EQUIVALENT]).all():
-        return "add nothing: no pool makes a difference for the better that matters"
-    return "add nothing on this evidence: no gain is shown"
-
-
-def _best_points(rows: pd.DataFrame) -> str:
-    """Write the largest difference of some rows, with its verdict; "" for none."""
-    if not len(rows):
-        return ""
-    best = rows.loc[rows["difference"].idxmax()]
-    return f"{points(best['difference'])} ({best['verdict']})"
-
-
 def _disagreements(of_pools: pd.DataFrame) -> list[str]:
     """Name the pools and sizes whose verdict depends on the reading."""
     differing, total = [], 0
-    for (size, pool), rows in of_pools.groupby(["n_real", "pool"], sort=True):
-        if rows["reading"].nunique() < 2:
-            continue
-        total += 1
-        if rows["verdict"].nunique() > 1:
-            ordered = rows.set_index("reading").reindex(READINGS).dropna(subset="difference")
-            said = [
-                f"{row.verdict} {IN_READING[row.Index]} ({points(row.difference)})"
-                for row in ordered.itertuples()
-            ]
-            differing.append(f"{pool} beside {size:,} real images: {', '.join(said)}")
-    if differing:
-        return [
-            f"The readings disagree in {len(differing)} of {total} cases: {'; '.join(differing)}."
+    for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
+        by_reading = rows.set_index("reading")
+        said = [
+            f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "
+            f"({points(by_reading.loc[reading, 'difference'])})"
+            for reading in READINGS
+            if reading in by_reading.index
         ]
-    return [f"All readings give the same verdict in {total} of {total} cases."] if total else []
+        # A single reading has nothing to disagree with.
+        total += len(said) > 1
+        if rows["verdict"].nunique() > 1:
+            differing.append(f"{pool} beside {size:,} real images {', '.join(said)}")
+    if not total:
+        return []
+    if not differing:
+        return [f"All readings give the same verdict in {total} of {total} cases."]
+    cases = "; ".join(differing)
+    return [f"The readings disagree in {len(differing)} of {total} cases: {cases}."]
 
 
 def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
     """Say what a pool brings beside one number of real images, and what real images would."""
     added = f"{row['added']:,.0f} images of {row['pool']}"
     knew = KNOWLEDGE.get(row["knowledge"], row["knowledge"])
-    effect = f"{points(row['difference'])} points of accuracy ({_evidence(row, unit)})"
-    text = f"Beside {row['n_real']:,} real images {added} ({knew}) make {effect}"
-    text += f"; the verdict is: {VERBS[row['verdict']][0]}."
+    effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
+    text = f"Beside {row['n_real']:,} real images, {added} ({knew}) change accuracy by {effect}"
+    text += f": {SAID[row['verdict']]}."
     if worth is None:
-        return f"{text} How much as many real images would make is not known: none are held back."
-    ceiling = f" As many real images would make {points(worth['ceiling'])}"
-    return f"{text}{ceiling}, so one of these is worth {_worth_text(worth)}."
+        return f"{text} What as many real images would change is not known: none are held back."
+    ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
+    return f"{text}{ceiling}; one of these is worth {_worth_text(worth)}."
 
 
 def _worth_text(worth: dict) -> str:
@@ -227,44 +159,35 @@ def _worth_text(worth: dict) -> str:
 def _copies_sentence(row: dict, unit: str) -> str:
     """Say what a pool brings beyond copies of the same number and class counts."""
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
-    beside = f"Beside {row['n_real']:,} real images {row['pool']}"
-    verdict = VERBS[row["verdict"]][0]
-    return f"{beside} makes {effect} against as many class-matched copies of them: it {verdict}."
+    beside = f"Against as many class-matched copies of {row['n_real']:,} real images"
+    return f"{beside}, those of {row['pool']} change accuracy by {effect}: {SAID[row['verdict']]}."
 
 
 def _crossing_sentence(row: dict, unit: str) -> str:
     """Say from how many real images on a pool brings nothing any more."""
-    reading = f"{IN_READING[row['reading']]}, {row['n_seeds']} {unit} or more a size, "
-    reading += f"{row['n_images']:,} test images"
-    pool, within = row["pool"], f"{row['smallest']:,} to {row['largest']:,} real images"
+    images = f"{row['n_images']:,} test images"
+    basis = f"{IN_READING[row['reading']]}; {row['n_seeds']} {unit} or more a size, {images}"
+    pool, shown = row["pool"], f"{row['shown_up_to']:,}"
     if row["outcome"] == CROSSES:
-        text = f"{pool} stops to help at about {_rounded(row['crossing'])} real images"
-        return (
-            f"{text} (the 95 % interval contains no gain from {_rounded(row['low'])} to "
-            f"{_rounded(row['high'])}; {reading})."
-        )
+        low, high = _rounded(row["low"]), _rounded(row["high"])
+        found = f"{pool} stops helping at about {_rounded(row['crossing'])} real images"
+        return f"{found} (95 % interval {low} to {high}; {basis}); its help is shown up to {shown}."
     if row["outcome"] == FADES:
-        text = f"The help of {pool} is shown up to {row['shown_up_to']:,} real images and fades"
-        return (
-            f"{text}: from {_rounded(row['low'])} on no gain is shown, and none is excluded "
-            f"({reading})."
-        )
+        found = f"The help of {pool} is shown up to {shown} real images"
+        return f"{found}; from {_rounded(row['low'])} on neither help nor its end is ({basis})."
     if row["outcome"] == LASTS:
-        return (
-            f"{pool} helps beside as many as {row['largest']:,} real images, the most that were "
-            f"tried: where it stops is not known ({reading})."
-        )
-    return (
-        f"No help of {pool} is shown beside any of {row['sizes']} numbers of real images, "
-        f"{within} ({reading})."
-    )
+        most = f"{row['largest']:,} real images, the most that were tried"
+        return f"{pool} still helps beside {most}: where it stops is not known ({basis})."
+    sizes = f"{row['sizes']} numbers of real images, {row['smallest']:,} to {row['largest']:,}"
+    return f"No help of {pool} is shown beside any of {sizes} ({basis})."
 
 
 def _evidence(row: dict, unit: str) -> str:
     """Write what an effect rests on: interval, repetitions, test images, reading."""
     copies = " without copies in training" if "leakfree" in row["scoring"] else ""
     counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
-    return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"
+    adjusted = f"p {row['p_holm']:.2g} after Holm"
+    return f"{interval_text(row)}, {adjusted}; {counts}; {IN_READING[row['reading']]}"
 
 
 def _limits(rows: pd.DataFrame) -> str:

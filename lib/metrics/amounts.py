@@ -343,7 +343,7 @@ def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
     rows = {}
     for seed, of_seed in runs.sort_values("seed", kind="stable").groupby("seed"):
         # A fold's run predicts its own images, NOT_PREDICTED is above every class.
-        joined = predicted[of_seed["place"]].min(0)
+        joined = predicted[of_seed["row"]].min(0)
         if not (joined == NOT_PREDICTED).any():
             rows[int(seed)] = joined
     matrix = np.stack(list(rows.values())) if rows else predicted[:0]

@@ -245,6 +245,15 @@ def generator_images(paths: StudyPaths, pools: list[str]) -> dict[str, float]:
     return images
 
 
+def knowledge_of_pools(paths: StudyPaths, names: list[str]) -> dict[str, str]:
+    """Read what the generator of each pool knew of the real images, by the pool's name; pools whose
+    record does not say are left out.
+    """
+    cards = {name: paths.pool(name) / "generator.json" for name in names}
+    records = {name: read_json(card) for name, card in cards.items() if card.exists()}
+    return {name: record["knowledge"] for name, record in records.items() if "knowledge" in record}
+
+
 def of_first_classifier(effects: pd.DataFrame) -> pd.DataFrame:
     """Keep the comparisons of the study's first classifier: a question is answered once, not once
     per network.

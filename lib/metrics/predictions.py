@@ -64,9 +64,9 @@ class Predictions:
 
     @cached_property
     def good(self) -> pd.DataFrame:
-        """The runs that succeeded, with `place`: their row in `predicted`."""
+        """The runs that succeeded, with `row`: theirs in `predicted`."""
         good = self.runs[self.runs["failed"] == ""].reset_index(drop=True)
-        return good.assign(place=np.arange(len(good)))
+        return good.assign(row=np.arange(len(good)))
 
     @property
     def clusters(self) -> np.ndarray:
@@ -98,7 +98,7 @@ class Predictions:
 
         # A run predicts the images of its own fold.
         def read(run: dict) -> np.ndarray:
-            own = test[run["place"]]
+            own = test[run["row"]]
             return one_hot[own[fold == run["fold"]] if fold.any() else own]
 
         return stack_arms(chosen_runs(self.good), read, fold)
@@ -156,8 +156,9 @@ def write_predictions(predictions: Predictions, folder: Path) -> list[Path]:
         Their paths.
     """
     # Runs of one arm agree most: beside each other they compress best, image by image.
-    by_arm = predictions.good.sort_values(["arm", "classifier", "length", "seed"], kind="stable")
-    arrays = {"run": by_arm["place"].to_numpy(np.int64), "classes": np.array(predictions.classes)}
+    order = [name for name in ("arm", "classifier", "length", "seed") if name in predictions.runs]
+    by_arm = predictions.good.sort_values(order, kind="stable")
+    arrays = {"run": by_arm["row"].to_numpy(np.int64), "classes": np.array(predictions.classes)}
     for split, predicted in predictions.predicted.items():
         arrays[f"{split}_predicted"] = np.ascontiguousarray(predicted[arrays["run"]].T)
         arrays |= _packed(split, predictions.images[split], predictions.classes)
@@ -192,7 +193,6 @@ def read_predictions(folder: Path) -> Predictions:
         dtype=dict.fromkeys(RUN_TEXTS, str),
         keep_default_na=False,
         na_values=[""],
-        float_precision="round_trip",
     )
     runs = runs.fillna(dict.fromkeys([name for name in RUN_TEXTS if name in runs], ""))
     try:

@@ -11,7 +11,7 @@ import matplotlib.colors
 import pandas as pd
 import seaborn
 
-from lib.faces.arms import ARM_FIELDS, Arm, arm_of
+from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of
 from lib.study.generations import first_generation
 
 # Okabe and Ito (2008), for FER2013's seven classes, and contempt of FER+ and AffectNet: both hold
@@ -116,7 +116,8 @@ def arm_colour(arm: Arm) -> str:
     It has the hue of its pool, pale when its labels are shuffled; arms of real images alone have
     the colour of their kind.
     """
-    if arm.pool:
+    # Copies of real images name the pool whose class counts they have, and are real all the same.
+    if arm.pool and arm.kind not in REAL_KINDS:
         hue = colour(arm.pool)
         return _paler(hue) if arm.kind == "shuffled" else hue
 

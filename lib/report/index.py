@@ -31,6 +31,14 @@ NETWORKS = (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx"))
 TABLES = {
     "effects.csv": "every comparison: difference, interval, verdict, seeds, images",
     "levels.csv": "every arm by itself",
+    "gains.csv": "images added to a number of real ones: gain, interval, verdict, reading",
+    "recovered.csv": "what one added image is worth",
+    "crossings.csv": "from how many real images on the gain is gone",
+    "advice.csv": "what to do with as many real images",
+    "lengths.csv": "the length of each arm's training, chosen on val",
+    "length_curve.csv": "accuracy on val at every length",
+    "runs.csv": "every run",
+    "predictions.npz": "the class that every run predicts for every image",
 }
 # The cell of the findings whose last output is the figure beside the answer.
 FIGURE_TAG = "answer-figure"

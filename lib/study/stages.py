@@ -13,14 +13,15 @@ UPSTREAM = {
     CURATION: (GENERATION,),
     40: (CURATION,),
     50: (40,),
+    55: (40,),
     60: (40,),
     70: (40,),
-    FINDINGS: (50,),
+    FINDINGS: (50, 55),
 }
 PER_POOL = (GENERATION, CURATION)  # executed once for every pool of the study
-BESIDE_EACH_OTHER = (50, 60, 70)  # all of them follow the training and wait for nothing else
+BESIDE_EACH_OTHER = (50, 55, 60, 70)  # all of them follow the training and wait for nothing else
 # Each of these is one job, which any machine of a cluster can do: no other one reads while it runs.
-ONE_JOB = (*PER_POOL, 50, 60)
+ONE_JOB = (*PER_POOL, 50, 55, 60)
 
 
 def stage_of(notebook: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 
 from lib.faces.arms import ARM_FIELDS, REAL_SHARES, Arm, controls
 from lib.faces.classes import EMOTIONS
-from lib.metrics.amount_sentences import advice_table, amount_sentences, headline_gains
+from lib.metrics.amount_sentences import amount_sentences, headline_gains
+from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import (
     ALONE,
     BEST,
@@ -424,12 +425,12 @@ def sentences_of(predictions: Predictions) -> list[str]:
 def test_the_sentences_are_printed_from_the_tables():
     sentences = sentences_of(study(SOME))
     text = " ".join(sentences)
-    assert "x stops to help at about" in sentences[1]
+    assert sentences[1].startswith("x stops helping at about")
     for words in (
-        "Beside 50 real images 500 images of x (its generator knew none of the study's images)",
-        "4 draws, 1,200 test images; each at its best length",
-        "As many real images would make",
-        "against as many class-matched copies",
+        "Beside 50 real images, 500 images of x (its generator knew none of the study's images)",
+        "4 draws, 1,200 test images; each at its best length): they help",
+        "As many real images would change it by",
+        "Against as many class-matched copies of 50 real images",
     ):
         assert words in text
     assert sentences[-1].startswith("These are accuracies of one network (small) on one data set")

@@ -307,6 +307,16 @@ def test_figures_lie_beside_the_pages_as_tables_and_stay_when_the_run_is_gone(tm
     assert '<a href="effects.csv">' in index and "levels.csv" not in index
 
 
+def test_the_predictions_travel_with_the_pages_and_all_tables_follow_from_them(tmp_path):
+    paths = make_study(tmp_path)
+    (paths.tables / "predictions.npz").write_bytes(b"PK\x03\x04")
+    (paths.tables / "runs.csv").write_text("arm,seed\nbase,0\n")
+    render_study(paths)
+    assert (paths.reports / "predictions.npz").read_bytes() == b"PK\x03\x04"
+    index = text(paths, "index.html")
+    assert 'href="predictions.npz"' in index and 'href="runs.csv"' in index
+
+
 def test_folders_of_the_machine_do_not_travel(tmp_path):
     line = "read /home/jo/faces/fer2013.csv at 300 images/s, 1/2 done"
     cell = new_code_cell("x", id="cell-09", outputs=[new_output("stream", text=line)])

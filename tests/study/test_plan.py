@@ -12,6 +12,7 @@ ONCE = (
     "10_data",
     "40_training",
     "50_metrics",
+    "55_amounts",
     "60_embedding",
     "70_application",
     "80_findings",
@@ -42,6 +43,7 @@ def test_every_notebook_once_and_every_pool_twice(tasks):
         "30_curation-drawn-narrow",
         "40_training",
         "50_metrics",
+        "55_amounts",
         "60_embedding",
         "70_application",
         "80_findings",
@@ -54,13 +56,14 @@ def test_a_pool_waits_for_itself_and_the_training_for_all_pools(tasks):
     assert upstream(tasks, "40_training") == before
 
 
-@pytest.mark.parametrize("beside", ["60_embedding", "70_application"])
-def test_the_map_and_the_video_run_beside_the_metrics(tasks, beside):
+@pytest.mark.parametrize("beside", ["55_amounts", "60_embedding", "70_application"])
+def test_the_amounts_the_map_and_the_video_run_beside_the_metrics(tasks, beside):
     assert upstream(tasks, beside) == upstream(tasks, "50_metrics")
 
 
 def test_the_findings_run_after_the_metrics(tasks):
-    assert upstream(tasks, "80_findings") == upstream(tasks, "50_metrics") | {"50_metrics"}
+    before = upstream(tasks, "50_metrics") | {"50_metrics", "55_amounts"}
+    assert upstream(tasks, "80_findings") == before
 
 
 def test_a_notebook_gets_what_it_declares_and_its_pools_values(tasks):
@@ -70,7 +73,7 @@ def test_a_notebook_gets_what_it_declares_and_its_pools_values(tasks):
 
 
 @pytest.mark.parametrize(
-    ("only", "number"), [("", 8), ("40,50", 2), ("40-60", 3), ("20", 1), ("10, 60-80", 4)]
+    ("only", "number"), [("", 9), ("40,50", 2), ("40-60", 4), ("20", 1), ("10, 60-80", 4)]
 )
 def test_stages_are_picked_by_number_and_span(tasks, only, number):
     assert len({task.stage for task in select(tasks, only)}) == number
@@ -90,7 +93,7 @@ def test_a_stage_that_is_none_is_named(tasks, only):
         ("20_generation", 16, 0, 4),
         ("20_generation", 4, 2, 2),
         ("50_metrics", 2, 0, 1),
-        ("50_metrics", 12, 0, 4),
+        ("50_metrics", 12, 0, 3),
     ],
 )
 def test_cores_are_shared_among_the_notebooks_that_run_at_once(

@@ -1,0 +1,215 @@
+"""What is shown of gains at numbers of real images: tables for reading, and advice."""
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.arms import REAL_SHARES
+from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
+from lib.metrics.recovered import BOUNDED
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
+from lib.metrics.wording import points
+
+# What names a row of these tables; "class shares" are those of the added images.
+ABOUT = ["real images", "added", "of", "class shares", "against"]
+# Whose class shares added images have, by the arm's field.
+SHARES = {"": "the pool's", REAL_SHARES: "of the real images"}
+ADVICE_COLUMNS = (
+    "real images",
+    "accuracy alone, %",
+    "best pool",
+    "its gain, points",
+    "copies by class, points",
+    "as many real images, points",
+    "what to do",
+)
+
+
+def gains_by_reading(gains: pd.DataFrame) -> pd.DataFrame:
+    """Lay the gains in accuracy out for reading, in the first scoring: one column a reading.
+
+    Args:
+        gains: of `amounts.gain_table`.
+
+    Returns:
+        Columns ABOUT, classifier (only where there are several), and one for each of READINGS:
+        points with the 95 % interval, and the verdict.
+    """
+    rows = gains[gains["scoring"] == gains["scoring"].iloc[0]] if len(gains) else gains
+    rows = rows[rows["metric"] == "accuracy"]
+    return _laid_out(rows, rows["reading"], [_effect_text(row) for row in rows.to_dict("records")])
+
+
+def gains_by_score(gains: pd.DataFrame) -> pd.DataFrame:
+    """Lay the gains at the best length out for reading: one column a scoring and metric.
+
+    Returns:
+        Columns ABOUT, classifier (only where there are several), and one for each scoring and
+        metric: points, and the verdict.
+    """
+    rows = gains[gains["reading"] == BEST]
+    named = rows["metric"] + ", " + rows["scoring"]
+    texts = [f"{points(row.difference)} {row.verdict}" for row in rows.itertuples()]
+    return _laid_out(rows, named, texts)
+
+
+def worth_by_reading(recovered: pd.DataFrame) -> pd.DataFrame:
+    """Lay the recovered fractions by accuracy out for reading, in the first scoring: one column a
+    reading.
+
+    Args:
+        recovered: of `recovered.recovered_table`.
+
+    Returns:
+        Columns ABOUT, classifier (only where there are several), and one for each of READINGS.
+    """
+    rows = recovered[recovered["metric"] == "accuracy"].assign(against=ALONE)
+    if len(rows):
+        rows = rows[rows["scoring"] == rows["scoring"].iloc[0]]
+    return _laid_out(rows, rows["reading"], [_worth_text(row) for row in rows.to_dict("records")])
+
+
+def crossing_view(crossings: pd.DataFrame) -> pd.DataFrame:
+    """Lay the crossings out for reading.
+
+    Args:
+        crossings: of `crossing.crossing_table`.
+    """
+    shown = ["pool", "added", "class_shares", "classifier", "against", "reading", "outcome"]
+    shown += ["shown_up_to", "crossing", "low", "high", "zero_within"]
+    table = crossings[shown].assign(class_shares=crossings["class_shares"].replace(SHARES))
+    whole = {name: table[name].round() for name in ("crossing", "low", "high")}
+    names = {"class_shares": "class shares", "shown_up_to": "help shown up to"}
+    names |= {"crossing": "crosses at", "zero_within": "no difference within"}
+    return table.assign(**whole).rename(columns=names)
+
+
+def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """Say for every number of real images what a person with as many should do, by these verdicts.
+
+    Args:
+        gains: of `amounts.gain_table`.
+
+    Returns:
+        Columns ADVICE_COLUMNS.
+    """
+    shown = headline_gains(gains)
+    shown = shown[shown["reading"] == BEST]
+    rows = []
+    for size, of_size in shown.groupby("n_real"):
+        # Against the real images alone: pools, copies and as many real images.
+        alone = of_size[of_size["against"] == ALONE]
+        pools = alone[alone["control_of"] == ""].sort_values("difference", ascending=False)
+        copies, real = (alone[alone["kind"] == kind] for kind in ("duplicate", "extra"))
+        if not len(pools):
+            continue
+        beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
+        best = pools.iloc[0]
+        row = (size, 100 * best["reference_score"], best["pool"], points(best["difference"]))
+        row += (
+            _best_points(copies),
+            _best_points(real),
+            _advice(pools, copies, set(beyond["pool"])),
+        )
+        rows.append(row)
+    return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
+
+
+def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
+    """Turn the verdicts at one number of real images into advice.
+
+    Args:
+        pools, copies: their gains over the real images alone, the best first.
+        beyond: the pools that are shown to bring more than copies.
+    """
+    helping = pools[pools["verdict"] == HELPS]["pool"].tolist()
+    copies_help = (copies["verdict"] == HELPS).any()
+    better = [pool for pool in helping if pool in beyond]
+    if better:
+        return f"add {better[0]}: it brings more than copies of the real images do"
+    if helping and copies_help:
+        return "repeat the real images by class: no pool is shown to bring more than that"
+    if helping:
+        return f"add {helping[0]}; that copies would not do as well is not shown"
+    if copies_help:
+        return "repeat the real images by class: no pool is shown to help"
+
+    # No gain is shown.
+    if (pools["verdict"] == HURTS).all():
+        return "add nothing: every pool hurts"
+    if pools["verdict"].isin([HURTS, EQUIVALENT]).all():
+        return "add nothing: no pool makes a difference for the better that matters"
+    return "add nothing on this evidence: no gain is shown"
+
+
+def _best_points(rows: pd.DataFrame) -> str:
+    """Write the largest difference of some rows, with its verdict; "" for none."""
+    if not len(rows):
+        return ""
+    best = rows.loc[rows["difference"].idxmax()]
+    return f"{points(best['difference'])} ({best['verdict']})"
+
+
+def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.DataFrame:
+    """Lay texts out by what they are about, in order of appearance.
+
+    Args:
+        rows: of `amounts.gain_table` or of `recovered.recovered_table` with a column against.
+        columns: the column that each row's text belongs to.
+        texts: one a row.
+    """
+    arms = rows.to_dict("records")
+    about = pd.DataFrame(
+        {
+            "real images": rows["n_real"],
+            "added": rows["added"],
+            "of": [_added_text(arm) for arm in arms],
+            "class shares": [_shares_text(arm) for arm in arms],
+            "against": rows["against"],
+            "classifier": rows["classifier"],
+        }
+    )
+    index = list(about) if about["classifier"].nunique() > 1 else ABOUT
+    names = [name for name in READINGS if name in set(columns)] or list(dict.fromkeys(columns))
+    long = about.assign(column=columns.to_numpy(), text=texts)
+    if not len(long):
+        return pd.DataFrame(columns=index)
+    wide = long.pivot_table(
+        index=index, columns="column", values="text", aggfunc="first", sort=False
+    )
+    return wide[names].fillna("").reset_index().rename_axis(columns=None)
+
+
+def _added_text(arm: dict) -> str:
+    """Name the images that an arm adds."""
+    if arm["kind"] == "extra":
+        return "held-back real images"
+    if arm["kind"] == "duplicate":
+        return f"copies of them, for {arm['pool']}" if arm["pool"] else "copies of them"
+    return f"{arm['pool']}, labels shuffled" if arm["kind"] == "shuffled" else arm["pool"]
+
+
+def _shares_text(arm: dict) -> str:
+    """Say whose class shares the added images have."""
+    return SHARES[REAL_SHARES if arm["kind"] == "extra" else arm["class_shares"]]
+
+
+def _effect_text(row: dict) -> str:
+    """Write a gain with its interval and verdict: "+2.8 (+1.7 to +3.9) helps"."""
+    ends = f"{points(row['low'])} to {points(row['high'])}"
+    return f"{points(row['difference'])} ({ends}) {row['verdict']}"
+
+
+def _worth_text(row: dict) -> str:
+    """Write a recovered fraction with its interval."""
+    if np.isnan(row["recovered"]):
+        return "undefined"
+    ends = "unbounded"
+    if row["interval"] == BOUNDED:
+        ends = f"{_hundredths(row['low'])} to {_hundredths(row['high'])}"
+    return f"{_hundredths(row['recovered'])} ({ends})"
+
+
+def _hundredths(value: float) -> str:
+    """Write a number with two decimals, without a sign before nothing."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")

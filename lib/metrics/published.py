@@ -1,0 +1,127 @@
+"""Every table about accuracy of a study, from the predictions that are published with its pages.
+
+    python -m lib.metrics.published reports/full-cpu
+
+makes the tables anew, without an image and without training, and says whether they are those that
+stand there, byte for byte; one that differs or is missing is written. With --check nothing is
+written, and a difference is an error.
+"""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from lib.metrics.amount_views import advice_table
+from lib.metrics.amounts import amounts_of, gain_table
+from lib.metrics.contrasts import effects, levels, over_generations
+from lib.metrics.crossing import crossing_table
+from lib.metrics.lengths import chosen_runs, length_choice, length_curve
+from lib.metrics.predictions import Predictions, read_predictions
+from lib.metrics.recovered import recovered_table
+from lib.study.errors import StudyError
+from lib.study.records import atomic_write
+
+
+def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
+    """Make the tables of notebook 55.
+
+    Returns:
+        lengths, length_curve, gains, recovered, crossings, advice.
+    """
+    amounts = amounts_of(predictions)
+    gains = gain_table(amounts, predictions)
+    return {
+        "lengths": length_choice(predictions.runs),
+        "length_curve": length_curve(predictions.runs),
+        "gains": gains,
+        "recovered": recovered_table(amounts, predictions),
+        "crossings": crossing_table(amounts, predictions, gains),
+        "advice": advice_table(gains),
+    }
+
+
+def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
+    """Make the tables of notebook 50 that are published.
+
+    Returns:
+        levels, effects.
+    """
+    arms, scored = predictions.arms(), (predictions.labels, predictions.clusters)
+    seconds = float(chosen_runs(predictions.runs)["seconds"].mean())
+    differences = effects(
+        over_generations(arms),
+        *scored,
+        margin=predictions.facts["margin"],
+        seconds_per_run=seconds,
+        planned_seeds=predictions.facts["seeds"],
+    )
+    return {"levels": levels(arms, *scored), "effects": differences}
+
+
+def rebuilt_tables(folder: Path) -> dict[str, bytes]:
+    """Make all tables of a report anew, from the predictions in its folder.
+
+    Returns:
+        The bytes of each file, by its name.
+    """
+    predictions = read_predictions(folder)
+    tables = score_tables(predictions) | amount_tables(predictions)
+    return {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
+
+
+def differing_tables(folder: Path, tables: dict[str, bytes]) -> list[str]:
+    """Name the files of a report that are missing or not what was made anew.
+
+    Args:
+        tables: of `rebuilt_tables`.
+    """
+    folder = Path(folder)
+    present = {name: folder / name for name in tables if (folder / name).exists()}
+    same = {name for name, file in present.items() if file.read_bytes() == tables[name]}
+    return [name for name in tables if name not in same]
+
+
+def main(words: list[str] | None = None) -> int:
+    """Rebuild the tables of the reports that the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        description="makes a report's tables anew from its published predictions"
+    )
+    parser.add_argument("reports", type=Path, nargs="+", metavar="FOLDER", help="reports/<study>")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
+    options = parser.parse_args(words)
+    status = 0
+    try:
+        for folder in options.reports:
+            tables = rebuilt_tables(folder)
+            differing = differing_tables(folder, tables)
+            for name, data in tables.items():
+                said = "same bytes"
+                if name in differing:
+                    said = "differs" if options.check else "written"
+                    status = 1 if options.check else status
+                    if not options.check:
+                        _write(folder / name, data)
+                print(f"{folder / name}: {said}")
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _csv_bytes(table: pd.DataFrame) -> bytes:
+    """Write a table as `pages.write_table` does."""
+    text = io.StringIO(newline="")
+    table.to_csv(text, index=False)
+    return text.getvalue().encode()
+
+
+def _write(file: Path, data: bytes) -> None:
+    with atomic_write(file) as opened:
+        opened.write(data)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

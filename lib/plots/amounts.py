@@ -1,0 +1,208 @@
+"""Charts of gains at numbers of real images, and of accuracy against the length of training."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from lib.faces.arms import arm_of
+from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amounts import ALONE, BEST
+from lib.metrics.recovered import BOUNDED
+from lib.plots.colours import arm_colour
+from lib.plots.style import GRID, INK, panels, shared_legend, styled
+
+# Panels of the first figure, inches.
+PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.4
+LENGTH_HEIGHT, MOST_COLUMNS = 2.7, 3  # panels of the lengths: height in inches, in a row
+APART = 1.035  # factor between the marks of lines that would stand at one number of images
+MARGIN = 1.3  # factor beyond the outermost numbers of images at which the axis ends
+WORST, BEST_FRACTION = -1.5, 1.5  # recovered fractions that are shown; intervals may run beyond
+TICK_POINTS = 8
+# What a pool's generator knew, in few words.
+KNOWLEDGE = {
+    "external": "knew none of these images",
+    "same images": "learnt from the same images",
+    "all images": "learnt from all images: a bound",
+}
+# Kinds of controls in words.
+REAL_LINES = {
+    "subset": "real images alone",
+    "base": "real images alone",
+    "duplicate": "class-matched copies of them",
+    "extra": "held-back real images (the ceiling)",
+    "fewer_steps": "real images alone, fewer steps",
+}
+
+
+@styled
+def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
+    """Draw what added images bring, and what one is worth, against the number of real images.
+
+    Left: gains of the pools and of class-matched copies. Middle: the same between their bounds, the
+    ceiling of held-back real images and the pools with shuffled labels. Right: the recovered
+    fraction, 0 for worthless and 1 for as good as a real image. Bands are 95 % intervals.
+
+    Args:
+        gains: of `amounts.gain_table`; one amount of every pool is drawn.
+        recovered: of `recovered.recovered_table`.
+    """
+    shown = headline_gains(gains)
+    shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
+    shown = shown.assign(line=_line_names(shown))
+    keys = ["arm", "classifier", "reading", "scoring", "metric"]
+    fractions = recovered.merge(shown[[*keys, "line"]], on=keys)
+
+    # The smaller numbers have a panel of their own: the bounds are many times as far.
+    figure, axes = panels(1, 3, height=PANEL_HEIGHT, width=3 * PANEL_WIDTH)
+    bounds = shown["kind"].isin(["extra", "shuffled"])
+    colours = line_hues(shown)
+    _draw_lines(axes[0], shown[~bounds], colours, "difference", scale=100)
+    _draw_lines(axes[1], shown, colours, "difference", scale=100)
+    _draw_lines(axes[2], fractions, colours, "recovered", scale=1)
+    axes[0].set(title="gain over the real images alone", ylabel="accuracy, percentage points")
+    axes[1].set(title="the same between its bounds", ylabel="accuracy, percentage points")
+    axes[2].set(title="worth of one added image", ylabel="real images")
+
+    # A worth of 1 is that of a real image.
+    axes[2].axhline(1, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+    low, high = axes[2].get_ylim()
+    axes[2].set_ylim(max(low, WORST), min(max(high, 1.1), BEST_FRACTION))
+    for ax in axes:
+        _number_axis(ax, sorted(shown["n_real"].unique()))
+    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
+    return figure
+
+
+@styled
+def lengths_figure(curve: pd.DataFrame) -> Figure:
+    """Draw accuracy on val against the length of training, one panel a number of real images, one
+    line an arm; the chosen length is the large mark.
+
+    Args:
+        curve: of `lengths.length_curve`, of one classifier.
+    """
+    # The fewer-steps control repeats what the arm of the same real images shows.
+    shown = curve[curve["kind"] != "fewer_steps"]
+    shown = shown.assign(line=_line_names(shown))
+    colours = line_hues(shown)
+    sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
+    columns = min(MOST_COLUMNS, len(sizes))
+    rows = -(-len(sizes) // columns)
+    width = PANEL_WIDTH * max(columns, 2)
+    figure, axes = panels(rows, columns, height=LENGTH_HEIGHT, width=width)
+    axes = np.ravel(axes)
+    for ax, real in zip(axes, sizes):
+        _draw_curves(ax, shown[shown["real"] == real], colours)
+        ax.set_title(f"{real:,} real images" if real else "all real images")
+
+    # A last row that is not full ends with empty places.
+    for ax in axes[len(sizes) :]:
+        ax.set_axis_off()
+    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
+    return figure
+
+
+def line_hues(rows: pd.DataFrame) -> dict[str, str]:
+    """Choose the colour of every line, in the order of the legend: pools first.
+
+    Args:
+        rows: ARM_FIELDS and line.
+    """
+    # Lines of one name have one colour.
+    first = rows.drop_duplicates("line")
+    first = first.sort_values("control_of", key=lambda kinds: kinds != "", kind="stable")
+    return {row["line"]: arm_colour(arm_of(row)) for row in first.to_dict("records")}
+
+
+def _line_names(rows: pd.DataFrame) -> list[str]:
+    """Name the line that every row belongs to, in words: the same for all numbers of real images."""
+    several = rows.loc[rows["control_of"] == "", ["pool", "added", "class_shares"]]
+    several = several[several["pool"] != ""].drop_duplicates().groupby("pool").size()
+    names = []
+    for row in rows.to_dict("records"):
+        if row["kind"] in REAL_LINES:
+            names.append(REAL_LINES[row["kind"]])
+            continue
+
+        # A pool with several amounts or class shares says which.
+        name = row["pool"]
+        knowledge = row.get("knowledge", "")
+        if knowledge in KNOWLEDGE and row["control_of"] == "":
+            name += f" ({KNOWLEDGE[knowledge]})"
+        if several.get(row["pool"], 1) > 1:
+            name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
+        names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)
+    return names
+
+
+def _draw_lines(
+    ax: Axes, rows: pd.DataFrame, colours: dict[str, str], value: str, *, scale: float
+) -> None:
+    """Draw one line a name against the number of real images, with the intervals as a band.
+
+    Args:
+        rows: n_real, line, the value, low and high, all three times `scale` on the axis.
+    """
+    ax.axhline(0, color=INK, lw=1, zorder=1)
+    series = ["line", "pool", "added", "class_shares"]
+    order = rows.assign(place=rows["line"].map(list(colours).index)).sort_values("place")
+    groups = list(order.groupby(["place", *series], sort=True))
+    for place, ((_, name, *_), own) in enumerate(groups):
+        # Marks at one number of images stand beside each other.
+        own = own.sort_values("n_real")
+        x = own["n_real"].to_numpy(float) * APART ** (place - (len(groups) - 1) / 2)
+        low, high = (scale * own[end].to_numpy(float) for end in ("low", "high"))
+        ax.plot(x, scale * own[value], marker="o", ms=4, color=colours[name], zorder=3)
+
+        # An interval without bounds is not drawn.
+        finite = _are_finite(own)
+        ax.fill_between(x, low, high, where=finite, color=colours[name], alpha=0.12, lw=0)
+        ax.vlines(x[finite], low[finite], high[finite], color=colours[name], lw=1.2, zorder=2)
+
+
+def _are_finite(rows: pd.DataFrame) -> np.ndarray:
+    """Tell which rows have an interval, bool (N,)."""
+    is_bounded = rows["interval"] == BOUNDED if "interval" in rows else True
+    return np.isfinite(rows["low"].to_numpy(float)) & np.asarray(is_bounded)
+
+
+def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
+    """Draw accuracy on val against steps, one line an arm."""
+    for _, own in rows.groupby("arm", sort=False):
+        hue, percent = colours[own["line"].iloc[0]], 100 * own["accuracy_val"]
+        ax.plot(own["steps"], percent, marker="o", ms=3, color=hue)
+        chosen = own["chosen"].to_numpy(bool)
+        ax.plot(own["steps"][chosen], percent[chosen], "o", ms=8, color=hue, mec="white")
+    ax.set_xscale("log")
+    steps = sorted(rows["steps"].unique())
+    ax.xaxis.set_major_locator(FixedLocator(_spaced(steps)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.tick_params(labelsize=TICK_POINTS)
+    ax.grid(axis="y", color=GRID)
+    ax.set(xlabel="optimiser steps", ylabel="accuracy on val, %")
+
+
+def _number_axis(ax: Axes, sizes: Sequence[int]) -> None:
+    """Lay out the axis of the number of real images: logarithmic, with the trained ones named."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(list(sizes)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.tick_params(labelsize=TICK_POINTS)
+    ax.grid(axis="y", color=GRID)
+    ax.set_xlim(sizes[0] / MARGIN, sizes[-1] * MARGIN)
+    ax.set_xlabel("real images")
+
+
+def _spaced(values: Sequence[int], apart: float = 1.9) -> list[int]:
+    """Leave out values that would stand too close to the one before on a logarithmic axis."""
+    kept = []
+    for value in values:
+        if not kept or value >= apart * kept[-1]:
+            kept.append(value)
+    return kept

@@ -1,0 +1,165 @@
+"""Charts of gains and lengths: what they show, with legends outside and text of a readable size."""
+
+from dataclasses import asdict, replace
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from lib.faces.arms import REAL_SHARES, Arm, controls
+from lib.metrics.amounts import ALONE, BEST, DUPLICATES, EQUAL_STEPS
+from lib.metrics.lengths import CURVE_COLUMNS
+from lib.metrics.recovered import BOUNDED, UNBOUNDED
+from lib.plots.amounts import gains_figure, lengths_figure, line_hues
+from lib.plots.colours import arm_colour, colour
+
+SIZES, LEAST_POINTS = (287, 718, 0), 8
+SUPPLEMENT = Arm("supplement", "folder", real=287, added=5096)
+
+
+def arms_of(pool: str, real: int) -> list[Arm]:
+    supplement = replace(SUPPLEMENT, pool=pool, real=real)
+    kept = [arm for arm in controls(supplement) if arm.kind != "fewer_steps"]
+    return [supplement, *(arm for arm in kept if arm.kind != "extra" or real)]
+
+
+def made_gains(pools: tuple = ("folder", "dcgan")) -> pd.DataFrame:
+    rows = []
+    for real in SIZES:
+        for arm in dict.fromkeys(arm for pool in pools for arm in arms_of(pool, real)):
+            difference = {"extra": 0.19, "shuffled": -0.07}.get(arm.kind, 0.02 - real / 50000)
+            row = {"arm": arm.name, **asdict(arm), "n_real": real or 28709, "classifier": "small"}
+            row |= {"knowledge": "external" if arm.kind == "supplement" else ""}
+            row |= {"scoring": "test", "metric": "accuracy", "difference": difference}
+            row |= {"low": difference - 0.01, "high": difference + 0.01, "against": ALONE}
+            rows.append(row | {"reading": BEST})
+            if arm.kind == "supplement":
+                rows.append(row | {"reading": BEST, "against": DUPLICATES, "difference": 9.0})
+                rows.append(row | {"reading": EQUAL_STEPS, "difference": 9.0})
+    return pd.DataFrame(rows)
+
+
+def made_fractions(gains: pd.DataFrame) -> pd.DataFrame:
+    """Recovered fractions, of which those beside most real images have no bound."""
+    rows = gains[gains["kind"].isin(["supplement", "duplicate"]) & (gains["against"] == ALONE)]
+    rows = rows[rows["n_real"] < 28709].drop(columns=["difference", "against"])
+    unbounded = rows["n_real"] == 718
+    ends = {"low": np.where(unbounded, -np.inf, 0.05), "high": np.where(unbounded, np.inf, 0.2)}
+    interval = np.where(unbounded, UNBOUNDED, BOUNDED)
+    return rows.assign(recovered=0.12, interval=interval, **ends)
+
+
+def made_curve() -> pd.DataFrame:
+    rows = []
+    for real in SIZES:
+        alone = Arm("subset", real=real) if real else Arm("base")
+        for arm in (alone, *arms_of("folder", real)):
+            for length, value in ((1, 0.3), (2, 0.4), (4, 0.35)):
+                row = {"arm": arm.name, **asdict(arm), "classifier": "small", "length": length}
+                row |= {"steps": 140 * length, "accuracy_val": value, "accuracy_train": value}
+                rows.append(row | {"n_seeds": 10, "chosen": length == 2})
+    return pd.DataFrame(rows)[list(CURVE_COLUMNS)]
+
+
+def drawn_gains(*pools: str):
+    gains = made_gains(pools)
+    return gains_figure(gains, made_fractions(gains))
+
+
+FIGURES = {
+    "gains": lambda: drawn_gains("folder", "dcgan"),
+    "one pool": lambda: drawn_gains("folder"),
+    "lengths": lambda: lengths_figure(made_curve()),
+}
+every_figure = pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+
+
+def drawn(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return canvas.get_renderer()
+
+
+def texts_of(figure) -> list:
+    found = figure.findobj(matplotlib.text.Text)
+    return [text for text in found if text.get_text().strip() and text.get_visible()]
+
+
+@every_figure
+def test_every_text_is_readable_and_the_legend_stands_outside_the_panels(draw):
+    figure = draw()
+    renderer = drawn(figure)
+    assert min(text.get_fontsize() for text in texts_of(figure)) >= LEAST_POINTS
+    (legend,) = figure.legends
+    box = legend.get_window_extent(renderer)
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+    for ax in figure.axes:
+        assert not box.overlaps(ax.get_tightbbox(renderer))
+
+
+@every_figure
+def test_numbers_on_an_axis_do_not_run_into_each_other(draw):
+    figure = draw()
+    renderer = drawn(figure)
+    for ax in figure.axes:
+        labels = [label for label in ax.get_xticklabels() if label.get_text()]
+        boxes = sorted(
+            (label.get_window_extent(renderer) for label in labels), key=lambda box: box.x0
+        )
+        assert all(one.x1 < other.x0 for one, other in zip(boxes, boxes[1:]))
+
+
+@every_figure
+def test_every_panel_has_a_title_and_units(draw):
+    for ax in draw().axes:
+        assert ax.get_title(loc="left") and ax.get_xlabel() and ax.get_ylabel()
+
+
+def test_the_first_figure_shows_gains_at_the_best_length_against_the_real_images_alone():
+    left, middle, right = drawn_gains("folder").axes
+    heights = [line.get_ydata() for line in left.lines[1:]]
+    assert np.allclose(sorted(heights[0]), [0.564, 1.426, 2.0])
+    assert max(np.max(line.get_ydata()) for line in middle.lines) == pytest.approx(19)
+    assert min(np.min(line.get_ydata()) for line in middle.lines) == pytest.approx(-7)
+    assert [label.get_text() for label in left.get_xticklabels()] == ["287", "718", "28,709"]
+    assert right.get_ylim()[1] <= 1.5
+
+
+def test_an_interval_without_bounds_is_not_drawn():
+    right = drawn_gains("folder").axes[2]
+    segments = [
+        len(lines.get_segments()) for lines in right.collections if hasattr(lines, "get_segments")
+    ]
+    assert sum(segments) == 2
+
+
+def test_copies_of_real_images_are_coloured_as_real_ones():
+    duplicate = next(arm for arm in controls(SUPPLEMENT) if arm.kind == "duplicate")
+    assert duplicate.pool == "folder"
+    assert arm_colour(duplicate) == arm_colour(Arm("duplicate", share=0.5)) != colour("folder")
+
+
+def test_lines_name_what_is_added_and_what_its_generator_knew():
+    figure = drawn_gains("folder", "dcgan")
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert names[:2] == ["folder (knew none of these images)", "dcgan (knew none of these images)"]
+    assert "held-back real images (the ceiling)" in names and "folder, labels shuffled" in names
+    assert len(names) == len(set(names))
+    assert list(line_hues(made_gains().assign(line=lambda rows: rows["kind"])))[0] == "supplement"
+
+
+def test_other_class_shares_of_one_pool_are_named():
+    curve = made_curve()
+    real_shares = curve[curve["kind"] == "supplement"].assign(class_shares=REAL_SHARES, arm="other")
+    figure = lengths_figure(pd.concat([curve, real_shares], ignore_index=True))
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "folder, 5,096 in real shares" in names and "folder, 5,096 in pool shares" in names
+
+
+def test_the_chosen_length_is_the_large_mark():
+    ax = lengths_figure(made_curve()).axes[0]
+    large = [line for line in ax.lines if line.get_markersize() > 5]
+    assert {float(line.get_xdata()[0]) for line in large} == {280.0}
+    assert ax.get_title(loc="left") == "287 real images"
