@@ -4,6 +4,7 @@ Every sentence names its reading, the number of draws and of test images, and th
 of them says. Where the readings disagree, that comes first.
 """
 
+import numpy as np
 import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
@@ -35,13 +36,13 @@ SAID = {
 NOTHING = (
     "This study has no arms of numbers of real images: it does not ask how many there must be."
 )
-DESIGN = ["pool", "added", "class_shares"]  # what a line of the figure is about
+DESIGN = ["kind", "pool", "added", "class_shares"]  # what a line of the figure is about
 
 
 def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     """Choose what sentences and the first figure are about: accuracy of the study's first network in
-    the first scoring; of every pool one amount, in the class shares of the real images where these
-    were trained, at most sizes, and the largest of several.
+    the first scoring; of every pool, mixed in, one amount: in the class shares of the real images
+    where these were trained, at most sizes, and the largest of several.
 
     Args:
         gains: of `amounts.gain_table`.
@@ -55,21 +56,19 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     rows = first[(first["scoring"] == first["scoring"].iloc[0]) & (first["metric"] == "accuracy")]
 
     # One design a pool.
-    supplements = rows[rows["control_of"] == ""]
+    supplements = rows[rows["kind"] == "supplement"]
     counted = supplements.groupby(DESIGN, sort=False)["n_real"].nunique().reset_index(name="sizes")
     counted = counted.assign(real_shares=counted["class_shares"] == REAL_SHARES)
     order = ["real_shares", "sizes", "added"]
     chosen = counted.sort_values(order, ascending=False, kind="stable").drop_duplicates("pool")
-    designs = set(chosen[DESIGN].itertuples(index=False, name=None))
+    designs = set(chosen[DESIGN[1:]].itertuples(index=False, name=None))
 
-    # Controls of real images belong to every pool of their amount.
-    amounts = {(added, shares) for _, added, shares in designs}
-    kept = []
-    for row in rows.to_dict("records"):
-        own, amount = tuple(row[name] for name in DESIGN), (row["added"], row["class_shares"])
-        is_extra = row["kind"] == "extra" and row["added"] in {added for added, _ in amounts}
-        kept.append(own in designs or is_extra or (row["pool"] == "" and amount in amounts))
-    return rows[kept]
+    # Controls of real images belong to every pool of their amount, whose shares some of them have.
+    of_real = {("", *design[1:]) for design in designs} | {("", n, "") for _, n, _ in designs}
+    is_shown = rows["kind"].isin(["supplement", "shuffled", "duplicate", "extra"])
+    own = rows[DESIGN[1:]].itertuples(index=False, name=None)
+    belongs = np.array([design in designs | of_real for design in own], bool)
+    return rows[is_shown & belongs]
 
 
 def amount_sentences(

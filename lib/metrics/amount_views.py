@@ -75,9 +75,11 @@ def crossing_view(crossings: pd.DataFrame) -> pd.DataFrame:
     Args:
         crossings: of `crossing.crossing_table`.
     """
-    shown = ["pool", "added", "class_shares", "classifier", "against", "reading", "outcome"]
+    added = [_added_text(row) for row in crossings.to_dict("records")]
+    shown = ["of", "added", "class_shares", "classifier", "against", "reading", "outcome"]
     shown += ["shown_up_to", "crossing", "low", "high", "zero_within"]
-    table = crossings[shown].assign(class_shares=crossings["class_shares"].replace(SHARES))
+    table = crossings.assign(of=added, class_shares=crossings["class_shares"].replace(SHARES))
+    table = table[shown]
     whole = {name: table[name].round() for name in ("crossing", "low", "high")}
     names = {"class_shares": "class shares", "shown_up_to": "help shown up to"}
     names |= {"crossing": "crosses at", "zero_within": "no difference within"}
@@ -186,7 +188,17 @@ def _added_text(arm: dict) -> str:
         return "held-back real images"
     if arm["kind"] == "duplicate":
         return f"copies of them, for {arm['pool']}" if arm["pool"] else "copies of them"
-    return f"{arm['pool']}, labels shuffled" if arm["kind"] == "shuffled" else arm["pool"]
+    if arm["kind"] == "shuffled":
+        return f"{arm['pool']}, labels shuffled"
+    return arm["pool"] + use_text(arm)
+
+
+def use_text(arm: dict) -> str:
+    """Say how synthetic images are used, where they are not mixed with the real ones: ", staged"."""
+    if arm["kind"] == "supplement":
+        return ""
+    weight = f" at {arm['weight']:g}" if arm["kind"] == "weighted" else ""
+    return f", {arm['kind'].replace('_', ' ')}{weight}"
 
 
 def _shares_text(arm: dict) -> str:

@@ -35,7 +35,8 @@ READINGS = BEST, EQUAL_STEPS, EQUAL_PASSES = ("best length", "equal steps", "equ
 ALONE = "real images alone"
 DUPLICATES = "class-matched duplicates"
 SHUFFLED = "shuffled labels"
-OF_CONTROL = {"duplicate": DUPLICATES, "shuffled": SHUFFLED}
+MIXED = "the same images, mixed"  # what other uses of added images are compared with
+OF_CONTROL = {"duplicate": DUPLICATES, "shuffled": SHUFFLED, "supplement": MIXED}
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 UNKNOWN = "not recorded"  # what the generator of a pool knew
 
@@ -88,7 +89,7 @@ class Comparison:
 
     arm: Key
     reference: Key
-    against: str  # ALONE, DUPLICATES or SHUFFLED
+    against: str  # ALONE, DUPLICATES, SHUFFLED or MIXED
     reading: str  # one of READINGS
 
 
@@ -158,8 +159,8 @@ class Amounts:
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
-        """Every comparison that was trained: each arm of numbers with its real images alone, and
-        supplements with their duplicates and their shuffled labels, in every reading.
+        """Every comparison that was trained, in every reading: each arm of numbers with its real
+        images alone and with those of its controls that have as many images.
         """
         found = []
         for arm, classifier in self.arms:

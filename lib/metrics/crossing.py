@@ -32,6 +32,8 @@ LASTS = "no crossing: shown up to the most real images"
 NEVER = "no crossing: no gain is shown"
 
 CROSSING_COLUMNS = (
+    "kind",
+    "weight",
     "pool",
     "generation",
     "added",
@@ -187,7 +189,7 @@ def _by_design(amounts: Amounts) -> dict[tuple, dict[int, Comparison]]:
 def _about_design(design: tuple, amounts: Amounts) -> dict:
     """Describe what all sizes of a curve share."""
     arm, classifier, against, reading = design
-    fields = ("pool", "generation", "added", "class_shares")
+    fields = ("kind", "weight", "pool", "generation", "added", "class_shares")
     return {name: getattr(arm, name) for name in fields} | {
         "knowledge": amounts.known(arm),
         "classifier": classifier,

@@ -16,6 +16,7 @@ from lib.faces.arms import ARM_FIELDS
 from lib.study.errors import StudyError
 
 ARM_KEY = ["arm", "classifier"]  # an arm's name is unique in a study
+MOST_NAMES = 6  # of arms in a sentence
 
 # What `length_curve` says of each arm, network and length; accuracies are means over seeds.
 CURVE_COLUMNS = (
@@ -167,10 +168,11 @@ def choice_sentences(choice: pd.DataFrame) -> list[str]:
     # The longest of all may not be long enough.
     longest = choice[choice["edge"] == "longest"]
     if len(longest):
-        names = ", ".join(longest["arm"])
+        names = ", ".join(longest["arm"].head(MOST_NAMES))
+        more = ", ..." if len(longest) > MOST_NAMES else ""
         sentences.append(
             f"The longest training was best for {len(longest)} of them, which might gain from "
-            f"still more steps: {names}."
+            f"still more steps: {names}{more}."
         )
 
     # Training has gone far enough where the arm's own images are learnt better than others.

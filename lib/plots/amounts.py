@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lib.faces.arms import arm_of
 from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amount_views import use_text
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
@@ -120,7 +121,7 @@ def line_hues(rows: pd.DataFrame) -> dict[str, str]:
 
 def _line_names(rows: pd.DataFrame) -> list[str]:
     """Name the line that every row belongs to, in words: the same for all numbers of real images."""
-    several = rows.loc[rows["control_of"] == "", ["pool", "added", "class_shares"]]
+    several = rows.loc[rows["kind"] == "supplement", ["pool", "added", "class_shares"]]
     several = several[several["pool"] != ""].drop_duplicates().groupby("pool").size()
     names = []
     for row in rows.to_dict("records"):
@@ -133,6 +134,8 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         knowledge = row.get("knowledge", "")
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
+        if row["control_of"] == "":
+            name += use_text(row)
         if several.get(row["pool"], 1) > 1:
             name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
         names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)

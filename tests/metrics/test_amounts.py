@@ -10,7 +10,13 @@ import pytest
 from lib.faces.arms import ARM_FIELDS, REAL_SHARES, Arm, controls
 from lib.faces.classes import EMOTIONS
 from lib.metrics.amount_sentences import amount_sentences, headline_gains
-from lib.metrics.amount_views import advice_table
+from lib.metrics.amount_views import (
+    advice_table,
+    crossing_view,
+    gains_by_reading,
+    gains_by_score,
+    worth_by_reading,
+)
 from lib.metrics.amounts import (
     ALONE,
     BEST,
@@ -18,6 +24,7 @@ from lib.metrics.amounts import (
     EQUAL_PASSES,
     EQUAL_STEPS,
     GAIN_COLUMNS,
+    MIXED,
     READINGS,
     SHUFFLED,
     amounts_of,
@@ -506,3 +513,34 @@ def test_simulated_studies_of_the_published_size_find_what_is_true(world, outcom
     assert found["outcome"].eq(CROSSES).mean() <= 0.05 or world == "fades"
     # The standard error of a share of 0.95 over 60 studies is 0.03.
     assert found.loc[found["outcome"] == CROSSES, "holds"].mean() >= 0.88 or world != "fades"
+
+
+def test_other_uses_of_the_same_images_are_compared_with_the_mixture():
+    staged = replace(supplement(50), kind="staged")
+    weighted = replace(supplement(50), kind="weighted", weight=0.5)
+    predictions = study(EVERY_ARM | {staged: 0.5, weighted: 0.4})
+    gains = of_accuracy(gains_of(predictions))
+    against = gains[gains["kind"] == "staged"].set_index("against")["difference"]
+    assert set(against.index) == {ALONE, DUPLICATES, MIXED}
+    assert against[MIXED] == pytest.approx(0.05, abs=0.03)
+    assert set(headline_gains(gains)["kind"]) == {"supplement", "shuffled", "duplicate", "extra"}
+    named = set(gains_by_reading(gains)["of"])
+    assert {"x", "x, staged", "x, weighted at 0.5", "x, labels shuffled"} <= named
+
+
+def test_tables_for_reading_have_a_row_an_arm_and_reference_and_a_column_a_reading():
+    predictions = study(LENGTHS | {control("extra", 50): 0.6})
+    amounts = amounts_of(predictions)
+    gains = gain_table(amounts, predictions)
+    shown = gains_by_reading(gains)
+    assert list(shown)[-3:] == list(READINGS) and len(shown) == 4
+    assert shown.loc[shown["of"] == "x", "class shares"].eq("of the real images").all()
+    assert "helps" in shown[BEST].iloc[0] and "hurts" in shown[EQUAL_STEPS].iloc[0]
+    worth = worth_by_reading(recovered_table(amounts, predictions))
+    assert worth["of"].tolist() == ["x", "copies of them"]
+    by_score = gains_by_score(gains)
+    assert {"accuracy, test", "f1_macro, test"} <= set(by_score)
+    crossings = crossings_of(study(sizes_of({50: 0.1, 100: 0.1, 200: -0.1})))
+    assert crossing_view(crossings)["crosses at"].between(100, 200).any()
+    for view, table in ((gains_by_reading, gains), (gains_by_score, gains)):
+        assert not len(view(table[:0]))

@@ -28,7 +28,7 @@ from lib.metrics.predictions import (
 )
 from lib.metrics.published import amount_tables, differing_tables, main, rebuilt_tables
 from lib.study.errors import StudyError
-from lib.study.paths import StudyPaths, study_paths
+from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import write_json
 
 BASE, SHARES = Arm("base"), Arm("supplement", "x", 0.5)
@@ -93,6 +93,15 @@ def paths(tmp_path_factory) -> StudyPaths:
     write_json(paths.state / "40_training.json", state)
     write_json(paths.pool("x") / "generator.json", {"knowledge": "external"})
     return paths
+
+
+PUBLISHED = sorted(file.parent for file in (ROOT / "reports").glob(f"*/{PREDICTIONS}"))
+
+
+@pytest.mark.skipif(not PUBLISHED, reason="no predictions are published yet")
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
+def test_the_tables_of_every_published_study_follow_from_its_predictions(folder):
+    assert differing_tables(folder, rebuilt_tables(folder)) == []
 
 
 def gathered(paths: StudyPaths):
