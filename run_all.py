@@ -93,7 +93,15 @@ def main(argv):
         return test()
     from lib.study.command import run
 
-    return run(options, pages)
+    return run(options, pages, arms)
+
+
+def arms(params):
+    """Stop at a pattern of names that fits no arm of a study."""
+    from lib.faces.arms import asked_for, plan_arms
+
+    planned = plan_arms(params)
+    asked_for(planned, params["more_seeds_arms"], "more_seeds_arms")
 
 
 def pages():

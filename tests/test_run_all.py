@@ -6,10 +6,18 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from lib.study.paths import ROOT
+
+TOY_BODY_OF_10 = """
+from lib.study.step import begin
+step = begin("10_data", globals())
+"""
 
 
 def changed(before: dict, after: dict) -> set:
@@ -293,6 +301,14 @@ def test_only_needs_what_comes_before(toy):
         (["--set", "review_csv=nobody.csv"], ["review_csv: ", "nobody.csv: no such file"]),
         (["--set", "face_model=yunet.onnx"], ["face_model: ", "yunet.onnx: no such file"]),
         (["--set", "pools=drawn-narow"], ["no pool 'drawn-narow'", "did you mean 'drawn-narrow'"]),
+        (["--set", "margin=5"], ["'margin' is 5", "0 to 0.5", "it is a share, not points"]),
+        (["--set", "classifiers=smal"], ["'classifiers' is 'smal'", "did you mean 'small'"]),
+        (["--set", "recipes=quik"], ["'recipes' is 'quik'", "did you mean 'quick'"]),
+        (["--set", "recipes=quick,fast"], ["one for all, or one for each"]),
+        (["--set", "generator=dcgann"], ["'generator' is 'dcgann'", "did you mean 'dcgan'"]),
+        (["--set", "arm_pools=diffusion"], ["'diffusion' is none of the pools of the study"]),
+        (["--set", "gan_source=nowhere"], ["gan_source: ", "nowhere: no such file"]),
+        (["--cluster", "banana"], ["'banana'", "tcp://host:8786", "local, slurm, pbs, lsf"]),
     ],
 )
 def test_a_mistake_stops_before_anything_is_made(toy, words, parts):
@@ -301,6 +317,38 @@ def test_a_mistake_stops_before_anything_is_made(toy, words, parts):
     assert done.returncode == 2 and not (toy.root / "runs").exists()
     assert [part for part in parts if part not in done.stderr] == [], done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("key", ["only_arms", "more_seeds_arms"])
+def test_a_pattern_that_fits_no_arm_stops_before_anything_runs(tmp_path, key):
+    """Here with the real project, whose arms have names."""
+    command = [sys.executable, str(ROOT / "run_all.py"), "--output", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--set", f"{key}=nothing-*"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2 and not list(tmp_path.iterdir())
+    assert f"{key}: 'nothing-*' fits none of the arms base, " in done.stderr
+
+
+def test_a_notebook_that_papermill_starts_by_hand_checks_its_values(toy):
+    parameters = 'study: str = "quick"\noutput: str = ""\nshow_photographs: bool = True'
+    toy.notebook("10_data", TOY_BODY_OF_10 + "\n\nprint(show_photographs)", parameters)
+
+    def papermill(*words):
+        command = [sys.executable, "-m", "papermill", "notebooks/10_data.ipynb", "out.ipynb"]
+        words = [*command, "-k", "python3", *words]
+        return subprocess.run(words, cwd=toy.root, capture_output=True, text=True, timeout=120)
+
+    assert papermill("-p", "show_photographs", "false").returncode == 0
+    book = json.loads((toy.root / "out.ipynb").read_text())
+    assert book["cells"][-1]["outputs"][0]["text"] == ["False\n"]
+
+    # What is wrong stops it, with its sentence alone.
+    failed = papermill("-p", "show_photographs", "nobody")
+    assert failed.returncode == 1
+    outputs = json.loads((toy.root / "out.ipynb").read_text())["cells"][-2]["outputs"]
+    (error,) = [output for output in outputs if output["output_type"] == "error"]
+    assert len(error["traceback"]) == 1 and "(write true or false)" in error["traceback"][0]
 
 
 @pytest.mark.parametrize(

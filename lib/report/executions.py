@@ -1,13 +1,12 @@
 """What was executed: a study's notebooks with title, question and status, and their parameters."""
 
-import ast
 import functools
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.study.parameter_cells import TAG, TAG_INJECTED, comments_of, has_tag
+from lib.study.parameter_cells import TAG, TAG_INJECTED, assignments, comments_of, has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.paths import ROOT, StudyPaths
 from lib.study.records import read_json
@@ -144,7 +143,7 @@ def parameters(cells: list[dict]) -> list[dict]:
     injected = next((cell["source"] for cell in cells if has_tag(cell, TAG_INJECTED)), "")
 
     # papermill's cell says what the notebook ran with, the tagged one what it would by hand.
-    given, defaults = _assignments(injected), _assignments(declared)
+    given, defaults = assignments(injected), assignments(declared)
     meanings = comments_of(declared)
     rows = []
     for name in dict.fromkeys([*defaults, *given]):
@@ -152,23 +151,6 @@ def parameters(cells: list[dict]) -> list[dict]:
         row = {"name": name, "value": given.get(name, default), "default": default}
         rows.append(row | {"meaning": meanings.get(name, "")})
     return rows
-
-
-def _assignments(source: str) -> dict:
-    """Read assignments, `name = literal` or `name: type = literal`, without running them.
-
-    What is no literal stays as it is written.
-    """
-    values = {}
-    for node in ast.parse(source).body:
-        # The target of `name = value` or `name: type = value`.
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and node.value is not None:
-            try:
-                values[target.id] = ast.literal_eval(node.value)
-            except ValueError:
-                values[target.id] = ast.unparse(node.value)
-    return values
 
 
 def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:

@@ -14,22 +14,25 @@ from lib.study.errors import StudyError
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.lock import study_lock
 from lib.study.machine import cores
-from lib.study.parameter_rules import EMBEDDED_DATA
+from lib.study.names import EMBEDDED_DATA
 from lib.study.params import load_params, studies, summary
 from lib.study.paths import StudyPaths
-from lib.study.plan import SOURCES, Task, plan_tasks, select
+from lib.study.plan import Task, plan_tasks, select
+from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION
 
 # Exit statuses.
 FAILED, MISTAKE, STOPPED = 1, 2, 130
 
 
-def run(options, pages) -> int:
+def run(options, pages, check_arms) -> int:
     """Do what the command line asks for.
 
     Args:
         options: as parsed by run_all.py.
         pages: imports and returns the module that renders (render_study).
+        check_arms: called with a study's parameters, where they name arms by patterns; stops at one
+            that fits none.
 
     Returns:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
@@ -40,7 +43,7 @@ def run(options, pages) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:
-        return _run(options, pages)
+        return _run(options, pages, check_arms)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return MISTAKE
@@ -192,7 +195,7 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
         print(f"earlier work moved to {target}")
 
 
-def _run(options, pages) -> int:
+def _run(options, pages, check_arms) -> int:
     """List, show or run, as the command line asks."""
     # A list is shown even where the study cannot run.
     if options.list:
@@ -201,6 +204,8 @@ def _run(options, pages) -> int:
     if not tasks:
         raise StudyError("notebooks: none there")
     chosen = select(tasks, options.only)
+    if any(tasks[0].params[key] for key in ("only_arms", "more_seeds_arms")):
+        check_arms(tasks[0].params)
     if options.dry_run:
         return show_plan(tasks, chosen)
     return run_plan(options, tasks, chosen, pages)
@@ -223,7 +228,8 @@ def _absolute(text: str) -> str:
     key, _, value = text.partition("=")
     if key not in (*SOURCES, "output") or value in ("", *EMBEDDED_DATA):
         return text
-    return f"{key}={os.path.abspath(os.path.expanduser(value))}"
+    path = os.path.abspath(os.path.expanduser(value))
+    return text if key in MAY_BE_REMOTE and not os.path.exists(path) else f"{key}={path}"
 
 
 def _print_plan(chosen: list[Task]) -> None:

@@ -1,8 +1,7 @@
 """Whether an execution still holds: what it was made from, compared with what is there now."""
 
-import functools
 import json
-import os
+import re
 from dataclasses import dataclass
 
 from lib.study.errors import StudyError
@@ -14,12 +13,12 @@ from lib.study.fingerprints import (
     notebook_modules,
 )
 from lib.study.machine import package_versions
-from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS
-from lib.study.paths import ROOT, StudyPaths
-from lib.study.plan import SOURCES, Task
+from lib.study.paths import StudyPaths
+from lib.study.plan import Task
 from lib.study.records import content_hash, file_digest, output_unchanged, read_json
-from lib.study.stages import CURATION, FINDINGS, GENERATION, stage_of
+from lib.study.sources import are_same, source_identities
+from lib.study.stages import CURATION, FINDINGS, GENERATION, METRICS, stage_of
 
 # Where and how fast a notebook runs, not what it computes.
 NOT_IN_KEY = ("output", "workers", "cluster")
@@ -31,7 +30,7 @@ READ_BESIDE = {
 GENERATOR_VERSION = "GENERATOR_VERSION"  # in lib/generators/versions.py, a number a generator
 # Changes of the page alone: what takes hours has a key of its own, and is not repeated.
 PAGE_ALONE = ("notebook", "code")
-DIGEST_LENGTH = 40  # characters: a shorter text is shown
+DIGEST = re.compile(r"[0-9a-f]{40}")  # is not shown
 KEPT = "the page is written anew, finished trainings are kept"
 
 
@@ -83,6 +82,8 @@ def reason_to_run(task: Task, parts: dict) -> Reason | None:
     # What it was made from.
     for kind, now in json.loads(json.dumps(parts)).items():
         before = done["parts"].get(kind, {})
+        if kind == "sources":
+            before = _without_same(before, now)
         if before != now:
             return Reason(kind, _describe(kind, before, now))
 
@@ -93,6 +94,14 @@ def reason_to_run(task: Task, parts: dict) -> Reason | None:
     if not task.executed.exists():
         return Reason("executed", "executed notebook missing")
     return None
+
+
+def _without_same(before: dict, now: dict) -> dict:
+    """Put the present identity of each source in place of the earlier one where they are the
+    same.
+    """
+    kept = {key: value for key, value in now.items() if are_same(before.get(key), value)}
+    return before | kept
 
 
 def upstream_digest(paths: StudyPaths, name: str) -> str:
@@ -110,26 +119,6 @@ def upstream_digest(paths: StudyPaths, name: str) -> str:
         raise StudyError(f"{found}, or leave --only out")
     outputs = read_json(done)["outputs"]
     return content_hash({file: record["sha256"] for file, record in outputs.items()})
-
-
-@functools.cache
-def source_identity(path: str) -> list:
-    """Identify the user's data cheaply.
-
-    Returns:
-        Path, size and time of a file; path, number of files and the newest time of a folder.
-    """
-    if path in EMBEDDED_DATA:
-        return [path]
-    if os.path.isfile(path):
-        return [path, os.path.getsize(path), os.stat(path).st_mtime_ns]
-
-    # A folder is not read, only looked through.
-    times = []
-    for folder, _, _ in os.walk(path):
-        files = [entry for entry in os.scandir(folder) if entry.is_file()]
-        times += [entry.stat().st_mtime_ns for entry in files]
-    return [path, len(times), max(times, default=0)]
 
 
 def files_beside(task: Task) -> dict[str, str]:
@@ -157,16 +146,15 @@ def _arithmetic(task: Task, modules: set[str]) -> dict[str, int]:
 
 def _sources(task: Task) -> dict:
     """Identify all files that a task reads and no other task wrote."""
-    # The user's files, by path, size and time; a file of the project may be named from its folder.
-    given = {key: task.values[key] for key in SOURCES if task.values.get(key)}
-    sources = {}
-    for key, path in given.items():
-        sources[key] = source_identity(path if os.path.exists(path) else str(ROOT / path))
+    sources = source_identities(task.values)
 
-    # A person's decisions about the pool count by their content; they may not be there.
-    review = task.paths.review(task.pool)
-    if task.stage == CURATION and "review_csv" not in given and review.exists():
-        sources["review"] = file_digest(review)
+    # What a person decided or answered counts by its content; it may not be there.
+    persons = {}
+    if task.stage == CURATION and "review_csv" not in sources:
+        persons["review"] = task.paths.review(task.pool)
+    if task.stage == METRICS:
+        persons["answers"] = task.paths.spot_check
+    sources |= {name: file_digest(file) for name, file in persons.items() if file.exists()}
     return sources | files_beside(task)
 
 
@@ -190,7 +178,7 @@ def _difference(before: dict, now: dict) -> str:
     """Name the first entry that differs, with both values where they are short."""
     key = _first_difference(before, now)
     values = before.get(key), now.get(key)
-    has_digest = any(isinstance(value, str) and len(value) >= DIGEST_LENGTH for value in values)
+    has_digest = any(DIGEST.search(str(value)) for value in values)
     return key if has_digest else f"{key} from {values[0]} to {values[1]}"
 
 

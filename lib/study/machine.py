@@ -5,11 +5,10 @@ import functools
 import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
-from lib.study.paths import ROOT
+from lib.study.checkout import commit_and_changes
 
 # Packages whose version can change a number.
 PACKAGES = (
@@ -43,9 +42,6 @@ KEPT_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),  # bytes
 }
-# What a commit does not stand for when it was changed since.
-TRACKED = ("lib", "notebooks", "params", "run_all.py", "environment.yml")
-GIT_SECONDS = 10
 
 
 @functools.cache
@@ -93,9 +89,10 @@ def package_versions() -> dict[str, str]:
 
 def environment_facts() -> dict:
     """Collect what a reader needs to repeat a run: commit, versions, machine, device, date."""
+    commit, dirty = commit_and_changes()
     return {
-        "commit": _git("rev-parse", "--short", "HEAD") or "unknown",
-        "dirty": _is_dirty(),
+        "commit": commit,
+        "dirty": dirty,
         "python": platform.python_version(),
         "versions": package_versions(),
         "platform": platform.platform(terse=True),
@@ -104,26 +101,6 @@ def environment_facts() -> dict:
         "device": _device_name(),
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
     }
-
-
-def _is_dirty() -> bool:
-    """Tell whether the project differs from its commit."""
-    # A notebook whose outputs alone changed does not: `git diff` knows the filter, status does not.
-    changed = _git("diff", "--name-only", "HEAD", "--", *TRACKED)
-    new = _git("ls-files", "--others", "--exclude-standard", "--", *TRACKED)
-    return bool(changed or new)
-
-
-def _git(*words: str) -> str:
-    """Ask git about the project; empty where there is no git or no checkout."""
-    command = ["git", "-C", str(ROOT), *words]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=GIT_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
 
 
 def _cpu_name() -> str:

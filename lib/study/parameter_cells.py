@@ -23,6 +23,7 @@ WIDTH = 100  # columns
 # How base.yaml and the cells group parameters: # --- study ---
 HEADING = re.compile(r"# --- (.+) ---$")
 TAG, TAG_INJECTED = "parameters", "injected-parameters"  # papermill's
+INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
 # As JupyterLab names the kernel of the environment that it runs in, so that saving changes nothing.
 METADATA = {
     "kernelspec": {
@@ -135,6 +136,23 @@ def comments_of(source: str) -> dict[str, str]:
             comments[name] = " ".join([*above, behind.strip()]).strip()
             above = []
     return comments
+
+
+def assignments(source: str) -> dict:
+    """Read assignments, `name = literal` or `name: type = literal`, without running them.
+
+    What is no literal stays as it is written.
+    """
+    values = {}
+    for node in ast.parse(source).body:
+        # The target of `name = value` or `name: type = value`.
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and node.value is not None:
+            try:
+                values[target.id] = ast.literal_eval(node.value)
+            except ValueError:
+                values[target.id] = ast.unparse(node.value)
+    return values
 
 
 def cell_source(values: dict, base: list[Declared]) -> str:

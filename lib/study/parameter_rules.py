@@ -7,6 +7,16 @@ import difflib
 import math
 
 from lib.study.errors import StudyError
+from lib.study.names import (
+    CLASSIFIERS,
+    CLUSTERS,
+    CURATION_STEPS,
+    EMBEDDED_DATA,
+    GAN_AUGMENTATIONS,
+    GAN_CONDITIONS,
+    GENERATORS,
+    RECIPES,
+)
 
 # Old name: new name.
 RENAMED = {
@@ -34,6 +44,7 @@ RANGES = {
     "near_copy_likeness": (0.5, 1),  # correlation
     "face_scale_factor": (1.01, 2.0),  # at 1 the cascade would never end
     "label_classifier_folds": (2, 100),
+    "margin": (0, 0.5),
     "seeds": (1, 1000),
     "more_seeds": (0, 1000),
     "folds": (0, 100),
@@ -44,24 +55,20 @@ RANGES = {
     "map_seeds": (1, 20),
 }
 
-# Names of lib.curation.steps.STEPS, which this room may not import; a test compares them.
-CURATION_STEPS = (
-    "blank",
-    "blur",
-    "exposure",
-    "exact_copy",
-    "near_copy",
-    "leak",
-    "face",
-    "memorised",
-    "label",
-    "balance",
-    "diverse",
-)
+# What a person who wrote a number out of range may have meant.
+HINTS = {"margin": "it is a share, not points: 0.005 is half a point"}
+
+# Spellings of true and false, in small letters: papermill passes what it does not know as text.
+BOOLEANS = {word: True for word in ("true", "yes", "on", "1")}
+BOOLEANS |= {word: False for word in ("false", "no", "off", "0")}
+
 # The words that a text, or each text of a list, may be.
 CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "labels": ("own", "ferplus"),
+    "generator": GENERATORS,
+    "gan_condition": GAN_CONDITIONS,
+    "gan_augment": GAN_AUGMENTATIONS,
     "pool_class_counts": ("balanced", "real"),
     "diffusion_precision": ("auto", "fp32"),
     "curation_steps": CURATION_STEPS,
@@ -72,6 +79,8 @@ CHOICES = {
     "controls": ("duplicate", "shuffled", "subset", "extra", "fewer_steps"),
     "added_class_shares": ("real", "pool"),
     "added_uses": ("mixed", "staged", "reversed", "weighted", "auxiliary_norm"),
+    "classifiers": CLASSIFIERS,
+    "recipes": RECIPES,
     "class_weights": ("none", "inverse", "effective"),
     "sampling": ("shuffled", "balanced"),
 }
@@ -93,9 +102,6 @@ ELEMENTS = {
     "only_arms": str,
     "more_seeds_arms": str,
 }
-
-# Sources of real faces that need no path.
-EMBEDDED_DATA = ("drawn", "digits")
 
 
 def check_values(values: dict, base: dict, where: str) -> dict:
@@ -119,10 +125,11 @@ def check_together(values: dict) -> None:
     """Check what no single parameter shows.
 
     Args:
-        values: all parameters, resolved.
+        values: all parameters, resolved, or those that a notebook declares.
 
     Raises:
-        StudyError: one class alone or a class named twice; FER+'s labels for other images.
+        StudyError: one class alone or a class named twice; FER+'s labels for other images; a list
+            of recipes of another length than that of the classifiers.
     """
     # Two classes at least, for there is nothing to tell apart in one.
     classes = values.get("classes", [])
@@ -130,14 +137,22 @@ def check_together(values: dict) -> None:
         raise StudyError(f"classes: {', '.join(classes)}; name two or more, each once, or none")
 
     # Ten people labelled each image of FER2013 anew (Barsoum et al. 2016), and no others.
-    if values.get("labels") == "ferplus" and values["data"] in EMBEDDED_DATA:
+    if values.get("labels") == "ferplus" and values.get("data") in EMBEDDED_DATA:
         found = f"labels: ferplus are votes on FER2013's images, and data is {values['data']!r}"
         raise StudyError(f"{found}; give --data PATH of FER2013, or labels: own")
 
+    # Each classifier has its recipe.
+    classifiers, recipes = (values.get(key, []) for key in ("classifiers", "recipes"))
+    if len(set(classifiers)) < len(classifiers):
+        raise StudyError(f"classifiers: each may be named once; found {', '.join(classifiers)}")
+    if len(recipes) not in (1, len(classifiers)):
+        found = f"recipes: {len(recipes)} for {len(classifiers)} classifiers"
+        raise StudyError(f"{found}; give one for all, or one for each")
 
-def element_type(key: str, declared: list) -> type | None:
-    """Tell the type of a list's elements; None where nothing says it."""
-    return type(declared[0]) if declared else ELEMENTS.get(key)
+
+def element_type(key: str, declared: list) -> type:
+    """Tell the type of a list's elements."""
+    return type(declared[0]) if declared else ELEMENTS[key]
 
 
 def nearest(word: str, valid) -> str:
@@ -159,12 +174,14 @@ def _check_value(key: str, value, base: dict, where: str):
     declared = base[key]
     if not isinstance(declared, list):
         return _check_scalar(key, value, type(declared), where)
+    if isinstance(value, tuple):
+        value = list(value)
     if not isinstance(value, list):
-        raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; write [{value}]")
+        raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; {_list_hint(value)}")
 
-    # A list is checked element by element; where its type cannot be known, each has its own.
+    # A list is checked element by element.
     kind = element_type(key, declared)
-    return [_check_scalar(key, item, kind or type(item), where) for item in value]
+    return [_check_scalar(key, item, kind, where) for item in value]
 
 
 def _check_scalar(key: str, value, kind: type, where: str):
@@ -178,11 +195,19 @@ def _check_scalar(key: str, value, kind: type, where: str):
         _check_range(key, value, found)
     if kind is str:
         _check_choice(key, value, found)
+    if key == "cluster":
+        _check_cluster(value, found)
     return value
 
 
 def _converted(value, kind: type, found: str):
-    """Make a float of what YAML read as something else: 1e-3 is text, 1 a whole number."""
+    """Make a float or a boolean of what was read as something else.
+
+    YAML takes 1e-3 for text and 1 for a whole number; papermill passes false as text, which would
+    count as true.
+    """
+    if kind is bool:
+        return BOOLEANS.get(str(value).strip().lower(), value)
     if kind is not float:
         return value
     if type(value) is int:  # not a bool, which is an int too
@@ -193,6 +218,12 @@ def _converted(value, kind: type, found: str):
         except ValueError:
             raise StudyError(f"{found}, which is text; it must be a number such as 0.001") from None
     return value
+
+
+def _list_hint(value) -> str:
+    """Say how a list is written, in a file and for papermill, whose -p takes no lists."""
+    inside = str(value).strip("[] ")
+    return f"write [{inside}], and for papermill -y in place of -p"
 
 
 def _yaml_hint(value, kind: type) -> str:
@@ -210,7 +241,18 @@ def _check_range(key: str, value: float, found: str) -> None:
     is_share = key.endswith(("share", "shares"))
     low, high = RANGES.get(key, (0, 1) if is_share else (0, math.inf))
     if not low <= value <= high or not math.isfinite(value):
-        raise StudyError(f"{found}; it must lie in {low} to {high}")
+        hint = f"; {HINTS[key]}" if key in HINTS else ""
+        raise StudyError(f"{found}; it must lie in {low} to {high}{hint}")
+
+
+def _check_cluster(value: str, found: str) -> None:
+    """Raise StudyError where a cluster is neither a known word nor an address."""
+    if value and value not in CLUSTERS and ":" not in value:
+        known = ", ".join(CLUSTERS)
+        raise StudyError(
+            f"{found}{nearest(value, CLUSTERS)}; it is an address such as tcp://host:8786, or one "
+            f"of {known}"
+        )
 
 
 def _check_choice(key: str, value: str, found: str) -> None:

@@ -16,6 +16,7 @@ from lib.study.parameter_rules import check_together, check_values, element_type
 from lib.study.paths import ROOT
 
 PARAMS = ROOT / "params"  # base.yaml, one file a study, and pools/
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where PyYAML was built with it
 
 
 def read_yaml(path: Path) -> dict:
@@ -31,7 +32,7 @@ def read_yaml(path: Path) -> dict:
 
     # The safe loader makes plain values only: a file cannot run code.
     try:
-        values = yaml.safe_load(text) or {}
+        values = yaml.load(text, Loader=SAFE_LOADER) or {}
     except yaml.YAMLError as error:
         raise StudyError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):  # a list, or one word
@@ -105,8 +106,7 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
     # The pool, and its sizes for studies of this size.
     known = known_pools(folder)
     if pool not in known:
-        found = f"no pool '{pool}' in {shown(folder / 'pools')}{nearest(pool, known)}"
-        raise StudyError(f"{found}; pools: {', '.join(known)}")
+        raise _unknown_pool(pool, known, folder)
     files.append(folder / "pools" / f"{pool}.yaml")
     sizes = folder / "pools" / f"{pool}-{size}.yaml"
     if sizes.exists():
@@ -150,7 +150,31 @@ def load_params(
     ready_made = _ready_made(folder) if values["generations"] > 1 else ()
     for key in ("pools", "arm_pools"):
         values[key] = all_generations(values[key], values["generations"], ready_made)
-    return of_generation(values, pool or "")
+    values = of_generation(values, pool or "")
+    check_pools(values, folder)
+    return values
+
+
+def check_pools(values: dict, folder: Path = PARAMS) -> None:
+    """Check the names of pools among some parameters.
+
+    Raises:
+        StudyError: a pool without a file, or arms of a pool that the study does not have.
+    """
+    known = known_pools(folder)
+    for key in ("pool", "pools", "arm_pools", "round_of"):
+        # One name, or several.
+        given = values.get(key, [])
+        for name in [given] if isinstance(given, str) else given:
+            if name and first_generation(name) not in known:
+                raise _unknown_pool(name, known, folder, f"{key}: ")
+
+    # Arms are made of the study's pools alone.
+    if "pools" in values:
+        for name in values.get("arm_pools", []):
+            if name not in values["pools"]:
+                found = f"arm_pools: {name!r} is none of the pools of the study"
+                raise StudyError(f"{found}: {', '.join(values['pools'])}")
 
 
 def shown(path: Path) -> str:
@@ -158,6 +182,12 @@ def shown(path: Path) -> str:
     # Messages are shorter this way, and the same on every machine.
     path = Path(path)
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def _unknown_pool(name: str, known: list[str], folder: Path, where: str = "") -> StudyError:
+    """Make the error about a pool without a file."""
+    found = f"{where}no pool '{name}' in {shown(folder / 'pools')}{nearest(name, known)}"
+    return StudyError(f"{found}; pools: {', '.join(known)}")
 
 
 def _sets(path: Path, key: str) -> bool:

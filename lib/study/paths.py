@@ -47,6 +47,11 @@ class StudyPaths:
         return self.pools / "curation" / pool / "review.csv"
 
     @property
+    def spot_check(self) -> Path:
+        """A person's answers to the spot check of notebook 50, which its panel writes."""
+        return self.root / "spot_check.csv"
+
+    @property
     def runs(self) -> Path:
         """Trained classifiers with their predictions, one folder a run."""
         return self.root / "runs"

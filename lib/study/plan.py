@@ -1,27 +1,15 @@
 """The plan of a study: which notebook runs with which values, and what each execution waits for."""
 
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.parameter_cells import check_notebook
-from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
+from lib.study.sources import check_sources
 from lib.study.stages import CURATION, PER_POOL, UPSTREAM, ancestors, stage_of
-
-# Parameters that name files of the user, or of the project: then from its folder on.
-SOURCES = (
-    "data",
-    "ferplus",
-    "synthetic",
-    "review_csv",
-    "face_model",
-    "generator_weights",
-    "diffusion_guide",
-)
 
 
 @dataclass(frozen=True)
@@ -178,12 +166,7 @@ def _check_sources(params: dict, of_pool: dict[str, dict]) -> None:
 
     # Paths are those of the study, and those that a pool's file or its sizes name.
     for values in (params, *of_pool.values()):
-        for key in SOURCES:
-            value = values[key]
-            if value in ("", *EMBEDDED_DATA):
-                continue
-            if not os.path.exists(value) and not (ROOT / value).exists():
-                raise StudyError(f"{key}: {value}: no such file or folder")
+        check_sources(values)
 
 
 def _is_before(one: Task, other: Task, earlier: dict[str, tuple[str, ...]]) -> bool:

@@ -19,6 +19,7 @@ from lib.study.parameter_cells import TAG_INJECTED, has_tag
 from lib.study.paths import ROOT
 from lib.study.plan import Task
 from lib.study.records import read_json, write_json
+from lib.study.sources import with_contents
 from lib.study.stages import ONE_JOB, default_threads
 
 PROGRESS_S = 60  # seconds between two lines about a notebook under way
@@ -135,17 +136,20 @@ def failure_text(task: Task, result: dict, done: int, total: int) -> str:
         result: error, message, line and copy, as `lib.study.execution.execute` reports them.
         done, total: code cells, of `cell_counts`.
     """
-    where = f"{task.name} failed in code cell {done + 1} of {total}:"
+    where = f"{task.name} failed:"
+    if done < total:
+        where = f"{task.name} failed in code cell {done + 1} of {total}:"
+
+    # A sentence for users says it all; of any other error the line helps.
     line = f"  at: {result['line'][:120]}" if result["line"] else "  at: (see the copy)"
-    if not total:
-        where = f"{task.name} failed:"
     if not total and not result["line"]:
         line = "  before its first cell"
+    has_line = total == 0 or result["error"] != "StudyError"
     message = " ".join(result["message"].split())
     lines = [
         where,
         f"  {result['error']}: {message[:600]}",
-        line,
+        *([line] if has_line else []),
         f"  half-done copy: {result['copy'] or 'none'}",
         "  to do: repair the cause and give the same command again; finished notebooks are kept",
     ]
@@ -177,6 +181,9 @@ def _start(task: Task, running: dict, outcomes: dict, lock: int) -> None:
     except StudyError as error:
         outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {error}")
         return
+
+    # What its sources hold, to be compared where their times change later.
+    parts["sources"] = with_contents(parts["sources"])
 
     # From here on it is not done.
     for earlier in (task.done, task.record):

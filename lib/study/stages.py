@@ -5,23 +5,23 @@ A stage is a notebook's number: 20_generation is stage 20.
 
 from lib.study.machine import cores
 
-GENERATION, CURATION, FINDINGS = 20, 30, 80
+GENERATION, CURATION, METRICS, FINDINGS = 20, 30, 50, 80
 # For each stage, the stages whose files it reads, directly.
 UPSTREAM = {
     10: (),
     GENERATION: (10,),
     CURATION: (GENERATION,),
     40: (CURATION,),
-    50: (40,),
+    METRICS: (40,),
     55: (40,),
     60: (40,),
     70: (40,),
-    FINDINGS: (50, 55),
+    FINDINGS: (METRICS, 55),
 }
 PER_POOL = (GENERATION, CURATION)  # executed once for every pool of the study
-BESIDE_EACH_OTHER = (50, 55, 60, 70)  # all of them follow the training and wait for nothing else
+BESIDE_EACH_OTHER = (METRICS, 55, 60, 70)  # all of them follow the training and wait for nothing else
 # Each of these is one job, which any machine of a cluster can do: no other one reads while it runs.
-ONE_JOB = (*PER_POOL, 50, 55, 60)
+ONE_JOB = (*PER_POOL, METRICS, 55, 60)
 
 
 def stage_of(notebook: str) -> int:

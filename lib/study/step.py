@@ -7,14 +7,15 @@ Three words: a stage is a notebook's number (20), a task is a planned execution 
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.machine import THREADS, environment_facts, thread_environment
-from lib.study.parameter_cells import declared_parameters
-from lib.study.params import load_params
+from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
+from lib.study.parameter_rules import check_together, check_values
+from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import (
     append_jsonl,
@@ -25,6 +26,7 @@ from lib.study.records import (
     write_json,
 )
 from lib.study.results import check_rows
+from lib.study.sources import check_sources
 from lib.study.stages import PER_POOL, default_threads, stage_of
 
 # What a reader has to know about data that the project brings along.
@@ -83,20 +85,27 @@ class Step:
         print(f"{self.name}: {len(names)} files recorded in {record['seconds']:.0f} s")
 
 
-def begin(notebook: str, variables: Mapping) -> Step:
-    """Start a notebook: print its banner and note when, where and with what it runs.
+def begin(notebook: str, variables: MutableMapping) -> Step:
+    """Start a notebook: check its parameters, print its banner and note when, where and with what
+    it runs.
+
+    Every way of starting a notebook passes here, so this is where values are checked.
 
     Args:
         notebook: name of the notebook without .ipynb.
-        variables: the notebook's own variables, globals(), which hold its parameters.
+        variables: the notebook's own variables, globals(), which hold its parameters; a truth value
+            that arrived as text is put right in them.
 
     Raises:
-        StudyError: no variable `study`.
+        StudyError: no variable `study`; a parameter of a wrong type or out of range; a name that
+            nothing has; a path that is not there.
     """
     if "study" not in variables:
         raise StudyError(f'no variable `study`; a notebook calls begin("{notebook}", globals())')
+    parameters = checked_parameters(notebook, variables)
+    variables.update(parameters)
+
     # A notebook that runs once a study may have a variable of its own called pool.
-    parameters = _declared_values(notebook, variables)
     study, output = variables["study"], variables.get("output", "")
     pool = variables.get("pool", "") if stage_of(notebook) in PER_POOL else ""
     name = f"{notebook}-{pool}" if pool else notebook
@@ -115,11 +124,36 @@ def begin(notebook: str, variables: Mapping) -> Step:
     return Step(name, paths, parameters, facts, time.time())
 
 
-def _declared_values(notebook: str, variables: Mapping) -> dict:
-    """Take the values of a notebook's declared parameters from its variables."""
+def checked_parameters(notebook: str, variables: Mapping) -> dict:
+    """Take the values of a notebook's declared parameters from its variables, and check them.
+
+    Raises:
+        StudyError: see `begin`.
+    """
     path = ROOT / "notebooks" / f"{notebook}.ipynb"
     declared = declared_parameters(path) if path.exists() else {}
-    return {key: variables[key] for key in declared if key in variables}
+    given = {key: variables[key] for key in declared if key in variables}
+
+    # Each by itself, names of what is injected and not declared among them.
+    base, where = read_yaml(PARAMS / "base.yaml"), f"{notebook}.ipynb"
+    unknown = {name: value for name, value in _injected(variables).items() if name not in base}
+    values = check_values(given | unknown, base, where)
+    layers(values["study"])  # stops where there is no such study
+
+    # Together, with the files that they name.
+    check_together(values)
+    check_pools(values)
+    check_sources(values)
+    return values
+
+
+def _injected(variables: Mapping) -> dict:
+    """Read the parameters in the cells that papermill added, without its own."""
+    values = {}
+    for source in variables.get("In", []):
+        if source.startswith(INJECTED):
+            values |= assignments(source)
+    return {name: value for name, value in values.items() if not name.startswith("PAPERMILL_")}
 
 
 def _print_banner(study: str, name: str, facts: dict) -> None:

@@ -1,14 +1,14 @@
 """What an execution is made from, and what is said when that changes."""
 
 import dataclasses
-import os
 
 import pytest
 
-from lib.study import keys
-from lib.study.keys import files_beside, key_parts, reason_to_run, source_identity
+from lib.study import keys, sources
+from lib.study.keys import files_beside, key_parts, reason_to_run
 from lib.study.plan import plan_tasks
 from lib.study.records import read_json, write_json
+from lib.study.sources import with_contents
 
 
 @pytest.fixture
@@ -92,19 +92,32 @@ def test_a_pool_depends_on_the_version_of_its_own_generator_alone(task, monkeypa
     assert key_parts(pool)["arithmetic"] == own
 
 
-def test_data_is_identified_by_path_size_and_time(tmp_path):
-    folder = tmp_path / "a"
-    file = folder / "deep" / "x.png"
-    file.parent.mkdir(parents=True)
-    file.write_bytes(b"1")
-    os.utime(file, ns=(1, 1))
-    assert source_identity.__wrapped__(str(folder)) == [str(folder), 1, 1]
-    assert source_identity.__wrapped__(str(file)) == [str(file), 1, 1]
+def test_data_that_changed_is_a_reason_and_data_that_were_touched_are_none(task, tmp_path):
+    data = tmp_path / "data"
+    (data / "train").mkdir(parents=True)
+    (data / "train" / "a.png").write_bytes(b"1")
+    task = dataclasses.replace(task, values=task.values | {"data": str(data)})
+    done = {"parts": key_parts(task), "outputs": {}}
+    done["parts"]["sources"] = with_contents(done["parts"]["sources"])
+    write_json(task.done, done)
+    assert reason_to_run(task, key_parts(task)) is None
+
+    (data / "train" / "a.png").touch()
+    sources.listing.cache_clear()
+    assert reason_to_run(task, key_parts(task)) is None
+    (data / "train" / "a.png").write_bytes(b"2")
+    sources.listing.cache_clear()
+    assert reason_to_run(task, key_parts(task)).text == "changed sources: data"
 
 
-@pytest.mark.parametrize("data", ["drawn", "digits"])
-def test_data_that_the_project_has_is_identified_by_its_name(data):
-    assert source_identity(data) == [data]
+@pytest.mark.parametrize(("stage", "name"), [(30, "review"), (50, "spot_check")])
+def test_what_a_person_answers_later_is_an_input(task, stage, name):
+    task = dataclasses.replace(task, stage=stage, pool="dcgan" if stage == 30 else "")
+    before = key_parts(task)["sources"]
+    file = task.paths.review("dcgan") if name == "review" else task.paths.spot_check
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("an answer")
+    assert key_parts(task)["sources"] != before
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Names of what rooms above this one hold: networks, recipes, generators, batch systems.
+
+This room may import none of them, and a mistyped name is to stop a study before any of them is
+loaded. A test compares each list with what it names.
+"""
+
+# lib.faces.sources: data that need no path.
+EMBEDDED_DATA = ("drawn", "digits")
+
+# lib.classifiers.models.NETWORKS: ours, then torchvision's in their variants.
+OUR_NETWORKS = ("s1", "small", "fast", "deep", "s2", "resemotenet")
+TORCHVISION_NETWORKS = (
+    "resnet18",
+    "resnet50",
+    "mobilenetv3",
+    "mobilenetv3-small",
+    "efficientnet-b0",
+    "shufflenetv2",
+    "densenet121",
+    "convnext-tiny",
+)
+VARIANTS = ("", "-224", "-imagenet", "-imagenet-frozen", "-imagenet-fixed")
+CLASSIFIERS = (
+    *OUR_NETWORKS,
+    *(name + variant for name in TORCHVISION_NETWORKS for variant in VARIANTS),
+)
+
+RECIPES = ("schuermann", "quick", "fast", "best")  # lib.classifiers.recipes.RECIPES
+# lib.generators.contract: PRETRAINED and NETWORKS.
+GENERATORS = ("drawn", "folder", "stable", "dcgan", "cgan", "acgan", "stylegan", "diffusion")
+GAN_CONDITIONS = ("one-hot", "number")  # lib.generators.stylegan.CONDITIONS
+GAN_AUGMENTATIONS = ("adaptive", "fixed", "none")  # lib.generators.stylegan.AUGMENTATIONS
+
+# lib.compute.cluster: words for a cluster that is started; else it is an address.
+CLUSTERS = ("local", "slurm", "pbs", "lsf")
+
+# lib.curation.steps.STEPS.
+CURATION_STEPS = (
+    "blank",
+    "blur",
+    "exposure",
+    "exact_copy",
+    "near_copy",
+    "leak",
+    "face",
+    "memorised",
+    "label",
+    "balance",
+    "diverse",
+)

@@ -1,0 +1,158 @@
+"""The user's files that a study reads: which parameters name them, and whether they are the same.
+
+Files are compared by their names, sizes and times; where these differ, by what they hold. A folder
+that was copied or touched repeats nothing, and a picture that went into another folder does.
+"""
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib.study.errors import StudyError
+from lib.study.names import EMBEDDED_DATA
+from lib.study.paths import ROOT
+from lib.study.records import content_hash, file_digest
+
+# Parameters that name files of the user, or of the project: then from its folder on.
+SOURCES = (
+    "data",
+    "ferplus",
+    "synthetic",
+    "review_csv",
+    "face_model",
+    "generator_weights",
+    "gan_source",
+    "diffusion_guide",
+    "sd_model",
+    "feature_weights",
+    "evaluation_folder",
+)
+MAY_BE_REMOTE = ("sd_model",)  # a name on a hub is no path
+# Files that are taken where they lie beside a source, though no parameter names them.
+BESIDE = {"data": "fer2013new.csv"}
+
+
+def check_sources(values: dict) -> None:
+    """Stop where a path of the user is not there.
+
+    Args:
+        values: parameters; those that are no paths do not matter.
+
+    Raises:
+        StudyError: names the parameter and the path.
+    """
+    for key in SOURCES:
+        value = values.get(key, "")
+        if value in ("", *EMBEDDED_DATA) or key in MAY_BE_REMOTE:
+            continue
+        if not located(value).exists():
+            raise StudyError(f"{key}: {value}: no such file or folder")
+
+
+def located(value: str) -> Path:
+    """Find a source from the caller's folder, or else from the project's."""
+    path = Path(value).expanduser()
+    return path if path.exists() else ROOT / path
+
+
+def source_identities(values: dict) -> dict[str, list]:
+    """Identify all files that parameters name, and those that are taken without being named.
+
+    Args:
+        values: parameters; those that are no paths do not matter.
+
+    Returns:
+        By parameter: [name] of what is no path, or [path, listing], see `listing`; under the names
+        of files beside a source, the same of these.
+    """
+    identities = {}
+    for key in SOURCES:
+        value = values.get(key, "")
+        if not value:
+            continue
+        path = located(value)
+        if value in EMBEDDED_DATA or not path.exists():
+            identities[key] = [value]
+            continue
+        identities[key] = [str(path), listing(path)]
+
+        # In a folder it is part of the listing.
+        beside = path.parent / BESIDE.get(key, "")
+        if beside.is_file():
+            identities[beside.name] = [str(beside), listing(beside)]
+    return identities
+
+
+def with_contents(identities: dict) -> dict:
+    """Add to each path and listing what the files hold, so that they can be compared later."""
+    return {
+        key: [*entry, contents(*entry)] if isinstance(entry, list) and len(entry) == 2 else entry
+        for key, entry in identities.items()
+    }
+
+
+def are_same(before, now) -> bool:
+    """Tell whether a source still holds what it did.
+
+    Args:
+        before: of `with_contents`.
+        now: of `source_identities`; its files are read where names, sizes or times differ.
+    """
+    if before == now:
+        return True
+    is_known = isinstance(before, list) and len(before) == 3
+    if not is_known or not isinstance(now, list) or len(now) != 2:
+        return False
+    return before[:2] == now or before[2] == contents(*now)
+
+
+@functools.cache
+def listing(path: Path) -> str:
+    """Hash the names, sizes and times of a file, or of all files in a folder; nothing is read.
+
+    A file's time of change can be set by anyone; the time at which it was last written to, moved
+    or set back cannot, and is part of it.
+    """
+    rows = []
+    for name, file in _files(path):
+        stat = file.stat()
+        rows.append([name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns])
+    return content_hash(sorted(rows))
+
+
+@functools.cache
+def contents(path: str, _listing: str) -> str:
+    """Hash what a file, or every file of a folder, holds; once for each listing."""
+    return content_hash(sorted([name, file_digest(file)] for name, file in _files(Path(path))))
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a source with their paths in it; hidden ones are no data.
+
+    Folders behind links count, each once, so that a link to a folder above it ends.
+
+    Raises:
+        StudyError: a folder or file that cannot be read.
+    """
+    if path.is_file():
+        yield "", path
+        return
+    seen = set()
+    for folder, folders, names in os.walk(path, followlinks=True, onerror=_refuse):
+        # A folder that was walked through under another name.
+        place = os.path.realpath(folder)
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            file = Path(folder, name)
+            if not name.startswith(".") and file.is_file():
+                yield str(file.relative_to(path)), file
+
+
+def _refuse(error: OSError) -> None:
+    raise StudyError(f"{error.filename}: cannot be read ({error.strerror})")
