@@ -10,19 +10,33 @@ from pathlib import Path
 
 from lib.study.checkout import commit_and_changes
 
-# Packages whose version can change a number.
+# Packages whose version can change a number or a figure; a test holds them to pyproject.toml.
 PACKAGES = (
     "numpy",
     "scipy",
     "pandas",
+    "pyarrow",
     "scikit-learn",
     "torch",
     "torchvision",
-    "opencv-python",
-    "umap-learn",
-    "openTSNE",
-    "onnxruntime",
+    "torch-fidelity",
+    "safetensors",
+    "accelerate",
     "diffusers",
+    "transformers",
+    "tokenizers",
+    "onnx",
+    "onnxscript",
+    "onnxruntime",
+    "opencv-python",
+    "pillow",
+    "cleanlab",
+    "umap-learn",
+    "pynndescent",
+    "numba",
+    "openTSNE",
+    "matplotlib",
+    "seaborn",
 )
 # The variable that says how many threads a process was given; the others follow it.
 THREADS = "OMP_NUM_THREADS"

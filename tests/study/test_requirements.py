@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from lib.study.environment import LOCK, TEST_LOCK, locked_names, missing_packages, requirements
+from lib.study.machine import PACKAGES, package_versions
 from lib.study.paths import ROOT
 from lib.study.requirements_lock import entries
 
@@ -143,3 +144,31 @@ def test_the_lock_is_made_by_uv_which_is_asked_for(monkeypatch):
         command, capture_output=True, text=True, cwd=ROOT, env={"PATH": "/nowhere"}
     )
     assert done.returncode == 1 and "pip install uv" in done.stderr
+
+
+# What executes notebooks, writes pages and shares work out: no number comes from these.
+TOOLS = {
+    "jupyterlab",
+    "ipykernel",
+    "ipython",
+    "ipywidgets",
+    "papermill",
+    "nbformat",
+    "nbconvert",
+    "nbstripout",
+    "traitlets",
+    "jinja2",
+    "pyyaml",
+    "psutil",
+    "threadpoolctl",
+    "dask",
+    "distributed",
+    "dask-jobqueue",
+    "setuptools",
+}
+
+
+def test_a_changed_package_repeats_what_it_can_change():
+    """Whatever is declared is a tool, or part of the key of an execution."""
+    assert set(requirements()) - set(PACKAGES) == TOOLS
+    assert "absent" not in package_versions().values()

@@ -98,11 +98,13 @@ def test_a_folder_that_two_notebooks_fill_is_recorded_by_each_for_its_own_files(
     assert recorded == [["pools/dcgan/images"], ["pools/dcgan/verdicts"], ["pools/dcgan/images"]]
 
 
-# Values, however they arrived. `all_variables` holds every parameter of a notebook as its cell does.
+# Values, however they arrived.
 
 
 @pytest.fixture
 def all_variables(tmp_path):
+    """Every parameter of a notebook as its cell declares it, but for some."""
+
     def of(notebook: str, **changed) -> dict:
         declared = declared_parameters(ROOT / "notebooks" / f"{notebook}.ipynb")
         return declared | {"output": str(tmp_path)} | changed
