@@ -90,7 +90,7 @@ def _work(
     duties = (prepare, run_job, (sources, folder), count)
     environments = environments_on(device)
     if cluster:
-        return run_on_cluster(jobs, *duties, cluster, environments, CODE)
+        return run_on_cluster(jobs, *duties, cluster, environments, CODE, shared=folder)
     return run_in_pool(jobs, *duties, environments)
 
 

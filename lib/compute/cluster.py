@@ -2,7 +2,8 @@
 
 Workers read the faces and write the runs where this process does: every machine has to see the
 study's folder under the same path, and have this project in the same version. Dask's messages can
-run code: use schedulers of a network that you trust.
+run code: a cluster that is started here takes only those who hold its certificate; a scheduler that
+was given by its address is the user's own to guard.
 """
 
 import collections
@@ -13,12 +14,16 @@ import platform
 import threading
 import traceback
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from lib.compute.certificates import temporary_security
 from lib.compute.workers import ATTEMPTS
 from lib.study.errors import StudyError
 from lib.study.fingerprints import code_digest
 from lib.study.machine import KEPT_MEMORY, cores, thread_environment
+from lib.study.remote import open_to_strangers
 
 # The word for processes of this machine under Dask.
 LOCAL = "local"
@@ -26,6 +31,8 @@ LOCAL = "local"
 # dask-jobqueue's class for each batch system.
 BATCH_SYSTEMS = {"slurm": "SLURMCluster", "pbs": "PBSCluster", "lsf": "LSFCluster"}
 ANSWER_SECONDS = 10  # that a scheduler has to answer in
+# Pages about a cluster are for its own machine, and without a dashboard.
+NO_DASHBOARD = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 # State of one worker process: one task at a time, and what it has prepared, by batch.
 _one_at_a_time = threading.Lock()
@@ -41,6 +48,7 @@ def run_on_cluster(
     cluster: str,
     environments: tuple[dict, ...] = ({},),
     code: tuple[str, ...] = (),
+    shared: Path | None = None,
 ) -> Iterator[tuple]:
     """Do tasks on a cluster and yield each as it ends.
 
@@ -52,6 +60,7 @@ def run_on_cluster(
             (~/.config/dask/jobqueue.yaml).
         code: lib modules that the tasks run; a worker that has loaded another version of them, or
             of what they import, is refused.
+        shared: folder that all machines see, for the certificates of a batch system's jobs.
 
     Yields:
         (task, "") when it is done, (task, reason) when workers died of it several times.
@@ -60,7 +69,7 @@ def run_on_cluster(
         StudyError: Dask is not installed, no scheduler answers, or it is lost on the way.
         RuntimeError: `work` or `prepare` raised; the message holds the traceback.
     """
-    with connected(cluster, workers, environments) as client:
+    with connected(cluster, workers, environments, shared) as client:
         from distributed import as_completed
 
         # Every task is submitted at once; the scheduler hands them out.
@@ -114,8 +123,13 @@ def _outcome(future, task, cluster: str) -> str:
 
 
 @contextlib.contextmanager
-def connected(cluster: str, workers: int, environments: tuple[dict, ...]):
+def connected(
+    cluster: str, workers: int, environments: tuple[dict, ...], shared: Path | None = None
+):
     """Connect to a cluster, or start one for as long as the context lasts.
+
+    Args:
+        cluster, workers, environments, shared: as `run_on_cluster` takes them.
 
     Raises:
         StudyError: Dask is not installed, no scheduler answers, an unknown word.
@@ -131,10 +145,17 @@ def connected(cluster: str, workers: int, environments: tuple[dict, ...]):
     with contextlib.ExitStack() as stack:
         try:
             # A running cluster, or one of our own that ends with the context.
-            address = cluster
+            address, security = cluster, None
+            if open_to_strangers(cluster):
+                warnings.warn(open_to_strangers(cluster), stacklevel=2)
             if ":" not in cluster:
-                address = stack.enter_context(start_cluster(cluster, workers, environments))
-            client = distributed.Client(address, timeout=ANSWER_SECONDS, set_as_default=False)
+                where = None if cluster == LOCAL else shared
+                security = stack.enter_context(temporary_security(where))
+                started = start_cluster(cluster, workers, environments, security)
+                address = stack.enter_context(started)
+            client = distributed.Client(
+                address, timeout=ANSWER_SECONDS, set_as_default=False, security=security
+            )
             stack.enter_context(client)
         except (OSError, ValueError) as error:
             raise StudyError(
@@ -144,28 +165,42 @@ def connected(cluster: str, workers: int, environments: tuple[dict, ...]):
         yield client
 
 
-def start_cluster(cluster: str, workers: int, environments: tuple[dict, ...]):
+def start_cluster(cluster: str, workers: int, environments: tuple[dict, ...], security):
     """Start a cluster: processes of one thread each here, or jobs of a batch system.
+
+    Args:
+        cluster, workers, environments: as `run_on_cluster` takes them.
+        security: of `temporary_security`.
 
     Raises:
         StudyError: neither an address nor a known word.
     """
     if cluster == LOCAL:
-        return start_local_cluster(workers or cores(), environments)
+        return start_local_cluster(workers or cores(), environments, security)
     if cluster not in BATCH_SYSTEMS:
         known = ", ".join([LOCAL, *BATCH_SYSTEMS])
         raise StudyError(
             f"cluster: {cluster!r} is neither an address such as tcp://host:8786 nor one of {known}"
         )
+    import dask
     import dask_jobqueue
 
+    # What the user's file says of scheduler and workers, without pages about them.
+    options = dask.config.get(f"jobqueue.{cluster}.scheduler-options", {})
+    words = dask.config.get(f"jobqueue.{cluster}.worker-extra-args", []) or []
+
     # Jobs wait in the batch system's queue, and join as they start.
-    batch = getattr(dask_jobqueue, BATCH_SYSTEMS[cluster])()
+    batch = getattr(dask_jobqueue, BATCH_SYSTEMS[cluster])(
+        security=security,
+        protocol="tls://",
+        scheduler_options=options | NO_DASHBOARD,
+        worker_extra_args=[*words, "--no-dashboard"],
+    )
     batch.scale(workers or cores())
     return batch
 
 
-def start_local_cluster(workers: int, environments: tuple[dict, ...]):
+def start_local_cluster(workers: int, environments: tuple[dict, ...], security):
     """Start processes of one thread each here, which take the environments in turn."""
     import dask
     from distributed import LocalCluster
@@ -189,11 +224,14 @@ def start_local_cluster(workers: int, environments: tuple[dict, ...]):
         "distributed.nanny.pre-spawn-environ": thread_environment(1) | KEPT_MEMORY,
     }
     dask.config.set(settings)
-    # Without a dashboard for the world, and without messages of workers that come and go.
+    # Without a dashboard, and without messages of workers that come and go.
     here = LocalProcesses(
         n_workers=0,
         threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",
+        protocol="tls://",
+        security=security,
+        host="127.0.0.1",
+        scheduler_kwargs=NO_DASHBOARD,
         silence_logs=logging.CRITICAL + 1,
     )
     here.scale(workers)

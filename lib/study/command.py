@@ -18,6 +18,7 @@ from lib.study.names import EMBEDDED_DATA
 from lib.study.params import load_params, studies, summary
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
+from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION
 
@@ -117,6 +118,9 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     paths, params = tasks[0].paths, tasks[0].params
     at_once = params["workers"] or cores()
     began = datetime.datetime.now()
+    warning = open_to_strangers(params["cluster"])
+    if warning:
+        print(f"note: {warning}")
     with study_lock(paths.root.parent / f"{paths.root.name}.lock") as lock:
         if options.fresh:
             stamp = began.strftime("%Y%m%d-%H%M%S")

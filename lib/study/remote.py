@@ -3,7 +3,8 @@ lib.study.execution and waits for it.
 
 Pools and metrics do not depend on each other, so each of their notebooks goes to whichever machine
 is free. Every machine has to see the project and the study's folder under the paths that they have
-here. Dask's messages can run code: use schedulers of a trusted network.
+here. Dask's messages can run code: a scheduler at a tls:// address with certificates (Dask's setting
+distributed.comm.tls) takes only those who hold one, any other whoever reaches it.
 
 The asking process writes a heartbeat file for as long as it waits. A worker whose heartbeat is gone
 or stands still stops its notebook.
@@ -29,6 +30,22 @@ POLL_S = 0.2
 STOP_S = 10  # seconds that a process has to take its kernel along
 
 _one_notebook = threading.Lock()  # of a worker process: a notebook takes all its threads
+
+
+def open_to_strangers(cluster: str) -> str:
+    """Warn of a scheduler that takes any client; "" where there is none.
+
+    Args:
+        cluster: an address, or one of the words of `lib.compute.cluster`, which starts clusters
+            that are closed.
+    """
+    if ":" not in cluster or cluster.startswith("tls:"):
+        return ""
+    return (
+        f"cluster: the scheduler at {cluster} takes any client: whoever reaches it can run programs "
+        "as the people whose processes serve it; give it certificates and a tls:// address (Dask's "
+        "setting distributed.comm.tls), or keep it in a network that you trust"
+    )
 
 
 def send(order: dict, address: str) -> dict:

@@ -2,23 +2,28 @@
 
 import contextlib
 import importlib
+import subprocess
 import sys
 from dataclasses import asdict
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from lib.classifiers.jobs import plan_jobs
 from lib.classifiers.recipes import TrainingOptions
 from lib.classifiers.runs import run_jobs
 from lib.classifiers.training_sets import Sources
-from lib.compute.cluster import do_task, loaded_code, run_on_cluster
+from lib.compute.certificates import make_certificate
+from lib.compute.cluster import connected, do_task, loaded_code, run_on_cluster
 from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet, save_faces
 from lib.study.errors import StudyError
+from lib.study.remote import open_to_strangers
 
 CODE = ("lib.compute.cluster",)
 
@@ -132,6 +137,97 @@ def test_an_outcome_that_was_lost_with_its_worker_is_waited_for(monkeypatch, run
     )
     monkeypatch.setattr("distributed.as_completed", lambda futures, loop: Ended(futures))
     assert run(["a"], "local") == {"a": ""}
+
+
+# Who may join.
+
+STRANGER = """
+import sys
+from distributed import Client, Security
+security = None
+if len(sys.argv) > 2:
+    own = {f"tls_{role}_{kind}": f"{sys.argv[2]}/{name}.pem"
+           for role in ("client", "scheduler", "worker")
+           for kind, name in (("cert", "certificate"), ("key", "key"))}
+    security = Security(require_encryption=True, tls_ca_file=sys.argv[3], **own)
+with Client(sys.argv[1], timeout=4, security=security) as client:
+    print("ran as", client.submit(lambda: __import__("os").getpid()).result(timeout=20))
+"""
+
+
+def listening(process: psutil.Process) -> set[tuple]:
+    """List the addresses at which a process and its children answer."""
+    found = set()
+    for one in [process, *process.children(recursive=True)]:
+        connections = one.net_connections("inet")
+        found |= {tuple(c.laddr) for c in connections if c.status == psutil.CONN_LISTEN}
+    return found
+
+
+@pytest.mark.slow
+def test_a_stranger_cannot_use_a_cluster_that_is_started_here(tmp_path):
+    """Neither without certificates nor with some of its own, whichever port it finds."""
+    with connected("local", 1, ({},)) as client:
+        assert client.submit(lambda: 7).result() == 7
+        security = client.security
+        certificate = Path(security.tls_ca_file)
+        assert certificate.parent.stat().st_mode & 0o777 == 0o700
+        address = client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        places = listening(psutil.Process())
+        assert places and {host for host, _ in places} == {"127.0.0.1"}
+
+        # Certificates of a stranger's own, who trusts everybody, or claims to be one of us.
+        make_certificate(tmp_path)
+        own = [str(tmp_path), str(tmp_path / "certificate.pem")]
+        plain = address.replace("tls:", "tcp:")
+        tries = [[plain], [address, *own], [address, str(tmp_path), str(certificate)]]
+        for words in tries:
+            command = [sys.executable, "-c", STRANGER, *words]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+            assert done.returncode and "ran as" not in done.stdout, words
+
+        # Other ports answer in TLS alone, or show no page.
+        for host, port in places:
+            with contextlib.suppress(OSError, HTTPException):
+                page = HTTPConnection(host, port, timeout=5)
+                page.request("GET", "/status")
+                assert page.getresponse().status == 404
+    assert not certificate.parent.exists()
+
+
+def test_a_batch_system_s_jobs_carry_the_certificate_and_no_dashboard(monkeypatch, tmp_path):
+    import dask
+
+    settings = {"cores": 1, "memory": "1GB", "worker-extra-args": ["--lifetime", "1h"]}
+    dask.config.set({f"jobqueue.slurm.{key}": value for key, value in settings.items()})
+    monkeypatch.setattr("dask_jobqueue.SLURMCluster.scale", lambda cluster, count: None)
+    with connected("slurm", 1, ({},), tmp_path) as client:
+        (folder,) = tmp_path.iterdir()
+        script = client.cluster.job_script()
+        assert f"--tls-key {folder}/key.pem" in script and "--protocol tls" in script
+        assert "--no-dashboard" in script and "--lifetime 1h" in script
+        assert client.scheduler.address.startswith("tls://")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("cluster", "warned"), [("tcp://host:1", True), ("tls://host:1", False), ("local", False)]
+)
+def test_a_scheduler_that_takes_anybody_is_warned_of(cluster, warned):
+    assert bool(open_to_strangers(cluster)) == warned
+
+
+def test_the_warning_comes_where_the_scheduler_is_used(monkeypatch, run):
+    monkeypatch.setattr("lib.compute.cluster.ANSWER_SECONDS", 0.3)
+    with pytest.warns(UserWarning, match="takes any client"), pytest.raises(StudyError):
+        run(["a"], "tcp://127.0.0.1:1")
+
+
+def test_without_openssl_the_message_tells_what_to_install(monkeypatch, run):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    with pytest.raises(StudyError, match="apt install openssl"):
+        run(["a"], "local")
 
 
 # Whole clusters.
