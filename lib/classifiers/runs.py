@@ -8,6 +8,7 @@ key is what the run computes: its images and its plan (see lib.classifiers.recip
 code.
 """
 
+import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -23,8 +24,9 @@ from lib.compute.workers import run_in_pool
 from lib.faces.arms import ARM_FIELDS, arm_of
 from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
-from lib.study.errors import StudyError
-from lib.study.records import atomic_write, read_json, write_json
+from lib.study.errors import DamagedFile, StudyError
+from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
+from lib.study.records import atomic_write, parsing
 
 # Lines of progress over all runs together.
 PROGRESS_LINES = 8
@@ -32,6 +34,10 @@ PROGRESS_LINES = 8
 # Files of a run's folder.
 RESULT, PREDICTIONS = "result.json", "predictions.npz"
 HISTORY, WEIGHTS = "history.csv", "model.safetensors"
+REMEDY = "run notebook 40 again"  # where one of them is damaged
+
+# How the reasons begin for which workers give a run up, see lib.compute.
+DIED = ("its process died", "its workers died")
 
 # What a worker of a cluster must have in the same version as the caller.
 CODE = ("lib.classifiers.runs", "lib.classifiers.jobs")
@@ -67,16 +73,40 @@ def run_jobs(
     if not waiting:
         return load_runs(folder, jobs)
 
-    # Workers write the results; one that died of a run leaves that to this process.
-    began = time.time()
+    # Workers write the results.
+    began, given_up = time.time(), []
     for done, (job, reason) in enumerate(_work(waiting, sources, folder, workers, cluster), 1):
         if reason:
-            write_json(folder / job.folder / RESULT, identity(job) | {"failed": reason})
+            given_up.append(job)
         if is_progress_line(done, len(waiting)):
             spent = time.time() - began
             left = spent / done * (len(waiting) - done)
             progress(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
+    _repeat_alone(given_up, sources, folder, cluster, progress)
     return load_runs(folder, jobs)
+
+
+def _repeat_alone(
+    jobs: list[Job],
+    sources: Sources,
+    folder: Path,
+    cluster: str,
+    progress: Callable[[str], None],
+) -> None:
+    """Do runs whose processes died, as for want of memory, once more, one at a time.
+
+    Raises:
+        StudyError: their processes die of them even so.
+    """
+    if not jobs:
+        return
+    progress(f"{len(jobs)} runs whose processes died are done once more, one at a time")
+    for job, reason in _work(jobs, sources, folder, 1, cluster):
+        if reason:
+            raise StudyError(
+                f"the run {job.folder} cannot be done: {reason} All others are kept; close other "
+                "programs or take a machine with more memory, and run again"
+            )
 
 
 def _work(
@@ -100,8 +130,42 @@ def is_progress_line(done: int, total: int) -> bool:
 
 
 def finished(folder: Path, job: Job) -> bool:
-    """Tell whether a run is done: its result is written last."""
-    return (Path(folder) / job.folder / RESULT).exists()
+    """Tell whether a run is done, and all that it left is as it was written.
+
+    Its result is written last. What is damaged is set aside, and the run is to be done again.
+    """
+    target = Path(folder) / job.folder
+    if not (target / RESULT).exists():
+        return False
+    try:
+        record = read_sealed(target / RESULT)
+        arm_of(record["arm"])
+    except (DamagedFile, LookupError, TypeError, ValueError):
+        set_aside(target / RESULT)
+        return False
+
+    # Runs of an earlier version whose processes had died were taken for done.
+    failed = record.get("failed", "")
+    if failed:
+        return not failed.startswith(DIED)
+    return _is_whole(target, record)
+
+
+def _is_whole(target: Path, record: dict) -> bool:
+    """Tell whether a run's files are as they were written, and set aside what is not."""
+    if "files" in record:
+        return are_whole(target, record["files"])
+
+    # Results of an earlier version hold no digests: at least the files have to read.
+    for name, read in ((PREDICTIONS, load_predictions), (HISTORY, load_history)):
+        try:
+            read(target)
+        except DamagedFile:
+            set_aside(target / name)
+            return False
+        except StudyError:
+            return False
+    return True
 
 
 def identity(job: Job) -> dict:
@@ -164,15 +228,16 @@ def run_job(prepared: tuple, job: Job) -> None:
     try:
         result = train(faces, job.plan, evaluate=held, watch=watch, folder=target)
     except StudyError as error:
-        write_json(target / RESULT, record | {"failed": str(error)})
+        write_sealed(target / RESULT, record | {"failed": str(error)})
         return
     except torch.OutOfMemoryError as error:
         raise SystemExit(f"{job.folder}: {error}") from None
 
-    # The result, written last.
+    # The result, written last, with the digests of the other files.
     _save(result, job, target, faces)
+    record |= {"failed": "", "files": digests(target, (PREDICTIONS, HISTORY, WEIGHTS))}
     accuracies = _accuracies(result.probabilities, held)
-    write_json(target / RESULT, record | {"failed": ""} | accuracies | result.facts)
+    write_sealed(target / RESULT, record | accuracies | result.facts)
 
 
 def _accuracies(probabilities: dict[str, np.ndarray], held: dict[str, FaceSet]) -> dict[str, float]:
@@ -221,29 +286,39 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
     """
     done = [job for job in jobs if finished(folder, job)]
     rows = [{"folder": job.folder} | read_result(Path(folder) / job.folder) for job in done]
-    return pd.DataFrame(rows).drop(columns=["images_by_source", "classes"], errors="ignore")
+    unlisted = ["images_by_source", "classes", "files"]
+    return pd.DataFrame(rows).drop(columns=unlisted, errors="ignore")
 
 
 def read_result(folder: Path) -> dict:
     """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
-    record = {"length": 1.0} | read_json(Path(folder) / RESULT)
-    arm = arm_of(record.pop("arm"))
+    record = {"length": 1.0} | read_sealed(Path(folder) / RESULT)
+    with parsing(Path(folder) / RESULT, REMEDY):
+        arm = arm_of(record.pop("arm"))
     fields = {name: getattr(arm, name) for name in ARM_FIELDS}
     return {"arm": arm.name, **fields, **record}
 
 
 def load_predictions(folder: Path) -> dict[str, np.ndarray]:
-    """Read a run's predictions: float32 (N, classes) by split."""
-    with np.load(Path(folder) / PREDICTIONS, allow_pickle=False) as packed:
+    """Read a run's predictions: float32 (N, classes) by split.
+
+    Raises:
+        DamagedFile: cut off, or changed since.
+    """
+    path = Path(folder) / PREDICTIONS
+    with (
+        parsing(path, REMEDY),
+        np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as packed,
+    ):
         return {name: packed[name] for name in packed.files if name != "classes"}
 
 
-def load_classes(folder: Path) -> tuple[str, ...]:
-    """Read the class list of a run's predictions, in the order of their columns."""
-    with np.load(Path(folder) / PREDICTIONS, allow_pickle=False) as packed:
-        return tuple(packed["classes"].tolist())
-
-
 def load_history(folder: Path) -> pd.DataFrame:
-    """Read a run's learning curve, see TrainingResult.history."""
-    return pd.read_csv(Path(folder) / HISTORY)
+    """Read a run's learning curve, see TrainingResult.history.
+
+    Raises:
+        DamagedFile: cut off, or no table.
+    """
+    path = Path(folder) / HISTORY
+    with parsing(path, REMEDY):
+        return pd.read_csv(path)

@@ -213,8 +213,11 @@ def train_teachers(
 
 
 def _key_of(path: Path) -> str:
-    """Read the key of a finished teacher; "" where there is none."""
-    return load_facts(path).get("key", "") if path.exists() else ""
+    """Read the key of a finished teacher; "" where there is none, or a damaged one."""
+    try:
+        return load_facts(path).get("key", "")
+    except StudyError:
+        return ""
 
 
 def fit(

@@ -3,15 +3,16 @@
 Nothing here can run code when it is read; files in formats that can are refused.
 """
 
+import hashlib
 import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 REMEDY = "remove the file and train again"
 
@@ -29,10 +30,12 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> P
         tensors: any dtype and device.
         facts: what JSON can hold; kept in the file's header, so that both always belong together.
     """
-    # safetensors takes dense tensors on the CPU and texts.
+    # safetensors takes dense tensors on the CPU and texts, and has no checksum.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(facts)
+    header = {"facts": text, "facts_sha256": _text_digest(text), "sha256": _digest(plain)}
     with atomic_write(Path(path)) as file:
-        file.write(save(plain, {"facts": json.dumps(facts)}))
+        file.write(save(plain, header))
     return Path(path)
 
 
@@ -49,7 +52,8 @@ def load_tensors(
         (tensors on the CPU, facts).
 
     Raises:
-        StudyError: no such file, a pickle, cut off or damaged, a missing tensor or another shape.
+        DamagedFile: cut off or changed since it was written.
+        StudyError: no such file, a pickle, a missing tensor or another shape.
     """
     # Refuse what must not be read.
     path = Path(path)
@@ -58,22 +62,27 @@ def load_tensors(
     refuse_pickle(path)
 
     # Read the file, and compare it with what is expected.
-    try:
-        with safe_open(path, framework="pt") as file:
-            facts = _facts_of(file)
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, ValueError, OSError) as error:
-        raise StudyError(f"{path}: cut off or no safetensors file ({error}); {REMEDY}") from None
+    with parsing(path, REMEDY), safe_open(path, framework="pt") as file:
+        facts = _facts_of(file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+
+        # Files of earlier versions, and of others, have no digest.
+        header = file.metadata() or {}
+        if "sha256" in header and header["sha256"] != _digest(tensors):
+            raise ValueError("its digest is that of other weights")
     _check_shapes(path, tensors, expected or {})
     return tensors, facts
 
 
 def load_facts(path: Path) -> dict:
-    """Read only the facts of what save_tensors wrote; step 0 where the file does not read."""
+    """Read only the facts of what save_tensors wrote; step 0 where the file does not read.
+
+    The weights are not read: that they are whole is known once load_tensors has loaded them.
+    """
     try:
-        with safe_open(path, framework="pt") as file:
+        with parsing(path), safe_open(path, framework="pt") as file:
             return {"step": 0} | _facts_of(file)
-    except (SafetensorError, ValueError, OSError):
+    except StudyError:
         return {"step": 0}
 
 
@@ -145,7 +154,30 @@ def restore_optimisers(
 
 def _facts_of(file) -> dict:
     """Read the facts in the header of an open safetensors file."""
-    return json.loads((file.metadata() or {}).get("facts", "{}"))
+    header = file.metadata() or {}
+    text = header.get("facts", "{}")
+    if header.get("facts_sha256", _text_digest(text)) != _text_digest(text):
+        raise ValueError("the digest of its facts is that of others")
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise ValueError("its facts are none")
+    return facts
+
+
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(tensors: dict[str, torch.Tensor]) -> str:
+    """Hash tensors with names, types and shapes: sha256 hex."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+
+        # As bytes, which numpy has for every type.
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _check_shapes(

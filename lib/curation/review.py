@@ -16,7 +16,7 @@ import pandas as pd
 from lib.faces.faceset import FaceSet
 from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
@@ -163,14 +163,13 @@ def _read_rows(path: Path) -> pd.DataFrame:
     columns = ["label" if name == "class" else name for name in COLUMNS]
     if not path.exists() or path.stat().st_size == 0:
         return pd.DataFrame(columns=columns)
-    try:
-        # pandas only warns of rows that are longer than the header.
-        with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except (ValueError, UnicodeDecodeError, pd.errors.ParserWarning) as error:
-        raise StudyError(
-            f"{path}: cannot be read as CSV ({error}); it needs the columns {', '.join(COLUMNS)}"
-        ) from None
+    # pandas only warns of rows that are longer than the header.
+    needs = f"it needs the columns {', '.join(COLUMNS)}"
+    with (
+        parsing(path, needs),
+        warnings.catch_warnings(action="error", category=pd.errors.ParserWarning),
+    ):
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
 
     # Columns that a person left out are empty.
     if not {"id", "decision"} <= set(rows.columns):

@@ -10,7 +10,7 @@ from lib.curation.iteration import next_counts, next_settings
 from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
-from lib.study.records import read_json, write_json
+from lib.study.records import parsing, read_json, write_json
 
 MEASURES = ("n", "kept", "consistency", "coverage")  # columns that two rounds are compared by
 SHARES = ("kept", "consistency", "coverage", "error")  # columns that hold numbers or nothing
@@ -100,12 +100,13 @@ def load_round(folder: Path) -> pd.DataFrame:
             f"{path}: no such file; run notebook 30 for the pool {pool}, the round before"
         )
     content = read_json(path)
-    if not isinstance(content, dict) or KEY not in content:
+    if KEY not in content:
         raise StudyError(
             f"{path}: {KEY!r} is missing; it is not the record of a round, run notebook 30 for the "
             f"pool {pool} again"
         )
-    return pd.DataFrame(content[KEY]).astype({name: float for name in SHARES})
+    with parsing(path, f"run notebook 30 for the pool {pool} again"):
+        return pd.DataFrame(content[KEY]).astype({name: float for name in SHARES})
 
 
 def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from lib.curation.intervals import wilson
 from lib.curation.panel import PICTURE_PX, class_keys, key_field
 from lib.curation.review import png_bytes
 from lib.faces.faceset import FaceSet
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 # An answer is known by its pool and id; class is what was asked for.
 COLUMNS = ["id", "pool", "class", "answer"]
@@ -55,7 +55,8 @@ def read_answers(path: Path) -> pd.DataFrame:
     # Nobody has answered yet.
     if not Path(path).exists():
         return pd.DataFrame(columns=COLUMNS)
-    return pd.read_csv(path, dtype=str)[COLUMNS]
+    with parsing(path, "put it right, or remove it to answer anew"):
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[COLUMNS]
 
 
 def save_answer(path: Path, row: pd.Series, answer: str) -> None:

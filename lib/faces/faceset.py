@@ -7,7 +7,6 @@ imagefolder both load.
 
 import hashlib
 import io
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,11 +17,15 @@ import pandas as pd
 from lib.faces.classes import EMOTIONS
 from lib.faces.pictures import to_square
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.kept import set_aside
+from lib.study.records import atomic_write, parsing
 
 # extra: real images held back for the control with more of them.
 SPLITS = ("train", "val", "test", "extra")
 REQUIRED = ("id", "class", "split", "source")  # columns of every table
+IMAGES, TABLE = "faces.npz", "faces.parquet"  # the packed copy
+METADATA = "metadata.csv"  # beside the pictures
+REMEDY = "run the notebook that makes this face set again"  # where it is damaged
 # Optional columns that say how an image takes part in training, see lib.faces.mixing.
 TAKES_PART = ("weight", "stage_end", "norm_group")
 
@@ -148,85 +151,116 @@ def save_faces(faces: FaceSet, folder: Path, *, pictures: bool = False) -> list[
     """Write the packed copy; return the files to record.
 
     Both halves carry the digest of the faces, so that halves of two different runs are never read
-    as one.
+    as one. The images' half carries that of the table's bytes too, which have no checksum.
 
     Args:
         pictures: write also the image folder that other tools load.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     if pictures:
         save_pictures(faces, folder)
     digest = faces.digest()
 
-    # Images.
-    with atomic_write(folder / "faces.npz") as file:
-        np.savez(file, images=faces.images, digest=np.array(digest))
+    # The table, with the class list in its metadata.
+    buffer = io.BytesIO()
+    table = faces.table.copy()
+    table.attrs = {"digest": digest, "classes": list(faces.classes)}
+    table.to_parquet(buffer, index=False)
+    of_table = hashlib.sha256(buffer.getvalue()).hexdigest()
 
-    # Table, with the class list in its metadata.
-    with atomic_write(folder / "faces.parquet") as file:
-        buffer = io.BytesIO()
-        table = faces.table.copy()
-        table.attrs = {"digest": digest, "classes": list(faces.classes)}
-        table.to_parquet(buffer, index=False)
+    # Images first: whoever finds the table finds both.
+    with atomic_write(folder / IMAGES) as file:
+        texts = {"digest": np.array(digest), "table_sha256": np.array(of_table)}
+        np.savez(file, images=faces.images, **texts)
+    with atomic_write(folder / TABLE) as file:
         file.write(buffer.getvalue())
-    return [folder / "faces.npz", folder / "faces.parquet"]
+    return [folder / IMAGES, folder / TABLE]
 
 
 def load_faces(folder: Path) -> FaceSet:
     """Read the packed copy of a face set.
 
     Raises:
-        StudyError: the folder holds none, it is cut off, its two files are of different runs, or
-            an earlier version wrote it without its class list.
+        DamagedFile: a file of it is cut off or changed, its two files are of different runs, or an
+            earlier version wrote it without its class list.
+        StudyError: the folder holds none.
     """
     folder = Path(folder)
-    images_path, table_path = folder / "faces.npz", folder / "faces.parquet"
 
     # Both halves have to be there.
-    for path in (images_path, table_path):
+    for path in (folder / IMAGES, folder / TABLE):
         if not path.is_file():
             raise StudyError(
                 f"{path} does not exist; run the notebook that makes this face set first"
             )
 
-    # Read them.
-    remedy = "delete the folder and run its notebook again"
-    try:
-        with np.load(images_path, allow_pickle=False) as packed:
+    # Read them; a zip file, which holds the images, has checksums of its own.
+    with parsing(folder / IMAGES, REMEDY):
+        with np.load(io.BytesIO((folder / IMAGES).read_bytes()), allow_pickle=False) as packed:
             images, digest = packed["images"], str(packed["digest"])
-        table = pd.read_parquet(table_path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise StudyError(f"{folder} holds a damaged face set ({error}); {remedy}") from error
+            of_table = str(packed["table_sha256"]) if "table_sha256" in packed else ""
+    with parsing(folder / TABLE, REMEDY):
+        content = (folder / TABLE).read_bytes()
+        if of_table not in ("", hashlib.sha256(content).hexdigest()):
+            raise ValueError("its digest is that of another table")
+        table = pd.read_parquet(io.BytesIO(content))
 
-    # They have to be of one run, and of this version.
-    if table.attrs.get("digest") != digest:
-        raise StudyError(f"{images_path} and {table_path.name} are of different runs; {remedy}")
-    if "classes" not in table.attrs:
-        raise StudyError(f"{folder} was written by an earlier version, without classes; {remedy}")
+        # They have to be of one run, and of this version.
+        if table.attrs.get("digest") != digest:
+            raise ValueError(f"it and {IMAGES} are of different runs")
+        if "classes" not in table.attrs:
+            raise ValueError("written by an earlier version, without classes")
 
-    # The metadata belongs to the file, not to the table in memory.
-    classes = tuple(table.attrs["classes"])
-    table.attrs = {}
-    return FaceSet(images, table, classes)
+        # The metadata belongs to the file, not to the table in memory.
+        classes = tuple(table.attrs["classes"])
+        table.attrs = {}
+        return FaceSet(images, table, classes)
+
+
+def set_faces_aside(folder: Path) -> None:
+    """Set both files of a packed copy aside, so that it is made anew."""
+    for name in (TABLE, IMAGES):
+        if (Path(folder) / name).is_file():
+            set_aside(Path(folder) / name)
 
 
 def save_pictures(faces: FaceSet, folder: Path) -> None:
     """Write one PNG an image as `<class>/<id>.png`, and metadata.csv: file_name and the table."""
-    # File names hold letters, digits, dots and hyphens alone.
-    stems = faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True)
-    names = faces.table["class"] + "/" + stems + ".png"
-
     # One folder a class that occurs.
+    names = _picture_names(faces)
     for name in sorted(set(faces.table["class"])):
-        (folder / name).mkdir(exist_ok=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for name, image in zip(names, faces.images, strict=True):
         with atomic_write(folder / name) as file:
-            file.write(cv2.imencode(".png", image)[1].tobytes())
+            file.write(_png(image))
 
     # Hugging Face's imagefolder finds an image's columns by file_name.
-    with atomic_write(folder / "metadata.csv") as file:
-        file.write(faces.table.assign(file_name=names).to_csv(index=False).encode())
+    with atomic_write(folder / METADATA) as file:
+        file.write(_metadata(faces, names))
+
+
+def pictures_are_whole(faces: FaceSet, folder: Path) -> bool:
+    """Tell whether a folder holds what save_pictures writes, byte for byte."""
+    names = _picture_names(faces)
+    files = [(folder / METADATA, _metadata(faces, names))]
+    files += [(folder / name, _png(image)) for name, image in zip(names, faces.images)]
+    return all(path.is_file() and path.read_bytes() == content for path, content in files)
+
+
+def _picture_names(faces: FaceSet) -> pd.Series:
+    """Name the picture of each image: happy/dcgan-000001.png."""
+    # File names hold letters, digits, dots and hyphens alone.
+    stems = faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True)
+    return faces.table["class"] + "/" + stems + ".png"
+
+
+def _png(image: np.ndarray) -> bytes:
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
+def _metadata(faces: FaceSet, names: pd.Series) -> bytes:
+    """Write the table as CSV, with the names of the pictures."""
+    return faces.table.assign(file_name=names).to_csv(index=False).encode()
 
 
 def _check(images: np.ndarray, table: pd.DataFrame, classes: tuple[str, ...]) -> None:

@@ -5,7 +5,6 @@ then know nothing of the real faces, for each of them is a test face once: no ge
 from them, no copies of them.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet, resize
 from lib.study.errors import StudyError
+from lib.study.records import read_json
 
 DIVIDED = ("train", "test")  # splits whose images are divided into folds
 
@@ -120,7 +120,7 @@ def require_independent(name: str, folder: Path, pool: FaceSet) -> None:
     """
     # generator.json tells whether anything was trained; drawn and ready-made pools were not.
     card = Path(folder) / "generator.json"
-    trained = card.exists() and bool(json.loads(card.read_text(encoding="utf-8")).get("training"))
+    trained = card.exists() and bool(read_json(card).get("training"))
 
     # Edited images name the real one that they come from.
     edited = "edited_from" in pool.table and pool.table["edited_from"].fillna("").ne("").any()

@@ -5,6 +5,7 @@ table, a row for each image that a step looked at: id, step, keep, score, reason
 class or "").
 """
 
+import io
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet, load_faces, save_faces
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 VERDICT_COLUMNS = ("id", "step", "keep", "score", "reason", "relabel")
 REVIEW = "review"  # the step of a person, which wins over every other
@@ -114,7 +115,9 @@ def load_verdicts(folder: Path, name: str = CHAIN) -> pd.DataFrame:
     """
     path = curation_folder(folder) / f"{name}.parquet"
     if path.exists():
-        return pd.read_parquet(path)
+        with parsing(path, "run notebook 30 for this pool again"):
+            verdicts = pd.read_parquet(io.BytesIO(path.read_bytes()))
+            return verdicts[list(VERDICT_COLUMNS)]
 
     # The same columns without rows.
     kinds = {column: bool if column == "keep" else object for column in VERDICT_COLUMNS}

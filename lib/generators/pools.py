@@ -11,7 +11,18 @@ from pathlib import Path
 import numpy as np
 
 from lib.compute.seeds import mixed_seed
-from lib.faces.faceset import FaceSet, concat, load_faces, save_faces
+from lib.faces.faceset import (
+    IMAGES,
+    METADATA,
+    TABLE,
+    FaceSet,
+    concat,
+    load_faces,
+    pictures_are_whole,
+    save_faces,
+    save_pictures,
+    set_faces_aside,
+)
 from lib.generators.contract import Generator
 from lib.study.errors import StudyError
 from lib.study.records import content_hash, file_digest
@@ -21,9 +32,9 @@ GPU_ROUNDING = 1.0  # grey levels, mean difference of images that another GPU ma
 
 # Files that stand for a pool in the record of its notebook; pictures follow from them.
 POOL_FILES = (
-    "faces.npz",
-    "faces.parquet",
-    "metadata.csv",
+    IMAGES,
+    TABLE,
+    METADATA,
     "generator.json",
     "generator.safetensors",
 )
@@ -142,6 +153,8 @@ def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> 
     pool = finished_pool(generator, folder, labels, seeds)
     if pool is None:
         pool = sample_pool(generator, params["pool"], folder, labels, seeds)
+    elif not pictures_are_whole(pool, folder):
+        save_pictures(pool, folder)
 
     # Shards of this pool are in it now, others are of a set-up that is no longer asked for.
     for shards in Path(folder).glob("shards-*"):
@@ -186,8 +199,11 @@ def sample_pool(
 
 def _shard(generator: Generator, folder: Path, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
     """Sample one shard of a pool, or load it where an earlier, unfinished call saved it."""
-    if (folder / "faces.parquet").exists():  # the last file that save_faces writes
-        return load_faces(folder)
+    if (folder / TABLE).exists():  # the last file that save_faces writes
+        try:
+            return load_faces(folder)
+        except StudyError:  # damaged
+            set_faces_aside(folder)
     faces = generator.sample(labels, seeds)
     save_faces(faces, folder)
     return faces
@@ -212,14 +228,18 @@ def finished_pool(
     It is where classes, labels, seeds and prompts are the same and so are PROBES images, spread
     over all of it, sampled again: other weights, settings or code change every image.
     """
-    if generator.remade_at_once or not (Path(folder) / "faces.parquet").exists():
+    if generator.remade_at_once or not (Path(folder) / TABLE).exists():
         return None
-    pool = load_faces(folder)
+    try:
+        pool = load_faces(folder)
+    except StudyError:  # damaged, or half of it gone
+        set_faces_aside(folder)
+        return None
 
     # Compare what was asked for.
     if pool.classes != tuple(generator.classes) or not np.array_equal(pool.labels, labels):
         return None
-    if not np.array_equal(pool.table["seed"], seeds):
+    if "seed" not in pool.table or not np.array_equal(pool.table["seed"], seeds):
         return None
     prompts = generator.prompts(labels, seeds)
     if prompts is not None and prompts != pool.table["prompt"].tolist():

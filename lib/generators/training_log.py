@@ -44,7 +44,7 @@ def sheets(folder: Path, px: int) -> dict[int, np.ndarray]:
     pages = {}
     for file in sorted((Path(folder) / "sheets").glob("step-*.png")):
         strip = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-        if strip.shape[0] == px:
+        if strip is not None and strip.shape[0] == px:  # None: a damaged one
             images = np.split(strip, strip.shape[1] // px, axis=1)
             pages[int(file.stem.removeprefix("step-"))] = np.stack(images)
     return pages

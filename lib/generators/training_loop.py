@@ -38,7 +38,8 @@ from lib.generators.schedules import (
 )
 from lib.generators.training_log import log_samples, progress_line
 from lib.generators.versions import GENERATOR_VERSION
-from lib.study.errors import StudyError
+from lib.study.errors import DamagedFile, StudyError
+from lib.study.kept import set_aside
 from lib.study.records import content_hash
 
 WEIGHTS = "generator.safetensors"
@@ -297,13 +298,16 @@ def restore(
         Steps done, rows of the log, seconds spent; (0, [], 0.0) without such a checkpoint.
     """
     shared = folder.with_name(folder_name(generator, key))
-    path = checkpoint_to_resume(folder, shared, key, generator.schedule)
-    if path is None:
-        return 0, [], 0.0
-    tensors, facts = load_tensors(path)
-    load_weights(generator.network, tensors)
-    restore_optimisers(optimisers, tensors)
-    return facts["step"], facts["history"], facts["seconds"]
+    while path := checkpoint_to_resume(folder, shared, key, generator.schedule):
+        try:
+            tensors, facts = load_tensors(path)
+        except DamagedFile:
+            set_aside(path)  # the next best one
+            continue
+        load_weights(generator.network, tensors)
+        restore_optimisers(optimisers, tensors)
+        return facts["step"], facts["history"], facts["seconds"]
+    return 0, [], 0.0
 
 
 def seed_step(seed: int, step: int, process: int) -> None:

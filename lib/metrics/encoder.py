@@ -7,6 +7,7 @@ nearly: seconds on one core are enough, where a deep self-supervised network nee
 better than pixels. The encoder sees what a classifier of expressions learns to ignore.
 """
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +100,10 @@ def fit_encoder(faces: FaceSet, folder: Path, *, seed: int = 0) -> Encoder:
         )
     path = Path(folder) / FILE
     digest = content_hash([real.digest(), seed, ENCODER_VERSION, _recipe()])
-    if path.exists() and load_tensors(path)[1].get("digest") == digest:
-        return load_encoder(folder)
+    with contextlib.suppress(StudyError):  # none there, or a damaged one
+        known = load_encoder(folder)
+        if known.facts.get("digest") == digest:
+            return known
 
     # One thread, so that the bytes repeat on any number of cores.
     threads = torch.get_num_threads()

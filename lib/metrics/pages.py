@@ -15,7 +15,7 @@ from lib.metrics.scores import confusion, reliability
 from lib.metrics.statistics import cluster_weights, two_way_bootstrap
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 # Columns of texts that may be empty in every row, which a CSV file cannot tell from numbers.
 TEXTS = (
@@ -81,9 +81,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     """Read a table as `write_table` left it; empty texts stay empty texts."""
     # Only an empty cell is missing: "none" is the name of a filter.
     types = dict.fromkeys(TEXTS, str)
-    table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
-    texts = [column for column in table.columns if table[column].dtype.kind not in "fiub"]
-    return table.fillna(dict.fromkeys(texts, ""))
+    with parsing(path, "run the notebook that writes it again"):
+        table = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""])
+        texts = [column for column in table.columns if table[column].dtype.kind not in "fiub"]
+        return table.fillna(dict.fromkeys(texts, ""))
 
 
 def mean_scores(results: pd.DataFrame, *, split: str = "test") -> pd.DataFrame:

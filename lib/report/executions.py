@@ -1,15 +1,15 @@
 """What was executed: a study's notebooks with title, question and status, and their parameters."""
 
 import functools
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.study.kept import read_record
+from lib.study.notebooks import is_notebook, read_notebook
 from lib.study.parameter_cells import TAG, TAG_INJECTED, assignments, comments_of, has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.paths import ROOT, StudyPaths
-from lib.study.records import read_json
 from lib.study.stages import stage_of
 
 ALL = "[0-9][0-9]_*"  # names of notebooks
@@ -56,13 +56,14 @@ def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[
     """List the executions of a study in order, and the notebooks that did not run.
 
     A half-done copy (<name>.failed.ipynb) is newer than a complete one of the same name, which it
-    hides.
+    hides. A copy that a full disk cut off is none.
     """
     # Copies by the name of their execution; a half-done one takes the place of a complete one.
     complete = [file for file in paths.notebooks.glob(f"{ALL}.ipynb") if "." not in file.stem]
     half_done = paths.notebooks.glob(f"{ALL}{HALF_DONE}")
     files = {file.stem: file for file in complete}
     files |= {file.name.removesuffix(HALF_DONE): file for file in half_done}
+    files = {name: file for name, file in files.items() if is_notebook(file)}
     listed = [_execution(name, file, paths) for name, file in files.items()]
 
     # Notebooks without a copy have a title and a question all the same.
@@ -80,8 +81,7 @@ def study_beside(ipynb: Path) -> StudyPaths:
 
 def step_record(paths: StudyPaths, name: str) -> dict:
     """Read what an execution recorded (parameters, facts, seconds), {} where it did not finish."""
-    file = paths.state / f"{name}.json"
-    return read_json(file) if file.exists() else {}
+    return read_record(paths, name) or {}
 
 
 def embedded_data(paths: StudyPaths, cells: list[dict] = ()) -> str:
@@ -157,7 +157,7 @@ def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:
     """Describe an executed copy."""
     cells = read_cells(file)
     # Done is what recorded itself in step.finish.
-    status = "done" if (paths.state / f"{name}.json").exists() else "unfinished"
+    status = "done" if read_record(paths, name) else "unfinished"
     if file.name.endswith(HALF_DONE) or first_error(cells):
         status = "failed"
     return Execution(name, file, status, *heading(cells))
@@ -166,5 +166,4 @@ def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:
 @functools.lru_cache(maxsize=64)
 def _read_cells(ipynb: Path, _changed: int) -> list[dict]:
     """Read a notebook once for each time that it changed."""
-    cells = json.loads(ipynb.read_text(encoding="utf-8"))["cells"]
-    return [cell | {"source": "".join(cell["source"])} for cell in cells]
+    return read_notebook(ipynb)["cells"]

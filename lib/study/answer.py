@@ -6,8 +6,9 @@ Notebook 80 writes tables/answer.json; the command line and the index of the rep
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lib.study.kept import read_sealed, write_sealed
 from lib.study.paths import StudyPaths
-from lib.study.records import read_json, write_json
+from lib.study.records import parsing
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:
         sentences: the first one is the answer in short; plain texts are about no pool.
     """
     rows = [asdict(_sentence(sentence)) for sentence in sentences]
-    write_json(answer_path(paths), {"sentences": rows})
+    write_sealed(answer_path(paths), {"sentences": rows})
     return answer_path(paths)
 
 
@@ -36,7 +37,8 @@ def read_answer(paths: StudyPaths) -> list[Sentence]:
     path = answer_path(paths)
     if not path.exists():
         return []
-    return [_sentence(row) for row in read_json(path)["sentences"]]
+    with parsing(path, "run notebook 80 again"):
+        return [_sentence(row) for row in read_sealed(path)["sentences"]]
 
 
 def answer_path(paths: StudyPaths) -> Path:

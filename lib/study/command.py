@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lib.study.answer import read_answer
 from lib.study.archive import archive_stale, restore
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, sentence
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.lock import study_lock
 from lib.study.machine import cores
@@ -22,6 +22,7 @@ from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION
 
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Exit statuses.
 FAILED, MISTAKE, STOPPED = 1, 2, 130
 
@@ -45,13 +46,16 @@ def run(options, pages, check_arms) -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         return _run(options, pages, check_arms)
-    except StudyError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return MISTAKE
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except (StudyError, OSError) as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
+        return MISTAKE
     except KeyboardInterrupt:
+        # All is stopped; an impatient second Ctrl-C changes nothing.
+        for number in INTERRUPTS:
+            signal.signal(number, signal.SIG_IGN)
         print(
             "\nStopped. Finished work is kept; the same command goes on from here.", file=sys.stderr
         )

@@ -176,9 +176,10 @@ def _state():
     """
     try:
         with open(_marker(), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
+            state = json.load(file)
+    except (OSError, ValueError, RecursionError):
         return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _write_state(**state):

@@ -1,4 +1,6 @@
-"""The one exception that users meet."""
+"""The one exception that users meet, and the kind of it about files that are damaged."""
+
+import errno
 
 
 class StudyError(ValueError):
@@ -10,3 +12,27 @@ class StudyError(ValueError):
     def _render_traceback_(self) -> list[str]:
         """Show the message alone: IPython asks an exception for its lines of text."""
         return [f"{type(self).__name__}: {self}"]
+
+
+class DamagedFile(StudyError):
+    """A file that does not hold what was written into it: cut off, or changed since.
+
+    Whoever can make the file anew sets it aside and does so; see `lib.study.kept`.
+    """
+
+
+def sentence(error: Exception) -> str:
+    """Put an error of ours, or of the system about a file, into words for users."""
+    if not isinstance(error, OSError) or error.strerror is None:
+        return str(error)
+    about = f"{error.filename}: " if error.filename else ""
+    ways_out = {
+        errno.ENOSPC: "free some space and run again, finished work is kept",
+        errno.EDQUOT: "free some space and run again, finished work is kept",
+        errno.EROFS: "give a folder that can be written to: --output",
+        errno.EACCES: "give a folder that can be written to: --output, or change its permissions",
+        errno.EPERM: "give a folder that can be written to: --output, or change its permissions",
+        errno.ENOTDIR: "give a folder: --output",
+    }
+    way_out = ways_out.get(error.errno, "put that right and run again, finished work is kept")
+    return f"{about}{error.strerror.lower()}; {way_out}"

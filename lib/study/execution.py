@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
 START_S = 180  # seconds until a kernel has to answer
 # Escape sequences of a terminal, which tracebacks are full of.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -97,7 +98,7 @@ def describe(error: Exception) -> dict:
     line = lines[number - 1] if 0 < number <= len(lines) else ""
     return {
         "error": getattr(error, "ename", type(error).__name__),
-        "message": getattr(error, "evalue", str(error)),
+        "message": getattr(error, "evalue", str(error))[:LONGEST_MESSAGE],
         "line": line.strip(),
     }
 

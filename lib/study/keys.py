@@ -3,8 +3,9 @@
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
-from lib.study.errors import StudyError
+from lib.study.errors import DamagedFile, StudyError
 from lib.study.fingerprints import (
     arithmetic_versions,
     imported_modules,
@@ -12,11 +13,13 @@ from lib.study.fingerprints import (
     module_digest,
     notebook_modules,
 )
+from lib.study.kept import DONE, has_outputs, read_record, read_sealed
 from lib.study.machine import package_versions
+from lib.study.notebooks import is_notebook, read_notebook
 from lib.study.params import PARAMS
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task
-from lib.study.records import content_hash, file_digest, output_unchanged, read_json
+from lib.study.records import content_hash, file_digest, output_unchanged
 from lib.study.sources import are_same, source_identities
 from lib.study.stages import CURATION, FINDINGS, GENERATION, METRICS, stage_of
 
@@ -49,8 +52,8 @@ def key_parts(task: Task) -> dict:
         StudyError: an upstream task that has not finished.
     """
     # The notebook's text, and all lib modules that it reaches.
-    cells = json.loads(task.notebook.read_text(encoding="utf-8"))["cells"]
-    sources = [[cell["cell_type"], "".join(cell["source"])] for cell in cells]
+    cells = read_notebook(task.notebook)["cells"]
+    sources = [[cell["cell_type"], cell["source"]] for cell in cells]
     code = "\n".join(source for kind, source in sources if kind == "code")
     modules = imported_modules(*notebook_modules(code))
 
@@ -75,9 +78,9 @@ def reason_to_run(task: Task, parts: dict) -> Reason | None:
         parts: of `key_parts`, as they are now. The first that differs is named; those that repeat
             most come first.
     """
-    if not task.done.exists():
+    done = _done(task.done)
+    if done is None:
         return Reason("not run", "not run yet")
-    done = read_json(task.done)
 
     # What it was made from.
     for kind, now in json.loads(json.dumps(parts)).items():
@@ -91,9 +94,35 @@ def reason_to_run(task: Task, parts: dict) -> Reason | None:
     for name, record in done["outputs"].items():
         if not output_unchanged(task.paths.root / name, record):
             return Reason("outputs", f"{name} is not what it wrote")
+    if read_record(task.paths, task.name) is None:
+        return Reason("outputs", f"{task.record.name} is not what it wrote")
+    return _reason_of_copy(task, done)
+
+
+def _reason_of_copy(task: Task, done: dict) -> Reason | None:
+    """Say why the executed notebook is not to be shown; None where it is as it was written."""
     if not task.executed.exists():
         return Reason("executed", "executed notebook missing")
-    return None
+
+    # Executions of before copies were recorded: at least it has to read.
+    if "executed" in done:
+        is_whole = output_unchanged(task.executed, done["executed"])
+    else:
+        is_whole = is_notebook(task.executed)
+    return None if is_whole else Reason("executed", "executed notebook is not what was written")
+
+
+def _done(path: Path) -> dict | None:
+    """Read what an execution was made from; None where it did not finish or the file is
+    damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        done = read_sealed(path)
+    except DamagedFile:
+        return None
+    return done if has_outputs(done) and isinstance(done.get("parts"), dict) else None
 
 
 def _without_same(before: dict, now: dict) -> dict:
@@ -113,11 +142,11 @@ def upstream_digest(paths: StudyPaths, name: str) -> str:
     Raises:
         StudyError: it has not finished.
     """
-    done = paths.state / f"{name}.done.json"
-    if not done.exists():
+    done = _done(paths.state / f"{name}{DONE}")
+    if done is None:
         found = f"{name} has not finished; run it first: --only {stage_of(name)}"
         raise StudyError(f"{found}, or leave --only out")
-    outputs = read_json(done)["outputs"]
+    outputs = done["outputs"]
     return content_hash({file: record["sha256"] for file, record in outputs.items()})
 
 

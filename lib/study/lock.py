@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from lib.study.errors import StudyError
+from lib.study.records import read_json
 
 POLL_S = 0.1  # seconds between two tries
 
@@ -56,9 +57,10 @@ def _locked(file) -> bool:
 def _holder(path: Path) -> dict:
     """Read who holds the lock: pid, host, since; {} if it is not recorded."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        holder = read_json(path)
+    except StudyError:
         return {}
+    return holder if isinstance(holder.get("pid"), int) else {}
 
 
 def _held_by(holder: dict, path: Path) -> StudyError:
@@ -76,7 +78,7 @@ def _is_alive(holder: dict) -> bool:
         return bool(holder)
     try:
         os.kill(holder["pid"], 0)  # signal 0 asks, and does nothing
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a number that no process has
         return False
     except PermissionError:
         pass  # it lives, and belongs to another user

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.study.errors import StudyError
+from lib.study.notebooks import read_notebook
 from lib.study.parameter_rules import check_values
 from lib.study.params import PARAMS, load_params, shown
 from lib.study.paths import ROOT
@@ -51,11 +52,7 @@ def declared_parameters(notebook_path: Path) -> dict:
     Raises:
         StudyError: no cell, or several, tagged `parameters`; a line that is no literal assignment.
     """
-    name = shown(notebook_path)
-    try:
-        cells = json.loads(notebook_path.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StudyError(f"{name}: cannot be read as a notebook ({type(error).__name__})") from None
+    name, cells = shown(notebook_path), read_notebook(notebook_path)["cells"]
 
     # papermill warns and goes on where the tag is missing; here it is an error.
     tagged = [cell for cell in cells if is_parameters_cell(cell)]
@@ -64,8 +61,13 @@ def declared_parameters(notebook_path: Path) -> dict:
         raise StudyError(f"{found}; without the tag its own defaults would win silently")
 
     # Each line is one assignment of a literal, with or without a type.
+    try:
+        nodes = ast.parse(tagged[0]["source"]).body
+    except SyntaxError as error:
+        found = f"{name}: line {error.lineno} of the parameters cell"
+        raise StudyError(f"{found} is no Python ({error.msg})") from None
     declared = {}
-    for node in ast.parse("".join(tagged[0]["source"])).body:
+    for node in nodes:
         try:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             declared[target.id] = ast.literal_eval(node.value)

@@ -3,17 +3,19 @@ notebook wrote.
 """
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
 from pathlib import Path
 
-from lib.study.errors import StudyError
+from lib.study.errors import DamagedFile, StudyError, sentence
 from lib.study.paths import StudyPaths
 
 # Written anew by every notebook that adds rows to it, and so recorded by none.
 SHARED_OUTPUTS = {"tables/results.parquet"}
+TEMPORARY = ".tmp"  # what the name of a file ends in that is not complete yet
+DAMAGED = ".damaged"  # and of one that was set aside, see lib.study.kept
+LONGEST_REASON = 120  # characters of what a parser says
 
 
 @contextlib.contextmanager
@@ -21,25 +23,24 @@ def atomic_write(path: Path, mode: str = "wb"):
     """Open a file that appears under its name only when complete.
 
     Raises:
-        StudyError: no space left on the disk; nothing half-written stays.
+        StudyError: no space left on the disk, or no permission; nothing half-written stays.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-
     # Beside its target, since a file system renames within itself alone.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file
         os.replace(temporary, path)  # at once: whoever reads sees the old file or the new one
     except OSError as error:
-        if error.errno != errno.ENOSPC:  # no space left on the device
+        # What was read inside the context has a name of its own.
+        if error.filename not in (None, str(temporary), str(path), *map(str, path.parents)):
             raise
-        raise StudyError(
-            f"{path}: no space left on the disk; free some and run again, finished work is kept"
-        ) from None
+        raise StudyError(sentence(OSError(error.errno, error.strerror, str(path)))) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, obj) -> None:
@@ -49,17 +50,53 @@ def write_json(path: Path, obj) -> None:
         file.write("\n")
 
 
-def read_json(path: Path):
-    """Read a JSON file.
+@contextlib.contextmanager
+def parsing(path: Path, remedy: str = "remove it and run again"):
+    """Turn whatever a parser raises about a file into a sentence about that file.
+
+    Bytes that were changed at random make parsers fail in ways that none of them documents.
+
+    Args:
+        path: the file that is read inside the context.
+        remedy: what a person can do.
 
     Raises:
-        StudyError: file missing or not JSON.
+        DamagedFile: the file does not parse.
+        StudyError: it cannot be opened or read at all.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        found = f"{path}: cannot be read as JSON ({type(error).__name__})"
-        raise StudyError(f"{found}; remove it and run again") from None
+        yield
+    except StudyError:
+        raise
+    except OSError as error:
+        # Of the system: not there, no permission, a failing disk. Arrow's carry no number.
+        if error.errno is not None:
+            found = f"{path}: cannot be read ({error.strerror})"
+            raise StudyError(f"{found}; {remedy}") from None
+        raise DamagedFile(
+            f"{path}: damaged or of another kind ({_one_line(error)}); {remedy}"
+        ) from None
+    except Exception as error:
+        raise DamagedFile(
+            f"{path}: damaged or of another kind ({_one_line(error)}); {remedy}"
+        ) from None
+
+
+def read_json(path: Path, kind: type = dict):
+    """Read a JSON file.
+
+    Args:
+        kind: of what it holds.
+
+    Raises:
+        DamagedFile: not JSON, or of another kind.
+        StudyError: file missing, or not to be read.
+    """
+    with parsing(path):
+        found = json.loads(Path(path).read_bytes())
+        if not isinstance(found, kind):
+            raise ValueError(f"holds {type(found).__name__}, not {kind.__name__}")
+        return found
 
 
 def append_jsonl(path: Path, rows: list[dict]) -> None:
@@ -72,6 +109,11 @@ def append_jsonl(path: Path, rows: list[dict]) -> None:
         if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
             text = "\n" + text
         file.write(text.encode())
+
+
+def plain_json(obj):
+    """Give plain data as it reads back from JSON: keys are texts, tuples and arrays lists."""
+    return json.loads(json.dumps(obj, default=_plain))
 
 
 def content_hash(obj) -> str:
@@ -91,21 +133,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def other_outputs(paths: StudyPaths, name: str) -> set[str]:
-    """Name the files that other notebooks recorded, and those that all of them share.
-
-    Args:
-        name: of the step whose own record is left out.
-    """
-    # What a step left in an earlier execution is its own.
-    own = (f"{name}.json", f"{name}.done.json")
-    names = set(SHARED_OUTPUTS)
-    for path in paths.state.glob("[0-9][0-9]_*.json"):
-        if path.name not in own:
-            names.update(read_json(path).get("outputs", {}))
-    return names
-
-
 def output_names(paths: StudyPaths, outputs: list[Path]) -> list[str]:
     """Spell outputs out as files, relative to the study's folder, sorted.
 
@@ -122,7 +149,7 @@ def output_names(paths: StudyPaths, outputs: list[Path]) -> list[str]:
 
         # A folder stands for its files, but for those that another process is writing.
         files = [p for p in output.rglob("*") if p.is_file()] if output.is_dir() else [output]
-        whole = [file for file in files if not file.name.endswith(".tmp")]
+        whole = [file for file in files if not file.name.endswith((TEMPORARY, DAMAGED))]
         names.update(os.path.relpath(file, paths.root) for file in whole)
     return sorted(names)
 
@@ -144,6 +171,12 @@ def output_unchanged(path: Path, record: dict) -> bool:
     if stat.st_size != record["size"]:
         return False
     return stat.st_mtime_ns == record["mtime_ns"] or file_digest(path) == record["sha256"]
+
+
+def _one_line(error: Exception) -> str:
+    """Shorten what a parser says to one line with the kind of error."""
+    text = " ".join(str(error).split())[:LONGEST_REASON]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _plain(value):

@@ -144,31 +144,36 @@ def _executed(order: dict, file: Path) -> dict:
     """Execute a notebook in a process of its own for as long as the heartbeat goes on."""
     # The kernel's variables as they were sent, with as many threads as this worker has.
     variables = {**os.environ, **order["environment"], **thread_environment(_worker_threads())}
-    with open(Path(order["executed"]).with_suffix(".log"), "ab") as log:
+    # It reports into a file: a pipe that nobody empties would stop it.
+    with (
+        open(Path(order["executed"]).with_suffix(".log"), "ab") as log,
+        tempfile.TemporaryFile() as reported,
+    ):
         process = subprocess.Popen(
             [sys.executable, "-m", "lib.study.execution"],
             cwd=order["root"],
             env=variables,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=reported,
             stderr=log,
             start_new_session=True,
         )
 
-    # Send the order, wait, and read the last line that it printed.
-    try:
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.flush()
-        if not _wait(process, file):
-            return failed("the process that asked for it has gone")
-        lines = process.stdout.read().decode(errors="replace").splitlines()
-        if not lines:
-            return failed(f"exit status {process.returncode} on {platform.node()}")
-        return json.loads(lines[-1])
-    finally:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.close()  # makes it take its kernel along
-        process.wait(STOP_S)
+        # Send the order, wait, and read the last line that it printed.
+        try:
+            process.stdin.write(json.dumps(order).encode() + b"\n")
+            process.stdin.flush()
+            if not _wait(process, file):
+                return failed("the process that asked for it has gone")
+            reported.seek(0)
+            lines = reported.read().decode(errors="replace").splitlines()
+            if not lines:
+                return failed(f"exit status {process.returncode} on {platform.node()}")
+            return json.loads(lines[-1])
+        finally:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()  # makes it take its kernel along
+            process.wait(STOP_S)
 
 
 def _wait(process: subprocess.Popen, file: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, content_hash, parsing, plain_json
 
 # What describes an arm beside its name, with the values of a row about no arm (a pool's distance).
 # The names are lib.faces.arms.ARM_FIELDS, which this room may not import; a test compares them.
@@ -27,6 +27,7 @@ ARM_DEFAULTS = {
 # What tells two rows apart, and what a row says.
 KEYS = ("study", "arm", "classifier", "seed", "split", "metric", "class")
 COLUMNS = ("study", "arm", *ARM_DEFAULTS, *KEYS[2:], "value")
+CHECK, CHECK_LENGTH = "check", 16  # key of a line's digest, and its characters
 
 
 def check_rows(rows: list[dict]) -> list[dict]:
@@ -59,13 +60,14 @@ def collect_results(paths: StudyPaths):
     """
     import pandas as pd
 
-    rows = []
-    for file in sorted((paths.tables / "results").glob("*.jsonl")):
-        rows += _last_batch(file)
-
     types = {"seed": "int64", "share": "float64", "weight": "float64", "value": "float64"}
     types |= {"generation": "int64", "steps": "int64"}
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(types)
+    parts = [pd.DataFrame(columns=list(COLUMNS)).astype(types)]
+    for file in sorted((paths.tables / "results").glob("*.jsonl")):
+        rows = _last_batch(file)
+        with parsing(file, f"run notebook {file.stem} again"):
+            parts.append(pd.DataFrame(rows, columns=list(COLUMNS)).astype(types))
+    table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
     # The order of writing leaves no trace, so that equal results are equal bytes.
     keys = list(KEYS)
@@ -75,17 +77,47 @@ def collect_results(paths: StudyPaths):
     return table
 
 
+def result_lines(rows: list[dict], batch: str) -> list[dict]:
+    """Add to rows what their lines in the file say beside them: the execution, and a check."""
+    lines = [{"batch": batch, **row} for row in rows]
+    return [line | {CHECK: _check_of(plain_json(line))} for line in lines]
+
+
 def _last_batch(file: Path) -> list[dict]:
-    """Read what one notebook's last execution appended."""
-    lines = [_parsed(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    lines = [line for line in lines if line]
-    # Rows of before arms were columns have none; they get the defaults.
-    return [ARM_DEFAULTS | line for line in lines if line["batch"] == lines[-1]["batch"]]
+    """Read what one notebook's last execution appended.
+
+    Raises:
+        DamagedFile: a line of it was changed since.
+    """
+    with parsing(file, f"run notebook {file.stem} again"):
+        parsed = [_parsed(line) for line in file.read_bytes().splitlines()]
+        batches = [line and line["batch"] for line in parsed]
+
+        # A line torn by a kill is the last one of its execution, which runs again anyway.
+        while batches and batches[-1] is None:
+            batches.pop()
+        first = batches.index(batches[-1]) if batches else 0
+
+        # The line before the first one may be of this execution, with a fault in its name.
+        suspects = [line for line in parsed[max(0, first - 1) : first] if line]
+        for line in suspects + parsed[first : len(batches)]:
+            # A check is missing in files of earlier versions.
+            if line is None or line.pop(CHECK, None) not in (None, _check_of(line)):
+                raise ValueError("a line was changed")
+
+        # Rows of before arms were columns have none; they get the defaults.
+        return [ARM_DEFAULTS | line for line in parsed[first : len(batches)]]
 
 
-def _parsed(line: str) -> dict | None:
-    """Read one line; a line torn by a kill is skipped, its notebook runs again anyway."""
+def _check_of(line: dict) -> str:
+    """Hash a line without its check, as it reads from the file."""
+    return content_hash(line)[:CHECK_LENGTH]
+
+
+def _parsed(line: bytes) -> dict | None:
+    """Read one line; None where it is torn."""
     try:
-        return json.loads(line)
+        read = json.loads(line)
     except ValueError:
         return None
+    return read if isinstance(read, dict) and "batch" in read else None

@@ -2,9 +2,11 @@
 done.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,20 +14,24 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, sentence
+from lib.study.kept import read_sealed, set_aside_rotten, write_sealed
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.machine import thread_environment
+from lib.study.notebooks import read_notebook
 from lib.study.parameter_cells import TAG_INJECTED, has_tag
 from lib.study.paths import ROOT
 from lib.study.plan import Task
-from lib.study.records import read_json, write_json
+from lib.study.records import output_record
 from lib.study.sources import with_contents
-from lib.study.stages import ONE_JOB, default_threads
+from lib.study.stages import ONE_JOB, default_threads, stage_of
 
 PROGRESS_S = 60  # seconds between two lines about a notebook under way
 POLL_S = 0.05
 STOP_S = 10  # seconds that a process has to take its kernel along
 LONGEST_FOLDER = 40  # characters: the path of a kernel's socket has room for about a hundred
+REPORTED = "reported"  # file in a process's scratch folder, whose last line is its result
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUT_OF_MEMORY = -9  # exit status of a process that the system killed
 
 # What a kernel finds in its environment, beside its threads and its path.
@@ -63,6 +69,19 @@ class Running:
     shown: float = field(default_factory=time.monotonic)  # when a line about it was last printed
 
 
+@dataclass
+class State:
+    """Where a run of several tasks stands; all but `pending` by name."""
+
+    tasks: dict[str, Task]  # in order
+    pending: list[Task]  # in order
+    running: dict[str, Running] = field(default_factory=dict)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    repeated: set[str] = field(
+        default_factory=set
+    )  # done once more, for their outputs were damaged
+
+
 def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[str, Outcome]:
     """Run tasks whose upstream is finished until none is left; a failure stops only what depends
     on it.
@@ -76,31 +95,29 @@ def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[
     Returns:
         How each task ended, by name.
     """
-    outcomes, running, pending = {}, {}, list(tasks)  # by name, by name, in order
-    names = {task.name for task in tasks}
-    width = max(map(len, names))
+    state = State({task.name: task for task in tasks}, list(tasks))
+    width = max(map(len, state.tasks))
     try:
-        while pending or running:
+        while state.pending or state.running:
             # Start what may start.
-            for task in [task for task in pending if _is_ready(task, names, outcomes)]:
-                here = sum(not under_way.is_remote for under_way in running.values())
-                if here < at_once or cluster_of(task) or _missing_upstream(task, outcomes):
-                    pending.remove(task)
-                    _start(task, running, outcomes, lock)
-                    _report_outcome(task, outcomes, width, say)
+            for task in [task for task in state.pending if _is_ready(task, state)]:
+                here = sum(not under_way.is_remote for under_way in state.running.values())
+                if here < at_once or cluster_of(task) or _missing_upstream(task, state.outcomes):
+                    _start(task, state, lock, say)
+                    _report_outcome(task, state.outcomes, width, say)
 
             # Take in what has ended, and show that the rest lives.
-            for task in [task for task in tasks if task.name in running]:
-                if running[task.name].process.poll() is None:
-                    _report_progress(task, running[task.name], width, say)
+            for name, under_way in list(state.running.items()):
+                task = state.tasks[name]
+                if under_way.process.poll() is None:
+                    _report_progress(task, under_way, width, say)
                 else:
-                    outcomes[task.name] = _finish(task, running.pop(task.name))
-                    _report_outcome(task, outcomes, width, say)
-            time.sleep(POLL_S if running else 0)
+                    state.outcomes[name] = _finish(task, state.running.pop(name))
+                    _report_outcome(task, state.outcomes, width, say)
+            time.sleep(POLL_S if state.running else 0)
     finally:
-        for under_way in running.values():
-            _stop(under_way)
-    return outcomes
+        _stop(*state.running.values())
+    return state.outcomes
 
 
 def cluster_of(task: Task) -> str:
@@ -118,8 +135,8 @@ def cell_counts(executed: Path) -> tuple[int, int]:
     The cell that papermill adds does not count; (0, 0) where the copy cannot be read yet.
     """
     try:
-        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError):
+        cells = read_notebook(executed)["cells"]
+    except StudyError:
         return 0, 0
 
     # papermill notes in each cell how far it is.
@@ -156,9 +173,13 @@ def failure_text(task: Task, result: dict, done: int, total: int) -> str:
     return "\n".join(lines)
 
 
-def _is_ready(task: Task, names: set[str], outcomes: dict) -> bool:
-    """Tell whether all upstream tasks of this run have ended, well or not."""
-    return all(name in outcomes for name in task.upstream if name in names)
+def _is_ready(task: Task, state: State) -> bool:
+    """Tell whether all upstream tasks of this run have ended, well or not, and nobody reads what
+    the task writes.
+    """
+    waits = [name for name in task.upstream if name in state.tasks]
+    readers = [name for name in state.running if task.name in state.tasks[name].upstream]
+    return not readers and all(name in state.outcomes for name in waits)
 
 
 def _missing_upstream(task: Task, outcomes: dict) -> str:
@@ -167,23 +188,56 @@ def _missing_upstream(task: Task, outcomes: dict) -> str:
     return next((name for name in ended if outcomes[name].is_missing), "")
 
 
-def _start(task: Task, running: dict, outcomes: dict, lock: int) -> None:
+def _start(task: Task, state: State, lock: int, say) -> None:
     """Start a task's process, or note its outcome where there is nothing to start."""
-    missing = _missing_upstream(task, outcomes)
+    state.pending.remove(task)
+    missing = _missing_upstream(task, state.outcomes)
     if missing:
-        outcomes[task.name] = Outcome("skipped", detail=f"needs {missing}")
+        state.outcomes[task.name] = Outcome("skipped", detail=f"needs {missing}")
         return
     try:
         parts = key_parts(task)
         if reason_to_run(task, parts) is None:
-            outcomes[task.name] = Outcome("kept")
-            return
-    except StudyError as error:
-        outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {error}")
-        return
+            state.outcomes[task.name] = Outcome("kept")
+        elif not _wait_for_repair(task, state, say):
+            state.running[task.name] = _started(task, parts, lock, say)
+    except (StudyError, OSError) as error:
+        state.outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {sentence(error)}")
 
+
+def _wait_for_repair(task: Task, state: State, say) -> bool:
+    """Put a task off where files that it reads were changed though nobody wrote them; what made
+    these is done once more before.
+
+    Raises:
+        StudyError: that is not part of this run, or has been done once more already.
+    """
+    damaged = {name: set_aside_rotten(task.paths, [name]) for name in task.upstream}
+    damaged = {name: files for name, files in damaged.items() if files}
+    for name, files in damaged.items():
+        if name not in state.tasks or name in state.repeated:
+            raise StudyError(
+                f"{files[0]} is not what {name} wrote, though nobody wrote it since: is the disk "
+                f"failing? It is set aside; run {name} again: --only {stage_of(name)}, or leave "
+                "--only out"
+            )
+        say(f"note: {files[0]} was damaged; it is set aside, and {name} makes it anew")
+        state.repeated.add(name)
+        state.outcomes.pop(name)
+        state.pending.append(state.tasks[name])
+    if damaged:
+        state.pending.append(task)
+    return bool(damaged)
+
+
+def _started(task: Task, parts: dict, lock: int, say) -> Running:
+    """Start a task's process."""
     # What its sources hold, to be compared where their times change later.
     parts["sources"] = with_contents(parts["sources"])
+
+    # What a failing disk changed of its own is not to be found and kept.
+    for file in set_aside_rotten(task.paths, [task.name]):
+        say(f"note: {file} was damaged; it is set aside and made anew")
 
     # From here on it is not done.
     for earlier in (task.done, task.record):
@@ -192,7 +246,7 @@ def _start(task: Task, running: dict, outcomes: dict, lock: int) -> None:
     is_long = len(tempfile.gettempdir()) > LONGEST_FOLDER
     scratch = tempfile.mkdtemp(prefix="faces-", dir="/tmp" if is_long else None)
     process = _start_process(task, scratch, lock)
-    running[task.name] = Running(process, parts, scratch, bool(cluster_of(task)))
+    return Running(process, parts, scratch, bool(cluster_of(task)))
 
 
 def _start_process(task: Task, scratch: str, lock: int) -> subprocess.Popen:
@@ -210,20 +264,25 @@ def _start_process(task: Task, scratch: str, lock: int) -> subprocess.Popen:
         module = ["lib.study.remote", cluster]
         order |= {"root": str(ROOT), "environment": variables}
 
+    # It reports into a file: a pipe that nobody empties would stop it.
     # In a session of its own: Ctrl-C reaches this process alone, which then closes its input.
-    with open(task.executed.with_suffix(".log"), "wb") as log:
+    with (
+        open(task.executed.with_suffix(".log"), "wb") as log,
+        open(Path(scratch, REPORTED), "wb") as reported,
+    ):
         process = subprocess.Popen(
             [sys.executable, "-m", *module],
             cwd=ROOT,
             env=os.environ | variables,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=reported,
             stderr=log,
             start_new_session=True,
             pass_fds=(lock,),
         )
-    process.stdin.write(json.dumps(order).encode() + b"\n")
-    process.stdin.flush()
+    with contextlib.suppress(BrokenPipeError):  # it died at once, which is noticed later
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
     return process
 
 
@@ -242,24 +301,32 @@ def _finish(task: Task, ended: Running) -> Outcome:
     """Read what a finished process reported and, if all is well, mark the task done."""
     # What it reported, in its last line.
     seconds = time.monotonic() - ended.began
-    reported = ended.process.stdout.read().decode(errors="replace").splitlines()
+    reported = Path(ended.scratch, REPORTED).read_text(errors="replace").splitlines()
     _stop(ended)
-    result = _result(task, ended, reported)
-    if not result["ok"]:
-        done, total = cell_counts(Path(result["copy"])) if result["copy"] else (0, 0)
-        detail = failure_text(task, result, done, total)
-        return Outcome("failed", seconds, f"{done}/{total} cells", detail)
+    try:
+        result = _result(task, ended, reported)
+        if result["ok"]:
+            return _mark_done(task, ended.parts, seconds)
+    except (StudyError, OSError) as error:
+        return Outcome("failed", seconds, detail=f"{task.name}: {sentence(error)}")
+    done, total = cell_counts(Path(result["copy"])) if result["copy"] else (0, 0)
+    detail = failure_text(task, result, done, total)
+    return Outcome("failed", seconds, f"{done}/{total} cells", detail)
 
-    # Success: the log is no longer needed; the next run compares the key and the outputs.
+
+def _mark_done(task: Task, parts: dict, seconds: float) -> Outcome:
+    """Record what a task was made from and what it left."""
+    # The log is no longer needed; the next run compares the key and the outputs.
     task.executed.with_suffix(".log").unlink(missing_ok=True)
     done, total = cell_counts(task.executed)
     record = {
-        "parts": ended.parts,
-        "outputs": read_json(task.record)["outputs"],
+        "parts": parts,
+        "outputs": read_sealed(task.record)["outputs"],
+        "executed": output_record(task.executed),
         "seconds": round(seconds, 1),
         "cells": [done, total],
     }
-    write_json(task.done, record)  # the last thing written
+    write_sealed(task.done, record)  # the last thing written
     return Outcome("done", seconds, f"{done}/{total} cells")
 
 
@@ -307,16 +374,32 @@ def _report_progress(task: Task, under_way: Running, width: int, say) -> None:
     say(f"{task.name:<{width}}  ...     {cells:>12}  {now - under_way.began:6.0f} s")
 
 
-def _stop(under_way: Running) -> None:
-    """End a process by closing its input, which makes it take its kernel along, and clear its
-    sockets.
+def _stop(*running: Running) -> None:
+    """End processes by closing their inputs, which makes them take their kernels along, and clear
+    their sockets.
     """
+    # An impatient second Ctrl-C is not to leave half of them behind.
+    with _without_interrupts():
+        for under_way in running:
+            with contextlib.suppress(BrokenPipeError):
+                under_way.process.stdin.close()
+
+        # All of them at once, and each for as long as is left.
+        deadline = time.monotonic() + STOP_S
+        for under_way in running:
+            try:
+                under_way.process.wait(max(0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                under_way.process.kill()
+                under_way.process.wait()
+            shutil.rmtree(under_way.scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _without_interrupts():
+    """Put Ctrl-C and the like off for a while; they come when it is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
     try:
-        under_way.process.stdin.close()
-    except BrokenPipeError:
-        pass
-    try:
-        under_way.process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        under_way.process.kill()
-    shutil.rmtree(under_way.scratch, ignore_errors=True)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.study.errors import StudyError
+from lib.study.kept import (
+    other_outputs,
+    read_record,
+    recorded_executions,
+    set_aside_rotten,
+    write_sealed,
+)
 from lib.study.machine import THREADS, environment_facts, thread_environment
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
 from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
-from lib.study.records import (
-    append_jsonl,
-    other_outputs,
-    output_names,
-    output_record,
-    read_json,
-    write_json,
-)
-from lib.study.results import check_rows
+from lib.study.records import append_jsonl, output_names, output_record
+from lib.study.results import check_rows, result_lines
 from lib.study.sources import check_sources
-from lib.study.stages import PER_POOL, default_threads, stage_of
+from lib.study.stages import PER_POOL, ancestors, default_threads, stage_of
 
 # What a reader has to know about data that the project brings along.
 NOTICES = {
@@ -46,6 +46,11 @@ class Step:
     facts: dict  # commit, versions, machine, date
     began: float  # seconds since 1970
 
+    @property
+    def _results(self) -> Path:
+        """This notebook's own file of results."""
+        return self.paths.tables / "results" / f"{self.name}.jsonl"
+
     def append_results(self, rows: list[dict]) -> None:
         """Append rows to this notebook's own file of results; `collect_results` serves the last
         execution's rows.
@@ -59,8 +64,7 @@ class Step:
         """
         rows = check_rows(rows)
         batch = f"{self.began:.6f}-{os.getpid()}"  # one execution is one process
-        file = self.paths.tables / "results" / f"{self.name}.jsonl"
-        append_jsonl(file, [{"batch": batch, **row} for row in rows])
+        append_jsonl(self._results, result_lines(rows, batch))
 
     def finish(self, outputs: list[Path]) -> None:
         """Record what the notebook wrote, with digests; the last call of every notebook.
@@ -80,8 +84,14 @@ class Step:
             "facts": self.facts,
             "seconds": round(time.time() - self.began, 1),
             "outputs": {name: output_record(self.paths.root / name) for name in sorted(names)},
+            "appended": {},
         }
-        write_json(self.paths.state / f"{self.name}.json", record)
+
+        # It grows by each execution, and so tells nobody that something changed.
+        if self._results.exists():
+            name = str(self._results.relative_to(self.paths.root))
+            record["appended"][name] = output_record(self._results)
+        write_sealed(self.paths.state / f"{self.name}.json", record)
         print(f"{self.name}: {len(names)} files recorded in {record['seconds']:.0f} s")
 
 
@@ -110,6 +120,11 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     pool = variables.get("pool", "") if stage_of(notebook) in PER_POOL else ""
     name = f"{notebook}-{pool}" if pool else notebook
     paths = study_paths(study, output)
+
+    # Nothing is made from what a failing disk changed, nor is it taken for done.
+    check_inputs(paths, name, parameters)
+    for file in set_aside_rotten(paths, [name]):
+        print(f"note: {file} was damaged; it is set aside and made anew")
 
     # run_all.py sets the number of threads; started by hand, a notebook takes as many.
     if THREADS not in os.environ:
@@ -147,6 +162,30 @@ def checked_parameters(notebook: str, variables: Mapping) -> dict:
     return values
 
 
+def check_inputs(paths: StudyPaths, name: str, parameters: dict) -> None:
+    """Stop where a file that an earlier notebook wrote was changed though nobody wrote it.
+
+    Args:
+        name: of this execution.
+        parameters: the notebook's, which say of which pools it reads.
+
+    Raises:
+        StudyError: names the file, which is set aside, and the notebook that makes it anew.
+    """
+    # A notebook of a pool reads that pool and the one of the round before.
+    pools = parameters.get("pools", [parameters.get("pool"), parameters.get("round_of")])
+    before = ancestors(stage_of(name))
+    for other in recorded_executions(paths):
+        stage, pool = stage_of(other), other.partition("-")[2]
+        is_read = stage in before and (not pool or pool in pools)
+        if is_read and (files := set_aside_rotten(paths, [other])):
+            raise StudyError(
+                f"{paths.root / files[0]} is not what {other} wrote, though nobody wrote it since: "
+                f"is the disk failing? It is set aside; run {other} again, or run_all.py, which "
+                "does so by itself"
+            )
+
+
 def _injected(variables: Mapping) -> dict:
     """Read the parameters in the cells that papermill added, without its own."""
     values = {}
@@ -165,8 +204,7 @@ def _print_banner(study: str, name: str, facts: dict) -> None:
 
 def _data_source(parameters: dict, paths: StudyPaths, study: str) -> str:
     """Name the source of the real faces: this notebook's parameter, or what 10_data recorded."""
-    first = paths.state / "10_data.json"
-    recorded = read_json(first)["parameters"] if first.exists() else {}
+    recorded = (read_record(paths, "10_data") or {}).get("parameters", {})
     return parameters.get("data") or recorded.get("data") or load_params(study)["data"]
 
 

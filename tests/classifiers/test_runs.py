@@ -19,7 +19,6 @@ from lib.classifiers.overview import (
 )
 from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
 from lib.classifiers.runs import (
-    load_classes,
     load_history,
     load_predictions,
     load_runs,
@@ -118,7 +117,8 @@ def test_a_result_holds_the_arms_fields_and_the_classes(finished):
     assert record["arm"] == asdict(SUPPLEMENT)
     assert record["classes"] == list(CLASSES)
     assert record["images_by_source"] == {"made": 60}
-    assert load_classes(target) == CLASSES
+    with np.load(target / "predictions.npz") as packed:
+        assert tuple(packed["classes"]) == CLASSES
     assert read_result(target)["arm"] == SUPPLEMENT.name
 
 

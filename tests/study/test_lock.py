@@ -31,3 +31,18 @@ def test_a_dead_holder_is_no_obstacle(tmp_path):
     (tmp_path / "quick.lock").write_text(json.dumps(holder))
     with study_lock(tmp_path / "quick.lock") as descriptor:
         assert descriptor > 2
+
+
+@pytest.mark.parametrize(
+    "text", ['{"pid": "x"}', "[1]", '{"pid": -5, "host": 3}', "\0", "9" * 99, '{"pid": 1e9}']
+)
+def test_a_lock_file_may_hold_anything(tmp_path, text):
+    path = tmp_path / "quick.lock"
+    path.write_text(text)
+    with study_lock(path):
+        path.write_text(text)
+        with (
+            pytest.raises(StudyError, match="quick is being run by process"),
+            study_lock(path, 0.2),
+        ):
+            pass

@@ -1,0 +1,64 @@
+"""Notebooks as files: one reader for all, which knows a notebook from what is left of one."""
+
+from pathlib import Path
+
+from lib.study.errors import StudyError
+from lib.study.records import parsing, read_json
+
+# What outputs hold, by their kind.
+OUTPUTS = {
+    "error": {"ename": str, "evalue": str, "traceback": list},
+    "stream": {"text": (str, list)},
+    "display_data": {"data": dict},
+    "execute_result": {"data": dict},
+}
+
+
+def read_notebook(path: Path) -> dict:
+    """Read a notebook's JSON.
+
+    Returns:
+        Its dictionary; each cell has cell_type, metadata and, as one text, source.
+
+    Raises:
+        DamagedFile: empty, cut off, or no notebook.
+        StudyError: no such file.
+    """
+    book = read_json(path)
+    with parsing(path):
+        book["cells"] = [_cell(cell) for cell in book["cells"]]
+    return book
+
+
+def is_notebook(path: Path) -> bool:
+    """Tell whether a file reads as a notebook."""
+    try:
+        read_notebook(path)
+    except StudyError:
+        return False
+    return True
+
+
+def _cell(cell: dict) -> dict:
+    """Check the parts of a cell that readers rely on, and join the lines of its source."""
+    _check(cell, {"cell_type": str, "metadata": dict, "source": (str, list)})
+    _check(cell["metadata"].get("papermill", {}), {})
+    tags = cell["metadata"].get("tags", [])
+    for output in cell.get("outputs", []):
+        _check(output, {"output_type": str})
+        _check(output, OUTPUTS.get(output["output_type"], {}))
+
+    # Lists hold texts alone.
+    source = cell["source"]
+    if not isinstance(tags, list) or not all(isinstance(part, str) for part in [*source, *tags]):
+        raise ValueError("a cell is none of a notebook")
+    return cell | {"source": source if isinstance(source, str) else "".join(source)}
+
+
+def _check(part: dict, kinds: dict) -> None:
+    """Raise ValueError where a part of a notebook lacks a key or has one of another kind."""
+    if not isinstance(part, dict):
+        raise ValueError(f"{type(part).__name__} where a notebook has a dictionary")
+    for key, kind in kinds.items():
+        if not isinstance(part[key], kind):
+            raise ValueError(f"{key} is {type(part[key]).__name__}")
