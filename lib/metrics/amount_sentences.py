@@ -22,11 +22,13 @@ KNOWLEDGE = {
     "all images": "its generator learnt from all real images: an upper bound",
     UNKNOWN: "what its generator knew is not recorded",
 }
+# A reading, of an effect.
 IN_READING = {
     "best length": "each at its best length",
     "equal steps": "at equal steps",
     "equal real passes": "at equal passes over the real images",
 }
+# A verdict on added images.
 SAID = {
     HELPS: "they help",
     HURTS: "they hurt",
@@ -36,20 +38,25 @@ SAID = {
 NOTHING = (
     "This study has no arms of numbers of real images: it does not ask how many there must be."
 )
-DESIGN = ["kind", "pool", "added", "class_shares"]  # what a line of the figure is about
+# What a line of the figure is about, at all numbers of real images.
+DESIGN = ["kind", "pool", "generation", "added", "class_shares"]
+# What a gain shares with its recovered fraction, and with the curve that it is a point of.
+OF_GAIN = ["arm", "classifier", "reading", "scoring", "metric"]
+OF_CROSSING = [*DESIGN, "classifier", "against", "reading"]
 
 
 def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
-    """Choose what sentences and the first figure are about: accuracy of the study's first network in
-    the first scoring; of every pool, mixed in, one amount: in the class shares of the real images
-    where these were trained, at most sizes, and the largest of several.
+    """Choose what sentences and the first figure are about: accuracy of the study's first network,
+    in the first scoring; of every pool, mixed in, one amount: in the class shares of the real
+    images where these were trained, at most sizes, and the largest of several.
 
     Args:
-        gains: of `amounts.gain_table`.
+        gains: of `gains.gain_table`.
 
     Returns:
         Rows of `gains`: those of the chosen supplements and of all controls of the same amounts.
     """
+    # One network, scoring and metric.
     first = of_first_classifier(gains)
     if not len(first):
         return first
@@ -61,14 +68,16 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     counted = counted.assign(real_shares=counted["class_shares"] == REAL_SHARES)
     order = ["real_shares", "sizes", "added"]
     chosen = counted.sort_values(order, ascending=False, kind="stable").drop_duplicates("pool")
-    designs = set(chosen[DESIGN[1:]].itertuples(index=False, name=None))
 
-    # Controls of real images belong to every pool of their amount, whose shares some of them have.
-    of_real = {("", *design[1:]) for design in designs} | {("", n, "") for _, n, _ in designs}
-    is_shown = rows["kind"].isin(["supplement", "shuffled", "duplicate", "extra"])
-    own = rows[DESIGN[1:]].itertuples(index=False, name=None)
+    # The controls of real images belong to every pool of their amount; some have its class counts.
+    fields = ["pool", "added", "class_shares"]
+    designs = set(chosen[fields].itertuples(index=False, name=None))
+    of_real = {("", added, shares) for _, added, shares in designs}
+    of_real |= {("", added, "") for _, added, _ in designs}
+    own = rows[fields].itertuples(index=False, name=None)
     belongs = np.array([design in designs | of_real for design in own], bool)
-    return rows[is_shown & belongs]
+    is_shown = rows["kind"].isin(["supplement", "shuffled", "duplicate", "extra"])
+    return rows[is_shown & (rows["generation"] == 1) & belongs]
 
 
 def amount_sentences(
@@ -77,35 +86,32 @@ def amount_sentences(
     """Say how added images change the accuracy beside few and many real ones.
 
     Args:
-        gains: of `amounts.gain_table`.
+        gains: of `gains.gain_table`.
         recovered: of `recovered.recovered_table`.
         crossings: of `crossing.crossing_table`.
         unit: what the repetitions are: draws, or seeds of one draw.
     """
     shown = headline_gains(gains)
-    of_pools = shown[(shown["control_of"] == "") & (shown["against"] == ALONE)]
+    of_pools = shown[shown["kind"] == "supplement"]
     if not len(of_pools):
         return [NOTHING]
-    sentences = _disagreements(of_pools)
+    alone = of_pools[of_pools["against"] == ALONE]
+    sentences = _disagreements(alone)
 
-    # Where each pool stops to help, then what it brings at both ends.
-    leading = of_pools[of_pools["reading"] == BEST]
-    for pool, rows in leading.groupby("pool", sort=False):
-        design = rows.iloc[0]
-        of_design = crossings
-        for name in (*DESIGN, "classifier", "reading", "against"):
-            of_design = of_design[of_design[name] == design[name]]
-        for crossing in of_design.to_dict("records"):
+    # Where each pool stops helping.
+    leading = of_pools[of_pools["reading"] == BEST].sort_values("n_real", kind="stable")
+    for pool in dict.fromkeys(leading["pool"]):
+        against = {kind: leading[leading["against"] == kind] for kind in (ALONE, DUPLICATES)}
+        against = {kind: rows[rows["pool"] == pool] for kind, rows in against.items()}
+        crossing = _row_of(crossings, against[ALONE].iloc[0].to_dict(), OF_CROSSING)
+        if crossing:
             sentences.append(_crossing_sentence(crossing, unit))
 
-        # The fewest and the most real images.
-        ends = rows.sort_values("n_real").iloc[[0, -1] if len(rows) > 1 else [0]]
+        # What it brings beside the fewest and the most real images, and beyond copies of these.
+        ends = against[ALONE].iloc[[0, -1]].drop_duplicates("arm")
         for row in ends.to_dict("records"):
-            worth = _row_of(recovered, row)
-            sentences.append(_gain_sentence(row, worth, unit))
-        copies = shown[(shown["pool"] == pool) & (shown["against"] == DUPLICATES)]
-        copies = copies[(copies["reading"] == BEST) & (copies["control_of"] == "")]
-        for row in copies.sort_values("n_real").head(1).to_dict("records"):
+            sentences.append(_gain_sentence(row, _row_of(recovered, row, OF_GAIN), unit))
+        for row in against[DUPLICATES].head(1).to_dict("records"):
             sentences.append(_copies_sentence(row, unit))
     return [*sentences, _limits(leading)]
 
@@ -114,23 +120,26 @@ def _disagreements(of_pools: pd.DataFrame) -> list[str]:
     """Name the pools and sizes whose verdict depends on the reading."""
     differing, total = [], 0
     for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
+        # A single reading has nothing to disagree with.
         by_reading = rows.set_index("reading")
+        total += len(rows) > 1
+        if rows["verdict"].nunique() < 2:
+            continue
+
+        # Every reading's verdict, the leading one's first.
         said = [
             f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "
             f"({points(by_reading.loc[reading, 'difference'])})"
             for reading in READINGS
             if reading in by_reading.index
         ]
-        # A single reading has nothing to disagree with.
-        total += len(said) > 1
-        if rows["verdict"].nunique() > 1:
-            differing.append(f"{pool} beside {size:,} real images {', '.join(said)}")
-    if not total:
-        return []
-    if not differing:
-        return [f"All readings give the same verdict in {total} of {total} cases."]
-    cases = "; ".join(differing)
-    return [f"The readings disagree in {len(differing)} of {total} cases: {cases}."]
+        differing.append(f"{pool} beside {size:,} real images {', '.join(said)}")
+
+    # That they agree is worth a sentence too.
+    if differing:
+        cases = "; ".join(differing)
+        return [f"The readings disagree in {len(differing)} of {total} cases: {cases}."]
+    return [f"All readings give the same verdict in {total} of {total} cases."] if total else []
 
 
 def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
@@ -140,6 +149,8 @@ def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
     text = f"Beside {row['n_real']:,} real images, {added} ({knew}) change accuracy by {effect}"
     text += f": {SAID[row['verdict']]}."
+
+    # The ceiling, and the share of it.
     if worth is None:
         return f"{text} What as many real images would change is not known: none are held back."
     ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
@@ -167,13 +178,15 @@ def _crossing_sentence(row: dict, unit: str) -> str:
     images = f"{row['n_images']:,} test images"
     basis = f"{IN_READING[row['reading']]}; {row['n_seeds']} {unit} or more a size, {images}"
     pool, shown = row["pool"], f"{row['shown_up_to']:,}"
+
+    # Its help ends within the sizes that were tried, fades, lasts or was never there.
     if row["outcome"] == CROSSES:
         low, high = _rounded(row["low"]), _rounded(row["high"])
         found = f"{pool} stops helping at about {_rounded(row['crossing'])} real images"
         return f"{found} (95 % interval {low} to {high}; {basis}); its help is shown up to {shown}."
     if row["outcome"] == FADES:
         found = f"The help of {pool} is shown up to {shown} real images"
-        return f"{found}; from {_rounded(row['low'])} on neither help nor its end is ({basis})."
+        return f"{found}; from {_rounded(row['low'])} on neither help nor its end is shown ({basis})."
     if row["outcome"] == LASTS:
         most = f"{row['largest']:,} real images, the most that were tried"
         return f"{pool} still helps beside {most}: where it stops is not known ({basis})."
@@ -203,8 +216,8 @@ def _rounded(size: float) -> str:
     return f"{float(f'{size:.2g}'):,.0f}"
 
 
-def _row_of(recovered: pd.DataFrame, gain: dict) -> dict | None:
-    """Find the recovered fraction of a gain."""
-    for name in ("arm", "classifier", "reading", "scoring", "metric"):
-        recovered = recovered[recovered[name] == gain[name]]
-    return recovered.iloc[0].to_dict() if len(recovered) else None
+def _row_of(table: pd.DataFrame, gain: dict, columns: list[str]) -> dict | None:
+    """Find the row of a table that agrees with a gain in some columns; None where there is none."""
+    for name in columns:
+        table = table[table[name] == gain[name]]
+    return table.iloc[0].to_dict() if len(table) else None

@@ -9,6 +9,7 @@ from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
 from lib.metrics.wording import points
+from lib.study.generations import generation_name
 
 # What names a row of these tables; "class shares" are those of the added images.
 ABOUT = ["real images", "added", "of", "class shares", "against"]
@@ -29,12 +30,13 @@ def gains_by_reading(gains: pd.DataFrame) -> pd.DataFrame:
     """Lay the gains in accuracy out for reading, in the first scoring: one column a reading.
 
     Args:
-        gains: of `amounts.gain_table`.
+        gains: of `gains.gain_table`.
 
     Returns:
         Columns ABOUT, classifier (only where there are several), and one for each of READINGS:
         points with the 95 % interval, and the verdict.
     """
+    # The scoring without copies in training comes first.
     rows = gains[gains["scoring"] == gains["scoring"].iloc[0]] if len(gains) else gains
     rows = rows[rows["metric"] == "accuracy"]
     return _laid_out(rows, rows["reading"], [_effect_text(row) for row in rows.to_dict("records")])
@@ -47,6 +49,7 @@ def gains_by_score(gains: pd.DataFrame) -> pd.DataFrame:
         Columns ABOUT, classifier (only where there are several), and one for each scoring and
         metric: points, and the verdict.
     """
+    # One column for each way to score.
     rows = gains[gains["reading"] == BEST]
     named = rows["metric"] + ", " + rows["scoring"]
     texts = [f"{points(row.difference)} {row.verdict}" for row in rows.itertuples()]
@@ -63,6 +66,7 @@ def worth_by_reading(recovered: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns ABOUT, classifier (only where there are several), and one for each of READINGS.
     """
+    # All of them compare with the real images alone.
     rows = recovered[recovered["metric"] == "accuracy"].assign(against=ALONE)
     if len(rows):
         rows = rows[rows["scoring"] == rows["scoring"].iloc[0]]
@@ -80,6 +84,8 @@ def crossing_view(crossings: pd.DataFrame) -> pd.DataFrame:
     shown += ["shown_up_to", "crossing", "low", "high", "zero_within"]
     table = crossings.assign(of=added, class_shares=crossings["class_shares"].replace(SHARES))
     table = table[shown]
+
+    # Interpolated numbers of images are whole, and columns have words for names.
     whole = {name: table[name].round() for name in ("crossing", "low", "high")}
     names = {"class_shares": "class shares", "shown_up_to": "help shown up to"}
     names |= {"crossing": "crosses at", "zero_within": "no difference within"}
@@ -90,11 +96,12 @@ def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
     """Say for every number of real images what a person with as many should do, by these verdicts.
 
     Args:
-        gains: of `amounts.gain_table`.
+        gains: of `gains.gain_table`.
 
     Returns:
         Columns ADVICE_COLUMNS.
     """
+    # Advice is about the leading reading.
     shown = headline_gains(gains)
     shown = shown[shown["reading"] == BEST]
     rows = []
@@ -105,15 +112,13 @@ def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
         copies, real = (alone[alone["kind"] == kind] for kind in ("duplicate", "extra"))
         if not len(pools):
             continue
+
+        # What the verdicts advise.
         beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
+        advice = _advice(pools, copies, set(beyond["pool"]))
         best = pools.iloc[0]
         row = (size, 100 * best["reference_score"], best["pool"], points(best["difference"]))
-        row += (
-            _best_points(copies),
-            _best_points(real),
-            _advice(pools, copies, set(beyond["pool"])),
-        )
-        rows.append(row)
+        rows.append((*row, _best_points(copies), _best_points(real), advice))
     return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
 
 
@@ -124,6 +129,7 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
         pools, copies: their gains over the real images alone, the best first.
         beyond: the pools that are shown to bring more than copies.
     """
+    # A pool must help, and do more than one's own images repeated.
     helping = pools[pools["verdict"] == HELPS]["pool"].tolist()
     copies_help = (copies["verdict"] == HELPS).any()
     better = [pool for pool in helping if pool in beyond]
@@ -156,10 +162,11 @@ def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.Da
     """Lay texts out by what they are about, in order of appearance.
 
     Args:
-        rows: of `amounts.gain_table` or of `recovered.recovered_table` with a column against.
+        rows: of `gains.gain_table` or of `recovered.recovered_table` with a column against.
         columns: the column that each row's text belongs to.
         texts: one a row.
     """
+    # What each row is about; the network where there are several.
     arms = rows.to_dict("records")
     about = pd.DataFrame(
         {
@@ -172,6 +179,8 @@ def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.Da
         }
     )
     index = list(about) if about["classifier"].nunique() > 1 else ABOUT
+
+    # Readings in their order, other columns as they come.
     names = [name for name in READINGS if name in set(columns)] or list(dict.fromkeys(columns))
     long = about.assign(column=columns.to_numpy(), text=texts)
     if not len(long):
@@ -184,17 +193,20 @@ def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.Da
 
 def _added_text(arm: dict) -> str:
     """Name the images that an arm adds."""
+    # Real images, held back or repeated.
     if arm["kind"] == "extra":
         return "held-back real images"
     if arm["kind"] == "duplicate":
         return f"copies of them, for {arm['pool']}" if arm["pool"] else "copies of them"
-    if arm["kind"] == "shuffled":
-        return f"{arm['pool']}, labels shuffled"
-    return arm["pool"] + use_text(arm)
+
+    # A later generation is a pool of its own.
+    pool = generation_name(arm["pool"], arm["generation"])
+    return f"{pool}, labels shuffled" if arm["kind"] == "shuffled" else pool + use_text(arm)
 
 
 def use_text(arm: dict) -> str:
-    """Say how synthetic images are used, where they are not mixed with the real ones: ", staged"."""
+    """Say how synthetic images are used, where they are not mixed in: ", staged"."""
+    # Mixed with the real ones needs no word.
     if arm["kind"] == "supplement":
         return ""
     weight = f" at {arm['weight']:g}" if arm["kind"] == "weighted" else ""
@@ -214,6 +226,7 @@ def _effect_text(row: dict) -> str:
 
 def _worth_text(row: dict) -> str:
     """Write a recovered fraction with its interval."""
+    # Without a ceiling there is no fraction.
     if np.isnan(row["recovered"]):
         return "undefined"
     ends = "unbounded"

@@ -1,9 +1,10 @@
 """What images added to a number of real ones bring, at every number of real images.
 
-An arm of numbers holds `real` real images and `added` others: synthetic ones, the same with shuffled
-labels, class-matched duplicates of its real images, or as many held-back real images (the ceiling).
-Its gain is its score minus that of the same real images alone. The length of training can be made
-equal in several ways, and none of them is the only right one: every gain has three readings.
+An arm of numbers holds `real` real images and `added` others: synthetic ones, the same with
+shuffled labels, class-matched duplicates of its real images, or as many held-back real images (the
+ceiling). Its gain is its score minus that of the same real images alone. The length of training can
+be made equal in several ways, and none of them is the only right one: every gain has three
+readings.
 
 best length        each arm at its own best length (`lib.metrics.lengths`), the leading one: what a
                    person gets who trains each set as well as it can be trained
@@ -18,17 +19,15 @@ paired by seed and image.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls, real_alone
-from lib.metrics.arms import ArmPredictions, image_scores
+from lib.faces.arms import REAL_KINDS, Arm, arm_of, controls, real_alone
 from lib.metrics.lengths import best_lengths
 from lib.metrics.predictions import NOT_PREDICTED, Predictions
-from lib.metrics.statistics import Effect, compare, holm, verdict
 
 READINGS = BEST, EQUAL_STEPS, EQUAL_PASSES = ("best length", "equal steps", "equal real passes")
 # What an arm is compared with.
@@ -37,38 +36,7 @@ DUPLICATES = "class-matched duplicates"
 SHUFFLED = "shuffled labels"
 MIXED = "the same images, mixed"  # what other uses of added images are compared with
 OF_CONTROL = {"duplicate": DUPLICATES, "shuffled": SHUFFLED, "supplement": MIXED}
-METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 UNKNOWN = "not recorded"  # what the generator of a pool knew
-
-GAIN_COLUMNS = (
-    "arm",
-    *ARM_FIELDS,
-    "n_real",
-    "knowledge",
-    "classifier",
-    "against",
-    "reference",
-    "reading",
-    "length",
-    "reference_length",
-    "steps",
-    "reference_steps",
-    "scoring",
-    "metric",
-    "reference_score",
-)
-GAIN_NUMBERS = (
-    "difference",
-    "low",
-    "high",
-    "p",
-    "n_images",
-    "n_clusters",
-    "n_seeds",
-    "minimum_detectable_effect",
-)
-# Holm's family: one question asked of all sizes, pools, amounts and class shares.
-FAMILY = ["classifier", "kind", "against", "reading", "scoring", "metric"]
 
 Key = tuple[Arm, str, float]  # arm, network, length
 
@@ -109,6 +77,7 @@ class Amounts:
         the study's order, arms of few real images first.
         """
         place = {name: place for place, name in enumerate(dict.fromkeys(n for _, n in self.best))}
+        # Fewer steps are no arm of a person's, but a way to read the others.
         at_numbers = [key for key in self.best if key[0].added and key[0].kind != "fewer_steps"]
         return sorted(at_numbers, key=lambda key: (place[key[1]], self.size(key[0])))
 
@@ -128,8 +97,15 @@ class Amounts:
             return None
         return arm, classifier, self.best[arm, classifier]
 
+    def share_a_seed(self, *keys: Key | None) -> bool:
+        """Whether some arms were all trained, with a seed that they have in common."""
+        if not all(key in self.trained for key in keys):
+            return False
+        return bool(set.intersection(*(set(self.trained[key].seeds) for key in keys)))
+
     def fewer_steps(self, arm: Arm, classifier: str, length: float) -> Key | None:
         """The runs of an arm's real images alone, for the steps that the arm takes on them."""
+        # It is the same for all pools of an amount.
         for trained in self.trained:
             same_numbers = (trained[0].real, trained[0].added) == (arm.real, arm.added)
             if trained[0].kind == "fewer_steps" and same_numbers:
@@ -164,16 +140,19 @@ class Amounts:
         """
         found = []
         for arm, classifier in self.arms:
+            # What it is compared with.
             references = [(ALONE, real_alone(arm))]
             references += [
                 (OF_CONTROL[control.kind], control)
                 for control in controls(arm)
                 if control.kind in OF_CONTROL
             ]
+
+            # A reading that was not trained is left out.
             for against, reference in references:
                 for reading in READINGS:
                     pair = self.pair(arm, reference, classifier, reading)
-                    if all(key in self.trained for key in pair):
+                    if self.share_a_seed(*pair):
                         found.append(Comparison(*pair, against, reading))
         return found
 
@@ -183,6 +162,7 @@ class Amounts:
         Returns:
             Both as keys of `trained`, where None or an absent key was not trained.
         """
+        # Each as it is best, or both for as many steps.
         own, other = self.at_best(arm, classifier), self.at_best(reference, classifier)
         if own is None or other is None or reading == BEST:
             return own, other
@@ -196,63 +176,20 @@ class Amounts:
         return own, (reference, classifier, own[2])
 
 
-@dataclass(frozen=True)
-class Scores:
-    """The scores of every run on every image: of one scoring, by one metric."""
-
-    amounts: Amounts
-    mask: np.ndarray  # bool (N,), the images that are scored
-    labels: np.ndarray  # int64 (N,)
-    n_classes: int
-    metric: str
-
-    @property
-    def clusters(self) -> np.ndarray:
-        """Groups of copies among the scored images."""
-        return self.amounts.clusters[self.mask]
-
-    @cached_property
-    def _matrices(self) -> dict[Key, np.ndarray]:
-        return {}
-
-    def matrix(self, key: Key, seeds: list[int] | None = None) -> np.ndarray:
-        """The scores of an arm's runs, float64 (S, N), of some seeds or of all."""
-        trained = self.amounts.trained[key]
-        if key not in self._matrices:
-            one_hot = np.eye(self.n_classes, dtype=np.float32)[trained.predicted[:, self.mask]]
-            predictions = ArmPredictions(trained.seeds, one_hot)
-            scores = image_scores(predictions, self.labels[self.mask], self.metric)
-            self._matrices[key] = scores
-        rows = slice(None) if seeds is None else [trained.seeds.index(seed) for seed in seeds]
-        return self._matrices[key][rows]
-
-    def common_seeds(self, *keys: Key) -> list[int]:
-        """The seeds that all of some arms have, ascending."""
-        return sorted(set.intersection(*(set(self.amounts.trained[key].seeds) for key in keys)))
-
-    def gain(self, comparison: Comparison, seeds: list[int] | None = None) -> np.ndarray:
-        """Arm minus reference, float64 (S, N), on the seeds that both have."""
-        pair = comparison.arm, comparison.reference
-        seeds = self.common_seeds(*pair) if seeds is None else seeds
-        return self.matrix(pair[0], seeds) - self.matrix(pair[1], seeds)
-
-    def effect(self, gain: np.ndarray) -> Effect:
-        """Estimate the mean of a matrix of differences over seeds and images."""
-        return compare(np.zeros_like(gain), gain, clusters=self.clusters)
-
-
 def amounts_of(predictions: Predictions) -> Amounts:
     """Gather the runs of a study for comparisons at numbers of images.
 
     Args:
         predictions: of every length.
     """
+    # A study without lengths has length 1.
     by_name = best_lengths(predictions.runs)
     trained, best = {}, {}
     good = predictions.good.assign(length=predictions.good.get("length", 1.0))
     for key, runs in good.groupby(["arm", "classifier", "length"], sort=False):
         arm = arm_of(runs.iloc[0])
         stacked = _stacked(runs, predictions.predicted["test"])
+        # With folds a seed counts when it has all of them.
         if stacked.seeds:
             trained[arm, *key[1:]] = stacked
             best[arm, key[1]] = by_name[key[:2]]
@@ -263,76 +200,6 @@ def amounts_of(predictions: Predictions) -> Amounts:
         n_real=_all_real_images(good),
         knowledge=predictions.facts.get("knowledge", {}),
     )
-
-
-def scores_of(
-    amounts: Amounts, predictions: Predictions, scoring: str, metric: str = "accuracy"
-) -> Scores:
-    """Score all runs in one way.
-
-    Args:
-        scoring: a name of `Predictions.scorings`.
-        metric: of METRICS.
-    """
-    mask, labels = predictions.scorings()[scoring]
-    return Scores(amounts, mask, labels, len(predictions.classes), metric)
-
-
-def gain_table(
-    amounts: Amounts, predictions: Predictions, metrics: tuple[str, ...] = METRICS
-) -> pd.DataFrame:
-    """Estimate and decide every comparison, in every scoring by the labels of the data and by
-    every metric; the scoring without copies in training comes first.
-
-    Args:
-        predictions: whose facts hold margin and seeds (the planned ones).
-        metrics: of METRICS.
-
-    Returns:
-        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses, p_holm, verdict. Without rows where the study
-        has no arms of numbers.
-    """
-    rows, effects = [], []
-    for scoring in own_scorings(predictions):
-        for metric in metrics:
-            scores = scores_of(amounts, predictions, scoring, metric)
-            for comparison in amounts.comparisons:
-                about = about_comparison(comparison, amounts)
-                about |= {"scoring": scoring, "metric": metric}
-                rows.append(about | {"reference_score": scores.matrix(comparison.reference).mean()})
-                effects.append(scores.effect(scores.gain(comparison)))
-
-    # The numbers, then what they decide.
-    table = pd.DataFrame(rows, columns=GAIN_COLUMNS)
-    for name in GAIN_NUMBERS:
-        table[name] = [getattr(effect, name) for effect in effects]
-    return _decided(table, effects, predictions.facts)
-
-
-def own_scorings(predictions: Predictions) -> list[str]:
-    """Name the scorings by the data's own labels: without copies in training first."""
-    return [name for name in predictions.scorings() if not name.endswith("-plus")]
-
-
-def about_comparison(comparison: Comparison, amounts: Amounts) -> dict:
-    """Describe a comparison: its arm's fields, both lengths, and what the generator knew."""
-    arm, classifier, length = comparison.arm
-    reference = comparison.reference
-    steps = amounts.trained[comparison.arm].steps, amounts.trained[reference].steps
-    return {
-        "arm": arm.name,
-        **asdict(arm),
-        "n_real": amounts.size(arm),
-        "knowledge": amounts.known(arm),
-        "classifier": classifier,
-        "against": comparison.against,
-        "reference": reference[0].name,
-        "reading": comparison.reading,
-        "length": length,
-        "reference_length": reference[2],
-        "steps": steps[0],
-        "reference_steps": steps[1],
-    }
 
 
 def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
@@ -347,6 +214,8 @@ def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
         joined = predicted[of_seed["row"]].min(0)
         if not (joined == NOT_PREDICTED).any():
             rows[int(seed)] = joined
+
+    # An arm whose seeds lack a fold has no row.
     matrix = np.stack(list(rows.values())) if rows else predicted[:0]
     accuracy = runs["accuracy_val"].mean() if "accuracy_val" in runs else np.nan
     return Trained(tuple(rows), matrix, round(float(runs["steps"].mean())), float(accuracy))
@@ -356,22 +225,3 @@ def _all_real_images(runs: pd.DataFrame) -> int:
     """Count all real training images: those of arms that hold all of them; 0 where none does."""
     all_real = runs[(runs["real"] == 0) & ((runs["kind"] == "base") | (runs["added"] > 0))]
     return int((all_real["images"] - all_real["added"]).max()) if len(all_real) else 0
-
-
-def _decided(table: pd.DataFrame, effects: list[Effect], facts: dict) -> pd.DataFrame:
-    """Add analyses, p_holm and verdict."""
-    # Where any arm was given seeds beyond the planned ones, all were looked at twice.
-    planned = facts.get("seeds", 0)
-    looked_twice = bool(planned) and bool((table["n_seeds"] > planned).any())
-    analyses = 2 if looked_twice else 1
-    counted = (table["p"] * analyses).clip(upper=1.0)
-
-    # Holm's adjustment within each family.
-    adjusted = counted.copy()
-    for rows in table.groupby(FAMILY, sort=False).groups.values():
-        adjusted[rows] = holm(list(counted[rows]))
-    words = [
-        verdict(effect, facts["margin"], p=p, analyses=analyses)
-        for effect, p in zip(effects, adjusted)
-    ]
-    return table.assign(analyses=analyses, p_holm=adjusted, verdict=words)

@@ -1,10 +1,10 @@
 """From how many real images on added ones bring nothing any more.
 
-Between two sizes that were trained the gain is taken to be linear in the logarithm of the number of
-real images: the score matrices of both, paired by draw and image, are mixed with the weights of that
-line, and the mixture is tested as any other difference. Two answers follow: where the gain itself
-crosses 0, and the sizes whose pointwise 95 % interval contains 0. The second one holds the true
-crossing in 95 of 100 studies, if there is one and the line is right.
+Between two sizes that were trained the gain is taken to be linear in the logarithm of the number
+of real images: the score matrices of both, paired by draw and image, are mixed with the weights of
+that line, and the mixture is tested as any other difference. Two answers follow: where the gain
+itself crosses 0, and the sizes whose pointwise 95 % interval contains 0. The second one holds the
+true crossing in 95 of 100 studies, if there is one and the line is right.
 """
 
 from dataclasses import dataclass, replace
@@ -12,15 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lib.metrics.amounts import (
-    ALONE,
-    DUPLICATES,
-    Amounts,
-    Comparison,
-    Scores,
-    own_scorings,
-    scores_of,
-)
+from lib.metrics.amounts import ALONE, DUPLICATES, Amounts, Comparison
+from lib.metrics.gains import Scores, own_scorings, scores_of
 from lib.metrics.predictions import Predictions
 from lib.metrics.statistics import ALPHA
 
@@ -31,6 +24,7 @@ FADES = "fades"  # shown at few real images, not shown at more, and never below 
 LASTS = "no crossing: shown up to the most real images"
 NEVER = "no crossing: no gain is shown"
 
+# What the table of crossings says of each pool and reading.
 CROSSING_COLUMNS = (
     "kind",
     "weight",
@@ -71,13 +65,14 @@ class Curve:
         """The size from which on the gain is not above 0 any more, NaN where it is at the largest
         one or never was.
         """
+        # After the last size with a gain.
         above = np.flatnonzero(self.gain > 0)
         if not len(above) or above[-1] == len(self.gain) - 1:
             return np.nan
         return self._size_at(above[-1], self.gain)
 
     def zero_within(self) -> list[tuple[float, float]]:
-        """The stretches of sizes whose interval contains 0, each from its first size to its last."""
+        """The stretches of sizes whose interval contains 0, each with its first and last size."""
         # With the sizes at which an end of the interval is 0, stretches begin and end at a size.
         sizes, low, high = self._with_zeros()
         holds = (low <= 0) & (high >= 0)
@@ -88,6 +83,8 @@ class Curve:
     def _with_zeros(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Add the sizes at which an end of the interval changes its sign: sizes, low, high."""
         points = list(zip(self.sizes, self.low, self.high))
+
+        # At a change of sign one end is 0, and the other one is interpolated.
         for place in range(len(self.sizes) - 1):
             for name, values in (("low", self.low), ("high", self.high)):
                 if values[place] * values[place + 1] < 0:
@@ -99,7 +96,7 @@ class Curve:
         return tuple(np.array(sorted(points)).T)
 
     def _size_at(self, place: int, values: np.ndarray) -> float:
-        """Interpolate where values change their sign after a place, in the logarithm of the size."""
+        """Interpolate where values change their sign after a place: straight in log(size)."""
         before, after = values[place], values[place + 1]
         logs = np.log(self.sizes[place : place + 2])
         return float(np.exp(logs[0] + before / (before - after) * (logs[1] - logs[0])))
@@ -143,7 +140,7 @@ def crossing_table(amounts: Amounts, predictions: Predictions, gains: pd.DataFra
     sizes and pools: where there is none the sign of an estimate changes by chance.
 
     Args:
-        gains: of `amounts.gain_table`.
+        gains: of `gains.gain_table`.
 
     Returns:
         Columns CROSSING_COLUMNS, one row a pool, amount, class shares, network, reference and
@@ -152,6 +149,7 @@ def crossing_table(amounts: Amounts, predictions: Predictions, gains: pd.DataFra
         where the gain does not cross 0; low, high: the stretch of sizes around it (or, where it
         fades, up to the largest) whose interval contains 0; zero_within: all such stretches.
     """
+    # The first scoring is that without copies in training.
     scoring = own_scorings(predictions)[0]
     scores = scores_of(amounts, predictions, scoring)
     shown = _shown(gains, scoring, scores.metric)
@@ -176,6 +174,7 @@ def _by_design(amounts: Amounts) -> dict[tuple, dict[int, Comparison]]:
     """Group the comparisons of pools that differ in the number of real images alone: by arm
     (without its number), network, reference and reading; in each by that number.
     """
+    # Controls have no crossing of their own.
     grouped = {}
     for own in amounts.comparisons:
         arm, classifier, _ = own.arm
@@ -206,6 +205,7 @@ def _name(comparison: Comparison) -> tuple[str, str, str, str]:
 
 def _shown(gains: pd.DataFrame, scoring: str, metric: str) -> set[tuple]:
     """Name the comparisons whose gain is shown after Holm's adjustment."""
+    # As the verdicts of one scoring and metric say.
     rows = gains[(gains["scoring"] == scoring) & (gains["metric"] == metric)]
     helped = rows[(rows["p_holm"] < ALPHA) & (rows["difference"] > 0)]
     columns = ["arm", "classifier", "against", "reading"]
@@ -214,6 +214,7 @@ def _shown(gains: pd.DataFrame, scoring: str, metric: str) -> set[tuple]:
 
 def _outcome(curve: Curve, shown_up_to: int) -> dict:
     """Say how a gain changes: outcome, crossing, and the stretch of sizes around it."""
+    # Where no gain is shown, changes of sign are chance.
     stretches = curve.zero_within()
     texts = [f"{first:,.0f} to {last:,.0f}" for first, last in stretches]
     found = {"outcome": NEVER, "crossing": np.nan, "low": np.nan, "high": np.nan}

@@ -1,9 +1,9 @@
 """The length of each arm's training: chosen on val among whole trainings, judged on test.
 
-Where a study trains every arm at several lengths (`train_lengths`, multiples of `train_steps`), each
-run has a column `length`, and an arm is read at the length of the highest mean accuracy on val.
-Real images alone and every control have the same choice. The best of several lengths is optimistic
-on val, where it was chosen, and never on test, which had no part in the choice.
+Where a study trains every arm at several lengths (`train_lengths`, multiples of `train_steps`),
+each run has a column `length`, and an arm is read at the length of the highest mean accuracy on
+val. Real images alone and every control have the same choice. The best of several lengths is
+optimistic on val, where it was chosen, and never on test, which had no part in the choice.
 """
 
 from pathlib import Path
@@ -138,6 +138,7 @@ def length_choice(runs: pd.DataFrame) -> pd.DataFrame:
         choice); accuracies, means over seeds; fitted: whether the training batches were learnt
         better than val is, after which more steps fit these images alone.
     """
+    # Test accuracy is shown of the chosen length alone.
     best, rows = best_lengths(runs), []
     for key, of_arm in _good_runs(runs).groupby(ARM_KEY, sort=False):
         of_length = of_arm[of_arm["length"] == best[key]]
@@ -160,9 +161,10 @@ def choice_sentences(choice: pd.DataFrame) -> list[str]:
     # A study of one length has nothing to choose.
     if not len(choice) or choice["lengths"].max() < 2:
         return ["Every arm was trained at one length: nothing was chosen."]
+    most = choice["lengths"].max()
     sentences = [
-        f"Each of {len(choice)} arms is read at the best of up to {choice['lengths'].max()} lengths "
-        "by mean accuracy on val. The best of several is optimistic on val, never on test."
+        f"Each of {len(choice)} arms is read at the best of up to {most} lengths by mean accuracy "
+        "on val. The best of several is optimistic on val, never on test."
     ]
 
     # The longest of all may not be long enough.

@@ -39,6 +39,8 @@ RUN_COLUMNS = (
     "draw",
     "length",
     "steps",
+    "epochs",
+    "analyses",
     "images",
     "seconds",
     "failed",
@@ -96,10 +98,8 @@ class Predictions:
         one_hot = np.eye(len(self.classes), dtype=np.float32)
         test, fold = self.predicted["test"], self.fold
 
-        # A run predicts the images of its own fold.
         def read(run: dict) -> np.ndarray:
-            own = test[run["row"]]
-            return one_hot[own[fold == run["fold"]] if fold.any() else own]
+            return one_hot[test[run["row"]][_own_images(fold, run)]]
 
         return stack_arms(chosen_runs(self.good), read, fold)
 
@@ -125,28 +125,26 @@ def gather_predictions(
             f"predictions are kept for at most {MOST_CLASSES} classes, found {len(faces.classes)}"
         )
 
-    # Real val images are the same in every fold.
+    # What is known of the images; those of val are the same in every fold.
+    images = {"test": _known(tested, fold)}
+    val = faces.split("val")
+    if len(val):
+        images = {"val": _known(val, np.zeros(len(val), np.int64))} | images
+
+    # What every run predicts of them.
     runs = with_training_accuracy(runs)
-    sets = {"val": faces.split("val"), "test": tested}
-    sets = {name: part for name, part in sets.items() if len(part) or name == "test"}
-    folds = {name: np.zeros(len(part), np.int64) for name, part in sets.items()} | {"test": fold}
     good = runs[runs["failed"] == ""].to_dict("records")
     predicted = {
-        name: np.full((len(good), len(part)), NOT_PREDICTED, np.uint8)
-        for name, part in sets.items()
+        name: np.full((len(good), len(known)), NOT_PREDICTED, np.uint8)
+        for name, known in images.items()
     }
     for place, run in enumerate(good):
         probabilities = load_predictions(Path(run["folder"]))
-        for name in sets:
-            own = folds[name] == run["fold"] if folds[name].any() else slice(None)
+        for name, known in images.items():
+            own = _own_images(known["fold"].to_numpy(), run)
             _put(predicted[name][place], own, probabilities[name], run["folder"])
-    return Predictions(
-        runs=runs[[name for name in RUN_COLUMNS if name in runs]],
-        classes=faces.classes,
-        predicted=predicted,
-        images={name: _known(part, folds[name]) for name, part in sets.items()},
-        facts=facts,
-    )
+    columns = [name for name in RUN_COLUMNS if name in runs]
+    return Predictions(runs[columns], faces.classes, predicted, images, facts)
 
 
 def write_predictions(predictions: Predictions, folder: Path) -> list[Path]:
@@ -179,6 +177,7 @@ def read_predictions(folder: Path) -> Predictions:
     Raises:
         StudyError: a file that is missing, cannot be read, or does not fit the other one.
     """
+    # Both are published together.
     folder = Path(folder)
     for name in (PREDICTIONS, RUNS):
         if not (folder / name).exists():
@@ -195,6 +194,8 @@ def read_predictions(folder: Path) -> Predictions:
         na_values=[""],
     )
     runs = runs.fillna(dict.fromkeys([name for name in RUN_TEXTS if name in runs], ""))
+
+    # No file is loaded in a way that can run code from it.
     try:
         with np.load(folder / PREDICTIONS, allow_pickle=False) as packed:
             arrays = {name: packed[name] for name in packed.files}
@@ -217,17 +218,24 @@ def read_predictions(folder: Path) -> Predictions:
     return predictions
 
 
-def _put(row: np.ndarray, own, probabilities: np.ndarray, folder) -> None:
+def _own_images(fold: np.ndarray, run: dict) -> np.ndarray:
+    """Tell which images a run predicts: those of its fold, or all; bool (N,)."""
+    return (fold == run["fold"]) | (fold == 0)
+
+
+def _put(row: np.ndarray, own: np.ndarray, probabilities: np.ndarray, folder: Path) -> None:
     """Enter the classes that one run predicts into its row.
 
     Args:
         row: uint8 (N,), written in place.
-        own: the images that the run predicts.
+        own: bool (N,), the images that the run predicts.
         probabilities: float (n, C), of these images.
+        folder: of the run, for the message.
     """
-    if len(row[own]) != len(probabilities):
+    # Another number of images is another study's.
+    if own.sum() != len(probabilities):
         raise StudyError(
-            f"{folder}: predicts {len(probabilities)} images, there are {len(row[own])}: execute "
+            f"{folder}: predicts {len(probabilities)} images, there are {own.sum()}: execute "
             "40_training again"
         )
     row[own] = probabilities.argmax(1)
@@ -256,6 +264,8 @@ def _packed(split: str, images: pd.DataFrame, classes: tuple[str, ...]) -> dict[
         f"{split}_cluster": groups.astype(np.int32),
         f"{split}_fold": images["fold"].to_numpy(np.uint8),
     }
+
+    # What is known of some data alone.
     if "leaked" in images:
         arrays[f"{split}_leaked"] = images["leaked"].to_numpy(bool)
     if "plus_class" in images:
@@ -266,9 +276,12 @@ def _packed(split: str, images: pd.DataFrame, classes: tuple[str, ...]) -> dict[
 
 def _unpacked(split: str, arrays: dict, classes: tuple[str, ...]) -> pd.DataFrame:
     """Turn arrays back into a split's table of images."""
+    # Labels are positions in the class list.
     names = np.array(classes)
     images = pd.DataFrame({"class": names[arrays[f"{split}_label"]]})
     images["cluster"] = arrays[f"{split}_cluster"].astype(np.int64)
+
+    # What is known of some data alone.
     if f"{split}_leaked" in arrays:
         images["leaked"] = arrays[f"{split}_leaked"]
     if f"{split}_plus_label" in arrays:
@@ -279,6 +292,7 @@ def _unpacked(split: str, arrays: dict, classes: tuple[str, ...]) -> pd.DataFram
 
 def _require_one_study(predictions: Predictions, folder: Path) -> None:
     """Refuse predictions that are not those of the table of runs beside them."""
+    # As many runs as there are predictions.
     good, test = predictions.good, predictions.predicted["test"]
     if len(good) != len(test):
         raise StudyError(
@@ -289,7 +303,7 @@ def _require_one_study(predictions: Predictions, folder: Path) -> None:
     # Every run's accuracy is that of its predictions.
     labels, fold = predictions.labels, predictions.fold
     for run, predicted in zip(good.to_dict("records"), test):
-        own = fold == run["fold"] if fold.any() else slice(None)
+        own = _own_images(fold, run)
         accuracy = (predicted[own] == labels[own]).mean()
         if not np.isclose(accuracy, run["accuracy_test"], rtol=0, atol=1e-9):
             raise StudyError(

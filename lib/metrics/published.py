@@ -15,14 +15,17 @@ from pathlib import Path
 import pandas as pd
 
 from lib.metrics.amount_views import advice_table
-from lib.metrics.amounts import amounts_of, gain_table
+from lib.metrics.amounts import amounts_of
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.crossing import crossing_table
+from lib.metrics.gains import gain_table
 from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
+
+DIFFERS, MISTAKE = 1, 2  # exit statuses
 
 
 def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
@@ -31,6 +34,7 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     Returns:
         lengths, length_curve, gains, recovered, crossings, advice.
     """
+    # Gains first: what is shown of them decides which crossings are stated.
     amounts = amounts_of(predictions)
     gains = gain_table(amounts, predictions)
     return {
@@ -49,6 +53,7 @@ def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     Returns:
         levels, effects.
     """
+    # As in notebook 50: the runs of the chosen lengths, generations of a pool together.
     arms, scored = predictions.arms(), (predictions.labels, predictions.clusters)
     seconds = float(chosen_runs(predictions.runs)["seconds"].mean())
     differences = effects(
@@ -67,6 +72,7 @@ def rebuilt_tables(folder: Path) -> dict[str, bytes]:
     Returns:
         The bytes of each file, by its name.
     """
+    # Nothing but the two published files is read.
     predictions = read_predictions(folder)
     tables = score_tables(predictions) | amount_tables(predictions)
     return {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
@@ -78,6 +84,7 @@ def differing_tables(folder: Path, tables: dict[str, bytes]) -> list[str]:
     Args:
         tables: of `rebuilt_tables`.
     """
+    # Compared byte for byte.
     folder = Path(folder)
     present = {name: folder / name for name in tables if (folder / name).exists()}
     same = {name for name, file in present.items() if file.read_bytes() == tables[name]}
@@ -92,35 +99,45 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("reports", type=Path, nargs="+", metavar="FOLDER", help="reports/<study>")
     parser.add_argument("--check", action="store_true", help="write nothing, fail on a difference")
     options = parser.parse_args(words)
-    status = 0
+
+    # A mistake of the user's is a sentence, a difference an exit status.
     try:
-        for folder in options.reports:
-            tables = rebuilt_tables(folder)
-            differing = differing_tables(folder, tables)
-            for name, data in tables.items():
-                said = "same bytes"
-                if name in differing:
-                    said = "differs" if options.check else "written"
-                    status = 1 if options.check else status
-                    if not options.check:
-                        _write(folder / name, data)
-                print(f"{folder / name}: {said}")
+        differing = [_rebuild(folder, write=not options.check) for folder in options.reports]
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    return status
+        return MISTAKE
+    return DIFFERS if options.check and any(differing) else 0
+
+
+def _rebuild(folder: Path, *, write: bool) -> list[str]:
+    """Make the tables of one report anew, and say of each whether it is the same.
+
+    Args:
+        write: write those that differ.
+
+    Returns:
+        The names of those that differed.
+    """
+    tables = rebuilt_tables(folder)
+    differing = differing_tables(folder, tables)
+    for name, data in tables.items():
+        said = "same bytes"
+        if name in differing:
+            said = "written" if write else "differs"
+        # The file is whole or as it was.
+        if name in differing and write:
+            with atomic_write(folder / name) as file:
+                file.write(data)
+        print(f"{folder / name}: {said}")
+    return differing
 
 
 def _csv_bytes(table: pd.DataFrame) -> bytes:
     """Write a table as `pages.write_table` does."""
+    # Lines end alike on every system.
     text = io.StringIO(newline="")
     table.to_csv(text, index=False)
     return text.getvalue().encode()
-
-
-def _write(file: Path, data: bytes) -> None:
-    with atomic_write(file) as opened:
-        opened.write(data)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The recovered fraction: what k synthetic images bring, as a share of what k held-back real images
 bring to the same real images.
 
-R = (with synthetic images - alone) / (with held-back real images - alone). 0 is worthless, 1 as good
-as real images, below 0 is harm; where as many images are added to both, one synthetic image is
+R = (with synthetic images - alone) / (with held-back real images - alone). 0 is worthless, 1 as
+good as real images, below 0 is harm; where as many images are added to both, one synthetic image is
 worth R real ones.
 """
 
@@ -12,12 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
 
-from lib.metrics.amounts import (
-    ALONE,
+from lib.metrics.amounts import ALONE, Amounts, Comparison
+from lib.metrics.gains import (
     GAIN_COLUMNS,
     METRICS,
-    Amounts,
-    Comparison,
     Scores,
     about_comparison,
     own_scorings,
@@ -30,6 +28,7 @@ BOUNDED, UNBOUNDED, UNDEFINED = "bounded", "unbounded", "undefined"  # kinds of 
 STEPS_OUT = 60  # doublings of the distance in which the end of an interval is looked for
 PRECISION = 1e-3  # of the ends, in standard errors
 
+# What the table says of each arm: as in the table of gains, but for its reference.
 OF_REFERENCE = ("against", "reference_length", "reference_steps", "reference_score")
 RECOVERED_COLUMNS = (
     *(name for name in GAIN_COLUMNS if name not in OF_REFERENCE),
@@ -103,13 +102,14 @@ def recovered_table(amounts: Amounts, predictions: Predictions) -> pd.DataFrame:
     Returns:
         Columns RECOVERED_COLUMNS; gain and ceiling are differences to the real images alone.
     """
+    # Every gain over the real images alone whose ceiling is known.
     rows = []
     for place, scoring in enumerate(own_scorings(predictions)):
         for metric in METRICS if place == 0 else METRICS[:1]:
             scores = scores_of(amounts, predictions, scoring, metric)
             for gain in amounts.comparisons:
                 ceiling = _ceiling_of(gain, amounts)
-                if ceiling is not None:
+                if ceiling is not None and amounts.share_a_seed(*_arms_of(gain, ceiling)):
                     about = about_comparison(gain, amounts)
                     about |= {"scoring": scoring, "metric": metric}
                     rows.append(about | _recovered(scores, gain, ceiling))
@@ -121,10 +121,13 @@ def _ceiling_of(gain: Comparison, amounts: Amounts) -> Comparison | None:
 
     In the reading of equal real passes both are compared with as many passes as they took.
     """
+    # Shuffled labels are no images that one might add.
     arm, classifier, _ = gain.arm
     is_asked = gain.against == ALONE and arm.kind not in ("extra", "shuffled")
     if not is_asked:
         return None
+
+    # The ceiling has the same numbers of images, and is the same for all pools.
     for other in amounts.comparisons:
         real = other.arm[0]
         same_numbers = (real.real, real.added) == (arm.real, arm.added)
@@ -134,10 +137,15 @@ def _ceiling_of(gain: Comparison, amounts: Amounts) -> Comparison | None:
     return None
 
 
+def _arms_of(gain: Comparison, ceiling: Comparison) -> tuple:
+    """The four arms of a recovered fraction."""
+    return gain.arm, gain.reference, ceiling.arm, ceiling.reference
+
+
 def _recovered(scores: Scores, gain: Comparison, ceiling: Comparison) -> dict:
     """Estimate one recovered fraction, on the seeds that all of its arms have."""
-    keys = gain.arm, gain.reference, ceiling.arm, ceiling.reference
-    seeds = scores.common_seeds(*keys)
+    # Paired by draw.
+    seeds = scores.common_seeds(*_arms_of(gain, ceiling))
     numerator, denominator = scores.gain(gain, seeds), scores.gain(ceiling, seeds)
     ratio = ratio_of_means(numerator, denominator, clusters=scores.clusters)
     return {

@@ -19,8 +19,9 @@ import pandas as pd
 
 from lib.faces.arms import REAL_SHARES, Arm
 from lib.faces.classes import EMOTIONS
-from lib.metrics.amounts import ALONE, BEST, METRICS, amounts_of, gain_table
+from lib.metrics.amounts import ALONE, BEST, amounts_of
 from lib.metrics.crossing import crossing_table
+from lib.metrics.gains import METRICS, gain_table
 from lib.metrics.predictions import Predictions
 
 POOL, ADDED, MARGIN = "simulated", 5000, 0.005
@@ -58,6 +59,7 @@ def simulated_study(
         images: different test images.
         copies: share of images that occur twice (one cluster).
     """
+    # Different images, some of which occur twice.
     clusters = np.repeat(np.arange(images), 1 + (rng.random(images) < copies))
     labels = rng.integers(0, len(EMOTIONS), images)
 
@@ -77,8 +79,11 @@ def simulated_study(
                 chance = alone * easy + more * easy + 0.5 * swing + own
                 right = rng.random(images) < np.clip(chance, 0, 1)
                 wrong = (labels + rng.integers(1, len(EMOTIONS), images)) % len(EMOTIONS)
+                # A wrong prediction is any other class.
                 predicted.append(np.where(right, labels, wrong)[clusters].astype(np.uint8))
                 rows.append(_run(arm, draw, (predicted[-1] == labels[clusters]).mean()))
+
+    # As notebook 55 gathers them.
     test = pd.DataFrame({"class": np.array(EMOTIONS)[labels][clusters], "cluster": clusters})
     return Predictions(
         runs=pd.DataFrame(rows),
@@ -95,6 +100,8 @@ def found_crossing(predictions: Predictions) -> dict:
     """
     amounts = amounts_of(predictions)
     gains = gain_table(amounts, predictions, METRICS[:1])
+
+    # The leading reading.
     table = crossing_table(amounts, predictions, gains)
     return table[(table["against"] == ALONE) & (table["reading"] == BEST)].iloc[0].to_dict()
 
@@ -110,6 +117,7 @@ def found_crossings(world: str, studies: int, **settings) -> pd.DataFrame:
     Returns:
         One row a study, of `found_crossing`.
     """
+    # Worlds do not share their random numbers.
     found = []
     for number in range(studies):
         rng = np.random.default_rng([list(WORLDS).index(world), number])
@@ -126,6 +134,8 @@ def main() -> None:
     for world in WORLDS:
         table = found_crossings(world, options.studies, draws=options.draws)
         print(world, table["outcome"].value_counts().to_dict(), flush=True)
+
+        # How far the crossings lie apart, and whether their intervals hold.
         crossing = table["crossing"].dropna()
         if len(crossing):
             holds = (table["low"] <= CROSSES_AT) & (CROSSES_AT <= table["high"])

@@ -48,7 +48,7 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     fraction, 0 for worthless and 1 for as good as a real image. Bands are 95 % intervals.
 
     Args:
-        gains: of `amounts.gain_table`; one amount of every pool is drawn.
+        gains: of `gains.gain_table`; one amount of every pool is drawn.
         recovered: of `recovered.recovered_table`.
     """
     shown = headline_gains(gains)
@@ -91,6 +91,8 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     shown = shown.assign(line=_line_names(shown))
     colours = line_hues(shown)
     sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
+
+    # As many panels in a row as there are, at most three.
     columns = min(MOST_COLUMNS, len(sizes))
     rows = -(-len(sizes) // columns)
     width = PANEL_WIDTH * max(columns, 2)
@@ -120,11 +122,12 @@ def line_hues(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def _line_names(rows: pd.DataFrame) -> list[str]:
-    """Name the line that every row belongs to, in words: the same for all numbers of real images."""
+    """Name the line that every row belongs to, the same for all numbers of real images."""
     several = rows.loc[rows["kind"] == "supplement", ["pool", "added", "class_shares"]]
     several = several[several["pool"] != ""].drop_duplicates().groupby("pool").size()
     names = []
     for row in rows.to_dict("records"):
+        # Real images are named by what they are for.
         if row["kind"] in REAL_LINES:
             names.append(REAL_LINES[row["kind"]])
             continue
@@ -178,8 +181,12 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     for _, own in rows.groupby("arm", sort=False):
         hue, percent = colours[own["line"].iloc[0]], 100 * own["accuracy_val"]
         ax.plot(own["steps"], percent, marker="o", ms=3, color=hue)
+
+        # The chosen length stands out.
         chosen = own["chosen"].to_numpy(bool)
         ax.plot(own["steps"][chosen], percent[chosen], "o", ms=8, color=hue, mec="white")
+
+    # Steps double from length to length.
     ax.set_xscale("log")
     steps = sorted(rows["steps"].unique())
     ax.xaxis.set_major_locator(FixedLocator(_spaced(steps)))

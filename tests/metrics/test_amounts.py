@@ -23,14 +23,10 @@ from lib.metrics.amounts import (
     DUPLICATES,
     EQUAL_PASSES,
     EQUAL_STEPS,
-    GAIN_COLUMNS,
     MIXED,
     READINGS,
     SHUFFLED,
     amounts_of,
-    gain_table,
-    own_scorings,
-    scores_of,
 )
 from lib.metrics.crossing import (
     CROSSES,
@@ -41,6 +37,7 @@ from lib.metrics.crossing import (
     Curve,
     crossing_table,
 )
+from lib.metrics.gains import GAIN_COLUMNS, gain_table, own_scorings, scores_of
 from lib.metrics.predictions import Predictions
 from lib.metrics.recovered import (
     BOUNDED,
@@ -228,6 +225,18 @@ def test_a_reading_that_was_not_trained_has_no_row():
     gains = gains_of(study(without))
     assert EQUAL_PASSES not in set(gains[gains["against"] == ALONE]["reading"])
     assert set(gains[gains["against"] == DUPLICATES]["reading"]) == set(READINGS)
+
+
+def test_arms_without_a_seed_in_common_are_not_compared():
+    predictions = study({Arm("subset", real=50): 0.3, supplement(50): 0.4})
+    runs = predictions.runs
+    first = (runs["kind"] == "subset") == (runs["seed"] < 2)
+    apart = replace(
+        predictions,
+        runs=runs[first].reset_index(drop=True),
+        predicted={"test": predictions.predicted["test"][first.to_numpy()]},
+    )
+    assert not len(gains_of(apart))
 
 
 def test_images_without_copies_in_training_are_scored_first():

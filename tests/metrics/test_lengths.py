@@ -1,4 +1,4 @@
-"""The length of an arm's training is chosen on val, once for every arm, and nothing else changes."""
+"""The length of an arm's training is chosen on val, and nothing else changes."""
 
 from dataclasses import asdict
 
