@@ -186,7 +186,9 @@ def _crossing_sentence(row: dict, unit: str) -> str:
         return f"{found} (95 % interval {low} to {high}; {basis}); its help is shown up to {shown}."
     if row["outcome"] == FADES:
         found = f"The help of {pool} is shown up to {shown} real images"
-        return f"{found}; from {_rounded(row['low'])} on neither help nor its end is shown ({basis})."
+        return (
+            f"{found}; from {_rounded(row['low'])} on neither help nor its end is shown ({basis})."
+        )
     if row["outcome"] == LASTS:
         most = f"{row['largest']:,} real images, the most that were tried"
         return f"{pool} still helps beside {most}: where it stops is not known ({basis})."

@@ -12,7 +12,7 @@ from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amounts import Amounts, Comparison, Key
 from lib.metrics.arms import ArmPredictions, image_scores
 from lib.metrics.predictions import Predictions
-from lib.metrics.statistics import Effect, compare, holm, verdict
+from lib.metrics.statistics import Effect, compare, decide
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 # What the table of gains says of each comparison: which, ...
@@ -120,8 +120,9 @@ def gain_table(
         metrics: of METRICS.
 
     Returns:
-        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses, p_holm, verdict. Without rows where the study
-        has no arms of numbers.
+        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses, p_holm, p_equivalence, low_decided and
+        high_decided (the interval that decides), verdict. Without rows where the study has no arms
+        of numbers.
     """
     # Scores are made once for all comparisons of a scoring and metric.
     rows, effects = [], []
@@ -169,19 +170,25 @@ def about_comparison(comparison: Comparison, amounts: Amounts) -> dict:
 
 
 def _decided(table: pd.DataFrame, effects: list[Effect], facts: dict) -> pd.DataFrame:
-    """Add analyses, p_holm and verdict."""
+    """Add analyses, adjusted p-values, the interval that decides, and the verdict."""
     # Where any arm was given seeds beyond the planned ones, all were looked at twice.
     planned = facts.get("seeds", 0)
     looked_twice = bool(planned) and bool((table["n_seeds"] > planned).any())
-    analyses = 2 if looked_twice else 1
-    counted = (table["p"] * analyses).clip(upper=1.0)
+    table = table.assign(analyses=2 if looked_twice else 1)
 
-    # Holm's adjustment within each family.
-    adjusted = counted.copy()
+    # Family by family.
+    decisions = {}
     for rows in table.groupby(FAMILY, sort=False).groups.values():
-        adjusted[rows] = holm(list(counted[rows]))
-    words = [
-        verdict(effect, facts["margin"], p=p, analyses=analyses)
-        for effect, p in zip(effects, adjusted)
-    ]
-    return table.assign(analyses=analyses, p_holm=adjusted, verdict=words)
+        analyses = table.loc[rows, "analyses"].tolist()
+        of_family = decide([effects[row] for row in rows], facts["margin"], analyses=analyses)
+        decisions |= dict(zip(rows, of_family))
+
+    # Words, p-values and the intervals that decide, in the order of the table.
+    ordered = [decisions[row] for row in range(len(table))]
+    return table.assign(
+        p_holm=[decision.p for decision in ordered],
+        p_equivalence=[decision.p_equivalence for decision in ordered],
+        low_decided=[decision.low for decision in ordered],
+        high_decided=[decision.high for decision in ordered],
+        verdict=[decision.verdict for decision in ordered],
+    )
