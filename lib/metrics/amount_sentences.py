@@ -200,7 +200,9 @@ def _evidence(row: dict, unit: str) -> str:
     """Write what an effect rests on: interval, repetitions, test images, reading."""
     copies = " without copies in training" if "leakfree" in row["scoring"] else ""
     counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
-    adjusted = f"p {row['p_holm']:.2g} after Holm"
+    adjusted = f"adjusted {points(row['low_decided'])} to {points(row['high_decided'])}"
+    if np.isnan(row["low_decided"]):
+        adjusted = "not tested"
     return f"{interval_text(row)}, {adjusted}; {counts}; {IN_READING[row['reading']]}"
 
 

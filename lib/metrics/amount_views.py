@@ -34,7 +34,7 @@ def gains_by_reading(gains: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns ABOUT, classifier (only where there are several), and one for each of READINGS:
-        points with the 95 % interval, and the verdict.
+        points with the interval that decides (`statistics.decide`), and the verdict.
     """
     # The scoring without copies in training comes first.
     rows = gains[gains["scoring"] == gains["scoring"].iloc[0]] if len(gains) else gains
@@ -219,8 +219,10 @@ def _shares_text(arm: dict) -> str:
 
 
 def _effect_text(row: dict) -> str:
-    """Write a gain with its interval and verdict: "+2.8 (+1.7 to +3.9) helps"."""
-    ends = f"{points(row['low'])} to {points(row['high'])}"
+    """Write a gain with the interval that decides and the verdict: "+2.8 (+1.7 to +3.9) helps"."""
+    ends = f"{points(row['low_decided'])} to {points(row['high_decided'])}"
+    if np.isnan(row["low_decided"]):
+        ends = "not tested"
     return f"{points(row['difference'])} ({ends}) {row['verdict']}"
 
 

@@ -49,6 +49,7 @@ class Trained:
     predicted: np.ndarray  # uint8 (S, N)
     steps: int  # of a run, mean over the runs
     accuracy_val: float  # mean over the runs; NaN without val
+    analyses: int = 1  # of its comparisons: 2 where further seeds may follow a first analysis
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,9 @@ def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
     # An arm whose seeds lack a fold has no row.
     matrix = np.stack(list(rows.values())) if rows else predicted[:0]
     accuracy = runs["accuracy_val"].mean() if "accuracy_val" in runs else np.nan
-    return Trained(tuple(rows), matrix, round(float(runs["steps"].mean())), float(accuracy))
+    analyses = runs["analyses"].mean() if "analyses" in runs else 1
+    steps = round(float(runs["steps"].mean()))
+    return Trained(tuple(rows), matrix, steps, float(accuracy), round(float(analyses)))
 
 
 def _all_real_images(runs: pd.DataFrame) -> int:

@@ -15,7 +15,7 @@ import pandas as pd
 from lib.metrics.amounts import ALONE, DUPLICATES, Amounts, Comparison
 from lib.metrics.gains import Scores, own_scorings, scores_of
 from lib.metrics.predictions import Predictions
-from lib.metrics.statistics import ALPHA
+from lib.metrics.statistics import HELPS
 
 POINTS = 16  # sizes between two neighbouring ones at which the gain is tested
 # How the gain changes with the number of real images.
@@ -136,8 +136,8 @@ def crossing_table(amounts: Amounts, predictions: Predictions, gains: pd.DataFra
     """Find for every pool, amount and reading from how many real images on its gain is gone: by
     accuracy, in the first scoring, against the real images alone and against their duplicates.
 
-    A crossing is stated only where a gain is shown at a smaller size, after Holm's adjustment over
-    sizes and pools: where there is none the sign of an estimate changes by chance.
+    A crossing is stated only where the verdict at a smaller size is that it helps, decided in the
+    family of all sizes and pools: where there is none the sign of an estimate changes by chance.
 
     Args:
         gains: of `gains.gain_table`.
@@ -204,10 +204,10 @@ def _name(comparison: Comparison) -> tuple[str, str, str, str]:
 
 
 def _shown(gains: pd.DataFrame, scoring: str, metric: str) -> set[tuple]:
-    """Name the comparisons whose gain is shown after Holm's adjustment."""
+    """Name the comparisons whose arm is shown to help."""
     # As the verdicts of one scoring and metric say.
     rows = gains[(gains["scoring"] == scoring) & (gains["metric"] == metric)]
-    helped = rows[(rows["p_holm"] < ALPHA) & (rows["difference"] > 0)]
+    helped = rows[rows["verdict"] == HELPS]
     columns = ["arm", "classifier", "against", "reading"]
     return set(helped[columns].itertuples(index=False, name=None))
 

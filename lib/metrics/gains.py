@@ -44,7 +44,15 @@ GAIN_NUMBERS = (
     "n_seeds",
     "minimum_detectable_effect",
 )
-# Holm's family: one question asked of all sizes, pools, amounts and class shares.
+# What is decided: columns, and the fields of a Decision.
+DECISIONS = {
+    "p_holm": "p",
+    "p_equivalence": "p_equivalence",
+    "low_decided": "low",
+    "high_decided": "high",
+    "verdict": "verdict",
+}
+# A family of tests: one question asked of all sizes, pools, amounts and class shares.
 FAMILY = ["classifier", "kind", "against", "reading", "scoring", "metric"]
 
 
@@ -120,26 +128,29 @@ def gain_table(
         metrics: of METRICS.
 
     Returns:
-        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses, p_holm, p_equivalence, low_decided and
-        high_decided (the interval that decides), verdict. Without rows where the study has no arms
-        of numbers.
+        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses and those of DECISIONS: low and high are the
+        plain 95 % interval, low_decided and high_decided the one that decides
+        (`statistics.decide`). Without rows where the study has no arms of numbers.
     """
     # Scores are made once for all comparisons of a scoring and metric.
-    rows, effects = [], []
+    rows, effects, planned = [], [], predictions.facts.get("seeds", 0)
     for scoring in own_scorings(predictions):
         for metric in metrics:
             scores = scores_of(amounts, predictions, scoring, metric)
             for comparison in amounts.comparisons:
                 about = about_comparison(comparison, amounts)
                 about |= {"scoring": scoring, "metric": metric}
-                rows.append(about | {"reference_score": scores.matrix(comparison.reference).mean()})
+                about |= {"reference_score": scores.matrix(comparison.reference).mean()}
                 effects.append(scores.effect(scores.gain(comparison)))
+                n_seeds = effects[-1].n_seeds
+                rows.append(about | {"analyses": _analyses(comparison, amounts, n_seeds, planned)})
 
     # The numbers, then what they decide.
-    table = pd.DataFrame(rows, columns=GAIN_COLUMNS)
+    table = pd.DataFrame(rows, columns=[*GAIN_COLUMNS, "analyses"])
+    analyses = table.pop("analyses")
     for name in GAIN_NUMBERS:
         table[name] = [getattr(effect, name) for effect in effects]
-    return _decided(table, effects, predictions.facts)
+    return _decided(table.assign(analyses=analyses), effects, predictions.facts["margin"])
 
 
 def own_scorings(predictions: Predictions) -> list[str]:
@@ -169,26 +180,24 @@ def about_comparison(comparison: Comparison, amounts: Amounts) -> dict:
     }
 
 
-def _decided(table: pd.DataFrame, effects: list[Effect], facts: dict) -> pd.DataFrame:
-    """Add analyses, adjusted p-values, the interval that decides, and the verdict."""
-    # Where any arm was given seeds beyond the planned ones, all were looked at twice.
-    planned = facts.get("seeds", 0)
-    looked_twice = bool(planned) and bool((table["n_seeds"] > planned).any())
-    table = table.assign(analyses=2 if looked_twice else 1)
+def _analyses(comparison: Comparison, amounts: Amounts, n_seeds: int, planned: int) -> int:
+    """How often a comparison is analysed, as `contrasts.effects` counts: twice where both arms may
+    have further seeds, or where it has more than were planned.
+    """
+    pair = comparison.arm, comparison.reference
+    continued = n_seeds > planned > 0
+    return max(min(amounts.trained[key].analyses for key in pair), 1 + continued)
 
-    # Family by family.
+
+def _decided(table: pd.DataFrame, effects: list[Effect], margin: float) -> pd.DataFrame:
+    """Add the columns of DECISIONS, family by family, to a table with the column analyses."""
     decisions = {}
     for rows in table.groupby(FAMILY, sort=False).groups.values():
         analyses = table.loc[rows, "analyses"].tolist()
-        of_family = decide([effects[row] for row in rows], facts["margin"], analyses=analyses)
-        decisions |= dict(zip(rows, of_family))
+        decided = decide([effects[row] for row in rows], margin, analyses=analyses)
+        decisions |= dict(zip(rows, decided))
 
-    # Words, p-values and the intervals that decide, in the order of the table.
-    ordered = [decisions[row] for row in range(len(table))]
-    return table.assign(
-        p_holm=[decision.p for decision in ordered],
-        p_equivalence=[decision.p_equivalence for decision in ordered],
-        low_decided=[decision.low for decision in ordered],
-        high_decided=[decision.high for decision in ordered],
-        verdict=[decision.verdict for decision in ordered],
-    )
+    # In the order of the rows.
+    for column, name in DECISIONS.items():
+        table[column] = [getattr(decisions[row], name) for row in range(len(table))]
+    return table

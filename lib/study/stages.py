@@ -19,12 +19,7 @@ UPSTREAM = {
     FINDINGS: (METRICS, 55),
 }
 PER_POOL = (GENERATION, CURATION)  # executed once for every pool of the study
-BESIDE_EACH_OTHER = (
-    METRICS,
-    55,
-    60,
-    70,
-)  # all of them follow the training and wait for nothing else
+BESIDE_EACH_OTHER = (METRICS, 55, 60, 70)  # they follow the training and wait for nothing else
 # Each of these is one job, which any machine of a cluster can do: no other one reads while it runs.
 ONE_JOB = (*PER_POOL, METRICS, 55, 60)
 
