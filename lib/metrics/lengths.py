@@ -195,7 +195,7 @@ def _best_length(rows: pd.DataFrame) -> float:
 
     # One row a run, one column a length; a seed counts where every length has it.
     index = ["seed", "fold"] if "fold" in rows else ["seed"]
-    accuracy = rows.pivot_table(index=index, columns="length", values="accuracy_val")
+    accuracy = rows.groupby([*index, "length"])["accuracy_val"].mean().unstack("length")
     shared = accuracy.dropna()
     means = (shared if len(shared) else accuracy).mean()
 
