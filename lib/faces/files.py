@@ -128,6 +128,14 @@ class Files:
             except Exception as error:  # as above
                 raise self.unreadable(name, error) from None
 
+    def begins(self, name: str) -> bytes:
+        """Read the first bytes of a file, which tell what it is."""
+        with self.stream(name) as file:
+            try:
+                return file.read(HEAD)
+            except Exception as error:  # as above
+                raise self.unreadable(name, error) from None
+
     def unreadable(self, name: str, error: Exception) -> StudyError:
         """Say that a file does not read."""
         return StudyError(
@@ -257,12 +265,12 @@ def _of_folder(path: Path) -> Files:
     waiting = [(str(path), "", ())]
     while waiting:
         place, inside, above = waiting.pop()
-        key = _identity(os.stat(place))
+        entries, key = _entries(place)
         visits[key] += 1
         if key in above or visits[key] > MOST_VISITS:
             files.leave_out(CIRCLES, inside.rstrip("/"))
             continue
-        for entry in _entries(place):
+        for entry in entries:
             name = inside + entry.name
             if is_hidden(entry.name):
                 files.leave_out(SYSTEM, name)
@@ -274,11 +282,12 @@ def _of_folder(path: Path) -> Files:
     return files
 
 
-def _entries(place: str) -> list[os.DirEntry]:
-    """List a folder, in order."""
+def _entries(place: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
+    """List a folder, in order, and identify it."""
     try:
         with os.scandir(place) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
+            listed = sorted(entries, key=lambda entry: entry.name)
+        return listed, _identity(os.stat(place))
     except OSError as error:
         shown = os.fsencode(place).decode("utf-8", "replace")
         raise StudyError(
@@ -313,7 +322,8 @@ def _note(files: Files, entry: os.DirEntry, name: str) -> None:
         files.leave_out(UNNAMED, name)
         return
     files.names.append(name)
-    files.identity[name] = _identity(status)
+    if status.st_ino:  # some file systems give no numbers
+        files.identity[name] = _identity(status)
 
 
 def has_surrogates(name: str) -> bool:

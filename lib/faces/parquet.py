@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import split_in, split_of
-from lib.faces.content import HEAD, PARQUET, describe_content, reason_of
+from lib.faces.content import PARQUET, describe_content, reason_of
 from lib.faces.files import MOST_TABLE_BYTES, Files
 from lib.faces.listing import Listing, picture_ids
 from lib.faces.pictures import decode_grey, luma
@@ -100,11 +100,7 @@ def _open(files: Files, name: str):
     import pyarrow
     import pyarrow.parquet
 
-    with files.stream(name) as stream:
-        try:
-            head = stream.read(HEAD)
-        except Exception as error:  # a damaged zip raises nearly everything
-            raise files.unreadable(name, error) from None
+    head = files.begins(name)
     said = describe_content(head)
     if said and not head.startswith(PARQUET):
         raise StudyError(f"{files.where(name)}: {said}")

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, split_of
+from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, split_in, split_of
+from lib.faces.content import is_zip
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
@@ -183,7 +184,7 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     if tables:
         return list_metadata(files, tables, grey, needs_split=needs_split)
     if files.is_table and files.ending_in(TABLES):
-        return list_csv(files, files.names[0], needs_split=needs_split)
+        return list_csv(files, files.names, needs_split=needs_split)
 
     # Pictures that are sorted into classes come before tables; a picture beside one does not.
     places = _places(files, classes)
@@ -204,6 +205,11 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     usable = _usable(files, places, needs_split)
     if usable:
         return _list_pictures(files, usable, grey)
+
+    # A table that holds no faces says what is missing; else the layout is told.
+    tables = files.ending_in(TABLES)
+    if not places and len(tables) == 1:
+        return list_csv(files, tables, needs_split=needs_split)
     raise StudyError(f"{files.path}: {_why_nothing(files, places, needs_split)}")
 
 
@@ -316,21 +322,26 @@ def _list_pictures(files: Files, places: dict[str, _Place], grey: str) -> Listin
     return Listing(str(files.path), folders, first, table, image, declared, names)
 
 
-def _faces_csv(files: Files) -> str | None:
-    """Find the table of faces among the CSV files of a folder or zip.
+def _faces_csv(files: Files) -> list[str]:
+    """Find the tables of faces among the CSV files of a folder or zip.
 
     Raises:
-        StudyError: several, none of which has one of FER2013's names.
+        StudyError: several, which are no splits of one set, and none has one of FER2013's names.
     """
     tables = files.once(files.ending_in(TABLES))
     found = [name for name in tables if is_faces_csv(files, name)]
     named = [name for name in found if PurePosixPath(name).name.lower() in CSV_NAMES]
-    if len(found) > 1 and not named:
+    if named or len(found) < 2:
+        return named[:1] or found
+
+    # train.csv and test.csv are one set.
+    splits = [split_in(name) for name in found]
+    if None in splits or len(set(splits)) < len(splits):
         raise StudyError(
             f"{files.path}: holds several tables of faces ({', '.join(found[:4])}); give one of "
             "them"
         )
-    return next(iter(named or found), None)
+    return found
 
 
 def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> str:
@@ -340,9 +351,12 @@ def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> 
     if not places:
         others = Counter(ending_of(name) for name in files.names)
         found = f"found {counted(others)}" if others else "it is empty"
+        archives = [name for name in files.names if is_zip(files.begins(name))]
+        if archives:
+            found = f"{found}; give the path of {archives[0]} itself"
         return (
-            f"holds no pictures ({endings_read()}) and no table of faces: {found}; expected e.g. "
-            f"{layout}"
+            f"holds no pictures and no table of faces: {found}; expected e.g. {layout}, pictures "
+            f"ending in {endings_read()}"
         )
 
     # Pictures, but in no folder that tells what they are.

@@ -5,12 +5,13 @@ import io
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lib.faces.classes import FER2013_CODES, split_of
-from lib.faces.content import reason_of
+from lib.faces.classes import FER2013_CODES, split_in, split_of
+from lib.faces.content import describe_content, reason_of
 from lib.faces.files import Files
 from lib.faces.listing import Listing
 from lib.study.errors import StudyError
@@ -28,59 +29,86 @@ MOST_SHOWN = 8  # names of columns in a message
 DIGITS = b"0123456789 \t\r\n"
 
 
-def list_csv(files: Files, name: str, *, needs_split: bool = True) -> Listing:
-    """List a table such as fer2013.csv or icml_face_data.csv.
+@dataclass(frozen=True)
+class _Part:
+    """One table: pixels, class and split of each row."""
+
+    where: str
+    texts: list[str]  # pixels of each row
+    lines: list[int]  # on which it stands
+    length: int  # pixels that it has to hold
+    names: list[str]  # its class as written
+    declared: Sequence[str]  # classes that the table is known to hold
+    usage: list[str]  # its split as written
+
+
+def list_csv(files: Files, names: Sequence[str], *, needs_split: bool = True) -> Listing:
+    """List tables such as fer2013.csv or icml_face_data.csv, or train.csv and test.csv.
 
     Columns emotion (FER2013's code, or the name), pixels and Usage, in any order, blanks and
-    capital letters in their names allowed.
+    capital letters in their names allowed. A table without Usage is of the split that its name
+    tells.
 
     Args:
-        files: the source that holds the table.
-        name: of the table in it.
-        needs_split: False reads it without Usage, too.
+        files: the source that holds the tables.
+        names: of the tables in it.
+        needs_split: False reads them where nothing tells the split, too.
 
     Raises:
         StudyError: a missing column, a row of the wrong length, a code or value out of range; of
             pixels when they are decoded.
     """
+    parts = [_part(files, name, needs_split) for name in names]
+    rows = [(part, row) for part in parts for row in range(len(part.texts))]
+    usage = [value for part in parts for value in part.usage]
+    table = pd.DataFrame(
+        {
+            "id": [f"{value.strip()}_{row}" for row, value in enumerate(usage)],
+            "split": [split_of(value) for value in usage],
+            "source": "fer2013",
+        }
+    )
+
+    # FER+ goes by the row of FER2013's one table, before images are left out, and only where it
+    # has as many rows.
+    if len(parts) == 1:
+        table["row"] = pd.array(np.arange(len(rows)), "Int64")
+        table.attrs["rows"] = len(rows)
+
+    def image(row: int) -> np.ndarray:
+        part, place = rows[row]
+        where = f"{part.where}: line {part.lines[place]}"
+        side = round(part.length**0.5)
+        return pixels_of(part.texts[place], part.length, where).reshape(side, side)
+
+    classes = [name for part in parts for name in part.names]
+    places = {name: part.where for part in reversed(parts) for name in part.names}
+    declared = [name for part in parts for name in part.declared]
+    return Listing(str(files.path), classes, places, table, image, declared, list(names))
+
+
+def _part(files: Files, name: str, needs_split: bool) -> _Part:
+    """Read one table, each row checked but for its pixels."""
     where = files.where(name)
     columns, rows, lines = read_csv(files, name)
     texts = _column(columns, rows, ("pixels",), where)
     labels = _column(columns, rows, LABEL_COLUMNS, where, missing="emotion")
     length = _square_length(texts, where, lines)
-
-    # Classes and splits, each row checked.
     names, declared = _classes_of_texts(labels, where, lines)
-    has_usage = needs_split or first_of(SPLIT_COLUMNS, columns)
-    usage = _column(columns, rows, SPLIT_COLUMNS, where) if has_usage else ["row"] * len(rows)
-    splits = [split_of(value) for value in usage]
-    if needs_split and None in splits:
-        row = splits.index(None)
+
+    # A column tells the split, or the name of the table.
+    by_name = split_in(name)
+    if first_of(SPLIT_COLUMNS, columns) or (needs_split and not by_name):
+        usage = _column(columns, rows, SPLIT_COLUMNS, where)
+    else:
+        usage = [by_name or "row"] * len(rows)
+    row = next((row for row, value in enumerate(usage) if split_of(value) is None), None)
+    if needs_split and row is not None:
         raise StudyError(
             f"{where}: line {lines[row]}: Usage is {shortened(usage[row])}, expected Training, "
             "PublicTest or PrivateTest"
         )
-
-    # A row's number is what FER+ goes by, so it is counted before images are left out.
-    numbers = np.arange(len(rows))
-    table = pd.DataFrame(
-        {
-            "id": [f"{value.strip()}_{row}" for value, row in zip(usage, numbers)],
-            "split": splits,
-            "source": "fer2013",
-            "row": pd.array(numbers, "Int64"),
-        }
-    )
-    # FER+ is matched by row alone, and so only where it has as many.
-    table.attrs["rows"] = len(rows)
-
-    def image(row: int) -> np.ndarray:
-        values = pixels_of(texts[row], length, f"{where}: line {lines[row]}")
-        side = round(length**0.5)
-        return values.reshape(side, side)
-
-    places = dict.fromkeys(names, where)
-    return Listing(str(files.path), names, places, table, image, declared, [name])
+    return _Part(where, texts, lines, length, names, declared, usage)
 
 
 def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[int]]:
@@ -93,6 +121,9 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
         StudyError: not UTF-8, not a CSV, without rows, or a row of another length.
     """
     where = files.where(name)
+    said = describe_content(files.begins(name))
+    if said:
+        raise StudyError(f"{where}: {said}")
     with files.stream(name) as stream:
         try:
             text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
@@ -107,8 +138,7 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
         except Exception as error:  # a damaged zip raises nearly everything
             raise files.unreadable(name, error) from None
     if not rows:
-        said = "holds no rows" if any(columns) else "not a readable CSV: it is empty"
-        raise StudyError(f"{where}: {said}; copy or download it again")
+        raise StudyError(f"{where}: holds no rows; copy or download it again")
 
     # Empty cells at the end of a row come of a trailing comma; others are a mistake.
     for i, row in enumerate(rows):

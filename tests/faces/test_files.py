@@ -1,5 +1,6 @@
 """The walk: each real file once, nothing hidden, nothing that never ends, and all of it named."""
 
+import contextlib
 import io
 import os
 import shutil
@@ -124,6 +125,25 @@ def test_hidden_and_system_folders_are_never_read(data, name, capsys):
     assert "3 hidden or system files and folders" in said and name.strip() in said
     zipped = Path(shutil.make_archive(str(data), "zip", data))
     assert read_faces(zipped, px=PX).digest() == before
+
+
+def test_a_folder_that_vanishes_under_the_walk_is_a_sentence(data, monkeypatch):
+    original = os.scandir
+
+    def vanishing(place):
+        if str(place).endswith("train"):
+            raise FileNotFoundError(2, "No such file or directory", place)
+        return original(place)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    with pytest.raises(StudyError, match="train: the folder cannot be read .No such file"):
+        read_faces(data, px=PX)
+
+
+def test_a_link_to_the_processes_of_the_machine_ends(data):
+    (data / "proc").symlink_to("/proc/self/task")
+    with contextlib.suppress(StudyError):  # what lies there comes and goes
+        assert len(read_faces(data, px=PX)) >= 63
 
 
 def test_the_rules_hold_below_the_source_not_above(data, tmp_path):

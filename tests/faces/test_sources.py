@@ -482,7 +482,31 @@ def test_a_flat_folder_is_told_what_is_missing(tmp_path, read):
 
 
 def test_a_folder_of_other_files_is_told_what_was_found(tmp_path):
-    for name in ("a.heic", "b.heic", "c.zip"):
+    for name in ("a.heic", "b.heic", "c.txt"):
         (tmp_path / name).write_bytes(b"x")
-    with pytest.raises(StudyError, match="no pictures .* found .heic 2, .zip 1; expected"):
+    message = "no pictures and no table of faces: found .heic 2, .txt 1; expected .*jfif"
+    with pytest.raises(StudyError, match=message):
         read_faces(tmp_path)
+    build(tmp_path / "data")
+    inside = zipped(tmp_path / "data").rename(tmp_path / "inside.zip")
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(StudyError, match="give the path of inside.zip itself"):
+        read_faces(tmp_path)
+    assert len(read_faces(inside, px=PX)) == 28
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "fer2013.csv: is empty"),
+        (bytes(5000), "fer2013.csv: begins with zero bytes alone"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "fer2013.csv: is a Git LFS pointer"),
+        (b"id,text\n1,hello\n", "fer2013.csv: column 'pixels' is missing; found id, text"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_that_holds_no_faces_says_why(tmp_path, content, message, packed):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fer2013.csv").write_bytes(content)
+    with pytest.raises(StudyError, match=message):
+        read_faces(zipped(tmp_path / "data") if packed else tmp_path / "data")

@@ -200,3 +200,17 @@ def test_pixels_are_read_alike_the_fast_way_and_the_slow_one():
     fast = pixels_of("0 1 255 16", 4, "x")
     slow = pixels_of("0 1.0 255 16", 4, "x")
     assert fast.tolist() == slow.tolist() == [0, 1, 255, 16]
+
+
+def test_one_table_a_split(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("train", "test"):
+        (data / f"fer_{name}.csv").write_bytes(text("emotion,pixels", *[r[:-9] for r in ROWS]))
+    faces = read_faces(data, px=PX)
+    assert faces.table["split"].value_counts().to_dict() == {"train": 7, "test": 7}
+    assert "row" not in faces.table and faces.table["id"].is_unique
+    assert (faces.split("train").images == read_images(data / "fer_train.csv").images).all()
+    (data / "train.csv").write_bytes(text("emotion,pixels", *[r[:-9] for r in ROWS]))
+    with pytest.raises(StudyError, match="several tables of faces"):
+        read_faces(data)
