@@ -1,52 +1,32 @@
 """The files of a source: a folder, a zip, or one table, listed and read through the same names.
 
-The rules of the walk, the same for every reader:
-
-1. Every regular file below the folder, through links too. A link back to a folder that it lies in
-   is not followed; a folder that many links lead to is entered MOST_VISITS times at most.
-2. Never hidden files and folders (their name begins with a dot) and those that systems make
-   (HIDDEN_TOO).
-3. In order of the path. What was left out is counted and named (`announce`).
-
-A real file that several links lead to has several names; who reads labels takes it once.
+What is left out by the rules of lib.faces.walk, or because nobody reads it, is counted and named.
 """
 
 import functools
-import os
-import stat
 import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
 from lib.faces.content import HEAD, PARQUET, describe_content, is_zip, reason_of
 from lib.faces.pictures import PICTURES
+from lib.faces.walk import (
+    PARQUETS,
+    TABLES,
+    Walk,
+    has_surrogates,
+    not_utf8,
+    walk_folder,
+    walk_zip,
+)
 from lib.study.errors import StudyError
 
-TABLES = (".csv", ".tsv")
-PARQUETS = (".parquet", ".pq")
-READ = {*PICTURES, *TABLES, *PARQUETS, ".jsonl"}  # endings of all that may be read
-# What systems and tools leave beside data, in lower case.
-HIDDEN_TOO = frozenset(
-    (
-        *("__macosx", "desktop.ini", "thumbs.db", "ehthumbs.db", "icon\r", "network trash folder"),
-        *("$recycle.bin", "recycler", "system volume information", "found.000", "lost+found"),
-        *("@eadir", "@tmp", "@__thumb", "@recycle", "@recently-snapshot", "@sharebin"),
-        *("#recycle", "#snapshot", "__pycache__", "node_modules", "cvs", "temporary items"),
-    )
-)
-MOST_VISITS = 16  # of one real folder, by different links
 MOST_BYTES = 200_000_000  # a picture that unpacks to more is a mistake or an attack
 MOST_TABLE_BYTES = 8_000_000_000  # the same of a table inside a zip
 MOST_NAMES = 6  # of each kind that are named when files are left out
 
 # Why files are left out.
-SYSTEM = "hidden or system files and folders"
-BROKEN = "links that lead nowhere"
-CIRCLES = "links back to a folder above, or to one that was read already"
-UNNAMED = "files whose names are not UTF-8"
-SPECIAL = "devices, pipes and the like"
 TWICE = "further links to files that are read already"
-OUTSIDE = "paths that lead out of the zip file, or are links"
 OTHER = "files of other kinds"
 
 
@@ -60,13 +40,10 @@ class Files:
         identity: of each file of a folder, equal for two names of one real file.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, walk: Walk, archive: zipfile.ZipFile | None = None):
         self.path = path
-        self.zip: zipfile.ZipFile | None = None
-        self.infos: dict[str, zipfile.ZipInfo] = {}
-        self.identity: dict[str, tuple[int, int]] = {}
-        self.left_out: dict[str, list[str]] = {}
-        self.names: list[str] = []
+        self.names, self.identity = walk.names, walk.identity
+        self.walk, self.zip = walk, archive
 
     @functools.cached_property
     def known(self) -> frozenset[str]:
@@ -105,7 +82,7 @@ class Files:
         """
         try:
             if self.zip:
-                return self.zip.open(self.infos[name])
+                return self.zip.open(self.walk.infos[name])
             return open(self.place(name), "rb")
         except Exception as error:  # zipfile raises nearly everything on damaged archives
             raise self.unreadable(name, error) from None
@@ -156,8 +133,8 @@ class Files:
         return kept
 
     def leave_out(self, reason: str, name: str) -> None:
-        """Note a file or folder that is not read."""
-        self.left_out.setdefault(reason, []).append(name)
+        """Note a file that is not read."""
+        self.walk.leave_out(reason, name)
 
     def announce(self, used=()) -> None:
         """Print what was left out, counted and named, if anything was.
@@ -166,11 +143,11 @@ class Files:
             used: names of the files that were read; the others are left out, too.
         """
         used = set(used)
-        used.update(*self.left_out.values())
+        used.update(*self.walk.left_out.values())
         others = [name for name in self.names if name not in used]
         parts = [
             f"{len(names):,} {reason} ({_listed(PurePosixPath(name).name for name in names)})"
-            for reason, names in self.left_out.items()
+            for reason, names in self.walk.left_out.items()
         ]
         if others:
             endings = Counter(ending_of(name) for name in others)
@@ -186,7 +163,7 @@ class Files:
     def _size(self, name: str) -> int:
         """Give the bytes of a file, as its zip states them."""
         try:
-            return self.infos[name].file_size if self.zip else self.place(name).stat().st_size
+            return self.walk.infos[name].file_size if self.zip else self.place(name).stat().st_size
         except OSError as error:
             raise self.unreadable(name, error) from None
 
@@ -199,7 +176,7 @@ def open_files(path: str | Path) -> Files:
     """
     path = existing(path)
     if path.is_dir():
-        return _of_folder(path)
+        return Files(path, walk_folder(path))
     if not path.is_file():
         raise StudyError(f"{path}: is a device or pipe; give a folder or a file")
     try:
@@ -211,12 +188,10 @@ def open_files(path: str | Path) -> Files:
     # By content, and by ending where content does not tell.
     ending = path.suffix.lower()
     if is_zip(head) and ending not in TABLES:
-        return _of_zip(path)
+        return _open_zip(path)
     is_table = ending in TABLES and not describe_content(head)
     if is_table or head.startswith(PARQUET) or (ending in PARQUETS and head):
-        files = Files(path)
-        files.names = [path.name]
-        return files
+        return Files(path, Walk([path.name]))
     raise StudyError(f"{path}: {_refusal(path, head)}")
 
 
@@ -234,13 +209,8 @@ def existing(path: str | Path) -> Path:
     except (OSError, ValueError, RuntimeError) as error:  # no permission, no such user, NUL
         raise StudyError(f"{path}: cannot be read ({reason_of(error)})") from None
     if has_surrogates(str(path)):
-        raise _not_utf8(str(path))
+        raise not_utf8(str(path))
     return path
-
-
-def is_hidden(name: str) -> bool:
-    """Tell whether a file or folder is never read: hidden, or made by a system."""
-    return name.startswith(".") or name.lower() in HIDDEN_TOO
 
 
 def _refusal(path: Path, head: bytes) -> str:
@@ -256,135 +226,20 @@ def _refusal(path: Path, head: bytes) -> str:
     )
 
 
-def _of_folder(path: Path) -> Files:
-    """List a folder by the rules of the walk."""
-    files = Files(path)
-    visits: Counter = Counter()
-
-    # Folders to be looked through: path, path inside the source, identities of those above.
-    waiting = [(str(path), "", ())]
-    while waiting:
-        place, inside, above = waiting.pop()
-        entries, key = _entries(place)
-        visits[key] += 1
-        if key in above or visits[key] > MOST_VISITS:
-            files.leave_out(CIRCLES, inside.rstrip("/"))
-            continue
-        for entry in entries:
-            name = inside + entry.name
-            if is_hidden(entry.name):
-                files.leave_out(SYSTEM, name)
-            elif _is_folder(entry):
-                waiting.append((entry.path, f"{name}/", (*above, key)))
-            else:
-                _note(files, entry, name)
-    files.names.sort()
-    return files
-
-
-def _entries(place: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
-    """List a folder, in order, and identify it."""
+def _open_zip(path: Path) -> Files:
+    """Open a zip file."""
     try:
-        with os.scandir(place) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
-        return listed, _identity(os.stat(place))
-    except OSError as error:
-        shown = os.fsencode(place).decode("utf-8", "replace")
-        raise StudyError(
-            f"{shown}: the folder cannot be read ({error.strerror}); allow it (chmod u+rx), or "
-            "move it away"
-        ) from None
-
-
-def _is_folder(entry: os.DirEntry) -> bool:
-    """Tell whether an entry is a folder or a link to one."""
-    try:
-        return entry.is_dir()
-    except OSError:  # links that lead to each other
-        return False
-
-
-def _note(files: Files, entry: os.DirEntry, name: str) -> None:
-    """Take a file into the list, or leave it out."""
-    try:
-        status = entry.stat()
-    except OSError:
-        files.leave_out(BROKEN, name)
-        return
-    if not stat.S_ISREG(status.st_mode):
-        files.leave_out(SPECIAL, name)
-        return
-
-    # Names become text in tables and messages.
-    if has_surrogates(name):
-        if PurePosixPath(name).suffix.lower() in READ:
-            raise _not_utf8(entry.path)
-        files.leave_out(UNNAMED, name)
-        return
-    files.names.append(name)
-    if status.st_ino:  # some file systems give no numbers
-        files.identity[name] = _identity(status)
-
-
-def has_surrogates(name: str) -> bool:
-    """Tell whether a name holds bytes that are no UTF-8."""
-    return not name.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in name)
-
-
-def _not_utf8(path: str) -> StudyError:
-    """Say that a name is no text."""
-    shown = os.fsencode(path).decode("utf-8", "replace")
-    return StudyError(
-        f"{shown}: its name is not UTF-8; rename it (convmv does it for a whole folder)"
-    )
-
-
-def _identity(status: os.stat_result) -> tuple[int, int]:
-    """Identify a real file or folder: device and number on it."""
-    return status.st_dev, status.st_ino
-
-
-def _of_zip(path: Path) -> Files:
-    """List a zip file by the same rules; Windows' backslashes stand between folders, too."""
-    files = Files(path)
-    try:
-        files.zip = zipfile.ZipFile(path)
-        infos = files.zip.infolist()
+        archive = zipfile.ZipFile(path)
     except Exception as error:  # zipfile raises nearly everything on damaged archives
         raise StudyError(
             f"{path}: not a whole zip file ({reason_of(error)}); it was cut off: copy or download "
             "it again"
         ) from None
-    for info in infos:
-        name = _name_in_zip(info)
-        if name.endswith("/"):
-            continue
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if not parts or ".." in parts or stat.S_ISLNK(info.external_attr >> 16):
-            files.leave_out(OUTSIDE, name)
-        elif any(map(is_hidden, parts)):
-            files.leave_out(SYSTEM, "/".join(parts))
-        else:
-            files.infos["/".join(parts)] = info
-
-    # Without the password there is nothing to read.
-    if any(info.flag_bits & 1 for info in files.infos.values()):
-        files.zip.close()
-        raise StudyError(f"{path}: is protected by a password; unpack it and give the folder")
-    files.names = sorted(files.infos)
-    return files
-
-
-def _name_in_zip(info: zipfile.ZipInfo) -> str:
-    """Spell the name of a file in a zip."""
-    name = info.filename
-    if not info.flag_bits & 0x800:
-        # Many programs write UTF-8 without saying so.
-        try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass
-    return name.replace("\\", "/")
+    try:
+        return Files(path, walk_zip(archive, path), archive)
+    except StudyError:
+        archive.close()
+        raise
 
 
 def ending_of(name: str) -> str:

@@ -14,8 +14,9 @@ from PIL import Image
 from lib.application.sources import open_source
 from lib.faces.classes import EMOTIONS
 from lib.faces.content import describe_content
-from lib.faces.files import HIDDEN_TOO, MOST_VISITS, open_files
+from lib.faces.files import open_files
 from lib.faces.sources import read_faces, read_images
+from lib.faces.walk import HIDDEN_TOO, MOST_VISITS
 from lib.generators.source import read_pictures
 from lib.study.errors import StudyError
 
@@ -352,3 +353,17 @@ def test_paths_that_cannot_be_are_named(path):
 def test_ordinary_files_are_not_taken_for_something_else():
     assert describe_content(b"emotion,pixels,Usage\n0,1 2 3,Training\n") == ""
     assert describe_content(b"\xef\xbb\xbfemotion,pixels,Usage\n") == ""
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_files_with_one_path_in_a_zip_the_later_one_counts_and_that_is_said(
+    tmp_path, capsys
+):
+    path = tmp_path / "twice.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in (("happy/1.png", b"old"), ("sad/1.png", PNG), ("happy/1.png", PNG)):
+            archive.writestr(name, data)
+    assert len(read_images(path)) == 2
+    assert "1 files of the same path as a later one in the zip file (1.png)" in (
+        capsys.readouterr().out
+    )
