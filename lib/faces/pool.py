@@ -6,6 +6,7 @@ class or "").
 """
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -173,6 +174,22 @@ def load_pool(folder: Path, *, curated: bool = False, steps: tuple[str, ...] = (
     # Every image, or those kept where only verdicts were saved.
     pool = _with_decisions(folder, load_faces(folder), load_verdicts(folder))
     return apply_decisions(pool) if curated else pool
+
+
+def pool_knowledge(folder: Path) -> tuple[str, int]:
+    """Read what a pool's generator knows of the study's real training images.
+
+    Args:
+        folder: of the pool, with its generator.json.
+
+    Returns:
+        Words, as lib.generators.contract.knowledge gives them: external, same images, all images or
+        other images; and from how many real images it learnt, 0 for external. An arm that holds
+        fewer real images than that is a bound, not a comparison.
+    """
+    path = Path(folder) / "generator.json"
+    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return facts.get("knowledge", "external"), facts.get("learnt_from", {}).get("images", 0)
 
 
 def apply_decisions(pool: FaceSet) -> FaceSet:

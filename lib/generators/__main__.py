@@ -5,12 +5,15 @@
     python -m lib.generators sample --weights FILE --counts happy=700,sad=500 --out FOLDER
     python -m lib.generators export FOLDER --out FILE
     python -m lib.generators convert SNAPSHOT --faces FOLDER --out FILE
+    python -m lib.generators average SNAPSHOT... --length 0.07 --out FILE
 
 `sample` makes an image folder, `<class>/<id>.png` with metadata.csv, without any training: so many
 images of one class; of all classes, in the shares of the images that the generator learnt from; or
 so many of each class. Image i depends on its class and seed alone. A call that was stopped goes on
 with the images that are missing. `export` writes the weights file of a generator that was trained
 here; `convert` makes one of a snapshot of the stand-alone training of lib.generators.snapshots.
+`average` makes one of several weights files of one diffusion training (`gan_checkpoints`): the
+average of weights of another length than those that the training kept.
 """
 
 import argparse
@@ -71,7 +74,8 @@ def sample(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write the weights file of a training or a pool."""
-    from lib.generators.weights import export_weights, load_trained
+    from lib.generators.export import export_weights
+    from lib.generators.weights import load_trained
 
     # Settings of sampling, such as the average that draws, are chosen now.
     generator = load_trained(Path(options.folder).expanduser(), settings_of(options.set))
@@ -81,12 +85,22 @@ def export(options: argparse.Namespace) -> None:
 def convert(options: argparse.Namespace) -> None:
     """Write the weights file of a snapshot."""
     from lib.faces.faceset import load_faces
+    from lib.generators.export import export_weights
     from lib.generators.snapshots import read_snapshot
-    from lib.generators.weights import export_weights
 
     # What it learnt from goes into the header.
     faces = load_faces(Path(options.faces).expanduser()).split("train")
     generator = read_snapshot(Path(options.snapshot).expanduser(), faces, options.average)
+    _report(export_weights(generator, Path(options.out).expanduser()))
+
+
+def average(options: argparse.Namespace) -> None:
+    """Write the weights file of an average of another length."""
+    from lib.generators.export import export_weights
+    from lib.generators.posthoc import generator_of_length
+
+    paths = [Path(path).expanduser().resolve() for path in options.snapshots]
+    generator = generator_of_length(paths, options.length)
     _report(export_weights(generator, Path(options.out).expanduser()))
 
 
@@ -181,6 +195,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("snapshot", help="snapshot or checkpoint of a stand-alone training")
     command.add_argument("--faces", required=True, help="data folder of a study: what it learnt")
     command.add_argument("--average", type=float, default=0.1, help="of a checkpoint: its length")
+    command.add_argument("--out", required=True, metavar="FILE", help="such as faces.safetensors")
+
+    # average
+    command = commands.add_parser("average", help="average weights over another length")
+    command.set_defaults(command=average)
+    command.add_argument("snapshots", nargs="+", help="weights files of one diffusion training")
+    command.add_argument("--length", type=float, required=True, help="share of the training: 0.07")
     command.add_argument("--out", required=True, metavar="FILE", help="such as faces.safetensors")
     return parser
 

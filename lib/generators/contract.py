@@ -42,6 +42,26 @@ def learnt_from_faces(faces: FaceSet) -> LearntFrom:
     return LearntFrom("real", len(faces), faces.digest(), counts)
 
 
+def knowledge(learnt_from: LearntFrom, real: FaceSet, own: FaceSet) -> str:
+    """Name what a generator knows of a study's real training images.
+
+    Args:
+        learnt_from: of the generator.
+        real: all real training images.
+        own: those that the pool's generator was to learn from, see `source.own_faces`.
+
+    Returns:
+        "external": none of them. "all images". "same images": the subset that an arm holds beside
+        the pool. "other images": real images that are not known to be these, such as those of a
+        weights file that was trained elsewhere.
+    """
+    if learnt_from.kind == "external":
+        return "external"
+    if learnt_from.digest == real.digest():
+        return "all images"
+    return "same images" if learnt_from.digest == own.digest() else "other images"
+
+
 class Generator:
     """Class labels and seeds in, a face set out; image i depends on its own pair alone.
 
@@ -252,6 +272,7 @@ def _trained(params: dict, classes: tuple[str, ...]) -> Generator:
         seed=params["seed"],
         decay_share=params["gan_decay_share"],
         log_every=params["log_every_steps"],
+        checkpoints=params["gan_checkpoints"],
         device=resolve_device(params["device"]),
     )
 

@@ -37,7 +37,7 @@ from torch.nn.functional import one_hot
 from lib.compute.devices import precision_on
 from lib.compute.processes import backward_and_step
 from lib.faces.faceset import FaceSet, resize
-from lib.generators.averages import update_average
+from lib.generators.averages import LONGEST, update_average
 from lib.generators.diffusion_augmentation import AUGMENTATIONS, augment, mirror
 from lib.generators.diffusion_networks import UNet
 from lib.generators.edm import SIGMA_MAX, Sampler, training_loss
@@ -90,7 +90,7 @@ class Diffusion(Network):
         guidance: float = 3.0,  # weight of the labelled prediction, 1: no guidance
         interval: list[float] = (0.15, 10.0),  # noise levels between which guidance holds
         sample_steps: int = 12,  # noise levels of the sampler
-        average: float = 0.1,  # length of the average that draws, one of LENGTHS
+        average: float = 0.1,  # length of the average that draws
         guide: str = "",  # weights file of a weaker network to guide by; "": the same, unlabelled
     ):
         super().__init__(
@@ -125,7 +125,9 @@ class Diffusion(Network):
             augmentation=AUGMENTATIONS if augment_share else 0,
             dropout=dropout,
         )
-        copies = [copy.deepcopy(self.model) for _ in LENGTHS]
+        # An average of another length than the usual ones is the only one.
+        self.lengths = LENGTHS if average in LENGTHS else (average,)
+        copies = [copy.deepcopy(self.model) for _ in self.lengths]
         self.averages = nn.ModuleList(copies).requires_grad_(False)
 
         # The guide is no part of this network: it is neither trained nor saved with it.
@@ -182,7 +184,7 @@ class Diffusion(Network):
         backward_and_step(optimisers["model"], loss)
 
         # Average.
-        for length, average in zip(LENGTHS, self.averages):
+        for length, average in zip(self.lengths, self.averages):
             update_average(average, self.model, step + 1, length)
         return {"loss": loss.detach()}
 
@@ -261,11 +263,16 @@ class Diffusion(Network):
 
     def drawing_average(self) -> UNet:
         """Return the average that draws."""
-        return self.averages[LENGTHS.index(self.settings["average"])]
+        return self.averages[self.lengths.index(self.settings["average"])]
 
     def drawing_weights(self) -> dict[str, torch.Tensor]:
         """Collect the weights of the average that draws, named as in UNet."""
         return self.drawing_average().state_dict()
+
+    @property
+    def weight_choices(self) -> tuple[dict, ...]:
+        """The averages that could draw; see Network."""
+        return tuple({"average": length} for length in self.lengths)
 
     def load_drawing_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """Load the average that draws; see Network.load_drawing_weights."""
@@ -317,6 +324,7 @@ def _check_sampling(precision: str, interval, sample_steps: int, average: float)
         )
     if sample_steps < 2:
         raise StudyError(f"diffusion_sample_steps is {sample_steps}; the sampler needs 2 or more")
-    if average not in LENGTHS:
-        lengths = ", ".join(map(str, LENGTHS))
-        raise StudyError(f"diffusion_average is {average}; choices: {lengths}")
+    if not 0 < average < LONGEST:
+        raise StudyError(
+            f"diffusion_average is {average}; an average has a length above 0 and below {LONGEST}"
+        )

@@ -13,6 +13,7 @@ import sys
 from lib.compute.processes import process_state
 from lib.faces.faceset import load_faces
 from lib.generators.contract import Generator, make_generator
+from lib.generators.source import own_faces
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 from lib.study.paths import study_paths
@@ -32,7 +33,7 @@ def main(words: list[str] | None = None) -> None:
     options = _parser().parse_args(words)
     paths = study_paths(options.study, options.output)
     params = load_params(options.study, tuple(options.sets), pool=options.pool)
-    real = load_faces(paths.data).split("train")
+    real = own_faces(load_faces(paths.data).split("train"), params)
 
     # Train.
     generator = make_generator(params, real.classes)

@@ -1,5 +1,7 @@
 """What the training loop needs of a network, and how networks run in mixed precision."""
 
+import copy
+
 import numpy as np
 import torch
 from torch import nn
@@ -28,6 +30,8 @@ class Network(nn.Module):
     shared_settings: tuple[str, ...] = ()
     # Settings of sampling that choose which weights draw; a weights file holds these alone.
     weight_settings: tuple[str, ...] = ()
+    # Changes of these settings, one for each set of weights that could draw.
+    weight_choices: tuple[dict, ...] = ({},)
     # Beginnings of the names of weights that a weights file holds in float32 instead of float16.
     exact_weights: tuple[str, ...] = ()
     # Parts that draw images; the others are needed in training alone.
@@ -82,6 +86,12 @@ class Network(nn.Module):
         """Collect the weights that draw, by name: what a weights file holds."""
         state = self.state_dict()
         return {name: state[name] for name in state if name.split(".")[0] in self.drawing_parts}
+
+    def with_settings(self, changes: dict) -> "Network":
+        """Give a view of the network with settings of sampling changed; the weights are shared."""
+        view = copy.copy(self)
+        view.settings = self.settings | changes
+        return view
 
     def load_drawing_weights(self, weights: dict[str, torch.Tensor]) -> None:
         """Load in place what drawing_weights collected; such a network draws, and is not trained.

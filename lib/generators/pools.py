@@ -23,9 +23,9 @@ from lib.faces.faceset import (
     save_pictures,
     set_faces_aside,
 )
-from lib.generators.contract import Generator
+from lib.generators.contract import Generator, knowledge
 from lib.study.errors import StudyError
-from lib.study.records import content_hash, file_digest
+from lib.study.records import content_hash, file_digest, write_json
 
 PROBES = 32  # images of a finished pool that are sampled again to see that it is the one asked for
 GPU_ROUNDING = 1.0  # grey levels, mean difference of images that another GPU may make
@@ -129,6 +129,19 @@ def _plan_ready_made(available: np.ndarray, n: int) -> tuple[np.ndarray, np.ndar
 
 # --------------------------------------------------------------------------------------------------
 # Sampling.
+
+
+def save_generator(generator: Generator, folder: Path, real: FaceSet, own: FaceSet) -> None:
+    """Save a pool's generator, and in generator.json what it knows of the real images.
+
+    Args:
+        generator: trained.
+        folder: of the pool.
+        real, own: see contract.knowledge.
+    """
+    generator.save(folder)
+    known = knowledge(generator.learnt_from, real, own)
+    write_json(Path(folder) / "generator.json", generator.facts() | {"knowledge": known})
 
 
 def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:

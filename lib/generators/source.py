@@ -1,4 +1,4 @@
-"""What a generator learns from: the study's real faces, or a folder of unlabelled face pictures.
+"""What a generator learns from: real faces of the study, or a folder of unlabelled face pictures.
 
 A pool needs labels, so each picture of a folder (S3: CelebA-HQ) gets the class that the reference
 classifier predicts. Those labels are no truth; how often the pool's own labels agree with the same
@@ -14,14 +14,36 @@ import pandas as pd
 from lib.faces.faceset import FaceSet
 from lib.faces.files import open_files
 from lib.faces.listing import in_parallel
+from lib.faces.mixing import draw_subset
 from lib.faces.pictures import decode_grey, endings_read, middle_square, to_square
 from lib.study.errors import StudyError
+from lib.study.generations import generation_number
+
+
+def own_faces(real: FaceSet, params: dict) -> FaceSet:
+    """Choose the real faces that a pool's generator may learn from.
+
+    They are those that an arm with as many real images holds, so that a generator knows no more
+    than the classifier that learns beside its images. With `draws` each generation of the pool
+    takes the draw of its number: the first generation draw 0.
+
+    Args:
+        real: all real training faces.
+        params: gan_real_count (0: all), pool, draws, and the seed of this generation of the pool.
+
+    Raises:
+        StudyError: there are fewer.
+    """
+    # The seeds of later generations count on from the study's own.
+    before = generation_number(params["pool"]) - 1
+    draw = before if params["draws"] else None
+    return draw_subset(real, params["gan_real_count"], seed=params["seed"] - before, draw=draw)
 
 
 def training_faces(
     folder: str,  # of pictures, in any subfolders; "": the real faces
     px: int,  # side to which pictures are brought, pixels
-    real: FaceSet,  # the study's real training faces
+    real: FaceSet,  # real training faces of the study
     classify: Callable,  # images uint8 (N, px, px) -> probabilities (N, classes) of the real faces
 ) -> FaceSet:
     """Choose what a generator learns from.

@@ -37,6 +37,11 @@ from lib.generators.schedules import (
     checkpoint_to_resume,
 )
 from lib.generators.training_log import log_samples, progress_line
+from lib.generators.training_snapshots import (
+    require_snapshots,
+    save_snapshots,
+    snapshot_steps,
+)
 from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import DamagedFile, StudyError
 from lib.study.kept import set_aside
@@ -58,6 +63,7 @@ class TrainedGenerator(Generator):
     seed: int = 0  # of order and noise in training; initial weights are the caller's
     decay_share: float = 0.0  # of the steps: the last ones, in which the learning rate falls
     log_every: int = 100  # steps between two logs, sheets, distances and checkpoints
+    checkpoints: int = 0  # snapshots of the weights at log-spaced steps, see training_snapshots
     device: str = "cpu"  # or "cuda"
     learnt_from: LearntFrom = field(default=LearntFrom("real"), init=False)
 
@@ -192,6 +198,8 @@ def train(
     # Resume.
     key = training_key(generator, small)
     step, history, seconds = restore(generator, optimisers, folder, key)
+    require_snapshots(generator, folder, step)
+    wanted = snapshot_steps(generator.steps, generator.checkpoints)
     first = step
     if step:
         progress(f"{generator.name}: goes on from step {step} of {generator.steps}")
@@ -209,6 +217,8 @@ def train(
             network.train()
             losses = network.update(from_grey(images[rows]), labels[rows], step, optimisers)
             step += 1
+            if step in wanted and state.is_main_process:
+                save_snapshots(generator, folder, step)
 
             # Check the losses; on a GPU reading one waits for the device, so only when due.
             ends = (schedule.decay_from, schedule.steps)

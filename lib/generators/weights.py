@@ -1,9 +1,4 @@
-"""Weights as a gift: one small file that makes a trained generator's images without any training.
-
-A weights file is a safetensors file: the weights that draw, in float16 (those that need it in
-float32), and in its header all that the generator says of itself (Generator.facts: kind, classes,
-settings, training, what it learnt from), so that nothing else is needed to sample from it.
-"""
+"""Generators read from files: weights files, which lib.generators.export writes, and trainings."""
 
 import math
 from dataclasses import dataclass
@@ -12,17 +7,16 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from lib.compute.checkpoints import load_into, load_tensors, save_tensors
+from lib.compute.checkpoints import load_into, load_tensors
 from lib.faces.faceset import FaceSet
 from lib.generators.contract import NETWORKS, Generator, LearntFrom
+from lib.generators.export import export_weights
 from lib.generators.network import Network
 from lib.generators.training_loop import WEIGHTS, TrainedGenerator
 from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 from lib.study.records import file_digest
-
-MOST_MB = 10.0  # of a weights file: what a repository holds without a large-file store
 
 
 @dataclass(eq=False)
@@ -55,40 +49,6 @@ class GivenGenerator(TrainedGenerator):
     def facts(self) -> dict:
         """Describe the generator and the file it is of, for the model card."""
         return super().facts() | {"weights": {"file": self.file, "sha256": self.digest}}
-
-
-def export_weights(generator: TrainedGenerator, path: Path, *, most_mb: float = MOST_MB) -> Path:
-    """Write the weights file of a trained generator; the same weights give the same bytes.
-
-    Args:
-        generator: trained, or read from a weights file.
-        path: file to write, .safetensors.
-        most_mb: largest size of the file, 2 ** 20 bytes.
-
-    Raises:
-        StudyError: the file would be larger.
-    """
-    # Round the weights; counters are whole numbers.
-    network = generator.network
-    weights = {}
-    for name, tensor in network.drawing_weights().items():
-        is_rounded = tensor.is_floating_point() and not name.startswith(network.exact_weights)
-        weights[name] = tensor.half() if is_rounded else tensor
-
-    # Stop before there is a file.
-    size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values()) / 2**20
-    if size > most_mb:
-        raise StudyError(
-            f"{path}: weights of {size:.1f} MB, more than {most_mb:g}; export a smaller network, "
-            "or pass most_mb"
-        )
-
-    # A guide is a file of its own, and what the generator was read from is no part of it.
-    facts = generator.facts() | {"version": GENERATOR_VERSION[generator.name]}
-    facts.pop("weights", None)
-    if "guide" in facts["settings"]:
-        facts["settings"] = facts["settings"] | {"guide": ""}
-    return save_tensors(path, weights, facts)
 
 
 def read_generator(

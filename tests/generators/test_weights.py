@@ -17,8 +17,9 @@ from lib.generators import weights as weights_module
 from lib.generators.__main__ import main
 from lib.generators.card import model_card
 from lib.generators.editing import with_editing
+from lib.generators.export import export_weights
 from lib.generators.pools import make_pool
-from lib.generators.weights import export_weights, load_trained, read_generator
+from lib.generators.weights import load_trained, read_generator
 from lib.study.errors import StudyError
 from lib.study.params import load_params
 
