@@ -4,8 +4,8 @@ Source: Karras et al. 2023, arXiv 2312.02696 (EDM2), section 3.2: an average is 
 steps of a training, so another profile is approximated by a weighted sum of stored ones.
 
 How far the nearest sum is from the profile that is wanted, as a share of its norm; it follows from
-steps and lengths alone (`approximation_error`; snapshots at 8 halved steps, of the lengths 0.05, 0.1
-and 0.2 each):
+steps and lengths alone (`approximation_error`; snapshots at 8 halved steps, of the lengths 0.05,
+0.1 and 0.2 each):
 
     wanted    0.03    0.05    0.07    0.1    0.15    0.2    0.25
     error     0.14    0       0.025   0      0.028   0      0.057
@@ -90,8 +90,8 @@ def approximation_error(profiles: list[tuple[int, float]], steps: int, length: f
 def overlap(one: tuple[int, float], other: tuple[int, float]) -> float:
     """Integrate the product of two profiles, each (steps, length).
 
-    A profile is (g + 1) t ** g / steps ** (g + 1) up to its steps and 0 beyond, g being the power of
-    its length, so that it integrates to 1.
+    A profile is (g + 1) t ** g / steps ** (g + 1) up to its steps and 0 beyond, g being the power
+    of its length, so that it integrates to 1.
     """
     (steps, length), (other_steps, other_length) = one, other
     power, other_power = power_of_length(length), power_of_length(other_length)
