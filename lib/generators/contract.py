@@ -351,6 +351,7 @@ def _diffusion() -> tuple[type, dict[str, str]]:
         "dropout": "diffusion_dropout",
         "augment_share": "diffusion_augment_share",
         "votes_share": "diffusion_votes_share",
+        "soft_labels": "diffusion_soft_labels",
         "precision": "diffusion_precision",
         "guidance": "diffusion_guidance",
         "interval": "diffusion_interval",

@@ -48,7 +48,8 @@ from lib.study.errors import StudyError
 
 LENGTHS = (0.05, 0.1, 0.2)  # of the averages of weights, shares of the training so far
 PRECISIONS = {"auto": "bf16", "fp32": "fp32"}  # setting: precision of `precision_on`
-VOTES = "votes_"  # beginning of the columns of FER+'s votes, one a class
+# Soft labels: name, and beginning of the columns that hold them, one a class.
+SOFT_LABELS = {"votes": "votes_", "predicted": "probability_"}
 
 # Beginnings of the names of weights that Adam trains: the ends of the network.
 OUTER_WEIGHTS = (
@@ -71,6 +72,7 @@ class Diffusion(Network):
     sampling_settings = ("guidance", "interval", "sample_steps", "average", "guide")
     shared_settings = ("precision",)
     weight_settings = ("average",)
+    added_settings = {"soft_labels": "votes"}
     exact_weights = ("noise_features",)  # frequencies, which float16 rounds too coarsely
     can_edit = True
 
@@ -85,7 +87,8 @@ class Diffusion(Network):
         patch: int = 2,  # side of the squares whose pixels become channels
         dropout: float = 0.0,  # inside the blocks
         augment_share: float = 0.0,  # probability of each of EDM's augmentations, 0: mirror alone
-        votes_share: float = 0.0,  # of FER+'s votes in the label vector, 0: own labels alone
+        votes_share: float = 0.0,  # of soft labels in the label vector, 0: own labels alone
+        soft_labels: str = "votes",  # which: FER+'s votes, or predicted by label classifiers
         precision: str = "auto",  # auto: bfloat16 where the device multiplies it; or fp32
         guidance: float = 3.0,  # weight of the labelled prediction, 1: no guidance
         interval: list[float] = (0.15, 10.0),  # noise levels between which guidance holds
@@ -104,6 +107,7 @@ class Diffusion(Network):
                 "dropout": dropout,
                 "augment_share": augment_share,
                 "votes_share": votes_share,
+                "soft_labels": soft_labels,
                 "precision": precision,
                 "guidance": guidance,
                 "interval": list(interval),
@@ -113,6 +117,9 @@ class Diffusion(Network):
             }
         )
         _check_sampling(precision, interval, sample_steps, average)
+        if soft_labels not in SOFT_LABELS:
+            choices = ", ".join(SOFT_LABELS)
+            raise StudyError(f"diffusion_soft_labels is {soft_labels!r}; choices: {choices}")
         self.precision = PRECISIONS[precision]
 
         # Networks.
@@ -144,24 +151,25 @@ class Diffusion(Network):
         return {"model": optimiser}
 
     def targets(self, faces: FaceSet) -> np.ndarray:
-        """Choose the labels to learn: those of the face set, or FER+'s votes mixed with them.
+        """Choose the labels to learn: those of the face set, or soft labels mixed with them.
 
         Returns:
             int64 (N,), the labels of the face set, if the setting votes_share is 0; else float32
-            (N, C), the one-hot labels averaged with the shares of votes, weighted by votes_share.
+            (N, C), the one-hot labels averaged with the soft ones, weighted by votes_share.
 
         Raises:
-            StudyError: votes_share is above 0, but the face set has no votes.
+            StudyError: votes_share is above 0, but the face set has no such soft labels.
         """
-        share = self.settings["votes_share"]
+        share, kind = self.settings["votes_share"], self.settings["soft_labels"]
         if not share:
             return faces.labels
-        columns = [f"{VOTES}{name}" for name in faces.classes]
+        columns = [f"{SOFT_LABELS[kind]}{name}" for name in faces.classes]
         missing = [column for column in columns if column not in faces.table]
         if missing:
             raise StudyError(
                 f"diffusion_votes_share is {share}, but the faces have no column {missing[0]!r}: "
-                "give FER+'s votes (ferplus), or set it to 0"
+                "give FER+'s votes (ferplus), choose diffusion_soft_labels: predicted, or set it "
+                "to 0"
             )
 
         # An image without votes on these classes keeps its own label.

@@ -26,6 +26,8 @@ class Network(nn.Module):
     warm_up_steps = 0
     # Settings that only sampling depends on; trainings that differ in nothing else are the same.
     sampling_settings: tuple[str, ...] = ()
+    # Settings that came later, with the values at which a training is what it was without them.
+    added_settings: dict = {}
     # Settings of training that sampling may choose anew.
     shared_settings: tuple[str, ...] = ()
     # Settings of sampling that choose which weights draw; a weights file holds these alone.

@@ -40,6 +40,17 @@ def own_faces(real: FaceSet, params: dict) -> FaceSet:
     return draw_subset(real, params["gan_real_count"], seed=params["seed"] - before, draw=draw)
 
 
+def with_predicted_labels(faces: FaceSet, probabilities: np.ndarray) -> FaceSet:
+    """Add predicted class probabilities to faces, as soft labels for a generator to learn.
+
+    Args:
+        faces: N.
+        probabilities: float (N, classes), out of fold: no image by a classifier that saw it.
+    """
+    columns = {f"probability_{name}": row for name, row in zip(faces.classes, probabilities.T)}
+    return faces.with_columns(**columns)
+
+
 def training_faces(
     folder: str,  # of pictures, in any subfolders; "": the real faces
     px: int,  # side to which pictures are brought, pixels

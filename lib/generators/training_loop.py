@@ -261,15 +261,14 @@ def training_key(generator: TrainedGenerator, faces: FaceSet) -> str:
         generator: its network as it was made.
         faces: training images at the generator's size.
     """
+    network = generator.network
     settings = {
         name: value
         for name, value in generator.settings.items()
-        if name not in generator.network.sampling_settings
+        if name not in network.sampling_settings and network.added_settings.get(name) != value
     }
     # Another architecture has other tensors, even where nobody raised the version.
-    definition = [
-        [name, list(tensor.shape)] for name, tensor in generator.network.state_dict().items()
-    ]
+    definition = [[name, list(tensor.shape)] for name, tensor in network.state_dict().items()]
     return content_hash(
         {
             "generator": generator.name,

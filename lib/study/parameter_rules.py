@@ -71,6 +71,7 @@ CHOICES = {
     "gan_augment": GAN_AUGMENTATIONS,
     "pool_class_counts": ("balanced", "real"),
     "diffusion_precision": ("auto", "fp32"),
+    "diffusion_soft_labels": ("votes", "predicted"),
     "curation_steps": CURATION_STEPS,
     "filter_arms": CURATION_STEPS,
     "balance_to": ("equal", "real"),

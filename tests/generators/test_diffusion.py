@@ -11,6 +11,8 @@ from lib.generators.diffusion_networks import UNet
 from lib.generators.edm import precondition
 from lib.generators.export import export_weights
 from lib.generators.sampling import from_grey
+from lib.generators.source import with_predicted_labels
+from lib.generators.training_loop import training_key
 from lib.study.errors import StudyError
 
 SETTINGS = {
@@ -222,6 +224,26 @@ def test_a_network_that_guides_itself_changes_nothing(tmp_path):
     assert float((moved.eval().draw(LABELS, SEEDS) - plain.draw(LABELS, SEEDS)).abs().mean()) > 0.1
     with pytest.raises(StudyError, match="draws 7 classes at 16 px; a guide must draw 2"):
         Diffusion(**SETTINGS | {"guide": str(path), "n_classes": 2})
+
+
+def test_predicted_labels_are_learnt_where_they_are_chosen():
+    people = noise_faces(14)
+    probabilities = np.full((14, 7), 0.1)
+    probabilities[:, 5] = 0.4
+    soft = with_predicted_labels(people, probabilities)
+    targets = small(votes_share=0.5, soft_labels="predicted").targets(soft)
+    assert targets[2] == pytest.approx([0.05, 0.05, 0.55, 0.05, 0.05, 0.2, 0.05])
+    with pytest.raises(StudyError, match="no column 'votes_angry'.*diffusion_soft_labels"):
+        small(votes_share=0.5).targets(soft)
+
+
+def test_a_setting_that_came_later_leaves_the_keys_of_trainings_without_it(monkeypatch):
+    key = training_key(small_generator("diffusion"), noise_faces())
+    monkeypatch.setattr(Diffusion, "added_settings", {})
+    assert training_key(small_generator("diffusion"), noise_faces()) != key
+    monkeypatch.undo()
+    chosen = small_generator("diffusion", diffusion_soft_labels="predicted")
+    assert training_key(chosen, noise_faces()) != key
 
 
 def test_each_average_draws_its_own_images():
