@@ -13,11 +13,13 @@ from lib.study.errors import StudyError
 from lib.study.params import PARAMS, read_yaml
 
 ATTRIBUTES = ("age", "ethnicity", "sex")  # gaps of the template that do not depend on the class
+PUBLISHED = "schuermann"  # the set of words that stands first in the file: S1's
 
 
 def read_prompts(
     path=PARAMS / "prompts.yaml",
     *,
+    chosen: str = PUBLISHED,
     emphasised: Sequence[str] = (),
     classes: Sequence[str] = EMOTIONS,
 ) -> dict:
@@ -25,19 +27,28 @@ def read_prompts(
 
     Args:
         path: of the words.
+        chosen: the set of words, S1's or one of the file's `sets`.
         emphasised: classes whose prompts begin with the helping words too, not with the emotion
             alone: what comes first weighs most.
         classes: those that need words.
 
     Raises:
-        StudyError: a missing key, a class without words, or an emphasised one that is no class.
+        StudyError: an unknown set, a missing key, a class without words, or an emphasised one that
+            is no class.
     """
-    # Every key, and in it every class, has to be there.
+    # Another set replaces what it names of S1's.
     words = read_yaml(path)
+    sets = {PUBLISHED: {}} | words.pop("sets", {})
+    if chosen not in sets:
+        raise StudyError(f"sd_prompts is {chosen!r}; choices: {', '.join(sets)}")
+    words |= sets[chosen]
+
+    # Every key, and in it every class, has to be there.
     for key in ("prompt", "negative", "emotion", "helper", *ATTRIBUTES):
         if key not in words:
             raise StudyError(f"{path}: key '{key}' is missing")
-    for key, name in itertools.product(("emotion", "helper"), classes):
+    by_class = [key for key in ("emotion", "helper", "opposite") if key in words]
+    for key, name in itertools.product(by_class, classes):
         if name not in words[key]:
             raise StudyError(
                 f"{path}: key '{key}' has no words for the class {name}; it has words for "
@@ -85,3 +96,15 @@ def prompt_of(
     for gap, value in gaps.items():
         text = text.replace(f"<{gap}>", value)
     return text
+
+
+def negative_of(words: dict, label: int, *, classes: Sequence[str] = EMOTIONS) -> str:
+    """Write the negative prompt of a class: what its images should not show.
+
+    Args:
+        words: what read_prompts returned.
+        label: position in `classes`.
+        classes: of the labels.
+    """
+    opposites = words.get("opposite", {})
+    return words["negative"].replace("<opposite>", opposites.get(classes[label], ""))

@@ -237,7 +237,9 @@ def _stable(params: dict, classes: tuple[str, ...]) -> Generator:
         swapped=params["sd_swapped"],
         compiled=params["sd_compiled"],
         device=resolve_device(params["device"]),
-        words=read_prompts(emphasised=params["sd_emphasised"], classes=classes),
+        words=read_prompts(
+            chosen=params["sd_prompts"], emphasised=params["sd_emphasised"], classes=classes
+        ),
     )
 
 

@@ -2,6 +2,23 @@
 
 Every batch is full: images of different prompts share it, each with its own noise, so the number
 of images of one prompt costs nothing.
+
+With a checkpoint at hand, S1's comparison and the one with prompts that show the expression are one
+command (nothing is downloaded where MODEL is a file or a folder):
+
+    python3 run_all.py --study schuermann --data dataset_base \\
+        --set pools=stable,stable-expressive --set pool_images=5250 --set sd_model=MODEL
+
+MODEL: a Stable Diffusion 1.5 model: a hub name, a folder in diffusers' layout, or one .safetensors
+file in the original layout (2.1 GB in 16 bits, 4.3 GB in 32; S1's: epiCRealism pure Evolution V5).
+Beside a file, a folder of its name without the ending holds the configuration: model_index.json,
+scheduler/, tokenizer/ and the config.json of each part, a few MB; without it diffusers asks the
+hub.
+
+Time: S1's GTX 1070 made 0.25 images a second at 256 px, 25 steps, guidance 7: 5,250 images take 5.8
+hours, 28,709 a day and a half; no other speed has been measured. A run that is stopped loses at
+most 64 images. Disk: the model, and for each pool at most 0.14 MB an image (65,536 pixels, as PNG
+and packed): 0.7 GB for 5,250, 3.8 GB for 28,709.
 """
 
 import functools
@@ -14,14 +31,14 @@ import torch
 from lib.compute.checkpoints import refuse_pickle
 from lib.compute.devices import has_bf16
 from lib.faces.faceset import FaceSet, resize
-from lib.faces.prompts import prompt_of, read_prompts
+from lib.faces.prompts import negative_of, prompt_of, read_prompts
 from lib.generators.contract import Generator
 from lib.generators.sampling import generated_faces, sample_rows, seed_noise
 from lib.study.errors import StudyError
 
 LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue, ITU-R BT.601
 SHARD_IMAGES = 64  # images that a killed sampling can cost, about
-KEPT_PROMPTS = 64  # encoded prompts that stay in memory
+KEPT_PROMPTS = 64  # encoded prompts that stay in memory, negative ones among them
 KEPT_PIPELINES = 2  # from noise, and image to image
 ERROR_LENGTH = 300  # characters of another library's message that are shown
 
@@ -146,14 +163,15 @@ class StableDiffusion(Generator):
 
     def _encoded_prompts(self, pipeline, labels: np.ndarray, seeds: np.ndarray) -> dict:
         """Encode each prompt by itself, so that it does not depend on its neighbours."""
-        encoded = [
-            encode_prompt(pipeline, text, self.device) for text in self.prompts(labels, seeds)
-        ]
-        negative = encode_prompt(pipeline, self.words["negative"], self.device)
-        return {
-            "prompt_embeds": torch.cat(encoded),
-            "negative_prompt_embeds": negative.expand(len(encoded), -1, -1),
-        }
+        negatives = [negative_of(self.words, int(label), classes=self.classes) for label in labels]
+        encoded = {}
+        for name, texts in (
+            ("prompt_embeds", self.prompts(labels, seeds)),
+            ("negative_prompt_embeds", negatives),
+        ):
+            parts = [encode_prompt(pipeline, text, self.device) for text in texts]
+            encoded[name] = torch.cat(parts)
+        return encoded
 
     def _grey(self, images: torch.Tensor) -> torch.Tensor:
         """Turn float (N, 3, px, px) in [0, 1] into grey (N, 1, px, px) in [-1, 1]."""

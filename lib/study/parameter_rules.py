@@ -72,6 +72,7 @@ CHOICES = {
     "pool_class_counts": ("balanced", "real"),
     "diffusion_precision": ("auto", "fp32"),
     "diffusion_soft_labels": ("votes", "predicted"),
+    "sd_prompts": ("schuermann", "expressive"),
     "curation_steps": CURATION_STEPS,
     "filter_arms": CURATION_STEPS,
     "balance_to": ("equal", "real"),

@@ -3,7 +3,7 @@
 import pytest
 
 from lib.faces.classes import EMOTIONS
-from lib.faces.prompts import prompt_of, read_prompts
+from lib.faces.prompts import negative_of, prompt_of, read_prompts
 from lib.study.errors import StudyError
 from lib.study.params import PARAMS
 
@@ -33,3 +33,32 @@ def test_classes_without_words_are_named(tmp_path):
     (tmp_path / "words.yaml").write_text(text.replace("negative:", "other:"))
     with pytest.raises(StudyError, match="key 'negative' is missing"):
         read_prompts(tmp_path / "words.yaml")
+
+
+def test_the_expressive_set_has_words_for_every_class_and_no_gap_is_left():
+    words, published = read_prompts(chosen="expressive"), read_prompts()
+    for label, name in enumerate(EMOTIONS):
+        text = prompt_of(words, label, 3, balanced=True)
+        assert words["emotion"][name] in text and words["opposite"][name] not in text
+        assert text != prompt_of(published, label, 3, balanced=True)
+        negative = negative_of(words, label)
+        assert negative.startswith(words["opposite"][name]) and "<" not in text + negative
+
+
+def test_the_published_set_has_one_negative_prompt():
+    words = read_prompts()
+    assert {negative_of(words, label) for label in range(7)} == {words["negative"]}
+    assert words["negative"].startswith("text, watermark, cutout")
+
+
+def test_a_prompt_of_the_expressive_set_fits_what_the_text_encoder_reads():
+    # CLIP reads 77 tokens, two of which are its own; a word or a comma is one or two.
+    words = read_prompts(chosen="expressive")
+    for label in range(7):
+        for text in (prompt_of(words, label, 0, balanced=True), negative_of(words, label)):
+            assert len(text.replace(",", " ,").split()) <= 60
+
+
+def test_an_unknown_set_is_named_with_those_there_are():
+    with pytest.raises(StudyError, match="sd_prompts is 'loud'; choices: schuermann, expressive"):
+        read_prompts(chosen="loud")
