@@ -10,10 +10,12 @@
 `sample` makes an image folder, `<class>/<id>.png` with metadata.csv, without any training: so many
 images of one class; of all classes, in the shares of the images that the generator learnt from; or
 so many of each class. Image i depends on its class and seed alone. A call that was stopped goes on
-with the images that are missing. `export` writes the weights file of a generator that was trained
-here; `convert` makes one of a snapshot of the stand-alone training of lib.generators.snapshots.
-`average` makes one of several weights files of one diffusion training (`gan_checkpoints`): the
-average of weights of another length than those that the training kept.
+with the images that are missing.
+
+The others write a weights file and its card. `export`: of a generator that was trained here.
+`convert`: of a snapshot of the stand-alone training of lib.generators.snapshots. `average`: of
+several weights files of one diffusion training (`gan_checkpoints`), an average of weights of
+another length than those that the training kept.
 """
 
 import argparse
@@ -74,34 +76,40 @@ def sample(options: argparse.Namespace) -> None:
 
 def export(options: argparse.Namespace) -> None:
     """Write the weights file of a training or a pool."""
-    from lib.generators.export import export_weights
     from lib.generators.weights import load_trained
 
     # Settings of sampling, such as the average that draws, are chosen now.
     generator = load_trained(Path(options.folder).expanduser(), settings_of(options.set))
-    _report(export_weights(generator, Path(options.out).expanduser()))
+    write(generator, options)
 
 
 def convert(options: argparse.Namespace) -> None:
     """Write the weights file of a snapshot."""
     from lib.faces.faceset import load_faces
-    from lib.generators.export import export_weights
     from lib.generators.snapshots import read_snapshot
 
     # What it learnt from goes into the header.
     faces = load_faces(Path(options.faces).expanduser()).split("train")
     generator = read_snapshot(Path(options.snapshot).expanduser(), faces, options.average)
-    _report(export_weights(generator, Path(options.out).expanduser()))
+    write(generator, options)
 
 
 def average(options: argparse.Namespace) -> None:
     """Write the weights file of an average of another length."""
-    from lib.generators.export import export_weights
     from lib.generators.posthoc import generator_of_length
 
     paths = [Path(path).expanduser().resolve() for path in options.snapshots]
-    generator = generator_of_length(paths, options.length)
-    _report(export_weights(generator, Path(options.out).expanduser()))
+    write(generator_of_length(paths, options.length), options)
+
+
+def write(generator: Generator, options: argparse.Namespace) -> None:
+    """Write a weights file and its card, and print where they lie."""
+    from lib.generators.export import export_weights
+    from lib.generators.weights_card import write_card
+
+    path = export_weights(generator, Path(options.out).expanduser())
+    card = write_card(generator, path, licence=options.licence, measures=tuple(options.measured))
+    print(f"{path}: {path.stat().st_size / 2**20:.1f} MB; its card: {card.name}")
 
 
 def wanted_labels(generator: Generator, options: argparse.Namespace) -> np.ndarray:
@@ -155,11 +163,6 @@ def settings_of(texts: list[str]) -> dict:
     return settings
 
 
-def _report(path: Path) -> None:
-    """Print where a weights file lies, and its size."""
-    print(f"{path}: {path.stat().st_size / 2**20:.1f} MB")
-
-
 def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
@@ -186,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("export", help="write the weights file of a trained generator")
     command.set_defaults(command=export)
     command.add_argument("folder", help="that holds generator.safetensors: a training or a pool")
-    command.add_argument("--out", required=True, metavar="FILE", help="such as happy.safetensors")
+    _add_file(command)
     _add_set(command, "setting of sampling to write into it, such as average=0.05, guidance=2")
 
     # convert
@@ -195,15 +198,23 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("snapshot", help="snapshot or checkpoint of a stand-alone training")
     command.add_argument("--faces", required=True, help="data folder of a study: what it learnt")
     command.add_argument("--average", type=float, default=0.1, help="of a checkpoint: its length")
-    command.add_argument("--out", required=True, metavar="FILE", help="such as faces.safetensors")
+    _add_file(command)
 
     # average
     command = commands.add_parser("average", help="average weights over another length")
     command.set_defaults(command=average)
     command.add_argument("snapshots", nargs="+", help="weights files of one diffusion training")
     command.add_argument("--length", type=float, required=True, help="share of the training: 0.07")
-    command.add_argument("--out", required=True, metavar="FILE", help="such as faces.safetensors")
+    _add_file(command)
     return parser
+
+
+def _add_file(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a weights file that is written, and of its card."""
+    parser.add_argument("--out", required=True, metavar="FILE", help="such as faces.safetensors")
+    parser.add_argument("--licence", default="unknown", help="for the card, such as cc-by-4.0")
+    text = "sentence for the card: what was measured, with its n"
+    parser.add_argument("--measured", action="append", default=[], metavar="TEXT", help=text)
 
 
 def _add_set(parser: argparse.ArgumentParser, text: str) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from safetensors import safe_open
 from safetensors.torch import save_file
 from small_generators import TRAINED, disturbed, enlarged, noise_faces, small_generator
@@ -20,8 +21,10 @@ from lib.generators.editing import with_editing
 from lib.generators.export import export_weights
 from lib.generators.pools import make_pool
 from lib.generators.weights import load_trained, read_generator
+from lib.generators.weights_card import NOT_MEASURED, write_card
 from lib.study.errors import StudyError
 from lib.study.params import load_params
+from lib.study.records import file_digest
 
 LABELS, SEEDS = np.arange(7), np.arange(7)
 FEW = ("fear", "happy", "sad")
@@ -337,3 +340,36 @@ def test_a_snapshot_of_other_faces_is_refused(tmp_path):
     words = ["--faces", str(tmp_path / "data"), "--out", str(tmp_path / "b.safetensors")]
     with pytest.raises(StudyError, match="trained on other images than these 20"):
         main(["convert", str(tmp_path / "a.safetensors"), *words])
+
+
+# --------------------------------------------------------------------------------------------------
+# The card of a weights file.
+
+
+def test_the_card_states_what_is_in_the_file_and_nothing_that_was_not_measured(folder, tmp_path):
+    out = tmp_path / "tiny.safetensors"
+    main(["export", str(folder), "--out", str(out)])
+    card = out.with_suffix(".md").read_text(encoding="utf-8")
+    head = yaml.safe_load(card.split("---")[1])
+    assert head["license"] == "unknown" and head["library_name"] == "safetensors"
+
+    # The file's own digest, and what it learnt.
+    given = read_generator(out)
+    assert file_digest(out) in card and "22 real images (10 " in card
+    assert f"{given.steps:,} steps of {given.batch} images" in card
+    assert "`guidance=3.0`" in card and NOT_MEASURED in card
+    assert "{" not in card
+
+
+def test_the_card_carries_licence_and_measures(folder, tmp_path):
+    out = tmp_path / "tiny.safetensors"
+    words = ["--licence", "cc-by-4.0", "--measured", "label agreement 60 % (n 1,000)"]
+    main(["export", str(folder), "--out", str(out), *words])
+    card = out.with_suffix(".md").read_text(encoding="utf-8")
+    assert "license: cc-by-4.0" in card and "- label agreement 60 % (n 1,000)\n" in card
+    assert NOT_MEASURED not in card
+
+
+def test_a_card_needs_its_file(folder, tmp_path):
+    with pytest.raises(StudyError, match="no such weights file"):
+        write_card(load_trained(folder), tmp_path / "missing.safetensors")
