@@ -19,6 +19,7 @@ from lib.faces.kinds import kind_of_images
 from lib.metrics.map_quality import class_separation, map_distances, map_quality, mixing
 from lib.metrics.pools import draw_like
 from lib.metrics.twosample import two_sample
+from lib.report.names import pool_text
 from lib.study.errors import StudyError
 
 METHODS = ("pca", "tsne", "umap")
@@ -382,7 +383,7 @@ def separability_sentences(compared: pd.DataFrame) -> list[str]:
         separable = row.low > chance["high"]
         verdict = "separable from real images" if separable else "not separable from real images"
         sentences.append(
-            f"{row.source}: {verdict} ({row.accuracy:.1%}, {row.low:.1%} to {row.high:.1%}, "
+            f"{pool_text(row.source)}: {verdict} ({row.accuracy:.1%}, {row.low:.1%} to {row.high:.1%}, "
             f"n = {row.n}; two real halves give {chance['accuracy']:.1%})."
         )
     return sentences

@@ -2,10 +2,12 @@
 
 import pandas as pd
 
+from lib.faces.arms import arm_of
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.metrics.wording import VERBS, counts_text, interval_text, points, power_text, tally
+from lib.report.names import arm_text, pool_text
 from lib.study.answer import Sentence
 
 # What the images of an embedded source of data are.
@@ -13,13 +15,21 @@ EMBEDDED_FACES = {
     "drawn": "drawn faces (drawings, not photographs)",
     "digits": "handwritten digits (no faces)",
 }
-# A pool's verdict as a verb, in the sentence about it.
-POOL_VERBS = {
-    HELPS: "helps",
-    HURTS: "hurts",
-    EQUIVALENT: "makes no difference that matters",
-    UNDECIDED: "is undecided",
+# A verdict in what it means for accuracy, in the sentence about a pool.
+MEANINGS = {
+    HELPS: "accuracy rises",
+    HURTS: "accuracy falls",
+    EQUIVALENT: "no difference that matters",
+    UNDECIDED: "undecided",
 }
+# The answer in a word, by the verdicts that occur: the first line that fits.
+WORDS = (
+    ({HELPS}, "It helps", HELPS),
+    ({HURTS}, "It hurts", HURTS),
+    ({EQUIVALENT}, "No difference", EQUIVALENT),
+    ({UNDECIDED}, "Undecided", UNDECIDED),
+)
+MIXED, NO_GAIN = "It depends", "No gain"
 # Whether a pool that helps does more than its controls; keys as in `findings.pool_verdicts`.
 BEYOND_CONTROLS = {
     "yes": " It beats every control of its size.",
@@ -42,7 +52,7 @@ def study_answer(verdicts: pd.DataFrame, effects: pd.DataFrame, *, data: str) ->
 
     # A study without supplements has another question; without any there is nothing to answer.
     if others and not len(verdicts):
-        return [Sentence(overall_sentence(effects)), *others]
+        return [_in_short(overall_sentence(effects), _against_base(effects)), *others]
     return [*supplement_sentences(verdicts, data=data), *others]
 
 
@@ -58,19 +68,42 @@ def supplement_sentences(verdicts: pd.DataFrame, *, data: str) -> list[Sentence]
         nothing = f"No supplement was trained on {about}"
         return [Sentence(f"{nothing}: this study does not say whether synthetic faces help.")]
 
-    # In short.
-    helping = verdicts[verdicts["verdict"] == HELPS]["pool"].tolist()
-    count = f"{len(helping)} of {len(verdicts)} synthetic pools help"
-    names = f": {', '.join(helping)}" if helping else ""
-    sentences = [Sentence(f"On {about}, {count} when added to all real images{names}.")]
+    # In short, with the best pool as the one number.
+    helping = verdicts[verdicts["verdict"] == HELPS]
+    names = ", ".join(pool_text(row["pool"]) for row in helping.to_dict("records"))
+    kinds = f"{len(helping)} of {len(verdicts)} kinds of generated images help"
+    short = f"On {about}, {kinds} when added to all real images{f': {names}' if names else ''}."
+    sentences = [_in_short(short, verdicts)]
 
     # Pool by pool, in the order of the study.
     for row in verdicts.to_dict("records"):
         beyond = BEYOND_CONTROLS[row["beyond_controls"]] if row["verdict"] == HELPS else ""
-        verb = POOL_VERBS[row["verdict"]]
-        text = f"{row['pool']} {verb} ({row['arm']}): {row['effect']}.{beyond}"
+        text = f"{arm_text(arm_of(row))}: {row['effect']}: {MEANINGS[row['verdict']]}.{beyond}"
         sentences.append(Sentence(text, row["pool"], row["verdict"]))
     return sentences
+
+
+def _in_short(text: str, verdicts: pd.DataFrame) -> Sentence:
+    """Make the first sentence: the answer in a word, and the number of the best pool.
+
+    Args:
+        text: the sentence.
+        verdicts: of `findings.pool_verdicts`, or rows of `contrasts.effects`.
+    """
+    if not len(verdicts):
+        return Sentence(text)
+    # One verdict for all, or none that helps, or some of each.
+    found = set(verdicts["verdict"])
+    word, verdict = (MIXED, "") if HELPS in found else (NO_GAIN, "")
+    for kinds, name, meaning in WORDS:
+        if found == kinds:
+            word, verdict = name, meaning
+
+    best = verdicts.loc[verdicts["difference"].idxmax()].to_dict()
+    several = " (the best)" if len(verdicts) > 1 else ""
+    about = f"accuracy with {arm_text(arm_of(best))}{several}, {interval_text(best)}"
+    number = f"{points(best['difference'])} points"
+    return Sentence(text, "", verdict, word, number, about)
 
 
 def question_sentences(effects: pd.DataFrame) -> list[str]:
@@ -88,16 +121,13 @@ def question_sentences(effects: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def question_sentence(
-    question: Question, rows: pd.DataFrame, *, with_power: bool, names: dict | None = None
-) -> str:
+def question_sentence(question: Question, rows: pd.DataFrame, *, with_power: bool) -> str:
     """Answer a question: the best arm's effect with its interval and n, and all verdicts.
 
     Args:
         question: that is answered.
         rows: its comparisons, of one amount or several.
         with_power: whether an undecided effect says what would decide it.
-        names: of pools, in words, where they differ from the pool's own.
     """
     # What was asked, and the best that was found.
     best = rows.loc[rows["difference"].idxmax()].to_dict()
@@ -107,7 +137,7 @@ def question_sentence(
     text = f"{asked}: {lead}{effect} against {question.against}"
 
     # Which images did it, on how many seeds and test images.
-    text += f", with {_images(best, names or {})} ({counts_text(best)})"
+    text += f", with {_images(best)} ({counts_text(best)})"
 
     # What would decide it, then how many do likewise.
     if with_power and power_text(best):
@@ -119,17 +149,22 @@ def question_sentence(
 
 def overall_sentence(effects: pd.DataFrame) -> str:
     """Count how the arms with synthetic faces do against the real faces alone, each arm once."""
+    counts = tally(_against_base(effects)["verdict"])
+    return f"Against all real faces alone, of the training sets with synthetic faces {counts}."
+
+
+def _against_base(effects: pd.DataFrame) -> pd.DataFrame:
+    """Take the comparisons of arms with synthetic faces and base, each arm once."""
     # An arm that answers two questions counts once.
     against_base = [question for question in QUESTIONS if question.reference_kind == "base"]
     rows = pd.concat([question.rows(effects) for question in against_base])
-    counts = tally(rows.drop_duplicates("arm")["verdict"])
-    return f"Against all real faces alone, of the arms with synthetic faces {counts}."
+    return rows.drop_duplicates("arm")
 
 
-def _images(row: dict, names: dict) -> str:
+def _images(row: dict) -> str:
     """Name the synthetic images of an arm: their pool, and the curation step that chose them."""
-    # A filtered pool is named with its filter.
-    pool = names.get(row["pool"], row["pool"])
+    # A filtered pool is named with its filter; a headline's rows bring the name of their study's.
+    pool = row.get("name") or pool_text(row["pool"])
     return f"{pool} filtered by {row['only']}" if row["only"] else pool
 
 

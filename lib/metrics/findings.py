@@ -1,4 +1,4 @@
-"""From the table of effects to findings: the effects for reading, the verdict on each pool, and the
+"""From the table of effects to findings: the effects for readers, the verdict on each pool, and the
 known truth of drawn pools.
 """
 
@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import Arm
+from lib.faces.arms import ARM_FIELDS, Arm
 from lib.metrics.arms import compare_arms
 from lib.metrics.contrasts import BASE, Arms
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.questions import BY_KEY, QUESTIONS
 from lib.metrics.statistics import HELPS, HURTS, UNDECIDED, VERDICTS, verdict
 from lib.metrics.wording import effect_text, points
+from lib.report.names import reference_text
 
 
 @dataclass(frozen=True)
@@ -50,42 +51,43 @@ TRUTH_COLUMNS = (
     "high",
     "correct",
 )
-POOL_COLUMNS = ("pool", "arm", "verdict", "effect", "beyond_controls", "controls")
+NUMBERS = ("difference", "low", "high", "low_decided", "high_decided")
+POOL_COLUMNS = (
+    "arm",
+    *ARM_FIELDS,
+    *NUMBERS[:3],
+    "verdict",
+    "effect",
+    "beyond_controls",
+    "controls",
+)
+# What a table of effects for readers holds of each comparison: which, and the numbers.
+SHOWN_EFFECTS = ("arm", *ARM_FIELDS, "difference", "low", "high")
 
 
 def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
-    """Lay effects out for reading: percentage points with the interval in one cell, and what would
-    decide the undecided ones.
+    """Choose what a reader needs of a table of effects, and what would decide the undecided ones.
 
     Args:
         effects: of `contrasts.effects`.
         margin: smallest effect of interest, 0 to 1.
 
     Returns:
-        Columns arm, against, seeds (only where arms differ in them), "points (95 % interval)",
-        "interval that decides" (adjusted for the family and the analyses), "p (Holm)", verdict,
-        "minimum detectable effect" (points), "to show <margin> takes".
+        Columns arm, ARM_FIELDS, against (in words), seeds (only where arms differ in them),
+        difference, low, high (and low_decided, high_decided where there are any), p_holm, verdict,
+        minimum_detectable_effect, "to show <margin> points takes".
     """
-    # Which comparison a row is.
-    table = effects[["arm", "reference"]].rename(columns={"reference": "against"})
+    # Which comparison a row is, in words.
+    columns = [*SHOWN_EFFECTS, "low_decided", "high_decided", "p_holm", "verdict"]
+    table = effects[[name for name in columns if name in effects]].copy()
+    against = [reference_text(kind) for kind in effects["reference_kind"]]
+    table.insert(1, "against", against)
     if effects["n_seeds"].nunique() > 1:
-        table["seeds"] = effects["n_seeds"]
+        table.insert(2, "seeds", effects["n_seeds"])
 
-    # The effect, in points.
-    rows = effects.to_dict("records")
-    table["points (95 % interval)"] = [
-        f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
-        for row in rows
-    ]
-
-    # The verdict with the interval that it rests on, and what would decide an undecided one.
-    table["interval that decides"] = [_deciding_text(row) for row in rows]
-    table["p (Holm)"] = effects["p_holm"]
-    table["verdict"] = effects["verdict"]
-    table["minimum detectable effect"] = [
-        f"{100 * row['minimum_detectable_effect']:.1f}" for row in rows
-    ]
-    table[f"to show {100 * margin:g} takes"] = effects["sample_size"]
+    # What would decide an undecided one.
+    table["minimum_detectable_effect"] = effects["minimum_detectable_effect"]
+    table[f"to show {100 * margin:g} points takes"] = effects["sample_size"]
     return table.reset_index(drop=True)
 
 
@@ -100,7 +102,7 @@ def undecided_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     """Lay out the undecided effects alone, as `effect_table`, without their verdict and p-value."""
     # All of them say undecided, and no p-value decided that.
     table = effect_table(effects, margin=margin)
-    return table[table["verdict"] == UNDECIDED].drop(columns=["verdict", "p (Holm)"])
+    return table[table["verdict"] == UNDECIDED].drop(columns=["verdict", "p_holm"])
 
 
 def verdict_counts(effects: pd.DataFrame) -> pd.DataFrame:
@@ -118,9 +120,9 @@ def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
         pools: names of the study's pools.
 
     Returns:
-        One row a pool that was added to all real images: pool, arm, verdict (against base), effect
-        (in words), beyond_controls ("yes" where the supplement helps against every control, "no",
-        or "no control was run"), controls (the verdict against each).
+        One row a pool that was added to all real images: arm, ARM_FIELDS, verdict (against base),
+        difference, low, high, effect (in words), beyond_controls ("yes" where the supplement helps
+        against every control, "no", or "no control was run"), controls (the verdict against each).
     """
     # Plain supplements, of the classifier that decides.
     effects = of_first_classifier(effects)
@@ -138,16 +140,15 @@ def pool_verdicts(effects: pd.DataFrame, pools: list[str]) -> pd.DataFrame:
         base = against_base[0]
         controls = largest[largest["role"] == "control"].to_dict("records")
         rows.append(
-            {
-                "pool": pool,
-                "arm": base["arm"],
-                "verdict": base["verdict"],
+            {name: base[name] for name in ("arm", *ARM_FIELDS, *NUMBERS, "verdict") if name in base}
+            | {
                 "effect": effect_text(base),
                 "beyond_controls": _beyond(controls),
                 "controls": "; ".join(_control_text(row) for row in controls),
             }
         )
-    return pd.DataFrame(rows, columns=POOL_COLUMNS)
+    # The interval that decides is there where it is another one.
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=POOL_COLUMNS)
 
 
 def answer_effects(effects: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +234,8 @@ def _beyond(controls: list[dict]) -> str:
 
 def _control_text(row: dict) -> str:
     """Write the verdict against one control."""
-    return f"{row['reference']}: {row['verdict']} {points(row['difference'])}"
+    against = reference_text(row["reference_kind"])
+    return f"{points(row['difference'])} against {against} ({row['verdict']})"
 
 
 def _truth_row(known: KnownTruth, reference: Arm, arm: Arm, effect, verdict: str) -> tuple:

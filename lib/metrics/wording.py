@@ -1,5 +1,7 @@
 """How numbers and verdicts are written in sentences and tables for people."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
@@ -19,9 +21,28 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "\u2212")
 
 
-def interval_text(row: dict) -> str:
-    """Write the 95 % interval of an effect (low and high), in points."""
-    return f"95 % interval {points(row['low'])} to {points(row['high'])}"
+def deciding_interval(row: Mapping) -> tuple[float, float]:
+    """Take the interval that a verdict is decided by, else the one that there is.
+
+    Args:
+        row: low and high; low_decided and high_decided where the family of comparisons or interim
+            analyses widened the interval that decides.
+    """
+    low, high = row.get("low_decided"), row.get("high_decided")
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return row["low"], row["high"]
+    return low, high
+
+
+def interval_text(row: Mapping) -> str:
+    """Write the interval of an effect in points: the one that decides its verdict.
+
+    An interval that other comparisons or interim analyses widened is said to be.
+    """
+    low, high = deciding_interval(row)
+    is_adjusted = (low, high) != (row["low"], row["high"])
+    name = "adjusted 95 % interval" if is_adjusted else "95 % interval"
+    return f"{name} {points(low)} to {points(high)}"
 
 
 def counts_text(row: dict) -> str:

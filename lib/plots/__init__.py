@@ -5,45 +5,65 @@ matplotlib's global state: figures are made without pyplot, and the style holds 
 only.
 """
 
+from lib.plots.changes import changes_text, class_changes, gain_against
 from lib.plots.colours import arm_colour, class_palette, colour, palette
 from lib.plots.data import bars, counts, histograms, points_by_class
-from lib.plots.display import number_text, show, table
-from lib.plots.maps import map_figure
-from lib.plots.results import confusion_change, confusion_matrix, intervals, reliability_diagram
+from lib.plots.display import show
+from lib.plots.forest import intervals, rows_text
+from lib.plots.maps import map_figure, maps_text
+from lib.plots.results import (
+    confusion_change,
+    confusion_matrix,
+    confusion_panels,
+    confusion_text,
+    reliability_diagram,
+)
 from lib.plots.sheets import (
     before_and_after,
+    certainty_sheet,
     class_averages,
     class_sheet,
     faces_or_averages,
     kind_of_images,
+    pool_gallery,
     sheet,
 )
 from lib.plots.style import panels
+from lib.plots.tables import number_text, table
 from lib.plots.training import curve_charts, curves, training_trace
 
 __all__ = [
     "arm_colour",
     "bars",
     "before_and_after",
+    "certainty_sheet",
+    "changes_text",
     "class_averages",
+    "class_changes",
     "class_palette",
     "class_sheet",
     "colour",
     "confusion_change",
     "confusion_matrix",
+    "confusion_panels",
+    "confusion_text",
     "counts",
     "curve_charts",
     "curves",
     "faces_or_averages",
+    "gain_against",
     "histograms",
     "intervals",
     "kind_of_images",
     "map_figure",
+    "maps_text",
     "number_text",
     "palette",
     "panels",
     "points_by_class",
+    "pool_gallery",
     "reliability_diagram",
+    "rows_text",
     "sheet",
     "show",
     "table",

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.plots.colours import line_colours
+from lib.plots.colours import line_colours, line_names
 from lib.plots.style import need, panels, shared_legend, styled
 
 COLUMNS = ("model", "disturbance", "amount", "accuracy", "low", "high")
@@ -49,7 +49,8 @@ def sweeps(swept: pd.DataFrame) -> Figure:
 
     # One legend for all panels.
     if len(hues) > 1:
-        height = shared_legend(figure, hues)
+        words = line_names(swept, "model")
+        height = shared_legend(figure, {words[name]: hue for name, hue in hues.items()})
         figure.set_figheight(figure.get_figheight() + height)
     return figure
 

@@ -12,53 +12,58 @@ import pandas as pd
 import seaborn
 
 from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of
+from lib.metrics.human_baseline import PERSON
+from lib.report.names import arm_text, in_words, row_text
 from lib.study.generations import first_generation
 
-# Okabe and Ito (2008), for FER2013's seven classes, and contempt of FER+ and AffectNet: both hold
-# for the common forms of colour blindness, as Tol's "muted" (2021) for pools does.
+# FER2013's seven classes and contempt, told apart under protanopia, deuteranopia and tritanopia:
+# the smallest difference of two is 16.5 (CIEDE2000, simulated after Machado et al. 2009), of
+# Okabe and Ito's (2008), which stood here before, 2.2. tests/plots/test_colours.py measures it.
 CLASS_COLOURS = {
-    "angry": "#d55e00",
-    "contempt": "#8c564b",
-    "disgust": "#009e73",
-    "fear": "#9467bd",
-    "happy": "#e69f00",
-    "neutral": "#7f7f7f",
-    "sad": "#0072b2",
-    "surprise": "#cc79a7",
+    "angry": "#d22309",
+    "contempt": "#40210e",
+    "disgust": "#15986a",
+    "fear": "#252162",
+    "happy": "#d9b92f",
+    "neutral": "#afafaf",
+    "sad": "#5061d0",
+    "surprise": "#ff76f9",
 }
-# Splits of the real images: dark where they are learned from.
+# Real images are black, their splits for testing grey: no pool is.
 REAL_COLOURS = {
-    "real": "#1f2933",
-    "train": "#1f2933",
-    "val": "#56b4e9",
-    "test": "#0072b2",
+    "real": "#000000",
+    "train": "#000000",
+    "val": "#9aa0a8",
+    "test": "#5f6670",
 }
-# Pools of one study differ; of two that no study has together some are alike.
+# One colour a pool. Pools of one study differ by 12.3 or more under every kind of colour vision;
+# of two that no study has together some are alike.
 POOL_COLOURS = {
-    "drawn-faithful": "#117733",
-    "drawn-narrow": "#cc6677",
-    "drawn-narrow-round2": "#994455",
-    "drawn-mislabelled": "#aa4499",
-    "dcgan": "#5b4bd6",
-    "dcgan-round2": "#9a5bd6",
-    "dcgan-long": "#b04bb8",
-    "folder": "#88ccee",
-    "stylegan32": "#332288",
-    "stylegan64": "#44aa99",
-    "stylegan64ada": "#117733",
-    "stylegan64number": "#cc6677",
-    "stylegan64truncated": "#aa4499",
-    "stylegan-s2": "#44aa99",
-    "acgan": "#999933",
-    "cgan": "#882255",
-    "diffusion": "#ddaa33",
-    "diffusion-edited": "#b35900",
-    "stable": "#6699cc",
+    "drawn-faithful": "#007961",
+    "drawn-narrow": "#de1b5e",
+    "drawn-narrow-round2": "#188dfc",
+    "drawn-mislabelled": "#d0960f",
+    "dcgan": "#770ad6",
+    "dcgan-round2": "#d853b5",
+    "dcgan-long": "#d853b5",
+    "folder": "#188dfc",
+    "stylegan32": "#1037c1",
+    "stylegan64": "#007961",
+    "stylegan64ada": "#84b676",
+    "stylegan64number": "#ee4f99",
+    "stylegan64truncated": "#5599e0",
+    "stylegan-s2": "#84b676",
+    "acgan": "#8a7f3b",
+    "cgan": "#6f1242",
+    "diffusion": "#d0960f",
+    "diffusion-edited": "#84b676",
+    "stable": "#5599e0",
 }
+PERSON_COLOUR = "#6f4d34"  # of the human annotators
 
-# Arms of real images alone, by kind: grey or earthy.
+# Arms of real images alone, by kind: black, grey or earthy.
 REAL_ARM_COLOURS = {
-    "base": "#1f2933",
+    "base": "#000000",
     "duplicate": "#8a8f98",
     "fewer_steps": "#c2a878",
     "subset": "#b58b5a",
@@ -71,7 +76,7 @@ MOST_DISTINCT = 20  # classes that a qualitative palette tells apart; more share
 
 
 def colour(name: str) -> str:
-    """Give the colour of a split, source, pool, or one of the seven classes and contempt.
+    """Give the colour of a split, source, pool, person, or one of the seven classes and contempt.
 
     Every generation of a pool has its colour. For other class lists see `class_palette`, for arms
     `arm_colour`.
@@ -79,6 +84,8 @@ def colour(name: str) -> str:
     # The arm that every figure has, where a table knows its name alone.
     if name == "base":
         return REAL_ARM_COLOURS["base"]
+    if name == PERSON:
+        return PERSON_COLOUR
     known = CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS
 
     # All generations of a pool share its hue.
@@ -140,7 +147,7 @@ def row_colours(table: pd.DataFrame, by: str) -> list[str]:
     colours = []
     for row in table.to_dict("records"):
         # Arms are coloured by their fields.
-        if _has_arm(row):
+        if has_arm(row):
             colours.append(arm_colour(arm_of(row)))
             continue
         names = [row[name] for name in columns if not pd.isna(row[name])]
@@ -162,11 +169,33 @@ def line_colours(table: pd.DataFrame, by: str) -> dict[str, str]:
     colours = {}
     for row in table.drop_duplicates(by).to_dict("records"):
         name = str(row[by])
-        colours[name] = arm_colour(arm_of(row)) if _has_arm(row) else colour(name)
+        colours[name] = arm_colour(arm_of(row)) if has_arm(row) else colour(name)
     return colours
 
 
-def _has_arm(row: dict) -> bool:
+def line_names(table: pd.DataFrame, by: str) -> dict[str, str]:
+    """Name each line of a chart in words: arms by pool or what their real images are.
+
+    Args:
+        table, by: as in `line_colours`.
+
+    Returns:
+        Words by name, in the order of first appearance.
+    """
+    rows = {str(row[by]): row for row in table.drop_duplicates(by).to_dict("records")}
+    arms = {name: arm_of(row) for name, row in rows.items() if has_arm(row)}
+    short = {name: row_text(arm) for name, arm in arms.items()}
+
+    # Two arms of one pool are told apart by their amounts.
+    words = {}
+    for name in rows:
+        words[name] = short.get(name, in_words(name))
+        if list(short.values()).count(words[name]) > 1:
+            words[name] = arm_text(arms[name])
+    return words
+
+
+def has_arm(row: dict) -> bool:
     """Tell whether a row of a table describes an arm in the columns ARM_FIELDS."""
     # A person, or a mean over arms, has no kind.
     if any(field not in row for field in ARM_FIELDS):

@@ -5,9 +5,12 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 
-from lib.plots.colours import colour, line_colours, palette
+from lib.plots.colours import colour, line_colours, line_names, palette
 from lib.plots.style import axis, legend_above, panels, styled
+from lib.report.names import in_words
 
+# Inches: the room of a bar, of title and scale, and of a chart of one or two bars.
+BAR, BARS_FRAME, LEAST_BARS = 0.36, 0.75, 1.9
 GROUP_WIDTH = 0.7  # of the room of a class that its marks share
 
 
@@ -34,14 +37,15 @@ def counts(
     order = ("real", "train", "val", "test", *sorted(present))
     hues = palette(name for name in order if name in present)
 
-    # One group of bars a class.
+    # One group of bars a class, named as people call the splits and pools.
+    words = {in_words(name): hue for name, hue in hues.items()}
     seaborn.countplot(
-        table,
+        table.assign(**{by: table[by].map(in_words)}),
         x="class",
         hue=by,
         order=sorted(table["class"].unique()),
-        hue_order=list(hues),
-        palette=hues,
+        hue_order=list(words),
+        palette=words,
         saturation=1,
         ax=ax,
     )
@@ -72,12 +76,13 @@ def bars(
         xlabel, title: of the axis.
         digits: decimals of the numbers.
     """
-    ax = axis(ax, height=0.5 + 0.3 * len(values))
+    ax = axis(ax, height=max(LEAST_BARS, BARS_FRAME + BAR * len(values)))
 
     # Bars from top to bottom, each with its number.
     names = [str(name) for name in values.index]
     hues = [colours[name] if colours else colour(name) for name in names]
-    drawn = ax.barh(names, values.to_numpy(), color=hues, height=0.65)
+    shown = [in_words(name) for name in names]
+    drawn = ax.barh(shown, values.to_numpy(), color=hues, height=0.65)
     ax.bar_label(drawn, labels=[f"{value:,.{digits}f}" for value in values], padding=3, fontsize=9)
 
     # The first name stands at the top, with room for the numbers at the right.
@@ -110,7 +115,7 @@ def points_by_class(
     ax = axis(ax)
 
     # Arms side by side within each class.
-    hues = line_colours(table, by)
+    hues, words = line_colours(table, by), line_names(table, by)
     classes = sorted(table["class"].unique())
     for i, (name, hue) in enumerate(hues.items()):
         # One place a class, the marks of a class side by side.
@@ -121,7 +126,7 @@ def points_by_class(
 
         # The range as a line, the mean as a mark.
         ax.vlines(x, rows["min"], rows["max"], color=hue, lw=1.6)
-        ax.plot(x, rows["mean"], "o", color=hue, label=name)
+        ax.plot(x, rows["mean"], "o", color=hue, label=words[name])
 
     # The class stands under the middle of its marks.
     ax.set_xticks(range(len(classes)), classes)
@@ -147,7 +152,8 @@ def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: int = 30) ->
     hues = [hues[name] for name in values]
 
     # Area 1 makes sets of different size comparable.
-    ax.hist(list(values.values()), bins=bins, density=True, label=list(values), color=hues)
+    shown = [in_words(name) for name in values]
+    ax.hist(list(values.values()), bins=bins, density=True, label=shown, color=hues)
     ax.set(xlabel=xlabel, ylabel="density")
     legend_above(ax)
     return ax

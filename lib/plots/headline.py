@@ -4,28 +4,32 @@ and puts it on the README's first screen.
 Nothing here is typed in: a study without results has no row and no sentence.
 """
 
+import html
 import sys
 from pathlib import Path
 
-import matplotlib.pyplot as plt
+import matplotlib
 import pandas as pd
 
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.answers import question_sentence
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
-from lib.metrics.questions import BY_KEY, QUESTIONS
-from lib.metrics.wording import points, tally
-from lib.plots.results import intervals
+from lib.metrics.questions import BY_KEY, QUESTIONS, Question
+from lib.metrics.wording import deciding_interval, points, tally
+from lib.plots.forest import intervals, rows_text
+from lib.plots.style import GRID, INK, MUTED
+from lib.report import render_top
+from lib.report.names import READY_MADE, pool_text
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import load_params, studies
 from lib.study.paths import ROOT, StudyPaths, study_paths
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, write_json
 
 ROWS_A_QUESTION = 4  # of the figure
-# The ready-made images of the studies on real faces.
-POOL_NAMES = {"folder": "S1's Stable Diffusion"}
+# The figure's colours on a light page, and what takes their place on a dark one.
+DARK = {INK: "#e3e8ee", MUTED: "#a3aebb", GRID: "#2d3742", "#ffffff": "#12171d"}
 # All studies on real faces have one margin; the figure shows it as a band.
 MARGIN_STUDY = "schuermann"
 # Columns that the questions and sentences need of a published table.
@@ -33,7 +37,7 @@ NEEDED = ("metric", "class", "reference_kind", "steps", "reference_steps", *ARM_
 
 # Marks in the README, between which the answer stands.
 BEGIN, END = "<!-- answer:", "<!-- /answer -->"
-ALT = "Differences in accuracy with 95 % intervals, synthetic faces against real faces alone"
+CAPTION = "Lines are the intervals that decide; marks are shaped by the verdict."
 # `Question.headline` in words.
 AMOUNTS = (
     "Of each study and pool one amount is shown: added, the largest share; in place of real faces, "
@@ -41,11 +45,14 @@ AMOUNTS = (
 )
 
 
-def headline_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def headline_rows(
+    tables: dict[str, pd.DataFrame], ready_made: dict[str, str] | None = None
+) -> pd.DataFrame:
     """Choose the comparisons that answer each question, over all studies: of each pool one amount.
 
     Args:
         tables: of `contrasts.effects`, by study; a study's first classifier answers.
+        ready_made: what the ready-made images of each study are called.
 
     Returns:
         Rows of the tables with question (its key), study and name (of the pool, in words), the
@@ -62,13 +69,13 @@ def headline_rows(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         effects = of_first_classifier(effects)
         for question in QUESTIONS:
             rows = question.at_headline(question.rows(effects))
-            parts.append(rows.assign(question=question.key, study=study))
+            names = [_pool_name(pool, (ready_made or {}).get(study, "")) for pool in rows["pool"]]
+            parts.append(rows.assign(question=question.key, study=study, name=names))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if not len(table):
         return table
 
     # In the order of the questions, the best arm of each first.
-    table["name"] = table["pool"].replace(POOL_NAMES)
     table["place"] = table["question"].map(list(BY_KEY).index)
     order = {"by": ["place", "difference"], "ascending": [True, False], "kind": "stable"}
     return table.sort_values(**order, ignore_index=True).drop(columns="place")
@@ -95,44 +102,88 @@ def headline_sentences(rows: pd.DataFrame) -> list[str]:
 
     # Question by question.
     for key, part in rows.groupby("question", sort=False):
-        sentence = question_sentence(BY_KEY[key], part, with_power=False, names=POOL_NAMES)
-        sentences.append(sentence)
+        sentences.append(question_sentence(BY_KEY[key], part, with_power=False))
     return sentences
 
 
-def draw_headline(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
-    """Draw the rows as a forest plot, the best of each question, and write it as SVG.
+def leaderboard(rows: pd.DataFrame) -> list[dict]:
+    """Rank the pools by what adding them to all real images changes, for the overview.
 
     Args:
         rows: of `headline_rows`.
-        path: of the file.
+
+    Returns:
+        pool, name, study, effect and values (difference, low, high: in words, and unrounded),
+        verdict, n_seeds and n_images of each, the best first.
+    """
+    ranked = []
+    for row in rows[rows["question"] == "added"].to_dict("records"):
+        low, high = deciding_interval(row)
+        effect = f"{points(row['difference'])} ({points(low)} to {points(high)})"
+        values = "|".join(f"{number:.6g}" for number in (row["difference"], low, high))
+        about = {key: row[key] for key in ("pool", "name", "study", "verdict")}
+        counts = {key: int(row[key]) for key in ("n_seeds", "n_images")}
+        ranked.append(about | counts | {"effect": effect, "values": values})
+    return ranked
+
+
+def draw_headline(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
+    """Draw the rows as a forest plot, the best of each question, and write it as SVG for light
+    pages, and as <name>-dark.svg for dark ones.
+
+    Args:
+        rows: of `headline_rows`.
+        path: of the file for light pages.
         margin: half width of the band of differences that do not matter, 0 to 1.
 
     Returns:
         The path.
     """
-    # Names and notes are in words, numbers in points.
-    shown = rows.groupby("question", sort=False).head(ROWS_A_QUESTION).copy()
-    records = shown.to_dict("records")
-    shown["name"] = [_row_name(row) for row in records]
-    shown["note"] = [_row_note(row) for row in records]
-    for column in ("difference", "low", "high"):
-        shown[column] *= 100
-
-    # One row an arm, two lines each.
-    ax = intervals(
-        shown.drop(columns="reference"),
-        margin=100 * margin,
-        xlabel="accuracy, points against real faces alone",
-    )
-    figure = ax.get_figure()
-    figure.set_size_inches(9, 0.8 + 0.5 * len(shown))
+    shown = shown_rows(rows)
+    label = "accuracy, points against the real faces of each question"
+    figure = intervals(shown, margin=margin, xlabel=label).get_figure()
 
     # The same rows make the same bytes.
     path.parent.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context({"svg.hashsalt": "answer"}):
+    with matplotlib.rc_context({"svg.hashsalt": "answer"}):
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    dark = path.read_text(encoding="utf-8")
+    for light_hue, dark_hue in DARK.items():
+        dark = dark.replace(light_hue, dark_hue)
+    with atomic_write(dark_beside(path), "w") as file:
+        file.write(dark)
     return path
+
+
+def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Name the rows that the figure shows: the best of each question, under it.
+
+    Args:
+        rows: of `headline_rows`.
+    """
+    shown = rows.groupby("question", sort=False).head(ROWS_A_QUESTION).copy()
+    records = shown.to_dict("records")
+    shown["group"] = [_heading(BY_KEY[row["question"]]) for row in records]
+    amounts = [BY_KEY[row["question"]].amount(row["share"]) for row in records]
+    shown["name"] = [f"{row['name']}, {words}" for row, words in zip(records, amounts, strict=True)]
+    return shown
+
+
+def dark_beside(path: Path) -> Path:
+    """Name the figure for dark pages that stands beside one for light pages."""
+    return path.with_name(f"{path.stem}-dark{path.suffix}")
+
+
+def write_answer_data(path: Path, rows: pd.DataFrame) -> None:
+    """Write what the overview shows beside the figure: its alternative text, caption, sentences and
+    leaderboard.
+
+    Args:
+        path: of the JSON file.
+        rows: of `headline_rows`.
+    """
+    data = {"alt": _alt(rows), "caption": f"{AMOUNTS} {CAPTION}"}
+    write_json(path, data | {"sentences": _plain(rows), "leaderboard": leaderboard(rows)})
 
 
 def write_readme(readme: Path, rows: pd.DataFrame) -> None:
@@ -162,8 +213,10 @@ def write_readme(readme: Path, rows: pd.DataFrame) -> None:
 
     # Figure, sentences, notes.
     bullets = [f"- {sentence}" for sentence in headline_sentences(rows)]
-    figure = f"![{ALT}](reports/answer.svg)"
-    lines = ["", figure, "", *bullets, "", " ".join(notes), "", ""]
+    dark = '<source media="(prefers-color-scheme: dark)" srcset="reports/answer-dark.svg">'
+    light = f'<img alt="{html.escape(_alt(rows), quote=True)}" src="reports/answer.svg">'
+    figure = ["<picture>", f"  {dark}", f"  {light}", "</picture>"]
+    lines = ["", *figure, "", *bullets, "", " ".join(notes), "", ""]
     with atomic_write(readme, "w") as file:
         file.write(text[:line_end] + "\n".join(lines) + text[end:])
 
@@ -191,7 +244,7 @@ def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
 
 
 def main(output: str = "") -> int:
-    """Write reports/answer.svg and the README's answer from the results of all studies on real
+    """Write reports/answer.svg, the overview and the README's answer from the results of all studies on real
     faces, and print the sentences.
 
     Args:
@@ -210,7 +263,8 @@ def main(output: str = "") -> int:
         effects = published_effects(study_paths(study, output))
         if effects is not None:
             tables[study] = effects
-    rows = headline_rows(tables)
+    ready_made = {study: values["synthetic_name"] for study, values in params.items()}
+    rows = headline_rows(tables, ready_made)
     if not len(rows):
         raise StudyError(
             "no study on real faces has results yet; run one first, for example: run_all.py "
@@ -221,6 +275,8 @@ def main(output: str = "") -> int:
     folder = Path(output) if output else ROOT
     margin = params[MARGIN_STUDY]["margin"]
     figure = draw_headline(rows, folder / "reports" / "answer.svg", margin=margin)
+    write_answer_data(folder / "reports" / "answer.json", rows)
+    render_top(folder / "reports")
     readme = folder / "README.md"
     if readme.exists():
         write_readme(readme, rows)
@@ -228,16 +284,24 @@ def main(output: str = "") -> int:
     return 0
 
 
-def _row_name(row: dict) -> str:
-    """Name a row of the figure: pool and amount, and below them the question."""
-    question = BY_KEY[row["question"]]
-    return f"{row['name']} ({question.amount(row['share'])})\n{question.label}"
+def _pool_name(pool: str, ready_made: str) -> str:
+    """Name a pool in words; of ready-made images the study says what they are."""
+    return ready_made if pool == READY_MADE and ready_made else pool_text(pool)
 
 
-def _row_note(row: dict) -> str:
-    """Write a row's verdict, and below it the difference with its interval."""
-    interval = f"{points(row['low'])} to {points(row['high'])}"
-    return f"{row['verdict']}\n{points(row['difference'])} ({interval})"
+def _heading(question: Question) -> str:
+    """Write a question as the heading over its rows."""
+    return f"{question.label[0].upper()}{question.label[1:]}, against {question.against}"
+
+
+def _alt(rows: pd.DataFrame) -> str:
+    """Describe the figure for those who cannot see it."""
+    return f"Change in accuracy, points. {rows_text(shown_rows(rows))}"
+
+
+def _plain(rows: pd.DataFrame) -> list[str]:
+    """Write the sentences without the marks of Markdown."""
+    return [sentence.replace("**", "") for sentence in headline_sentences(rows)]
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from lib.plots.colours import class_palette, palette
 from lib.plots.style import MUTED
+from lib.report.names import in_words
 from lib.study.errors import StudyError
 
 THUMBNAIL_PX = 32  # side to which images are reduced
@@ -44,12 +45,16 @@ SCRIPT = """
     const list = box.querySelector(".names");
     list.replaceChildren(...data.names[by].map((name, i) => {
       const item = document.createElement("button");
+      const swatch = document.createElement("span");
       item.type = "button";
-      item.textContent = "\\u25cf " + name;
+      swatch.style.cssText = "display:inline-block;width:10px;height:10px;border-radius:5px;"
+        + "margin-right:5px;border:1px solid #8a8f98;";
+      swatch.style.background = hidden.has(i) ? "none" : data.colours[by][i];
+      item.append(swatch, name);
       item.setAttribute("aria-pressed", !hidden.has(i));
-      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;";
-      item.style.color = data.colours[by][i];
-      if (hidden.has(i)) item.style.opacity = .35;
+      item.style.cssText = "border:0;background:none;cursor:pointer;padding:2px 6px;"
+        + "color:inherit;font:inherit;";
+      if (hidden.has(i)) item.style.textDecoration = "line-through";
       item.onclick = () => {
         hidden.has(i) ? hidden.delete(i) : hidden.add(i);
         legend();
@@ -96,7 +101,7 @@ PAGE = """<figure class="plot"><div id="%ID%" style="position:relative;max-width
 <option value="1">class</option></select></label>
 <div class="names" style="font-size:13px"></div>
 <canvas width="640" height="640" role="img" aria-label="%ALT%"
-style="width:100%;height:auto;touch-action:none"></canvas>
+style="width:100%;height:auto;touch-action:none;background:#fff"></canvas>
 <div class="tip" hidden style="position:absolute;pointer-events:none;background:#fff;color:#1f2933;
 border:1px solid %MUTED%;padding:4px;font-size:12px;width:118px">
 <img hidden alt="" src="%SHEET%"
@@ -157,7 +162,7 @@ def hover_map(
     rows = np.column_stack([_places(points), source_codes, labels, cells])
     data = {
         "points": rows.tolist(),
-        "names": [list(source_colours), list(class_colours)],
+        "names": [[in_words(name) for name in source_colours], list(class_colours)],
         "colours": [list(source_colours.values()), list(class_colours.values())],
         "unseen": "" if (cells >= 0).all() else " (image not shown)",
     }
@@ -165,7 +170,8 @@ def hover_map(
     # The caption names the sources whose images are not shown.
     hidden = [name for name in source_colours if name not in images]
     if hidden:
-        caption = f"{caption}; images of {', '.join(hidden)} are not shown"
+        shown = ", ".join(in_words(name) for name in hidden)
+        caption = f"{caption}; not shown: {shown}"
 
     # Texts are escaped, pictures are data.
     words = {"CAPTION": html.escape(caption), "ALT": html.escape(alt), "SHEET": sheet}

@@ -6,13 +6,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lib.metrics.map_quality import nearest_rows
 from lib.plots.style import GRID, panels, shared_legend, styled
+from lib.report.names import in_words
 from lib.study.errors import StudyError
 
 MAPS_WIDTH = 8.0  # inches: the width of a report's page
 MAX_PANEL = 3.0  # inches, the side of a panel where there are few
 MAX_COLUMNS = 3
 TITLE_HEIGHT = 0.35  # inches over a panel
+NEIGHBOURS, MEASURED = 10, 1000  # of a point, and points of which they are counted
 MARGIN = 0.03  # of the points' range, left free on each side
 
 # Area of a mark, points squared: smaller where there are more points.
@@ -55,7 +58,7 @@ def map_figure(
     rows = -(-len(maps) // columns)
     side = min(MAX_PANEL, MAPS_WIDTH / columns)
     figure, axes = panels(rows, columns, height=side + TITLE_HEIGHT, width=side * columns)
-    legend_height = shared_legend(figure, shown)
+    legend_height = shared_legend(figure, {in_words(name): hue for name, hue in shown.items()})
     figure.set_figheight(figure.get_figheight() + legend_height)
 
     axes = np.ravel(axes)
@@ -65,6 +68,26 @@ def map_figure(
     for ax in axes[len(maps) :]:
         ax.remove()
     return figure
+
+
+def maps_text(maps: dict[str, np.ndarray], names: Sequence[str]) -> str:
+    """Describe maps for those who cannot see them: how far names lie together on each.
+
+    Args:
+        maps, names: as in `map_figure`.
+    """
+    # By chance a neighbour has a point's name as often as the names are common.
+    names = np.asarray(names).astype(str)
+    counts = np.unique(names, return_counts=True)[1]
+    chance = float(((counts / len(names)) ** 2).sum())
+    rows = np.random.default_rng(0).permutation(len(names))[:MEASURED]
+    parts = []
+    for title, points in maps.items():
+        near = nearest_rows(np.asarray(points), rows, min(NEIGHBOURS, len(names) - 1))
+        together = float((names[near] == names[rows][:, None]).mean())
+        parts.append(f"{title} {together:.0%}")
+    shares = ", ".join(parts)
+    return f"Of the ten nearest neighbours on a map, so many are of one colour: {shares}; by chance {chance:.0%}."
 
 
 def _draw_map(ax: Axes, points: np.ndarray, names: np.ndarray, colours: dict[str, str]) -> None:

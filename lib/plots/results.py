@@ -1,4 +1,4 @@
-"""Charts of results: differences with intervals, confusion, calibration.
+"""Charts of results: confusion, calibration, changes class by class.
 
 Data and `ax=None` in, the axis out.
 """
@@ -9,77 +9,16 @@ import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from lib.plots.colours import colour, line_colours, row_colours
-from lib.plots.style import GRID, INK, MUTED, axis, legend_above, need, styled
-
-# The shape says the verdict to those who cannot see the colour.
-VERDICT_MARKS = {"helps": "^", "hurts": "v", "equivalent": "s", "undecided": "o"}
+from lib.plots.colours import colour, line_colours, line_names
+from lib.plots.style import MUTED, axis, legend_above, need, panels, styled
 
 # Side of a confusion matrix, inches: as much a class, with room for the names.
 CELL, NAMES, SMALLEST_MATRIX = 0.45, 1.4, 4.6
-
-
-@styled
-def intervals(
-    effects: pd.DataFrame,
-    ax: Axes | None = None,
-    *,
-    value: str = "difference",
-    margin: float = 0.0,
-    colours: dict[str, str] | None = None,
-    xlabel: str = "",
-    title: str = "",
-) -> Axes:
-    """Draw numbers with their intervals as a forest plot.
-
-    Differences have a zero line, and a band of those that do not matter.
-
-    Args:
-        effects: one row a comparison: name (or arm), low, high and the column `value`. Optional
-            reference: written beside the names where rows differ in it. Optional verdict (helps,
-            hurts, equivalent, undecided): written at the end of the row, and the shape of the mark.
-            Optional note: written there instead. Rows are coloured by their ARM_FIELDS, pool or
-            source, where the table has these columns.
-        ax: drawn into; None makes one.
-        value: "difference", or another column to draw without zero line (each arm's own accuracy,
-            say).
-        margin: half width of the equivalence band, in the unit of the values, 0 for none.
-        colours: by name, instead of those that the rows have everywhere.
-        xlabel, title: of the axis.
-
-    Raises:
-        StudyError: a column is missing.
-    """
-    # A name in words stands in place of the arm's.
-    label = "name" if "name" in effects else "arm"
-    need(effects, (label, value, "low", "high"), "intervals")
-
-    # A band of differences that do not matter, and a line at none.
-    ax = axis(ax, height=0.9 + 0.3 * len(effects))
-    if value == "difference":
-        ax.axvspan(-margin, margin, color=GRID, lw=0, zorder=0)
-        ax.axvline(0, color=INK, lw=1)
-
-    # One row a comparison.
-    hues = row_colours(effects, label)
-    if colours is not None:
-        # The caller's colours come first.
-        hues = [colours[name] for name in effects[label]]
-    for place, (row, hue) in enumerate(zip(effects.to_dict("records"), hues, strict=True)):
-        _draw_interval(ax, place, row, value, hue)
-
-    # The names stand at the left, the first row at the top.
-    ax.set_yticks(range(len(effects)), _row_names(effects, label))
-    ax.set_ylim(len(effects) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    ax.grid(axis="x")
-    ax.locator_params(axis="x", nbins=5)
-    band = f"   (grey: within ±{margin:g})" if margin else ""
-    ax.set_xlabel((xlabel or value) + band, loc="right")
-    ax.set_title(title)
-    return ax
+# Three matrices beside each other: up to so many classes, this wide and high, inches.
+BESIDE, BESIDE_WIDTH, BESIDE_HEIGHT = 8, 8.2, 3.5
+NUMBER_POINTS = 8  # type of a matrix' numbers
 
 
 @styled
@@ -128,7 +67,7 @@ def confusion_change(
 
     # The same strength of colour for more and for less.
     reach = max(np.abs(change).max(), 1)
-    what = "predicted, change in points of the true class"
+    what = "predicted, change in points"
     return _draw_matrix(
         change,
         names,
@@ -140,6 +79,56 @@ def confusion_change(
         vmin=-reach,
         vmax=reach,
     )
+
+
+@styled
+def confusion_panels(
+    base: np.ndarray, arm: np.ndarray, names: Sequence[str], titles: Sequence[str]
+) -> Figure:
+    """Draw the confusion matrices of two arms and the change from the first to the second.
+
+    Args:
+        base, arm: (C, C), counts; may be means over seeds.
+        names: the C classes.
+        titles: of the two matrices.
+    """
+    # Beside each other where there are few classes, else below each other.
+    if len(names) <= BESIDE:
+        figure, axes = panels(1, 3, height=BESIDE_HEIGHT, width=BESIDE_WIDTH)
+    else:
+        side = max(SMALLEST_MATRIX, NAMES + CELL * len(names))
+        figure, axes = panels(3, 1, height=side, width=side + 0.6)
+    confusion_matrix(base, names, axes[0], title=titles[0])
+    confusion_matrix(arm, names, axes[1], title=titles[1])
+    confusion_change(base, arm, names, axes[2], title="change")
+
+    # Beside each other, one column of names serves all three.
+    if len(names) <= BESIDE:
+        for ax in axes[1:]:
+            ax.set(yticks=[], ylabel="")
+    return figure
+
+
+def confusion_text(base: np.ndarray, arm: np.ndarray, names: Sequence[str]) -> str:
+    """Describe two confusion matrices: best and worst class of the first, largest changes."""
+    first, change = _percent(base), _percent(arm) - _percent(base)
+    right = np.diag(first)
+    best, worst = int(right.argmax()), int(right.argmin())
+
+    # The commonest confusion, and the largest change in either direction.
+    wrong = first - np.diag(right)
+    true, taken = np.unravel_index(wrong.argmax(), wrong.shape)
+    more, less = (
+        np.unravel_index(place, change.shape) for place in (change.argmax(), change.argmin())
+    )
+    parts = [
+        f"recall is highest for {names[best]} ({right[best]:.0f} %) and lowest for "
+        f"{names[worst]} ({right[worst]:.0f} %)",
+        f"{names[true]} is most often taken for {names[taken]} ({wrong[true, taken]:.0f} %)",
+        f"largest changes: {names[more[0]]} called {names[more[1]]} {change[more]:+.0f} points, "
+        f"{names[less[0]]} called {names[less[1]]} {change[less]:+.0f} points",
+    ]
+    return "; ".join(parts).replace(" -", " \u2212") + "."
 
 
 @styled
@@ -160,7 +149,7 @@ def reliability_diagram(
         title: of the axis.
     """
     need(bins, ("confidence", "accuracy", "n"), "reliability_diagram")
-    ax = axis(ax, height=3.8, width=4.2)
+    ax = axis(ax, height=4.2, width=4.2)
     ax.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=(0, (4, 3)))
 
     # Empty bins have no confidence and no accuracy.
@@ -168,53 +157,24 @@ def reliability_diagram(
 
     # One line an arm, or a single one.
     lines = [(name, filled)]
-    hues = {name: colour(name)}
+    hues, words = {name: colour(name)}, {name: name}
     if "arm" in filled:
         lines = filled.groupby("arm", sort=False)
-        hues = line_colours(filled, "arm")
+        hues, words = line_colours(filled, "arm"), line_names(filled, "arm")
 
     # The area of a mark is the bin's share of the images.
     for label, line in lines:
         hue = hues[str(label)]
         area = 8 + 90 * line["n"] / line["n"].sum()
-        ax.plot(line["confidence"], line["accuracy"], color=hue, label=label)
+        ax.plot(line["confidence"], line["accuracy"], color=hue, label=words[label])
         ax.scatter(line["confidence"], line["accuracy"], s=area, color=hue)
 
     # Both axes have one scale, so that the diagonal is one.
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title)
-    ax.set(xlabel="confidence", ylabel="share that is right")
+    ax.set(xlabel="confidence", ylabel="accuracy")
     ax.grid()
     legend_above(ax)
     return ax
-
-
-def _draw_interval(ax: Axes, place: int, row: dict, value: str, hue: str) -> None:
-    """Draw one row of a forest plot: line, mark and the text at its end."""
-    # The interval as a line, the estimate as a mark on it.
-    verdict = row.get("verdict", "")
-    ax.plot([row["low"], row["high"]], [place, place], color=hue, lw=2, solid_capstyle="butt")
-    mark = VERDICT_MARKS.get(verdict, "o")
-    ax.plot(row[value], place, mark, color=hue, ms=7, mec="white", mew=0.8, clip_on=False)
-
-    # The verdict, or a note, at the right edge.
-    ax.text(
-        1.02,
-        place,
-        row.get("note", verdict),
-        transform=ax.get_yaxis_transform(),
-        va="center",
-        fontsize=9,
-        color=MUTED,
-    )
-
-
-def _row_names(effects: pd.DataFrame, label: str) -> list[str]:
-    """Name each row, and what it is compared with where that differs from row to row."""
-    # The reference is named where it is not the same for all rows.
-    names = [str(name) for name in effects[label]]
-    if "reference" not in effects or effects["reference"].nunique() < 2:
-        return names
-    return [f"{name}\n– {other}" for name, other in zip(names, effects["reference"], strict=True)]
 
 
 def _percent(counts: np.ndarray) -> np.ndarray:
@@ -249,7 +209,15 @@ def _draw_matrix(
 
     # Every cell has its number: colour alone is hard to read.
     seaborn.heatmap(
-        shown, annot=True, cbar=False, square=True, linewidths=1, linecolor="white", ax=ax, **heat
+        shown,
+        annot=True,
+        annot_kws={"fontsize": NUMBER_POINTS},
+        cbar=False,
+        square=True,
+        linewidths=1,
+        linecolor="white",
+        ax=ax,
+        **heat,
     )
 
     # Slanted names below, so that long ones do not run into each other.
@@ -258,5 +226,6 @@ def _draw_matrix(
     for tick in ax.get_xticklabels():
         tick.set_rotation_mode("anchor")
     ax.tick_params(length=0)
-    ax.set(xlabel=xlabel, ylabel="true", title=title)
+    ax.set(ylabel="true", title=title)
+    ax.set_xlabel(xlabel, fontsize=9)
     return ax

@@ -7,16 +7,20 @@ from matplotlib.figure import Figure
 
 from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
-from lib.plots.style import styled
+from lib.plots.style import POINTS_AN_INCH, styled, text_points, wrapped
+from lib.report.names import in_words
 from lib.study.errors import StudyError
 
 AVERAGED = 50  # photographs behind a class average, at least: fewer could show a person
 WHITE, BLANK = 255, 225  # grey levels of the page, and of a class that is not shown
 PAGE_DPI = 96  # pixels of the page an inch
 TITLE_INCHES = 0.14  # of a line of a title: 8 points and their leading
-ROW_NAMES_INCHES = 0.85  # left of a sheet whose rows have names
+ROW_NAMES_INCHES = (0.85, 1.5)  # left of a sheet whose rows have names: least and most
+ROW_POINTS = 9.5  # type of these names
+GALLERY_WIDTH = 560  # pixels of the page for the images of a gallery
 MOST_COLUMNS = 8  # classes in a row of averages
 AVERAGE_SCALE = 1.5
+CERTAINTY_SCALE = 1.2
 PAIR_GAIN, AVERAGE_GAIN = 2, 8  # by which a change of grey levels is enlarged
 
 
@@ -68,7 +72,8 @@ def sheet(
         corners.append((x, y))
 
     # The axis fills the figure, but for the names of rows.
-    side = 0.0 if rows is None else ROW_NAMES_INCHES
+    rows = [] if rows is None else [str(row) for row in rows]
+    side = _names_inches(rows)
     width = page.shape[1] * inch + side
     figure = Figure(figsize=(width, page.shape[0] * inch), label=caption)
     ax = figure.add_axes((side / width, 0, 1 - side / width, 1))
@@ -76,9 +81,10 @@ def sheet(
     ax.set_axis_off()
     for (x, y), title in zip(corners, titles):
         ax.text(x + wide / 2, y - gap, title, ha="center", va="bottom", fontsize=8)
-    for i, name in enumerate([] if rows is None else rows):
+    for i, name in enumerate(rows):
         y = i * step_y + band + high / 2
-        ax.text(-gap - 2, y, name, ha="right", va="center", fontsize=11)
+        words = wrapped(name, (side - 0.1) * POINTS_AN_INCH, ROW_POINTS)
+        ax.text(-gap - 2, y, words, ha="right", va="center", fontsize=ROW_POINTS)
     return figure
 
 
@@ -218,6 +224,99 @@ def before_and_after(
         scale=AVERAGE_SCALE * min(1.0, MOST_COLUMNS / len(names)),
         rows=["before", "after", "change"],
     )
+
+
+def pool_gallery(
+    sets: dict[str, FaceSet], show_photographs: bool, *, each: int = 2, caption: str = ""
+) -> Figure:
+    """Show all pools beside the real images: a row a set, a column a class.
+
+    Args:
+        sets: face sets of one class list by name, the real images first.
+        show_photographs: the parameter of this name; without it photographs are averaged.
+        each: images of every class and set; an average fills their place once.
+        caption: what the sets are; how they are shown is added.
+    """
+    classes = next(iter(sets.values())).classes
+    images, averaged = [], []
+    for name, faces in sets.items():
+        photographs = kind_of_images(faces.table) == "photographs" and not show_photographs
+        if photographs:
+            averaged.append(in_words(name))
+        for label in classes:
+            images += _examples(faces, label, each, averaged=photographs)
+
+    # The classes' names stand over the first row alone.
+    titles = [name if place == 0 else "" for name in classes for place in range(each)]
+    titles += [""] * (len(images) - len(titles))
+    how = f"{' and '.join(averaged)} as class averages" if averaged else "no photographs"
+    scale = GALLERY_WIDTH / (len(classes) * each * 48)
+    return sheet(
+        np.stack(images),
+        titles=titles,
+        columns=len(classes) * each,
+        caption=f"{caption} ({how})" if caption else how,
+        scale=min(1.2, scale),
+        rows=[in_words(name) for name in sets],
+    )
+
+
+def certainty_sheet(
+    faces: FaceSet,
+    certainty: np.ndarray,
+    show_photographs: bool,
+    *,
+    each: int = 10,
+    caption: str = "",
+) -> Figure:
+    """Show the images whose label a classifier is surest of, and those it doubts most.
+
+    Args:
+        faces: a pool.
+        certainty: float (N,), probability of each image's own label.
+        show_photographs: the parameter of this name; without it photographs are averaged.
+        each: images of either kind.
+        caption: what the faces are; how they are shown is added.
+    """
+    order = np.argsort(-certainty, kind="stable")
+    names = faces.table["class"].to_numpy()
+    kind = kind_of_images(faces.table)
+    if kind == "photographs" and not show_photographs:
+        ends = [order[:AVERAGED], order[-AVERAGED:]]
+        images = [_average(faces.images[rows], AVERAGED) for rows in ends]
+        how = f"averages of the {AVERAGED} surest and the {AVERAGED} most doubtful"
+        titles, columns = ["surest", "most doubtful"], 2
+        return sheet(np.uint8(images), titles=titles, columns=columns, caption=f"{caption}: {how}")
+
+    # The surest first, the most doubtful first, each with its label.
+    shown = np.concatenate([order[:each], order[::-1][:each]])
+    return sheet(
+        faces.images[shown],
+        titles=[f"{names[i]}\n{100 * certainty[i]:.0f} %" for i in shown],
+        columns=min(each, len(order)),
+        caption=f"{caption} ({kind})",
+        scale=CERTAINTY_SCALE,
+        rows=["surest", "most doubtful"],
+    )
+
+
+def _examples(faces: FaceSet, name: str, each: int, *, averaged: bool) -> list[np.ndarray]:
+    """Take the first images of a class, or its average once; white where there are too few."""
+    of_class = faces.images[faces.table["class"] == name]
+    blank = np.full(faces.images.shape[1:], WHITE, np.uint8)
+    shown = list(of_class[:each])
+    if averaged:
+        shown = [np.uint8(_average(of_class, AVERAGED))]
+    return shown + [blank] * (each - len(shown))
+
+
+def _names_inches(rows: Sequence[str]) -> float:
+    """Find the room for names of rows, inches: what the longest needs, up to a limit."""
+    if not rows:
+        return 0.0
+    longest = max(text_points(row, ROW_POINTS) for row in rows) / POINTS_AN_INCH + 0.15
+    least, most = ROW_NAMES_INCHES
+    return min(max(longest, least), most)
 
 
 def _classes_present(faces: FaceSet) -> list[str]:

@@ -2,6 +2,7 @@
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
@@ -34,16 +35,20 @@ STYLE = {
 }
 POINTS_AN_INCH = 72
 
-# Inches; shown at 96 pixels an inch it is still readable when a phone shrinks it to 358 pixels.
-WIDTH = 6.0
+# Inches, of which a page shows 96 pixels; on a phone a figure scrolls in its box.
+WIDTH = 7.0
 
 # Legends: sizes in units of the font's, as matplotlib takes them.
 LEGEND_POINTS = 9  # of the font
-SMALLEST_POINTS = 5  # to which the font of a legend shrinks where one column is too wide
 HANDLE = 1.2  # length of the sample of a line or mark
 HANDLE_GAP = 0.8  # between the sample and its name
 COLUMN_GAP = 1.2
-ROW_HEIGHT = 1.6
+LEGEND_STYLE = {
+    "fontsize": LEGEND_POINTS,
+    "handlelength": HANDLE,
+    "handletextpad": HANDLE_GAP,
+    "columnspacing": COLUMN_GAP,
+}
 BESIDE_AXES = 0.9  # inches of a panel's width that labels and ticks take from the axes
 
 styled = matplotlib.rc_context(STYLE)  # as a decorator: the style holds inside the function
@@ -88,7 +93,7 @@ def legend_above(ax: Axes) -> None:
 
     # Fit the legend to the axis.
     before = _legends_height(figure)
-    columns, points = legend_layout(labels, _axis_width(ax))
+    columns, labels = legend_layout(labels, _axis_width(ax))
     title = ax.get_title(loc="left")
     ax.legend(
         handles,
@@ -97,7 +102,7 @@ def legend_above(ax: Axes) -> None:
         bbox_to_anchor=(0, 1),
         ncols=columns,
         borderaxespad=0.3,
-        **_legend_style(points),
+        **LEGEND_STYLE,
     )
 
     # The title stands over the legend.
@@ -116,36 +121,47 @@ def shared_legend(figure: Figure, colours: dict[str, str]) -> float:
         The height that the legend takes, inches: for the caller to add to the figure's.
     """
     # One entry a name, whatever the panels show of it.
-    columns, points = legend_layout(list(colours), figure.get_figwidth())
+    columns, labels = legend_layout(list(colours), figure.get_figwidth())
     marks = [_mark(hue) for hue in colours.values()]
     legend = figure.legend(
         marks,
-        list(colours),
+        labels,
         loc="outside upper left",
         ncols=columns,
         borderaxespad=0.1,
-        **_legend_style(points),
+        **LEGEND_STYLE,
     )
     return _legend_inches(legend)
 
 
-def legend_layout(labels: list[str], width: float) -> tuple[int, float]:
-    """Find the columns and the font size at which a legend is no wider than the room it has.
+def legend_layout(labels: list[str], width: float) -> tuple[int, list[str]]:
+    """Find the columns at which a legend is no wider than the room it has.
 
     Args:
         labels: names of the entries.
         width: of the room, inches.
 
     Returns:
-        Columns, and points of the font: LEGEND_POINTS, or fewer where one column is too wide.
+        Columns, and the labels, wrapped where one column is too wide for them.
     """
     # The widest entry decides, for columns have the width of their widest.
     room = width * POINTS_AN_INCH
     beside_text = (HANDLE + HANDLE_GAP + COLUMN_GAP) * LEGEND_POINTS
-    entry = max(_text_points(label) for label in labels) + beside_text
-    columns = max(1, min(len(labels), int(room / entry)))
-    points = LEGEND_POINTS * min(1.0, room / entry)
-    return columns, max(SMALLEST_POINTS, points)
+    widest = max(text_points(label) for label in labels)
+    columns = max(1, min(len(labels), int(room / (widest + beside_text))))
+    return columns, [wrapped(label, room - beside_text) for label in labels]
+
+
+def wrapped(label: str, room: float, points: float = LEGEND_POINTS) -> str:
+    """Break a label into as many lines as its room needs, points; a word is never broken."""
+    lines = [""]
+    for word in label.split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and text_points(longer, points) > room:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 def need(table, columns, name: str) -> None:
@@ -159,26 +175,16 @@ def need(table, columns, name: str) -> None:
         )
 
 
-def _legend_style(points: float) -> dict:
-    """Give the sizes of a legend of this font, as arguments of `legend`."""
-    return {
-        "fontsize": points,
-        "handlelength": HANDLE,
-        "handletextpad": HANDLE_GAP,
-        "columnspacing": COLUMN_GAP,
-    }
-
-
 def _mark(hue: str) -> Line2D:
     """Make the sample of a colour: a filled circle."""
     return Line2D([], [], color=hue, marker="o", linestyle="", markersize=6)
 
 
-def _text_points(text: str) -> float:
-    """Measure the width of a text at the legends' font size, points."""
+def text_points(text: str, points: float = LEGEND_POINTS) -> float:
+    """Measure the width of a text in a font of some size, points."""
     if not text.strip():
         return 0.0
-    return TextPath((0, 0), text, size=LEGEND_POINTS).get_extents().width
+    return TextPath((0, 0), text, size=points).get_extents().width
 
 
 def _axis_width(ax: Axes) -> float:
@@ -194,10 +200,10 @@ def _axis_width(ax: Axes) -> float:
 
 
 def _legend_inches(legend) -> float:
-    """Estimate the height of a legend from its rows, inches."""
-    # As many rows as the columns leave.
-    rows = -(-len(legend.get_texts()) // legend._ncols)
-    return rows * ROW_HEIGHT * legend._fontsize / POINTS_AN_INCH
+    """Measure the height of a legend, inches."""
+    figure = legend.get_figure()
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    return legend.get_window_extent(renderer).height / figure.dpi
 
 
 def _legends_height(figure: Figure) -> float:

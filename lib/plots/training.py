@@ -6,7 +6,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lib.plots.colours import line_colours
+from lib.plots.colours import line_colours, line_names
 from lib.plots.style import axis, legend_above, panels, styled
 
 FEW_POINTS = 15  # logged steps up to which each is marked
@@ -34,10 +34,12 @@ def curves(
     ax = axis(ax)
 
     # Arms are coloured by their fields, other lines by name.
-    hues = line_colours(history, by)
+    hues, words = line_colours(history, by), line_names(history, by)
 
     # Seaborn groups texts as categories; a number would become a scale.
-    history = history.assign(**{by: history[by].astype(str)})
+    repeats = int(history.groupby([by, x]).size().max())
+    history = history.assign(**{by: history[by].astype(str).map(words)})
+    hues = {words[name]: hue for name, hue in hues.items()}
     seaborn.lineplot(
         history,
         x=x,
@@ -50,7 +52,6 @@ def curves(
     )
 
     # The title says how many seeds the band is the range of.
-    repeats = int(history.groupby([by, x]).size().max())
     spread = f" and range over {repeats} seeds" if repeats > 1 else ""
     ax.set(xlabel=x, ylabel=y, title=title or f"{y}: mean{spread}")
     ax.grid(axis="y")

@@ -2,6 +2,7 @@
 all studies.
 """
 
+import base64
 import csv
 from pathlib import Path
 
@@ -13,20 +14,40 @@ from lib.report.executions import (
     read_cells,
     step_record,
 )
+from lib.report.glossary import PAGE as GLOSSARY
+from lib.report.glossary import earlier_studies, render_glossary
+from lib.report.names import name_study
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.parameter_cells import has_tag
 from lib.study.params import PARAMS, read_yaml, size_of, summary
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, read_json
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
 # Studies on real faces, as the overview lists them.
 ORDER = ("schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
+CARD = "README.md"  # in the folder of the application, as the hub has it
 LONGEST_MESSAGE = 400  # characters of an error
 # Networks that may travel with the pages, the best first: name in the table, file.
 NETWORKS = (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx"))
+# Pages over all studies: on real faces, and on the project's own data (git ignores the latter).
+OVERVIEWS = {False: "index.html", True: "local.html"}
+# Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
+HEADLINES = ("gain", "answer")
+ANSWER = "answer.json"  # of lib.plots.headline
+PARTS = {
+    "answer": "The answer",
+    "leaderboard": "Leaderboard",
+    "studies": "Studies",
+    "earlier": "The three earlier studies",
+}
+CONTENTS = [
+    {"anchor": "answer", "text": "The answer", "level": 2},
+    {"anchor": "run", "text": "What was run", "level": 2},
+    {"anchor": "evidence", "text": "The evidence", "level": 2},
+]
 # Tables that travel with the pages.
 TABLES = {
     "effects.csv": "every comparison: difference, interval, verdict, seeds, images",
@@ -58,6 +79,7 @@ def render_index(paths: StudyPaths) -> Path:
     # The answer, also as data beside the page for the index over all studies.
     sentences = read_answer(paths)
     data = embedded_data(paths)
+    _name_pools(records)
     short_answer = sentences[0].text if sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
     return write_page(
@@ -77,14 +99,22 @@ def render_index(paths: StudyPaths) -> Path:
         differing=differing(listed, records),
         stages=stages(listed, records),
         about=summary(study),
+        overview=OVERVIEWS[bool(data)],
+        contents=CONTENTS if sentences else [],
     )
 
 
 def render_top(reports: Path) -> Path:
-    """Write reports/index.html: every study with the first sentence of its answer.
+    """Write the pages over all studies: reports/index.html of those on real faces, local.html of
+    those on data that the project brings along, and the glossary.
+
+    Git keeps the first, so that trying the project out on drawn faces leaves it as it is.
 
     Args:
         reports: folder that holds one folder a study.
+
+    Returns:
+        Path of reports/index.html.
     """
     # A page of its own makes a study; what it says stands beside it.
     studies = []
@@ -93,12 +123,62 @@ def render_top(reports: Path) -> Path:
         row = {"name": name, "answer": known["answer"] or "No answer yet.", "data": known["data"]}
         studies.append(row | {"about": summary(name), "size": size_of(name)})
     studies.sort(key=_place)
+
+    # Numbers about drawings stand apart from those about people.
+    render_glossary(reports)
+    embedded = [study for study in studies if study["data"]]
+    if embedded:
+        others = {"page": OVERVIEWS[False], "text": "Studies on real faces"}
+        _overview(reports / OVERVIEWS[True], embedded, others=others)
+    real = [study for study in studies if not study["data"]]
+    answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
+    return _overview(
+        reports / OVERVIEWS[False],
+        real,
+        answer=answer,
+        figures=headline_figures(reports),
+        earlier=earlier_studies(),
+    )
+
+
+def headline_figures(reports: Path) -> list[dict]:
+    """Read the figures over all studies that stand in reports/, the leading one first.
+
+    Returns:
+        light and dark (data addresses; dark "" where there is none), alt and caption of each.
+    """
+    figures = []
+    for name in HEADLINES:
+        light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))
+        if light.exists() and words.exists():
+            known = read_json(words)
+            row = {"light": _data_address(light), "dark": _data_address(dark)}
+            figures.append(row | {"alt": known["alt"], "caption": known.get("caption", "")})
+    return figures
+
+
+def _overview(page: Path, studies: list[dict], **values) -> Path:
+    """Write a page over several studies.
+
+    Args:
+        page: the file.
+        studies: name, answer, data, about and size of each.
+        values: answer, figures, earlier and others, where it has them.
+    """
+    values = {"answer": {}, "figures": [], "earlier": [], "others": {}} | values
+    parts = {"answer": values["figures"], "leaderboard": values["answer"].get("leaderboard")}
+    parts |= {"studies": studies, "earlier": values["earlier"]}
+    shown = [name for name, part in parts.items() if part]
     return write_page(
-        reports / "index.html",
+        page,
         "top.html.j2",
         title="Synthetic faces: the studies",
         description="All studies",
+        place="Synthetic faces",
+        glossary=GLOSSARY,
+        contents=[{"anchor": name, "text": PARTS[name], "level": 2} for name in shown],
         studies=studies,
+        **values,
     )
 
 
@@ -107,7 +187,7 @@ def keep_classifier(paths: StudyPaths) -> dict:
     to travel, in 8 bit.
 
     Returns:
-        file, kilobytes, accuracy; {} where there is none of at most LARGEST_CLASSIFIER bytes.
+        file, kilobytes, accuracy, card ("" for none); {} where there is none of at most LARGEST_CLASSIFIER bytes.
     """
     # Notebook 70 measured the accuracy of each network that it exported.
     rows = _csv(paths.tables / "application_networks.csv")
@@ -121,8 +201,19 @@ def keep_classifier(paths: StudyPaths) -> dict:
         size = source.stat().st_size
         if size <= LARGEST_CLASSIFIER:
             _copy(source, paths.reports / name)
-            return {"file": name, "kilobytes": size / 1000, "accuracy": accuracy[network]}
+            card = _keep_card(paths)
+            facts = {"file": name, "kilobytes": size / 1000, "accuracy": accuracy[network]}
+            return facts | {"card": card}
     return {}
+
+
+def _keep_card(paths: StudyPaths) -> str:
+    """Put the classifier's card beside it and name its file, "" where there is none."""
+    source = paths.application / CARD
+    if source.exists():
+        _copy(source, paths.reports / "classifier.md")
+        return "classifier.md"
+    return ""
 
 
 def keep_tables(paths: StudyPaths) -> list[dict]:
@@ -217,7 +308,7 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
     """Group the executions by notebook, with status and time of each.
 
     Returns:
-        number, title, question and pages (name, page, status, seconds) of each stage.
+        number, title, short (in a word), question and pages (name, page, status, seconds) of each stage.
     """
     grouped = {}
     for execution in listed:
@@ -225,6 +316,7 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
             grouped[execution.stage] = {
                 "number": execution.stage,
                 "title": execution.title or execution.stage_name,
+                "short": execution.stage_name,
                 "question": execution.question,
                 "pages": [],
             }
@@ -237,6 +329,19 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
         }
         grouped[execution.stage]["pages"].append(page)
     return list(grouped.values())
+
+
+def _name_pools(records: dict[str, dict]) -> None:
+    """Take what the ready-made images of a study are called from its steps' parameters."""
+    names = [record.get("parameters", {}).get("synthetic_name") for record in records.values()]
+    name_study({"synthetic_name": next(filter(None, names), "")})
+
+
+def _data_address(file: Path) -> str:
+    """Write a picture as an address that holds it, for pages load no files; "" for none."""
+    if not file.exists():
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"
 
 
 def _place(study: dict) -> tuple:

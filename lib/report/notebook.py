@@ -20,7 +20,14 @@ from lib.report.executions import (
     study_beside,
 )
 from lib.report.pictures import smaller_pictures
-from lib.report.shell import BANNERS, TEMPLATES, environment, write_page
+from lib.report.shell import (
+    BANNERS,
+    TEMPLATES,
+    contents_of,
+    environment,
+    with_anchors,
+    write_page,
+)
 from lib.study.parameter_cells import TAG, TAG_INJECTED, has_tag
 from lib.study.params import size_of
 
@@ -34,7 +41,14 @@ DROPPED = (TAG_INJECTED, "papermill-error-cell-tag")
 FIRST = ("study", "pool", "data", "seed", "generator")
 # What stands for a widget, and the box in which a wide table scrolls.
 NOTE = '<p class="note">An interactive part: open the notebook in JupyterLab to use it.</p>'
-SCROLL = '<div class="scroll" tabindex="0" role="region" aria-label="table">'
+SCROLL = '<div class="scroll" tabindex="0" role="group" aria-label="table">'
+# Tables that no box was made for: those of lib.plots bring theirs, after whose ">" they stand.
+BARE_TABLE = re.compile(r"(?<!>)<table\b.*?</table>", re.DOTALL)
+# A row of heads without a word, as Markdown writes it over a list of facts.
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr>\s*(?:<th[^>]*>\s*</th>\s*)+</tr>\s*</thead>")
+# What tables say to JupyterLab's style sheet; a page has its own.
+INLINE_STYLE = re.compile(r'(<figure class="table"[^>]*>)<style>.*?</style>')
+ANCHOR = re.compile(r'<figure class="table" id="([^"]+)"')
 
 
 def render_notebook(
@@ -60,16 +74,18 @@ def render_notebook(
     siblings = siblings or tuple(executions(paths))
     cells = read_cells(ipynb)
     title, question = heading(cells)
+    body = notebook_body(ipynb, title or name)
     return write_page(
         page,
         "notebook_page.html.j2",
+        contents=contents_of(body),
         study=study,
         name=name,
         title=title or name,
         description=question,
         banner=BANNERS.get(embedded_data(paths, cells)),
         error=_error(cells),
-        body=notebook_body(ipynb, title or name),
+        body=body,
         navigation=navigation(name, siblings),
         up="index.html",
         record=step_record(paths, name) if record is None else record,
@@ -100,8 +116,24 @@ def notebook_body(ipynb: Path, title: str) -> str:
 
     # HTML by nbconvert; wide tables scroll, and large pictures shrink.
     body, _ = _exporter().from_notebook_node(book)
-    body = re.sub(r"<table\b.*?</table>", rf"{SCROLL}\g<0></div>", body, flags=re.DOTALL)
-    return smaller_pictures(body)
+    body = INLINE_STYLE.sub(r"\1", EMPTY_HEAD.sub("", body))
+    body = BARE_TABLE.sub(rf"{SCROLL}\g<0></div>", body)
+
+    # Sections can be linked to, and boxes that scroll be reached by keys.
+    body = with_anchors(body.replace("<pre>", '<pre tabindex="0">'))
+    return smaller_pictures(_each_anchor_once(body))
+
+
+def _each_anchor_once(body: str) -> str:
+    """Number the anchors of tables whose captions begin alike."""
+    seen = {}
+
+    def numbered(match: re.Match) -> str:
+        seen[match[1]] = seen.get(match[1], 0) + 1
+        ending = f"-{seen[match[1]]}" if seen[match[1]] > 1 else ""
+        return f'<figure class="table" id="{match[1]}{ending}"'
+
+    return ANCHOR.sub(numbered, body)
 
 
 def describe_images(cells: list, title: str) -> None:

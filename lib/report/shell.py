@@ -2,12 +2,17 @@
 
 import functools
 import hashlib
+import html
+import re
 from pathlib import Path
 
+from lib.report.names import in_words
 from lib.study.records import atomic_write, read_json, write_json
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"  # Jinja2, the style sheet, and the script of the pages
+HEADING = re.compile(r'<h([23]) id="([^"]+)"[^>]*>(.*?)</h\1>', re.DOTALL)
+BARE_HEADING = re.compile(r"<h([23])>(.*?)</h\1>", re.DOTALL)
 SUMMARY = "study.json"  # beside the pages of a study
 
 # What stands on every page of a study whose faces are the project's own.
@@ -38,6 +43,40 @@ def write_page(path: Path, template: str, **values) -> Path:
     with atomic_write(path, "w") as file:
         file.write(text)
     return path
+
+
+def contents_of(body: str) -> list[dict]:
+    """List the sections of a page: anchor, text and level of each heading below the first.
+
+    Args:
+        body: HTML, whose headings carry an id.
+    """
+    entries = []
+    for level, anchor, inner in HEADING.findall(body):
+        words = html.unescape(re.sub(r"<[^>]+>", "", inner)).strip()
+        entries.append({"anchor": anchor, "text": words, "level": int(level)})
+    return entries
+
+
+def with_anchors(body: str) -> str:
+    """Give every section of a page an anchor, made from its heading.
+
+    Args:
+        body: HTML, whose headings carry no id.
+    """
+    seen = {}
+
+    def anchored(match: re.Match) -> str:
+        level, inner = match.groups()
+        words = re.findall(r"[a-z0-9]+", html.unescape(re.sub(r"<[^>]+>", "", inner)).lower())
+        slug = "-".join(words) or "section"
+
+        # Two sections may be called alike.
+        seen[slug] = seen.get(slug, 0) + 1
+        anchor = slug if seen[slug] == 1 else f"{slug}-{seen[slug]}"
+        return f'<h{level} id="{anchor}">{inner}</h{level}>'
+
+    return BARE_HEADING.sub(anchored, body)
 
 
 def stamp(*parts: bytes | str) -> str:
@@ -98,7 +137,7 @@ def environment():
     )
 
     # {{ record.seconds | duration }}
-    templates.filters |= {"duration": duration, "moment": moment}
+    templates.filters |= {"duration": duration, "moment": moment, "in_words": in_words}
     return templates
 
 

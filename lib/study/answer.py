@@ -18,6 +18,10 @@ class Sentence:
     text: str
     pool: str = ""  # the pool that it is about, "" for none
     verdict: str = ""  # helps, hurts, equivalent or undecided; "" where it says none
+    # Of the first sentence: the answer in a word, one number with its unit, and what that is.
+    word: str = ""
+    number: str = ""
+    about: str = ""
 
 
 def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:

@@ -1,5 +1,6 @@
 """The answer of a study in sentences."""
 
+import re
 from dataclasses import asdict, replace
 
 import pandas as pd
@@ -10,6 +11,7 @@ from lib.metrics.answers import question_sentences, study_answer, supplement_sen
 from lib.metrics.contrasts import BASE
 from lib.metrics.findings import pool_verdicts
 from lib.metrics.wording import tally
+from lib.report.names import name_study
 
 DCGAN, DIFFUSION = (Arm("synthetic", pool, 1.0) for pool in ("dcgan", "diffusion"))
 SUPPLEMENT = Arm("supplement", "dcgan", 0.5)
@@ -114,10 +116,61 @@ def test_a_study_without_supplements_answers_its_own_question_first():
 def test_what_adding_does_comes_first_and_names_pool_and_verdict():
     table = effects(row(BASE, SUPPLEMENT, 0.02, "helps"), row(BASE, DCGAN, -0.3, "hurts"))
     sentences = study_answer(pool_verdicts(table, ["dcgan"]), table, data="fer2013.csv")
-    assert "1 of 1 synthetic pools help" in sentences[0].text
-    assert (sentences[0].pool, sentences[0].verdict) == ("", "")
+    assert "1 of 1 kinds of generated images help" in sentences[0].text
+    assert "DCGAN" in sentences[0].text and "dcgan" not in sentences[0].text
     assert (sentences[1].pool, sentences[1].verdict) == ("dcgan", "helps")
     assert "instead of real faces" in sentences[-1].text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "word"),
+    [
+        (["helps"], "It helps"),
+        (["hurts", "hurts"], "It hurts"),
+        (["equivalent"], "No difference"),
+        (["undecided"], "Undecided"),
+        (["helps", "hurts"], "It depends"),
+        (["hurts", "undecided"], "No gain"),
+    ],
+)
+def test_the_first_sentence_holds_the_answer_in_a_word_and_the_best_pool_in_a_number(
+    verdicts, word
+):
+    arms = [Arm("supplement", pool, 0.5) for pool in ("dcgan", "diffusion")]
+    rows = [row(BASE, *pair) for pair in zip(arms, (0.02, 0.01), verdicts, strict=False)]
+    table = effects(*rows)
+    first = study_answer(pool_verdicts(table, ["dcgan", "diffusion"]), table, data="f.csv")[0]
+    assert (first.word, first.number) == (word, "+2.0 points")
+    assert "DCGAN, 50 % of the training images" in first.about
+    assert "95 % interval +1.0 to +3.0" in first.about
+
+
+def test_the_interval_beside_a_verdict_is_the_one_that_decides_it():
+    """An interval that the family widened reaches over 0 where the verdict is undecided."""
+    wide = row(BASE, SUPPLEMENT, -0.005, "undecided") | {"low": -0.01, "high": -0.001}
+    wide |= {"low_decided": -0.012, "high_decided": 0.002}
+    table = effects(wide)
+    sentences = study_answer(pool_verdicts(table, ["dcgan"]), table, data="f.csv")
+    assert all("−1.2 to +0.2" in text for text in (sentences[0].about, sentences[1].text))
+    assert "adjusted" in sentences[1].text and "−0.1" not in sentences[1].text
+
+
+def test_no_sentence_calls_a_pool_or_a_control_by_its_machine_name():
+    scarce = Arm("scarce", "folder", 0.1)
+    subset = Arm("subset", share=0.1, control_of="scarce")
+    added = Arm("supplement", "folder", 0.1178)
+    fewer = Arm("fewer_steps", share=0.1178, control_of="supplement")
+    table = effects(
+        row(BASE, added, -0.01, "hurts"),
+        row(fewer, added, 0.001, "undecided"),
+        row(subset, scarce, -0.02, "hurts"),
+    )
+    name_study({"synthetic_name": "Schürmann's Stable Diffusion faces"})
+    sentences = study_answer(pool_verdicts(table, ["folder"]), table, data="f.csv")
+    name_study({})
+    said = " ".join(sentence.text for sentence in sentences)
+    assert "Schürmann's Stable Diffusion faces, 12 % of the training images" in said
+    assert not re.search(r"\bfolder\b|\bfewer\b|fewer_steps|supplement-|scarce-", said)
 
 
 def test_only_the_first_classifier_answers():

@@ -29,7 +29,7 @@ def test_each_disturbance_has_a_column_and_each_model_a_line(kinds):
     assert len(figure.axes) == 2 * len(kinds)
     assert all(len(ax.lines) == 2 for ax in figure.axes)
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["base", "supplement-0.1-dcgan"]
+    assert names == ["all real images", "DCGAN"]
 
 
 def test_models_have_the_colours_of_their_arms():

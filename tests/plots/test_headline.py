@@ -1,5 +1,6 @@
 """The answer over all studies: rows and sentences come from results alone."""
 
+import html
 from dataclasses import asdict, replace
 
 import pandas as pd
@@ -8,9 +9,12 @@ import pytest
 from lib.faces.arms import Arm
 from lib.metrics.contrasts import BASE
 from lib.plots.headline import (
+    DARK,
+    dark_beside,
     draw_headline,
     headline_rows,
     headline_sentences,
+    leaderboard,
     main,
     write_readme,
 )
@@ -148,6 +152,25 @@ def test_the_same_rows_draw_the_same_bytes(tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_dark_page_has_a_figure_of_its_own(tmp_path):
+    light = draw_headline(headline_rows(TABLES), tmp_path / "answer.svg", margin=0.005)
+    dark = dark_beside(light).read_text()
+    assert all(hue in dark for hue in DARK.values())
+    assert not any(hue in dark for hue in DARK)
+
+
+def test_the_leaderboard_ranks_the_pools_that_were_added_with_the_interval_that_decides():
+    wide = SCHUERMANN[1] | {"low_decided": -0.02, "high_decided": 0.03}
+    tables = TABLES | {"schuermann-cpu": pd.DataFrame([wide])}
+    first, second = leaderboard(headline_rows(tables, {"schuermann-cpu": "S1's faces"}))
+    assert (first["name"], first["effect"], first["verdict"]) == (
+        "diffusion",
+        "+1.2 (+0.2 to +2.2)",
+        "helps",
+    )
+    assert (second["name"], second["effect"]) == ("S1's faces", "+0.2 (\u22122.0 to +3.0)")
+
+
 def test_nothing_is_said_without_results(tmp_path):
     assert headline_sentences(headline_rows({})) == []
     with pytest.raises(StudyError, match="no study on real faces has results yet"):
@@ -158,15 +181,18 @@ def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_pa
     readme = tmp_path / "README.md"
     readme.write_text(f"# Title\n\n{LINE}\n<!-- /answer -->\n\nThe rest.\n")
     old = headline_rows({"comp7055-cpu": TABLES["full-cpu"]})
-    new = headline_rows({"schuermann-cpu": TABLES["schuermann-cpu"]})
+    names = {"schuermann-cpu": "Schürmann's faces"}
+    new = headline_rows({"schuermann-cpu": TABLES["schuermann-cpu"]}, names)
     for rows in (old, new):
         write_readme(readme, rows)
     text = readme.read_text()
-    assert text.count("S1's Stable Diffusion") == 1
+    # Once in the figure's alternative text, once in a sentence.
+    assert html.unescape(text).count("Schürmann's faces") == 2
     assert "comp7055" not in text
     assert text.startswith(f"# Title\n\n{LINE}\n")
     assert text.endswith("The rest.\n")
-    assert "(reports/answer.svg)" in text
+    assert 'src="reports/answer.svg"' in text
+    assert 'media="(prefers-color-scheme: dark)" srcset="reports/answer-dark.svg"' in text
     assert "(reports/schuermann-cpu/index.html)" in text
     # The figure shows all rows, and the note says nothing of others.
     assert "The figure shows" not in text
@@ -186,6 +212,8 @@ def test_published_tables_are_enough_for_the_answer(tmp_path, capsys):
     assert main(str(tmp_path)) == 0
     assert "with diffusion" in capsys.readouterr().out
     assert (tmp_path / "reports" / "answer.svg").exists()
+    overview = (tmp_path / "reports" / "index.html").read_text()
+    assert "with diffusion" in overview and "data:image/svg+xml;base64," in overview
 
 
 def test_a_table_of_before_arms_were_columns_is_refused(tmp_path):

@@ -29,7 +29,7 @@ def test_only_sources_that_are_given_have_images():
     assert (cells[:30] == -1).all()
     assert sorted(cells[30:]) == list(range(30))
     assert "not shown" in data["unseen"]
-    assert "c; images of real are not shown</figcaption>" in page
+    assert "c; not shown: real images</figcaption>" in page
 
 
 def test_without_images_there_is_no_sheet():
@@ -51,7 +51,7 @@ def test_it_asks_for_nothing_and_fills_every_place():
 def test_classes_are_named_and_coloured_by_the_class_list(classes):
     labels = np.arange(60) % len(classes)
     data = data_of(hover_map(POINTS, SOURCES, labels, classes, {}, **WORDS))
-    assert data["names"] == [["real", "drawn"], list(classes)]
+    assert data["names"] == [["real images", "drawn"], list(classes)]
     assert len(set(data["colours"][1])) == len(classes)
     assert np.array_equal(np.array(data["points"])[:, 3], labels)
 

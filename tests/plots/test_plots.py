@@ -68,38 +68,6 @@ def test_a_figure_without_alternative_text_is_refused():
         plots.show(plots.bars(pd.Series({"base": 0.5})), alt=" ")
 
 
-def test_table_rounds_escapes_and_scrolls_in_its_own_box(page):
-    columns = {
-        "arm": ["base", "<b>"],
-        "n": [28821, 5],
-        "accuracy": [0.57881, np.nan],
-        "p": [0.00002, -0.25],
-        "ok": [True, False],
-    }
-    data = pd.DataFrame(columns)
-    plots.table(data, "what was found")
-    caption = "<figcaption>what was found</figcaption>"
-    cells = ("28,821", "0.579", "–", "2.0e-05", "−0.250", "&lt;b&gt;", "yes")
-    for text in (*cells, caption, "overflow-x:auto"):
-        assert text in page[0]
-    assert "0.57881" not in page[0]
-    assert "<b>" not in page[0]
-    plots.table(data.set_index("arm"))
-    assert ">arm</th>" in page[1]
-
-
-def test_names_stay_on_one_line_sentences_wrap_and_row_numbers_are_left_out(page):
-    columns = {
-        "arm": ["supplement-0.1-dcgan"],
-        "effect": ["+1.8 (+0.3 to +3.3)"],
-        "sample_size": ["a sentence that goes on and on and on"],
-    }
-    plots.table(pd.DataFrame(columns, index=[7]))
-    wraps = re.findall(r"td\.col(\d) \{\s*text-align: left;\s*white-space: (\w+)", page[0])
-    assert wraps == [("0", "nowrap"), ("1", "nowrap"), ("2", "normal")]
-    assert "index" not in page[0]
-
-
 @pytest.mark.parametrize(
     "value, text",
     [
@@ -225,16 +193,35 @@ def effects() -> pd.DataFrame:
 def test_intervals_show_zero_margin_and_verdict(effects):
     ax = plots.intervals(effects, margin=0.005)
     assert "helps" in text_of(ax.figure)
-    assert "±0.005" in ax.get_xlabel()
+    assert "±0.5" in ax.get_xlabel()
     lines = [tuple(line.get_xdata()) for line in ax.lines]
     assert (0, 0) in lines
-    assert (0.01, 0.03) in lines
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["supplement-0.1-dcgan"]
+    assert (1, 3) in lines
+    assert "DCGAN" in text_of(ax.figure)
+    assert "Added to the real images: 10 % of the training images" in text_of(ax.figure)
 
 
 def test_intervals_name_the_reference_where_rows_differ_in_it(effects):
-    two = pd.concat([effects.assign(reference="base"), effects.assign(reference="duplicate-0.1")])
-    assert "– duplicate-0.1" in text_of(plots.intervals(two).figure)
+    kinds = ("base", "duplicate")
+    two = pd.concat([effects.assign(reference_kind=kind) for kind in kinds])
+    assert "against real images repeated" in text_of(plots.intervals(two).figure)
+
+
+def test_the_interval_of_a_verdict_is_the_one_that_decides_it(effects):
+    decided = effects.assign(low_decided=-0.01, high_decided=0.05, verdict="undecided")
+    drawn = [tuple(line.get_xdata()) for line in plots.intervals(decided).lines]
+    assert (-1, 5) in drawn and (1, 3) not in drawn
+    assert "(−1.0 to 5.0)" in plots.rows_text(decided)
+
+
+def test_rows_of_one_heading_stand_together(effects):
+    other = arm_table([Arm("replace", "dcgan", 0.5)]).assign(
+        difference=0, low=-1, high=1, verdict=""
+    )
+    mixed = pd.concat([effects, other, effects.assign(pool="diffusion")])
+    said = plots.rows_text(mixed)
+    assert said.count("Added to the real images") == 1
+    assert said.index("diffusion") < said.index("In place of real images")
 
 
 def test_a_note_stands_in_place_of_the_verdict(effects):
@@ -245,7 +232,7 @@ def test_a_note_stands_in_place_of_the_verdict(effects):
 
 def test_a_name_stands_in_place_of_the_arm(effects):
     ax = plots.intervals(effects.assign(name="added faces"))
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["added faces"]
+    assert "added faces" in text_of(ax.figure)
     assert ax.lines[1].get_color() == plots.colour("dcgan")
 
 

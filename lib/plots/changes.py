@@ -1,0 +1,122 @@
+"""What each arm changes, class by class, and what a measure of the pools foretells."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from lib.faces.arms import arm_of
+from lib.plots.colours import colour
+from lib.plots.forest import stacked, write
+from lib.plots.style import INK, WIDTH, axis, legend_above, need, styled
+from lib.report.names import group_text, pool_text, row_text
+
+# Inches: height of a coloured cell, and of a row its name above the middle, its cells below.
+CELL, NAME_UP, CELLS_DOWN = 0.2, 0.13, 0.08
+HEAD = 0.3  # inches for the classes' names above
+DARK = 0.55  # share of the largest change from which a number is white
+
+
+@styled
+def class_changes(recalls: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how much each arm changes the recall of each class against all real images.
+
+    Args:
+        recalls: ARM_FIELDS, class, value (0 to 1); several rows of one arm and class are seeds.
+            Base is one of the arms, and is what the others are compared with.
+        ax: drawn into; None makes one.
+    """
+    table = change_table(recalls)
+    classes = [name for name in table if name not in ("heading", "name")]
+    places, headings, height = stacked(list(table["heading"]))
+
+    # A scale of red (less) over white to blue (more), the same on both sides.
+    values = table[classes].to_numpy(float)
+    reach = max(float(np.nanmax(np.abs(values), initial=0.0)), 1.0)
+    ax = axis(ax, height=height + HEAD + 0.15, width=WIDTH)
+    ax.set(xlim=(0, len(classes)), ylim=(height, -HEAD))
+    ax.set_axis_off()
+    for column, name in enumerate(classes):
+        ax.text(column + 0.5, -HEAD / 2, name, ha="center", va="center", fontsize=9)
+
+    # One line of cells an arm, its name above.
+    for place, row, of_row in zip(places, table.to_dict("records"), values, strict=True):
+        write(ax, 0.0, place - NAME_UP, row["name"])
+        for column, value in enumerate(of_row):
+            _draw_cell(ax, column, place + CELLS_DOWN, value, reach)
+    for place, heading in headings:
+        write(ax, 0.0, place, heading, weight="bold", size=10)
+    return ax
+
+
+def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
+    """Average each arm's change of recall against base over seeds.
+
+    Args:
+        recalls: as in `class_changes`.
+
+    Returns:
+        Columns heading, name, and one for each class: points.
+    """
+    need(recalls, ("kind", "class", "value"), "class_changes")
+    base = recalls[recalls["kind"] == "base"].groupby("class")["value"].mean()
+    rows = []
+    for _, of_arm in recalls[recalls["kind"] != "base"].groupby("arm", sort=False):
+        arm = arm_of(of_arm.iloc[0])
+        change = 100 * (of_arm.groupby("class")["value"].mean() - base)
+        rows.append({"heading": group_text(arm), "name": row_text(arm)} | dict(change))
+    table = pd.DataFrame(rows, columns=["heading", "name", *base.index])
+
+    # Arms of one heading together, headings in order of appearance.
+    order = list(dict.fromkeys(table["heading"]))
+    return table.sort_values("heading", key=lambda column: column.map(order.index), kind="stable")
+
+
+def changes_text(recalls: pd.DataFrame) -> str:
+    """Describe the largest gain and the largest loss of recall, for those who cannot see them."""
+    table = change_table(recalls)
+    long = table.melt(["heading", "name"], var_name="class", value_name="points").dropna()
+    if not len(long):
+        return "No arm beside all real images was trained."
+    parts = []
+    for what, row in (
+        ("largest gain", long.loc[long["points"].idxmax()]),
+        ("largest loss", long.loc[long["points"].idxmin()]),
+    ):
+        parts.append(f"{what} {row['points']:+.1f} points for {row['class']} with {row['name']}")
+    return f"Change of recall by class: {'; '.join(parts)}.".replace(" -", " \u2212")
+
+
+@styled
+def gain_against(table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str) -> Axes:
+    """Draw every pool's gain in training against one measure of the pool.
+
+    Args:
+        table: pool, measure, difference, low, high (shares, 0 to 1), one row a pool.
+        ax: drawn into; None makes one.
+        xlabel: of the measure, with its unit.
+    """
+    need(table, ("pool", "measure", "difference", "low", "high"), "gain_against")
+    ax = axis(ax, height=3.6)
+    ax.axhline(0, color=INK, lw=1)
+    for row in table.to_dict("records"):
+        # The pool is the unit: one mark, with the interval of its gain.
+        hue, gain = colour(row["pool"]), 100 * row["difference"]
+        ax.plot([row["measure"]] * 2, [100 * row["low"], 100 * row["high"]], color=hue, lw=2)
+        ax.plot(row["measure"], gain, "o", color=hue, ms=7, label=pool_text(row["pool"]))
+    ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
+    ax.grid(axis="y")
+    legend_above(ax)
+    return ax
+
+
+def _draw_cell(ax: Axes, column: int, middle: float, value: float, reach: float) -> None:
+    """Draw one cell: its colour is the change, its number too."""
+    if np.isnan(value):
+        return
+    hue = colormaps["RdBu"](0.5 + 0.5 * value / reach)
+    ax.add_patch(Rectangle((column + 0.01, middle - CELL / 2), 0.98, CELL, color=hue, lw=0))
+    number = f"{value:+.1f}".replace("-", "\u2212")
+    ink = "white" if abs(value) > DARK * reach else INK
+    ax.text(column + 0.5, middle, number, ha="center", va="center", fontsize=8.5, color=ink)

@@ -1,0 +1,235 @@
+"""Forest plots: numbers with their intervals, one row each, under headings.
+
+A row's name stands above its interval, so that the axis is as wide as the page whatever the names
+are; rows of one kind stand under one heading, which says once what they have in common.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from lib.faces.arms import arm_of
+from lib.metrics.wording import deciding_interval
+from lib.plots.colours import has_arm, row_colours
+from lib.plots.style import (
+    GRID,
+    INK,
+    MUTED,
+    POINTS_AN_INCH,
+    WIDTH,
+    axis,
+    need,
+    styled,
+    wrapped,
+)
+from lib.report.names import group_text, in_words, reference_text, row_text
+
+# The shape says the verdict to those who cannot see the colour.
+VERDICT_MARKS = {"helps": "^", "hurts": "v", "equivalent": "s", "undecided": "o"}
+
+ROW, HEADING = 0.42, 0.36  # inches of a row, and of a heading over rows
+NAME_UP, LINE_DOWN = 0.22, 0.17  # of a row: its name above the middle, its interval below
+HALF_LANE = 0.18  # of a row: half of what the line at zero and the band take of it
+HEADING_POINTS, FURTHER_LINE = 10, 0.17  # type, and inches of each further line
+HEADING_ROOM = 0.86 * WIDTH * POINTS_AN_INCH  # points in which bold type of a heading is broken
+FRAME = 0.75  # inches for the scale and its label
+GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps a name off the lines
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a forest plot."""
+
+    heading: str  # the rows under one heading stand together
+    name: str
+    value: float
+    low: float
+    high: float
+    hue: str  # colour, hex
+    mark: str  # matplotlib's
+    note: str  # at the right edge
+
+
+@styled
+def intervals(
+    effects: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    value: str = "difference",
+    margin: float = 0.0,
+    colours: dict[str, str] | None = None,
+    xlabel: str = "",
+    title: str = "",
+    scale: float = 100.0,
+) -> Axes:
+    """Draw numbers with their intervals as a forest plot.
+
+    Differences have a zero line, and a band of those that do not matter. Beside a verdict stands
+    the interval that decides it (`lib.metrics.wording.deciding_interval`).
+
+    Args:
+        effects: one row a comparison: arm (or name), low, high and the column `value`. With
+            ARM_FIELDS, rows are named and grouped by what the arms are, and coloured by pool.
+            Optional group: headings of one's own. Optional name: in place of the arm's. Optional
+            verdict (helps, hurts, equivalent, undecided): the shape of the mark, and written at the
+            end of the row; optional note: written there instead.
+        ax: drawn into; None makes one.
+        value: "difference", or another column to draw without zero line (each arm's own accuracy,
+            say).
+        margin: half width of the equivalence band, in the unit of the values, 0 for none.
+        colours: by name, instead of those that the rows have everywhere.
+        xlabel, title: of the axis.
+        scale: by which values are multiplied: shares become percent, differences points.
+
+    Raises:
+        StudyError: a column is missing.
+    """
+    label = "name" if "name" in effects else "arm"
+    need(effects, (label, value, "low", "high"), "intervals")
+    rows = _rows(effects, label, value, scale, colours)
+
+    # Inches are the unit of the vertical axis, the first row at its top.
+    places, headings, height = stacked([row.heading for row in rows])
+    ax = axis(ax, height=height + FRAME + (0.3 if title else 0.0), width=WIDTH)
+    band = f"   (grey: within ±{scale * margin:g})" if margin else ""
+    _draw_frame(ax, height, xlabel, title, band)
+    for place, row in zip(places, rows, strict=True):
+        if value == "difference":
+            _draw_zero(ax, place, scale * margin)
+        _draw_row(ax, place, row)
+    for place, heading in headings:
+        write(ax, 0.0, place, heading, weight="bold", size=HEADING_POINTS)
+    return ax
+
+
+def rows_text(effects: pd.DataFrame, *, value: str = "difference", scale: float = 100.0) -> str:
+    """Describe a forest plot for those who cannot see it: every row with its number.
+
+    Args:
+        effects, value, scale: as in `intervals`.
+    """
+    label = "name" if "name" in effects else "arm"
+    parts, heading = [], ""
+    for row in _rows(effects, label, value, scale, None):
+        # A heading is read once, before its first row.
+        if row.heading and row.heading != heading:
+            heading = row.heading
+            parts.append(f"{heading}:")
+        parts.append(f"{row.name} {row.note} ({row.low:.1f} to {row.high:.1f});")
+    return " ".join(parts).replace("-", "\u2212").rstrip(";") + "."
+
+
+def stacked(headings: list[str]) -> tuple[list[float], list[tuple[float, str]], float]:
+    """Stack rows under their headings.
+
+    Args:
+        headings: of each row, those of one heading together; "" for none.
+
+    Returns:
+        Middle of each row, middle and words of each heading, and the height of all, inches.
+    """
+    places, written, at = [], [], 0.0
+    for number, words in enumerate(headings):
+        is_new = number == 0 or words != headings[number - 1]
+        if is_new and words:
+            # A heading that is too long for one line takes several.
+            heading = wrapped(words, HEADING_ROOM, HEADING_POINTS)
+            height = HEADING + FURTHER_LINE * heading.count("\n")
+            written.append((at + height / 2, heading))
+            at += height
+        places.append(at + ROW / 2)
+        at += ROW
+    return places, written, at
+
+
+def _rows(
+    effects: pd.DataFrame, label: str, value: str, scale: float, colours: dict[str, str] | None
+) -> list[Row]:
+    """Name, colour and sort the rows; those of one heading stand together, in order of theirs."""
+    records = effects.to_dict("records")
+    hues = row_colours(effects, label)
+    if colours is not None:
+        # The caller's colours come first.
+        hues = [colours[record[label]] for record in records]
+    several = "reference_kind" in effects and effects["reference_kind"].nunique() > 1
+
+    rows = []
+    for record, hue in zip(records, hues, strict=True):
+        low, high = deciding_interval(record)
+        verdict = record.get("verdict", "")
+        numbers = [scale * number for number in (record[value], low, high)]
+        heading, name = _names(record, label, several)
+        note = record.get("note") or _note(numbers[0], verdict, value == "difference")
+        mark = VERDICT_MARKS.get(verdict, "o")
+        rows.append(Row(heading, name, *numbers, hue, mark, note))
+
+    # Stable: rows of a heading keep their order.
+    order = list(dict.fromkeys(row.heading for row in rows))
+    return sorted(rows, key=lambda row: order.index(row.heading))
+
+
+def _names(record: dict, label: str, several: bool) -> tuple[str, str]:
+    """Give the heading of a row and its name.
+
+    Args:
+        several: whether rows differ in what they are compared with.
+    """
+    if label == "name" or not has_arm(record):
+        return str(record.get("group", "")), in_words(str(record[label]))
+    arm = arm_of(record)
+    heading = str(record.get("group", "")) or group_text(arm)
+    against = f", against {reference_text(record['reference_kind'])}" if several else ""
+    return heading + against, row_text(arm)
+
+
+def _note(value: float, verdict: str, signed: bool) -> str:
+    """Write a row's number, of a difference with its sign, and its verdict."""
+    number = f"{value:+.1f}" if signed else f"{value:.1f}"
+    return f"{number}  {verdict}".replace("-", "\u2212").strip()
+
+
+def _draw_frame(ax: Axes, height: float, xlabel: str, title: str, band: str) -> None:
+    """Set up the axis: a scale below, no names at the left."""
+    ax.set_ylim(height, 0)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    ax.grid(axis="x")
+    ax.locator_params(axis="x", nbins=6)
+    ax.margins(x=0.04)
+    ax.set_xlabel(xlabel + band, loc="right")
+    ax.set_title(title)
+
+
+def _draw_zero(ax: Axes, place: float, margin: float) -> None:
+    """Draw the line at no difference, and the band of those that do not matter, beside a row."""
+    top, bottom = (place + LINE_DOWN * ROW + side * HALF_LANE * ROW for side in (-1, 1))
+    ax.fill_between([-margin, margin], top, bottom, color=GRID, lw=0, zorder=0.5)
+    ax.plot([0, 0], [top, bottom], color=INK, lw=1, zorder=0.6)
+
+
+def _draw_row(ax: Axes, place: float, row: Row) -> None:
+    """Draw one row: its name and note, and below them its interval with a mark at the value."""
+    line = place + LINE_DOWN * ROW
+    ax.plot([row.low, row.high], [line, line], color=row.hue, lw=2, solid_capstyle="butt")
+    mark = {"color": row.hue, "ms": 7, "mec": "white", "mew": 0.8, "clip_on": False}
+    ax.plot(row.value, line, row.mark, **mark)
+
+    # The name at the left edge, the verdict at the right one.
+    name = place - NAME_UP * ROW
+    write(ax, 0.0, name, row.name)
+    write(ax, 1.0, name, row.note, ha="right", color=MUTED)
+
+
+def write(ax: Axes, x: float, y: float, words: str, size: float = 9.5, **style) -> None:
+    """Write at a share of the axis' width, readable on whatever line runs below."""
+    ax.text(
+        x,
+        y,
+        words,
+        transform=ax.get_yaxis_transform(),
+        va="center",
+        fontsize=size,
+        bbox=GROUND,
+        **style,
+    ).set_in_layout(False)

@@ -1,0 +1,257 @@
+"""What pools, arms, metrics and feature spaces are called on pages, in one place.
+
+Code, tables on disk and parameters use short machine names (`supplement-0.1178-folder`); people
+read "Schürmann's Stable Diffusion faces, 12 % of the training images". An arm's words are made from
+its fields. A notebook says once whose names its tables may hold (`name_study`).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from lib.study.generations import first_generation, generation_number
+
+READY_MADE = "folder"  # the pool of --synthetic, which each study may call its own name
+REAL = "all real images"
+
+POOLS = {
+    "drawn-faithful": "faithful drawings",
+    "drawn-narrow": "drawings of few people",
+    "drawn-narrow-round2": "drawings of few people, second round",
+    "drawn-mislabelled": "mislabelled drawings",
+    "dcgan": "DCGAN",
+    "dcgan-long": "DCGAN, trained longer",
+    "dcgan-round2": "DCGAN, second round",
+    "cgan": "conditional GAN",
+    "acgan": "ACGAN",
+    "stylegan32": "StyleGAN2, 32 px",
+    "stylegan64": "StyleGAN2, 64 px",
+    "stylegan64ada": "StyleGAN2-ADA",
+    "stylegan64number": "StyleGAN2, class as a number",
+    "stylegan64truncated": "StyleGAN2, truncated",
+    "stylegan-s2": "StyleGAN2-ADA as in S2",
+    "diffusion": "diffusion",
+    "diffusion-edited": "diffusion from real faces",
+    "stable": "Stable Diffusion",
+    READY_MADE: "ready-made faces",
+}
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "f1_macro": "macro F1",
+    "precision_macro": "macro precision",
+    "recall_macro": "macro recall",
+    "auroc_macro": "AUROC",
+    "kappa": "Cohen's kappa",
+    "ece_15": "calibration error",
+    "fd": "Fréchet distance",
+    "kd": "kernel distance",
+    "kd_class": "kernel distance by class",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+    "vendi": "Vendi score",
+}
+SPACES = {
+    "classifier": "reference classifier",
+    "encoder": "encoder",
+    "pixels": "pixels",
+    "pretrained": "pretrained network",
+}
+# Ways to score the test images: which of them count, and whose labels.
+SCORINGS = {
+    "test": "all test images",
+    "test-plus": "all, FER+ labels",
+    "test-leakfree": "without copies",
+    "test-leakfree-plus": "without copies, FER+ labels",
+}
+MAPS = {"pca": "principal axes", "tsne": "t-SNE", "umap": "UMAP"}
+OTHERS = {
+    "train": "training",
+    "val": "validation",
+    "real": "real images",
+    "base": REAL,
+    "base, other seed": "all real images, another seed",
+    "one annotator of FER+": "one human annotator",
+}
+KNOWN = METRICS | SPACES | MAPS | OTHERS
+
+# Kinds of arms with synthetic images: what the training set is, before its amount.
+MIXED = {
+    "supplement": "{pool}",
+    "filtered": "{pool} filtered by {only}",
+    "staged": "{pool} first, real images last",
+    "reversed": "real images first, {pool} last",
+    "weighted": "{pool} at weight {weight:g}",
+    "auxiliary_norm": "{pool} with a batch norm of its own",
+}
+# The same as headings over several pools.
+GROUPS = {
+    "supplement": "Added to the real images",
+    "filtered": "Added, filtered by {only}",
+    "staged": "Synthetic first, real last",
+    "reversed": "Real first, synthetic last",
+    "weighted": "Added, at weight {weight:g}",
+    "auxiliary_norm": "Added, with a batch norm of its own",
+    "replace": "In place of real images",
+    "scarce": "Beside few real images",
+    "balance": "Filling up rare classes",
+    "synthetic": "Without real images",
+    "shuffled": "With shuffled labels",
+}
+ALONE = "Real images alone"
+# What an arm is compared with, in the middle of a sentence, by the reference's kind.
+REFERENCES = {
+    "base": REAL,
+    "duplicate": "real images repeated",
+    "shuffled": "the same with shuffled labels",
+    "fewer_steps": "the real images alone, same steps on them",
+    "extra": "as many more real images",
+    "supplement": "the same images, mixed in",
+    "filtered": "the same pool, unfiltered",
+    "subset": "the same real images alone",
+}
+MULTIPLES = {0.5: "half as many as", 1.0: "as many as", 2.0: "twice as many as"}
+
+# Machine names of the notebook's own study, by what people call them.
+_named: dict[str, str] = {}
+
+
+def name_study(parameters: Mapping, arms: Iterable = ()) -> None:
+    """Say whose names figures and tables of this notebook may hold.
+
+    Args:
+        parameters: of the step; `synthetic_name` says what the ready-made images are.
+        arms: of the study (`lib.faces.arms.Arm`), whose names tables hold without their fields.
+    """
+    # What one notebook named is no other's.
+    _named.clear()
+    if parameters.get("synthetic_name"):
+        _named[READY_MADE] = parameters["synthetic_name"]
+    _named.update({arm.name: arm_text(arm) for arm in arms})
+
+
+def in_words(name: str) -> str:
+    """Name a pool, arm, metric, feature space or split in words; anything else stays."""
+    if name in _named:
+        return _named[name]
+    return KNOWN[name] if name in KNOWN else pool_text(name)
+
+
+def scoring_text(name: str) -> str:
+    """Name a way to score the test images: "without copies, FER+ labels"."""
+    return SCORINGS.get(name, name)
+
+
+def pool_text(name: str) -> str:
+    """Name a pool in words, with its generation where it is not the first."""
+    first, number = first_generation(name), generation_number(name)
+    words = _named.get(first) or POOLS.get(first, first)
+    return words if number == 1 else f"{words}, generation {number}"
+
+
+def arm_text(arm) -> str:
+    """Describe an arm: "DCGAN, 12 % of the training images".
+
+    Args:
+        arm: a `lib.faces.arms.Arm`; its fields alone are read.
+    """
+    if not arm.pool:
+        return _real_text(arm)
+    words = _synthetic_text(arm, arm.control_of if arm.kind == "shuffled" else arm.kind)
+    return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
+
+
+def group_text(arm) -> str:
+    """Describe an arm without its pool, as a heading over pools: "Added: 12 % of ..."."""
+    if not arm.pool:
+        return ALONE
+    kind = arm.control_of if arm.kind == "shuffled" else arm.kind
+    heading = GROUPS[kind].format(only=arm.only, weight=arm.weight)
+    amount = _group_amount(arm, kind)
+    words = f"{heading}: {amount}" if amount else heading
+    return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
+
+
+def row_text(arm) -> str:
+    """Name an arm under the heading `group_text`: its pool, or what the real images are."""
+    return pool_text(arm.source) if arm.pool else _real_text(arm)
+
+
+def reference_text(kind: str) -> str:
+    """Say what an arm is compared with, by the kind of the reference."""
+    return REFERENCES.get(kind, kind)
+
+
+def percent(share: float) -> str:
+    """Write a share as percent with two digits: 12 %, 7.1 %, 100 %."""
+    # Two digits tell the amounts of one study apart.
+    value = 100 * share
+    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def _synthetic_text(arm, kind: str) -> str:
+    """Describe the training set of an arm with synthetic images."""
+    pool = pool_text(arm.source)
+    if kind in MIXED:
+        words = MIXED[kind].format(pool=pool, only=arm.only, weight=arm.weight)
+        if arm.only == "none":
+            words = f"{pool} unfiltered"
+        return f"{words}, {_mixed_amount(arm)}"
+    if kind == "replace":
+        return f"{pool} in place of {percent(1 - arm.share)} of the real images"
+    if kind == "scarce":
+        return f"{pool} beside {percent(arm.share)} of the real images"
+    if kind == "synthetic":
+        return f"{pool} alone, {_multiple(arm.share)} real images"
+    return f"{pool} filling up rare classes"
+
+
+def _real_text(arm) -> str:
+    """Describe an arm of real images alone."""
+    real, added = _counts(arm)
+    amount = f"{real:,} real images" if real else REAL
+    # Amounts in images, where the arm has them.
+    if arm.kind == "subset":
+        share = percent(arm.share)
+        return f"{amount} alone" if real else f"{share} of the real images alone"
+    if arm.kind == "extra":
+        return f"{added:,} more real images beside {amount}" if added else "more real images"
+    if arm.kind == "duplicate":
+        if added:
+            return f"{added:,} copies of real images beside {amount}"
+        share = f", {percent(arm.share)} of the training images" if arm.share else ""
+        return f"real images repeated{share}"
+    if arm.kind == "fewer_steps":
+        share = "" if added else f", {percent(arm.share)} fewer steps"
+        return f"{amount}{share or ', fewer steps'}"
+    return amount
+
+
+def _mixed_amount(arm) -> str:
+    """Write how many synthetic images stand beside the real ones."""
+    real, added = _counts(arm)
+    if added:
+        beside = f"{real:,} real images" if real else REAL
+        return f"{added:,} images beside {beside}"
+    return f"{percent(arm.share)} of the training images"
+
+
+def _group_amount(arm, kind: str) -> str:
+    """Write the amount of a heading over pools."""
+    if kind in MIXED:
+        return _mixed_amount(arm)
+    if kind == "replace":
+        return percent(1 - arm.share)
+    if kind == "scarce":
+        return f"{percent(arm.share)} of them"
+    return f"{_multiple(arm.share)} real images" if kind == "synthetic" else ""
+
+
+def _multiple(multiple: float) -> str:
+    """Write a multiple: as many as, twice as many as, 4 times as many as."""
+    return MULTIPLES.get(multiple, f"{multiple:g} times as many as")
+
+
+def _counts(arm) -> tuple[int, int]:
+    """Read the numbers of real and of added images; 0 where the arm is given by a share."""
+    return getattr(arm, "real", 0), getattr(arm, "added", 0)
