@@ -7,6 +7,7 @@ import pandas as pd
 from lib.curation.intervals import wilson
 from lib.metrics.scores import scores
 from lib.metrics.statistics import compare, verdict
+from lib.report.names import in_words
 
 # Amounts of each disturbance; the first one changes nothing.
 DISTURBANCES = {
@@ -142,8 +143,8 @@ def difficult_table(
         classes: names of the C classes.
 
     Returns:
-        One row an image: image, true, and for each model its most frequent class over seeds with
-        the share of seeds that are right.
+        One row an image: image, true, and for each model its most frequent class over seeds and the
+        share of seeds that are right, in one text.
     """
     rows = []
     for i in chosen:
@@ -151,8 +152,8 @@ def difficult_table(
         row = {"image": int(i), "true": classes[labels[i]]}
         for name, probabilities in predictions.items():
             predicted = probabilities[:, i].argmax(1)
-            row[name] = classes[np.bincount(predicted, minlength=len(classes)).argmax()]
-            row[f"{name} right"] = float((predicted == labels[i]).mean())
+            named = classes[np.bincount(predicted, minlength=len(classes)).argmax()]
+            row[name] = f"{named}, {(predicted == labels[i]).mean():.0%} right"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -202,8 +203,8 @@ def hardest_sentences(table: pd.DataFrame) -> list[str]:
     for row in table.itertuples():
         interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
         sentences.append(
-            f"On the hardest quarter {row.arm} minus base: {100 * row.difference:+.1f} points "
-            f"({interval}), n = {row.n_images} images, {row.n_seeds} seeds: {row.verdict}."
+            f"On the hardest quarter {in_words(row.arm)} against all real images: "
+            f"{100 * row.difference:+.1f} points ({interval}), n = {row.n_images} images, {row.n_seeds} seeds: {row.verdict}."
         )
     return sentences
 

@@ -89,6 +89,15 @@ def faces_of_run(paths: StudyPaths, run: dict, folds: int, seed: int) -> FaceSet
     return in_fold(load_faces(paths.data), folds, run["fold"], seed=seed)
 
 
+def arms_of(runs: pd.DataFrame) -> list[Arm]:
+    """List the arms of a table of runs, each once.
+
+    Args:
+        runs: with ARM_FIELDS.
+    """
+    return [arm_of(row) for row in runs.drop_duplicates("arm").to_dict("records")]
+
+
 def arms_shown(runs: pd.DataFrame) -> list[Arm]:
     """Choose the arms of detailed figures: base and each pool's largest supplement.
 

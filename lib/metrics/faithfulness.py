@@ -14,6 +14,7 @@ from lib.curation.intervals import wilson
 from lib.faces import prompts
 from lib.faces.faceset import FaceSet
 from lib.metrics.distances import vendi
+from lib.report.names import pool_text
 
 MIN_IMAGES = 20  # of a value, from which its diversity is measured
 MAX_IMAGES = 200  # of a value, whose diversity is measured
@@ -108,17 +109,19 @@ def extremes(table: pd.DataFrame) -> pd.DataFrame:
         table: of `faithfulness`.
 
     Returns:
-        Columns name, shown, low, high; two rows an attribute, the better first.
+        Columns name (of the value), pool, group (the attribute), shown, low, high; two rows a pool
+        and attribute, the better first.
     """
-    columns = ["name", "shown", "low", "high"]
+    columns = ["name", "pool", "group", "shown", "low", "high"]
     parts = []
     for row in standing_out(table, "shown", ["pool", "attribute"]).itertuples():
         # The two values of this pool and attribute that differ most.
         same = (table["pool"] == row.pool) & (table["attribute"] == row.attribute)
         pair = table[same & table["value"].isin([row.highest, row.lowest])]
         pair = pair.sort_values("shown", ascending=False)
-        names = [f"{row.pool}, {row.attribute}: {value}" for value in pair["value"]]
-        parts.append(pair.assign(name=names)[columns])
+        names = [f"{pool_text(row.pool)}: {value}" for value in pair["value"]]
+        group = row.attribute.replace("_", " ")
+        parts.append(pair.assign(name=names, group=group)[columns])
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)

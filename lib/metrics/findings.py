@@ -91,13 +91,6 @@ def effect_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _deciding_text(row: dict) -> str:
-    """Write the interval that a verdict rests on; "" where nothing was tested."""
-    if pd.isna(row["low_decided"]):
-        return ""
-    return f"{points(row['low_decided'])} to {points(row['high_decided'])}"
-
-
 def undecided_table(effects: pd.DataFrame, *, margin: float) -> pd.DataFrame:
     """Lay out the undecided effects alone, as `effect_table`, without their verdict and p-value."""
     # All of them say undecided, and no p-value decided that.

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.curation.intervals import wilson
 from lib.faces.arms import ARM_FIELDS, Arm, arm_of
 from lib.faces.faceset import FaceSet
 from lib.metrics.arms import ArmPredictions, image_scores
@@ -95,12 +96,12 @@ def mean_scores(results: pd.DataFrame, *, split: str = "test") -> pd.DataFrame:
         split: that is shown.
 
     Returns:
-        Columns classifier, arm, and one for each metric over all classes.
+        Columns arm, classifier, and one for each metric over all classes.
     """
     # Mean recall is balanced accuracy under another name.
     whole = (results["split"] == split) & (results["class"] == "") & (results["kind"] != "")
     shown = results[whole & (results["metric"] != "recall_macro")]
-    return _mean_values(shown, ["classifier", "arm"], "metric")
+    return _mean_values(shown, ["arm", "classifier"], "metric")
 
 
 def of_arms(table: pd.DataFrame, arms: list[Arm]) -> pd.DataFrame:
@@ -280,6 +281,40 @@ def worst_prompts_of_pools(
 def features_in(space: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
     """Take the features of each set, float (N, D), from features and labels by the set's name."""
     return {name: features for name, (features, _) in space.items()}
+
+
+def agreement_rows(gates: pd.DataFrame) -> pd.DataFrame:
+    """Lay the label agreement of every pool out for a figure, beside that of real images.
+
+    Args:
+        gates: of `gates.label_agreement_of_pools`.
+
+    Returns:
+        Columns name and pool, agreement, low, high (95 % Wilson; real images have none).
+    """
+    real = gates["agreement_on_real"].iloc[0]
+    rows = [{"name": "real", "pool": "real", "agreement": real, "low": real, "high": real}]
+    for gate in gates.to_dict("records"):
+        share = wilson(round(gate["agreement"] * gate["n"]), int(gate["n"]))
+        numbers = dict(zip(("agreement", "low", "high"), share, strict=True))
+        rows.append({"name": gate["pool"], "pool": gate["pool"]} | numbers)
+    return pd.DataFrame(rows)
+
+
+def gain_and_measure(effects: pd.DataFrame, gates: list[dict]) -> pd.DataFrame:
+    """Set each pool's gain beside the agreement of its labels, for a figure.
+
+    Args:
+        effects: rows of `contrasts.effects` against base, one a pool.
+        gates: rows of `gates.label_agreement_of_pools`.
+
+    Returns:
+        Columns pool, measure (label agreement, percent), difference, low, high.
+    """
+    agreement = {gate["pool"]: 100 * gate["agreement"] for gate in gates}
+    measured = effects[effects["pool"].isin(agreement)].drop_duplicates("pool")
+    measured = measured.assign(measure=measured["pool"].map(agreement))
+    return measured[["pool", "measure", "difference", "low", "high"]].reset_index(drop=True)
 
 
 def distance_rows(distances: pd.DataFrame, *, study: str, seed: int) -> list[dict]:

@@ -5,11 +5,17 @@ matplotlib's global state: figures are made without pyplot, and the style holds 
 only.
 """
 
-from lib.plots.changes import changes_text, class_changes, gain_against
+from lib.plots.changes import (
+    changes_text,
+    class_changes,
+    dose_response,
+    gain_against,
+    gain_text,
+)
 from lib.plots.colours import arm_colour, class_palette, colour, palette
 from lib.plots.data import bars, counts, histograms, points_by_class
-from lib.plots.display import show
-from lib.plots.forest import intervals, rows_text
+from lib.plots.display import absent, show
+from lib.plots.forest import intervals, rows_text, show_intervals
 from lib.plots.maps import map_figure, maps_text
 from lib.plots.results import (
     confusion_change,
@@ -17,6 +23,7 @@ from lib.plots.results import (
     confusion_panels,
     confusion_text,
     reliability_diagram,
+    reliability_text,
 )
 from lib.plots.sheets import (
     before_and_after,
@@ -30,9 +37,10 @@ from lib.plots.sheets import (
 )
 from lib.plots.style import panels
 from lib.plots.tables import number_text, table
-from lib.plots.training import curve_charts, curves, training_trace
+from lib.plots.training import curve_charts, curves, curves_text, training_trace
 
 __all__ = [
+    "absent",
     "arm_colour",
     "bars",
     "before_and_after",
@@ -50,8 +58,11 @@ __all__ = [
     "counts",
     "curve_charts",
     "curves",
+    "curves_text",
+    "dose_response",
     "faces_or_averages",
     "gain_against",
+    "gain_text",
     "histograms",
     "intervals",
     "kind_of_images",
@@ -63,9 +74,11 @@ __all__ = [
     "points_by_class",
     "pool_gallery",
     "reliability_diagram",
+    "reliability_text",
     "rows_text",
     "sheet",
     "show",
+    "show_intervals",
     "table",
     "training_trace",
 ]

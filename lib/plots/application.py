@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import line_colours, line_names
 from lib.plots.style import need, panels, shared_legend, styled
@@ -42,6 +43,7 @@ def sweeps(swept: pd.DataFrame) -> Figure:
     # All columns share the scales of the first.
     for ax in axes.ravel():
         ax.grid(axis="y")
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     for ax in axes[:, 1:].ravel():
         ax.set_yticklabels([])
     axes[0, 0].set_ylabel("accuracy")
@@ -53,6 +55,20 @@ def sweeps(swept: pd.DataFrame) -> Figure:
         height = shared_legend(figure, {words[name]: hue for name, hue in hues.items()})
         figure.set_figheight(figure.get_figheight() + height)
     return figure
+
+
+def sweeps_text(swept: pd.DataFrame) -> str:
+    """Describe sweeps for those who cannot see them: each model's accuracy at the strongest.
+
+    Args:
+        swept: as in `sweeps`.
+    """
+    words, parts = line_names(swept, "model"), []
+    for kind, rows in swept.groupby("disturbance", sort=False):
+        last = rows[rows["amount"] == rows["amount"].max()]
+        ends = [f"{words[row.model]} {row.accuracy:.0%}" for row in last.itertuples()]
+        parts.append(f"{kind.replace('_', ' ')}: {', '.join(ends)}")
+    return f"Accuracy at the strongest of each disturbance. {'; '.join(parts)}."
 
 
 def _line_with_band(

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from lib.faces.arms import arm_of
+from lib.metrics.wording import deciding_interval
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
 from lib.plots.style import INK, WIDTH, axis, legend_above, need, styled
@@ -106,6 +107,43 @@ def gain_against(table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str) ->
         ax.plot([row["measure"]] * 2, [100 * row["low"], 100 * row["high"]], color=hue, lw=2)
         ax.plot(row["measure"], gain, "o", color=hue, ms=7, label=pool_text(row["pool"]))
     ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
+    ax.grid(axis="y")
+    legend_above(ax)
+    return ax
+
+
+def gain_text(table: pd.DataFrame) -> str:
+    """Describe gains against a measure for those who cannot see them: every pool with both.
+
+    Args:
+        table: as in `gain_against`.
+    """
+    parts = []
+    for row in table.to_dict("records"):
+        gain = f"{100 * row['difference']:+.1f} points".replace("-", "\u2212")
+        parts.append(f"{pool_text(row['pool'])} {row['measure']:.1f}: {gain}")
+    return f"Measure and gain of each pool: {'; '.join(parts)}."
+
+
+@styled
+def dose_response(effects: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the gain of each pool against the amount that was added, one line a pool.
+
+    Args:
+        effects: of `contrasts.effects`, of supplements against base at several shares.
+        ax: drawn into; None makes one.
+    """
+    need(effects, ("pool", "share", "difference", "low", "high"), "dose_response")
+    ax = axis(ax, height=3.4)
+    ax.axhline(0, color=INK, lw=1)
+    for pool, line in effects.sort_values("share").groupby("pool", sort=False):
+        low, high = zip(*(deciding_interval(row) for row in line.to_dict("records")), strict=True)
+        dose, hue = 100 * line["share"], colour(str(pool))
+        ax.plot(dose, 100 * line["difference"], "o-", color=hue, label=pool_text(str(pool)))
+        ax.fill_between(
+            dose, 100 * np.array(low), 100 * np.array(high), color=hue, alpha=0.15, lw=0
+        )
+    ax.set(xlabel="synthetic share of the training images, %", ylabel="gain in accuracy, points")
     ax.grid(axis="y")
     legend_above(ax)
     return ax

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import colour, line_colours, line_names, palette
 from lib.plots.style import axis, legend_above, panels, styled
@@ -131,6 +132,7 @@ def points_by_class(
     # The class stands under the middle of its marks.
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel=ylabel or value, title=title)
+    ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.grid(axis="y")
     legend_above(ax)
     return ax

@@ -51,6 +51,17 @@ def show(drawing, alt: str, caption: str = "") -> None:
     display(HTML(f'<figure class="plot"{_measurements(figure)}>{image}{below}</figure>'))
 
 
+def absent(words: str) -> None:
+    """Say in a line that a section has nothing to show; the report lists these at its end.
+
+    Args:
+        words: what did not occur: "no control was run".
+    """
+    from IPython.display import HTML, display
+
+    display(HTML(f'<p class="absent">{html.escape(words)}</p>'))
+
+
 def picture(figure: Figure) -> tuple[str, bytes]:
     """Draw a figure for dense screens in few bytes, for reports travel with the project.
 

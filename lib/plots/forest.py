@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from lib.faces.arms import arm_of
 from lib.metrics.wording import deciding_interval
 from lib.plots.colours import has_arm, row_colours
+from lib.plots.display import show
 from lib.plots.style import (
     GRID,
     INK,
@@ -101,6 +102,27 @@ def intervals(
     for place, heading in headings:
         write(ax, 0.0, place, heading, weight="bold", size=HEADING_POINTS)
     return ax
+
+
+def show_intervals(
+    effects: pd.DataFrame,
+    what: str,
+    caption: str = "",
+    *,
+    value: str = "difference",
+    margin: float = 0.0,
+) -> None:
+    """Display a forest plot with a text that says every number.
+
+    Args:
+        effects, value, margin: as in `intervals`.
+        what: the numbers are, with their unit: the label of the axis, and the text's beginning.
+        caption: a sentence under the figure; empty: what the numbers are.
+    """
+    lines = "the intervals that decide" if "verdict" in effects else "95 % intervals"
+    caption = f"{caption or what}; lines: {lines}"
+    ax = intervals(effects, value=value, margin=margin, xlabel=what)
+    show(ax, alt=f"{what}: {rows_text(effects, value=value)}", caption=caption)
 
 
 def rows_text(effects: pd.DataFrame, *, value: str = "difference", scale: float = 100.0) -> str:

@@ -177,6 +177,20 @@ def reliability_diagram(
     return ax
 
 
+def reliability_text(bins: pd.DataFrame) -> str:
+    """Describe a reliability diagram: how often each line is right where it is surest.
+
+    Args:
+        bins: as in `reliability_diagram`, with the column arm.
+    """
+    words, parts = line_names(bins, "arm"), []
+    for name, line in bins[bins["n"] > 0].groupby("arm", sort=False):
+        surest = line.loc[line["confidence"].idxmax()]
+        right = f"right in {surest['accuracy']:.0%} at a confidence of {surest['confidence']:.0%}"
+        parts.append(f"{words[str(name)]}: {right}")
+    return f"{'; '.join(parts)}."
+
+
 def _percent(counts: np.ndarray) -> np.ndarray:
     """Turn counts (C, C) into percent of each true class."""
     # A class without images has a row of zeros.

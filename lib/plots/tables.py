@@ -80,6 +80,12 @@ def table_html(
     # Numbers of rows say nothing; a named index is a column.
     numbered = data.index.name is None and pd.api.types.is_integer_dtype(data.index)
     data = data.reset_index(drop=numbered)
+
+    # A study of one network need not name it in every row, and rows are about arms.
+    if "classifier" in data and "arm" in data:
+        networks = [] if data["classifier"].nunique() == 1 else ["classifier"]
+        others = [name for name in data if name not in ("arm", "classifier")]
+        data = data[["arm", *networks, *others]]
     shown = shown_columns(data, digits, kinds or {})
 
     # A fold that would hide next to nothing is none.
@@ -87,7 +93,7 @@ def table_html(
         first = 0
     rows = _rows(shown, len(data), first)
     heads = "".join(_head(one) for one in shown)
-    body = f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    body = f'<table class="shown"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
     label = html.escape(caption or "table", quote=True)
     box = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">{body}</div>'
 
@@ -178,9 +184,7 @@ def _interval_column(
         texts.append(html.escape(write(number) + interval))
         raw.append("|".join(map(_raw, (number, lower, upper))))
     what = "deciding interval" if decided else "95 % interval"
-    return Shown(
-        f"{name} {bounds[0]} {bounds[1]}", f"{heading(name, kind)} ({what})", texts, raw, True
-    )
+    return Shown("|".join((name, *bounds)), f"{heading(name, kind)} ({what})", texts, raw, True)
 
 
 def _range_column(data: pd.DataFrame, low: str, digits: int, kinds: dict[str, str]) -> Shown:

@@ -5,9 +5,12 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import line_colours, line_names
 from lib.plots.style import axis, legend_above, panels, styled
+from lib.report.columns import COLUMNS, column
+from lib.report.names import in_words
 
 FEW_POINTS = 15  # logged steps up to which each is marked
 
@@ -53,10 +56,29 @@ def curves(
 
     # The title says how many seeds the band is the range of.
     spread = f" and range over {repeats} seeds" if repeats > 1 else ""
-    ax.set(xlabel=x, ylabel=y, title=title or f"{y}: mean{spread}")
+    label = column(y).label if y in COLUMNS else in_words(y)
+    ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}: mean{spread}")
+    if y.startswith("accuracy"):
+        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     ax.grid(axis="y")
     legend_above(ax)
     return ax
+
+
+def curves_text(
+    history: pd.DataFrame, *, y: str, x: str = "step", by: str = "arm", digits: int = 2
+) -> str:
+    """Describe learning curves for those who cannot see them: where each line ends.
+
+    Args:
+        history, y, x, by: as in `curves`.
+        digits: decimals of the numbers.
+    """
+    words, ends = line_names(history, by), []
+    for name, line in history.groupby(by, sort=False):
+        last = line.loc[line[x] == line[x].max(), y].mean()
+        ends.append(f"{words[str(name)]} {last:.{digits}f}")
+    return f"{in_words(y)} at the end: {', '.join(ends)}."
 
 
 def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
@@ -92,11 +114,12 @@ def training_trace(
     # Panels stand below each other, each with its own columns.
     axes[0].set_title(title)
     for ax, (label, columns) in zip(axes, groups.items(), strict=True):
-        for column, hue in zip(columns, seaborn.color_palette("colorblind", len(columns))):
+        for name, hue in zip(columns, seaborn.color_palette("colorblind", len(columns))):
             # Not everything is logged at every step; few points are marked.
-            known = trace[[x, column]].dropna()
+            known = trace[[x, name]].dropna()
             marker = "o" if len(known) < FEW_POINTS else ""
-            ax.plot(known[x], known[column], color=hue, label=column, marker=marker)
+            words = name.replace("_", " ")
+            ax.plot(known[x], known[name], color=hue, label=words, marker=marker)
 
         # Every panel says what it shows and has its own legend.
         ax.set(ylabel=label, xlabel=x)

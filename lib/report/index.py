@@ -20,20 +20,22 @@ from lib.report.names import name_study
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.parameter_cells import has_tag
-from lib.study.params import PARAMS, read_yaml, size_of, summary
+from lib.study.parameter_rules import EMBEDDED_DATA
+from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
+from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import atomic_write, read_json
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
-# Studies on real faces, as the overview lists them.
+# Studies that are published, as the overview lists them; .gitignore names them too.
 ORDER = ("schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
 CARD = "README.md"  # in the folder of the application, as the hub has it
 LONGEST_MESSAGE = 400  # characters of an error
 # Networks that may travel with the pages, the best first: name in the table, file.
 NETWORKS = (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx"))
-# Pages over all studies: on real faces, and on the project's own data (git ignores the latter).
-OVERVIEWS = {False: "index.html", True: "local.html"}
+# Pages over all studies: over those that are published, and over others, which git ignores.
+OVERVIEWS = {True: "index.html", False: "local.html"}
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
 ANSWER = "answer.json"  # of lib.plots.headline
@@ -78,7 +80,7 @@ def render_index(paths: StudyPaths) -> Path:
 
     # The answer, also as data beside the page for the index over all studies.
     sentences = read_answer(paths)
-    data = embedded_data(paths)
+    data = embedded_data(paths) if records.get("10_data") else _declared_data(study)
     _name_pools(records)
     short_answer = sentences[0].text if sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
@@ -99,16 +101,16 @@ def render_index(paths: StudyPaths) -> Path:
         differing=differing(listed, records),
         stages=stages(listed, records),
         about=summary(study),
-        overview=OVERVIEWS[bool(data)],
+        overview=OVERVIEWS[is_published(study, data)],
         contents=CONTENTS if sentences else [],
     )
 
 
 def render_top(reports: Path) -> Path:
-    """Write the pages over all studies: reports/index.html of those on real faces, local.html of
-    those on data that the project brings along, and the glossary.
+    """Write the pages over all studies: reports/index.html of those that are published, local.html
+    of all others, and the glossary.
 
-    Git keeps the first, so that trying the project out on drawn faces leaves it as it is.
+    Git keeps the first, so that trying the project out leaves it as it is.
 
     Args:
         reports: folder that holds one folder a study.
@@ -124,21 +126,26 @@ def render_top(reports: Path) -> Path:
         studies.append(row | {"about": summary(name), "size": size_of(name)})
     studies.sort(key=_place)
 
-    # Numbers about drawings stand apart from those about people.
+    # What somebody runs for himself stands apart from what is published.
     render_glossary(reports)
-    embedded = [study for study in studies if study["data"]]
-    if embedded:
-        others = {"page": OVERVIEWS[False], "text": "Studies on real faces"}
-        _overview(reports / OVERVIEWS[True], embedded, others=others)
-    real = [study for study in studies if not study["data"]]
+    local = [study for study in studies if not is_published(study["name"], study["data"])]
+    if local:
+        others = {"page": OVERVIEWS[True], "text": "Published studies"}
+        _overview(reports / OVERVIEWS[False], local, others=others)
+    published = [study for study in studies if is_published(study["name"], study["data"])]
     answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
     return _overview(
-        reports / OVERVIEWS[False],
-        real,
+        reports / OVERVIEWS[True],
+        published,
         answer=answer,
         figures=headline_figures(reports),
         earlier=earlier_studies(),
     )
+
+
+def is_published(name: str, data: str) -> bool:
+    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER."""
+    return not data and name.split("-")[0] in ORDER
 
 
 def headline_figures(reports: Path) -> list[dict]:
@@ -329,6 +336,12 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
         }
         grouped[execution.stage]["pages"].append(page)
     return list(grouped.values())
+
+
+def _declared_data(study: str) -> str:
+    """Tell what data of the project's own a study is on by its file, before notebook 10 has run."""
+    data = load_params(study)["data"] if study in studies_of_params() else ""
+    return data if data in EMBEDDED_DATA else ""
 
 
 def _name_pools(records: dict[str, dict]) -> None:

@@ -42,12 +42,14 @@ FIRST = ("study", "pool", "data", "seed", "generator")
 # What stands for a widget, and the box in which a wide table scrolls.
 NOTE = '<p class="note">An interactive part: open the notebook in JupyterLab to use it.</p>'
 SCROLL = '<div class="scroll" tabindex="0" role="group" aria-label="table">'
-# Tables that no box was made for: those of lib.plots bring theirs, after whose ">" they stand.
-BARE_TABLE = re.compile(r"(?<!>)<table\b.*?</table>", re.DOTALL)
+# Tables that no box was made for: those of lib.plots bring theirs.
+BARE_TABLE = re.compile(r'<table\b(?! class="shown")[^>]*>.*?</table>', re.DOTALL)
 # A row of heads without a word, as Markdown writes it over a list of facts.
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr>\s*(?:<th[^>]*>\s*</th>\s*)+</tr>\s*</thead>")
 # What tables say to JupyterLab's style sheet; a page has its own.
 INLINE_STYLE = re.compile(r'(<figure class="table"[^>]*>)<style>.*?</style>')
+# What lib.plots.absent displays.
+ABSENT = re.compile(r'<p class="absent">(.*?)</p>')
 ANCHOR = re.compile(r'<figure class="table" id="([^"]+)"')
 
 
@@ -107,6 +109,7 @@ def notebook_body(ipynb: Path, title: str) -> str:
 
     # What papermill added is shown elsewhere on the page.
     book.cells = [cell for cell in book.cells if not any(has_tag(cell, tag) for tag in DROPPED)]
+    book.cells, nothing = without_absent(book.cells)
     describe_images(book.cells, title)
     for cell in book.cells:
         if has_tag(cell, TAG):
@@ -120,8 +123,51 @@ def notebook_body(ipynb: Path, title: str) -> str:
     body = BARE_TABLE.sub(rf"{SCROLL}\g<0></div>", body)
 
     # Sections can be linked to, and boxes that scroll be reached by keys.
-    body = with_anchors(body.replace("<pre>", '<pre tabindex="0">'))
+    body = with_anchors(body.replace("<pre>", '<pre tabindex="0">') + _absent_list(nothing))
     return smaller_pictures(_each_anchor_once(body))
+
+
+def without_absent(cells: list) -> tuple[list, list[str]]:
+    """Take out the sections that show nothing but that there is nothing to show.
+
+    Args:
+        cells: of an executed notebook, with their outputs.
+
+    Returns:
+        The other cells, and a line for each section that was taken out: its heading, and why.
+    """
+    # A section begins with a heading; what stands before the first one stays.
+    sections = [[]]
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.lstrip().startswith("#"):
+            sections.append([])
+        sections[-1].append(cell)
+
+    kept, lines = [], []
+    for section in sections:
+        words = _why_absent(section)
+        if words:
+            name = plain(section[0].source.lstrip().splitlines()[0].lstrip("# "))
+            lines.append(f"{name}: {words}")
+        else:
+            kept += section
+    return kept, lines
+
+
+def _why_absent(section: list) -> str:
+    """Say why a section has nothing to show; "" where it shows something."""
+    outputs = [output for cell in section for output in cell.get("outputs", [])]
+    texts = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
+    found = [ABSENT.fullmatch(text.strip()) for text in texts]
+    return "; ".join(match[1] for match in found) if found and all(found) else ""
+
+
+def _absent_list(lines: list[str]) -> str:
+    """Write what did not occur as the last section of a page; "" for nothing."""
+    if not lines:
+        return ""
+    items = "".join(f"<li>{line}</li>" for line in lines)
+    return f'<h2>What did not occur</h2><ul class="absent">{items}</ul>'
 
 
 def _each_anchor_once(body: str) -> str:

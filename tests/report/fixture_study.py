@@ -69,6 +69,26 @@ def wide_table() -> str:
     return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{row}</tr></tbody></table>"
 
 
+def long_table() -> str:
+    """A table of the project's own: sorted by a click, folded after four rows."""
+    import pandas as pd
+
+    from lib.plots.tables import table_html
+
+    numbers = [0.02, -0.3, 0.00001, 0.15, -0.001, 0.4, 0.07, -0.2]
+    data = pd.DataFrame(
+        {
+            "pool": ["dcgan", "drawn-narrow", *"abcdef"],
+            "difference": numbers,
+            "low": [number - 0.01 for number in numbers],
+            "high": [number + 0.01 for number in numbers],
+            "p": [abs(number) / 10 for number in numbers],
+            "verdict": ["helps", "hurts"] * 4,
+        }
+    )
+    return table_html(data, "a long table of differences", first=4)
+
+
 def figure_html() -> str:
     image = f'<img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}">'
     return f'<figure class="plot">{image}<figcaption>n = 9</figcaption></figure>'
@@ -124,7 +144,11 @@ def results_cells() -> list:
         new_code_cell(
             LONG_LINE,
             id="cell-05",
-            outputs=[html_output(wide_table()), printed("y" * 400 + "\n")],
+            outputs=[
+                html_output(wide_table()),
+                html_output(long_table()),
+                printed("y" * 400 + "\n"),
+            ],
             execution_count=4,
         ),
         new_markdown_cell("### Figures without words", id="cell-06"),

@@ -97,6 +97,11 @@ class Browser:
         taken = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(taken["data"]))
 
+    def sheets(self) -> int:
+        """Count the sheets of A4 that the page prints to."""
+        printed = self.call("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        return base64.b64decode(printed["data"]).count(b"/Type /Page\n")
+
     def _set_window(self, width: int, height: int, dark: bool) -> None:
         sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.call("Emulation.setDeviceMetricsOverride", **sizes)

@@ -1,6 +1,9 @@
 """Pages in a real browser: no error on the console, no request leaves the machine, no sideways
-scrolling on a phone.
+scrolling on a phone, nothing that a reader with low vision or a keyboard would stumble over, tables
+that sort, copy and print.
 """
+
+from pathlib import Path
 
 import pytest
 from fixture_study import make_study
@@ -18,7 +21,16 @@ PAGES = (
     "quick/20_generation-dcgan.html",
     "quick/40_training.html",
     "index.html",
+    "local.html",
+    "glossary.html",
 )
+ACCESSIBILITY = (Path(__file__).parent / "accessibility.js").read_text(encoding="utf-8")
+# A4 between its margins, pixels of which an inch has 96.
+SHEET_PX = 688
+# Cells of the first column, and of the one after it, in their order.
+COLUMNS = """[...document.querySelectorAll('figure.table tbody tr')].map(
+  (row) => [row.cells[0].textContent, row.cells[1].textContent, row.checkVisibility()])"""
+HEADS = "document.querySelectorAll('figure.table th button.sort')"
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +75,125 @@ def test_the_check_sees_what_it_is_meant_to_see(browser, tmp_path):
     visit = browser.open(page.as_uri(), width=390)
     assert visit.page_width > 390 and visit.complaints
     assert any("127.0.0.1" in address for address in visit.requests)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_on_a_page_is_hard_to_see_or_to_reach(browser, reports, page, width, dark):
+    """Contrast, landmarks, headings, heads of tables, names of controls, boxes that scroll."""
+    browser.open((reports / page).as_uri(), width=width, dark=dark)
+    browser.unfold()
+    found = browser.value(ACCESSIBILITY)
+    assert found["texts"] > 5
+    assert found["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("style", "fault"),
+    [
+        ("main p, main li { color: #999 !important }", "contrast"),
+        ("main p { opacity: .4 }", "contrast"),
+    ],
+)
+def test_what_is_hard_to_see_is_found(browser, reports, style, fault):
+    browser.open((reports / "local.html").as_uri(), width=1280)
+    browser.value(
+        f"document.head.append(Object.assign(document.createElement('style'), "
+        f"{{textContent: {style!r}}}))"
+    )
+    faults = browser.value(ACCESSIBILITY)["faults"]
+    assert faults and all(one.startswith(fault) for one in faults)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("document.querySelector('h1').remove()", "heading: not one h1"),
+        ("document.querySelector('h2').outerHTML = '<h4>deep</h4>'", "heading: level skipped"),
+        (
+            "document.body.append(Object.assign(document.createElement('p'), {textContent: 'x'}))",
+            "landmark: outside of all",
+        ),
+        (
+            "document.querySelector('main').innerHTML += '<img src=\"data:,\">'",
+            "picture: no alternative text",
+        ),
+        (
+            "document.querySelector('main').innerHTML += '<table><tr><th></th></tr></table>'",
+            "table: empty head",
+        ),
+        ("document.querySelector('main').innerHTML += '<button></button>'", "control: no name"),
+    ],
+)
+def test_what_is_hard_to_reach_is_found(browser, reports, change, fault):
+    browser.open((reports / "glossary.html").as_uri(), width=1280)
+    browser.value(change)
+    assert any(one.startswith(fault) for one in browser.value(ACCESSIBILITY)["faults"])
+
+
+def test_a_table_is_folded_and_unfolded(browser, reports):
+    browser.open((reports / "quick/10_data.html").as_uri(), width=1280)
+    assert [shown for *_, shown in browser.value(COLUMNS)] == [True] * 4 + [False] * 4
+    browser.value("document.querySelector('.more-rows').click()")
+    assert all(shown for *_, shown in browser.value(COLUMNS))
+    browser.value("document.querySelector('.more-rows').click()")
+    assert [shown for *_, shown in browser.value(COLUMNS)] == [True] * 4 + [False] * 4
+
+
+def test_a_table_is_sorted_by_its_numbers_up_and_down_and_stays_folded(browser, reports):
+    browser.open((reports / "quick/10_data.html").as_uri(), width=1280)
+    browser.value(f"{HEADS}[1].click()")
+    rows = browser.value(COLUMNS)
+    assert [name for name, *_ in rows][:3] == ["drawings of few people", "f", "c"]
+    assert [shown for *_, shown in rows] == [True] * 4 + [False] * 4
+    order = "document.querySelectorAll('figure.table th')[1].getAttribute('aria-sort')"
+    assert browser.value(order) == "ascending"
+
+    browser.value(f"{HEADS}[1].click()")
+    assert [text for _, text, _ in browser.value(COLUMNS)][0].startswith("+40.0")
+    assert browser.value(order) == "descending"
+
+
+def test_a_table_is_copied_as_csv_with_machine_names_and_unrounded_numbers(browser, reports):
+    browser.open((reports / "quick/10_data.html").as_uri(), width=1280)
+    text = browser.value("csv(document.querySelector('figure.table table'))")
+    lines = text.splitlines()
+    assert lines[0] == "pool,difference,low,high,p,verdict"
+    assert lines[1] == "dcgan,0.02,0.01,0.03,0.002,helps"
+    assert lines[3].startswith("a,1e-05,-0.00999,0.01001,1e-06,") and len(lines) == 9
+
+
+def test_the_first_column_stays_in_sight_when_a_table_is_scrolled(browser, reports):
+    browser.open((reports / "quick/10_data.html").as_uri(), width=390)
+    left = "document.querySelector('figure.table tbody th').getBoundingClientRect().left"
+    before = browser.value(left)
+    browser.value("document.querySelector('figure.table .scroll').scrollLeft = 200")
+    assert browser.value("document.querySelector('figure.table .scroll').scrollLeft") > 50
+    assert browser.value(left) == before
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_contents_and_the_place_in_the_study_stay_in_view(browser, reports, width):
+    browser.open((reports / "quick/10_data.html").as_uri(), width=width)
+    browser.value("document.body.style.minHeight = '9000px'; window.scrollTo(0, 600)")
+    for words in ("header.top", "nav.contents"):
+        box = browser.value(
+            f"(() => {{ const box = document.querySelector('{words}').getBoundingClientRect();"
+            " return [box.top, box.bottom]; })()"
+        )
+        assert 0 <= box[0] < box[1] <= 900
+    assert browser.value("document.querySelectorAll('nav.contents [aria-current]').length") == 1
+
+
+@pytest.mark.parametrize("page", ["quick/index.html", "quick/10_data.html"])
+def test_on_paper_no_table_is_cut_and_a_page_is_a_few_sheets(browser, reports, page):
+    browser.open((reports / page).as_uri(), width=SHEET_PX)
+    assert browser.sheets() <= 6
+    browser.call("Emulation.setEmulatedMedia", media="print")
+    reach = browser.value(
+        "Math.max(...[...document.querySelectorAll('table, img, pre')]"
+        ".filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().right))"
+    )
+    browser.call("Emulation.setEmulatedMedia", media="")
+    assert reach <= SHEET_PX + 1

@@ -8,16 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import pytest
-from fixture_study import ANSWER, book, error_output, make_study, save
-from nbformat.v4 import new_code_cell, new_output
+from fixture_study import ANSWER, book, error_output, html_output, make_study, save
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from lib.report import render_index, render_notebook, render_study, render_top
 from lib.report.executions import executions, parameters
 from lib.report.shell import read_summary
+from lib.study.answer import write_answer
 from lib.study.paths import study_paths
 
 HEAVY = ("nbconvert", "nbformat", "jinja2", "pandas", "matplotlib")
@@ -63,7 +65,8 @@ def test_the_index_opens_with_the_answer_then_what_was_run_then_the_evidence(ren
         "The evidence",
         'href="10_data.html"',
     )
-    order = [index.index(part) for part in parts]
+    main = index[index.index("<main") :]
+    order = [main.index(part) for part in parts]
     assert order == sorted(order)
     assert '<span class="pill helps">helps</span>' in index and "20_generation-dcgan.html" in index
     assert "What faces does the study stand on" in index and "numpy 2.4.6" in index
@@ -79,8 +82,11 @@ def test_the_figure_beside_the_answer_is_the_last_output_of_the_marked_cell(rend
 def test_every_page_links_back_and_every_link_leads_to_a_file(rendered):
     for page in pages(rendered):
         assert all((page.parent / link).exists() for link in links(page)), page.name
-        assert page.name == "index.html" or "index.html" in links(page)
-    assert "quick/index.html" in links(rendered.reports.parent / "index.html")
+        assert page.name in ("index.html", "local.html") or "index.html" in links(page)
+        assert page.name == "glossary.html" or {"glossary.html", "../glossary.html"} & set(
+            links(page)
+        )
+    assert "quick/index.html" in links(rendered.reports.parent / "local.html")
 
 
 def test_pages_of_pools_link_to_each_other_and_turn_in_order(rendered):
@@ -233,7 +239,8 @@ def test_a_page_goes_with_its_execution(tmp_path):
 def test_without_any_execution_the_index_says_so(tmp_path):
     paths = study_paths("quick", str(tmp_path))
     assert "There is none yet" in render_index(paths).read_text()
-    assert "quick" in render_top(paths.reports.parent).read_text()
+    render_top(paths.reports.parent)
+    assert "quick" in (paths.reports.parent / "local.html").read_text()
 
 
 def test_what_the_overview_needs_lies_beside_the_pages_as_data(rendered):
@@ -241,7 +248,7 @@ def test_what_the_overview_needs_lies_beside_the_pages_as_data(rendered):
     assert summary["answer"] == ANSWER[0].text and summary["data"] == "drawn"
     assert set(summary["pages"]) == {page.name for page in rendered.reports.glob("*_*.html")}
     assert json.loads((rendered.reports / "study.json").read_text()) == summary
-    overview = (rendered.reports.parent / "index.html").read_text()
+    overview = (rendered.reports.parent / "local.html").read_text()
     assert ANSWER[0].text in overview
 
 
@@ -267,15 +274,81 @@ def test_every_page_says_size_machine_versions_and_commit(tmp_path, page):
     assert [part for part in parts if part not in shown] == []
 
 
-def test_the_overview_lists_real_faces_before_drawn_ones_in_the_order_of_the_studies(tmp_path):
+def test_the_overview_lists_published_studies_in_their_order_and_others_apart(tmp_path):
     make_study(tmp_path)
     for study in ("full", "comp7055-cpu", "schuermann-cpu"):
         real_study(tmp_path, study)
     render_study(study_paths("quick", str(tmp_path)))
     overview = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
     listed = re.findall(r'href="([\w-]+)/index.html"', overview)
-    assert listed == ["schuermann-cpu", "comp7055-cpu", "full", "quick"]
-    assert overview.count("real faces, reduced size") == 2 and overview.count("drawn faces<") == 1
+    assert listed == ["schuermann-cpu", "comp7055-cpu", "full"]
+    assert overview.count("real faces, reduced size") == 2 and "drawn faces<" not in overview
+    local = (tmp_path / "reports" / "local.html").read_text(encoding="utf-8")
+    assert re.findall(r'href="([\w-]+)/index.html"', local) == ["quick"]
+
+
+def test_a_study_of_ones_own_leaves_the_published_overview_as_it_is(tmp_path):
+    """README's first command must not change a file that git keeps."""
+    real_study(tmp_path, "full")
+    overview = tmp_path / "reports" / "index.html"
+    before = overview.read_bytes()
+    make_study(tmp_path)
+    render_study(study_paths("quick", str(tmp_path)))
+    real_study(tmp_path, "quick")
+    assert overview.read_bytes() == before
+
+
+def test_sections_that_show_nothing_are_listed_in_one_line_each_at_the_end(tmp_path):
+    nothing = html_output('<p class="absent">no control was run</p>')
+    cells = [
+        new_markdown_cell("## Controls\n\nA long explanation.", id="cell-20"),
+        new_code_cell("controls", id="cell-21", outputs=[nothing]),
+        new_markdown_cell("## Arms", id="cell-22"),
+        new_code_cell("arms", id="cell-23", outputs=[html_output("<p>five</p>"), nothing]),
+    ]
+    file, page = tmp_path / "50_metrics.ipynb", tmp_path / "pages" / "50_metrics.html"
+    nbformat.write(book("Metrics", "Which differ?", *cells), file)
+    shown = render_notebook(file, page, study="quick").read_text()
+    assert "A long explanation" not in shown
+    assert "<li>Controls: no control was run</li>" in shown
+    assert "five" in shown and '<h2 id="arms">' in shown
+    assert shown.index("five") < shown.rindex("What did not occur")
+
+
+def test_every_section_is_listed_in_the_contents_and_can_be_linked_to(rendered):
+    page = text(rendered, "10_data.html")
+    listed = re.findall(r'<li(?: class="sub")?><a href="#([^"]+)">', page)
+    assert listed == ["parameters", "tables", "figures-without-words"]
+    assert all(page.count(f'id="{anchor}"') == 1 for anchor in listed)
+
+
+def test_the_answer_is_a_word_and_a_number_before_the_sentences(tmp_path):
+    paths = make_study(tmp_path)
+    first = replace(ANSWER[0], word="It helps", number="+2.1 points", about="with the best pool")
+    write_answer(paths, [first, *ANSWER[1:]])
+    render_study(paths)
+    main = text(paths, "index.html")
+    main = main[main.index("<main") :]
+    order = [main.index(part) for part in ("It helps", "+2.1 points", "n = 9", "1 of 2 synthetic")]
+    assert order == sorted(order)
+
+
+def test_the_overview_shows_the_headline_figure_for_light_and_dark_and_the_leaderboard(tmp_path):
+    real_study(tmp_path, "full")
+    reports = tmp_path / "reports"
+    for name in ("gain.svg", "gain-dark.svg"):
+        (reports / name).write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (reports / "gain.json").write_text(json.dumps({"alt": "it falls", "caption": "n = 10"}))
+    row = {"pool": "dcgan", "name": "DCGAN", "study": "full", "effect": "+1.0 (0.1 to 1.9)"}
+    row |= {"values": "0.01|0.001|0.019", "verdict": "helps", "n_seeds": 5, "n_images": 7066}
+    answer = {"sentences": ["In short.", "At length."], "leaderboard": [row]}
+    (reports / "answer.json").write_text(json.dumps(answer))
+    overview = render_top(reports).read_text()
+    assert 'alt="it falls"' in overview and "n = 10" in overview
+    assert overview.count("data:image/svg+xml;base64,") == 2
+    assert '<span title="dcgan">DCGAN</span>' in overview and "7,066" in overview
+    assert overview.index("In short.") < overview.index("it falls") < overview.index("At length.")
+    assert all(name in overview for name in ("S1", "S2", "S3"))
 
 
 def test_a_classifier_that_is_small_enough_lies_beside_the_pages(tmp_path, monkeypatch):
