@@ -15,7 +15,7 @@ from lib.plots.colours import colour, line_colours, line_names
 from lib.plots.style import MUTED, axis, legend_above, need, panels, styled
 
 # Side of a confusion matrix, inches: as much a class, with room for the names.
-CELL, NAMES, SMALLEST_MATRIX = 0.45, 1.4, 4.6
+CELL, NAMES, SMALLEST_MATRIX = 0.5, 1.4, 4.6
 # Three matrices beside each other: up to so many classes, this wide and high, inches.
 BESIDE, BESIDE_WIDTH, BESIDE_HEIGHT = 8, 8.2, 3.5
 NUMBER_POINTS = 8  # type of a matrix' numbers

@@ -49,6 +49,7 @@ LEGEND_STYLE = {
     "handletextpad": HANDLE_GAP,
     "columnspacing": COLUMN_GAP,
 }
+LOW_LEGEND = 0.5  # inches; of what a legend is higher, its axis grows as well
 BESIDE_AXES = 0.9  # inches of a panel's width that labels and ticks take from the axes
 
 styled = matplotlib.rc_context(STYLE)  # as a decorator: the style holds inside the function
@@ -107,7 +108,8 @@ def legend_above(ax: Axes) -> None:
 
     # The title stands over the legend.
     ax.set_title(title, pad=8 + _legend_inches(ax.get_legend()) * POINTS_AN_INCH)
-    figure.set_figheight(figure.get_figheight() + _legends_height(figure) - before)
+    grown = _legends_height(figure) - before
+    figure.set_figheight(figure.get_figheight() + grown + max(0.0, grown - LOW_LEGEND))
 
 
 def shared_legend(figure: Figure, colours: dict[str, str]) -> float:

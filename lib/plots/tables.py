@@ -122,6 +122,7 @@ def shown_columns(data: pd.DataFrame, digits: int, kinds: dict[str, str]) -> lis
         hidden.add("pool")
     bounds = _bounds(data)
     used = {name for pair in bounds.values() for name in pair} - set(INTERVALS)
+    used |= {"low_decided", "high_decided"}
 
     columns = []
     for position, name in enumerate(data.columns):

@@ -91,7 +91,11 @@ MEASURE_WORDS = {
     "accuracy": "Share of test images whose class is named correctly.",
     "balanced_accuracy": "Mean of the classes' recalls: every class counts the same.",
     "f1_macro": "Mean over classes of the harmonic mean of precision and recall.",
-    "auroc_macro": (
+    "f1": "Harmonic mean of a class's precision and recall.",
+    "precision_macro": "Mean over classes of the share of predictions that are right.",
+    "recall_macro": "Balanced accuracy under another name.",
+    "auroc_macro": "Mean over classes of the AUROC.",
+    "auroc": (
         "Chance that an image of a class gets a higher score for it than an image of another; 0.5 "
         "is chance."
     ),
@@ -101,6 +105,7 @@ MEASURE_WORDS = {
         "Distance of two sets of images by mean and covariance of their features; lower is closer."
     ),
     "kd": "Distance of two sets by a kernel over their features; 0 where they do not differ.",
+    "kd_class": "The same, of the images of one class.",
     "precision": "Share of synthetic images that lie among the real ones.",
     "recall": "Of pools: share of real images that lie among the synthetic ones. Of classes: share of "
     "a class's images that are named correctly.",

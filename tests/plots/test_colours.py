@@ -1,10 +1,13 @@
 """A name keeps its colour in every figure: arms by their fields, classes by the class list."""
 
+import numpy as np
 import pandas as pd
 import pytest
+from colour_vision import VISIONS, difference, least_difference
 
 from lib.faces.arms import Arm, arm_table, controls
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
+from lib.metrics.human_baseline import PERSON
 from lib.plots.colours import (
     CLASS_COLOURS,
     arm_colour,
@@ -14,6 +17,7 @@ from lib.plots.colours import (
     palette,
     row_colours,
 )
+from lib.study.params import load_params, studies
 
 POOLS = ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan", "folder"]
 SUPPLEMENT = Arm("supplement", "dcgan", 0.1502)
@@ -87,3 +91,46 @@ def test_a_row_without_an_arm_is_coloured_by_its_name():
 def test_rows_of_pools_are_coloured_by_them_whatever_they_are_called(column):
     table = pd.DataFrame({"name": ["x", "y"], column: ["dcgan", "folder"]})
     assert row_colours(table, "name") == [colour("dcgan"), colour("folder")]
+
+
+def test_the_difference_of_colours_is_that_of_the_published_examples():
+    """Sharma, Wu and Dalal 2005, table 1, pairs 1, 7, 10, 17 and 25."""
+    pairs = [
+        ((50, 2.6772, -79.7751), (50, 0, -82.7485), 2.0425),
+        ((50, 0, 0), (50, -1, 2), 2.3669),
+        ((50, 2.4900, -0.0010), (50, -2.4900, 0.0009), 7.1792),
+        ((50, 2.5, 0), (73, 25, -18), 27.1492),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+    ]
+    for one, other, expected in pairs:
+        assert difference(np.array(one), np.array(other)) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_the_classes_are_told_apart_by_every_kind_of_colour_vision(vision):
+    """By 16.5 or more; of Okabe and Ito's colours, which they had before, 2.2 under protanopia."""
+    apart, pair = least_difference(list(CLASS_COLOURS.values()), vision)
+    assert apart >= 16.4, pair
+
+
+def test_the_colours_that_the_classes_had_before_were_not_told_apart():
+    before = ["#d55e00", "#009e73", "#9467bd", "#e69f00", "#7f7f7f", "#0072b2", "#cc79a7"]
+    apart, pair = least_difference(before, "protanopia")
+    assert apart < 3 and set(pair) == {"#9467bd", "#0072b2"}  # fear and sad
+
+
+STUDIES = [study for study in studies() if load_params(study)["pools"]]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("vision", VISIONS)
+def test_real_images_a_person_and_the_pools_of_a_study_are_told_apart(study, vision):
+    names = ["real", PERSON, *load_params(study)["pools"]]
+    colours = [colour(name) for name in names]
+    assert len(set(colours)) == len(names)
+    assert least_difference(colours, vision)[0] >= 10
+
+
+def test_real_images_are_black_in_every_figure():
+    assert colour("real") == colour("train") == colour("base") == arm_colour(Arm("base"))
+    assert colour("real") == "#000000"
