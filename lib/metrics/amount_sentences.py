@@ -4,6 +4,10 @@ Every sentence names its reading, the number of draws and of test images, and th
 of them says. Where the readings disagree, that comes first.
 """
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +18,8 @@ from lib.metrics.evidence import of_first_classifier
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.metrics.wording import interval_text, points
+from lib.study.answer import Sentence
+from lib.study.records import atomic_write, read_json
 
 # What a pool's generator knew, in words.
 KNOWLEDGE = {
@@ -38,6 +44,7 @@ SAID = {
 NOTHING = (
     "This study has no arms of numbers of real images: it does not ask how many there must be."
 )
+SENTENCES = "amounts.json"  # beside the tables that the sentences are printed from
 # What a line of the figure is about, at all numbers of real images.
 DESIGN = ["kind", "pool", "generation", "added", "class_shares"]
 # What a gain shares with its recovered fraction, and with the curve that it is a point of.
@@ -82,7 +89,7 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
 
 def amount_sentences(
     gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
-) -> list[str]:
+) -> list[Sentence]:
     """Say how added images change the accuracy beside few and many real ones.
 
     Args:
@@ -90,11 +97,14 @@ def amount_sentences(
         recovered: of `recovered.recovered_table`.
         crossings: of `crossing.crossing_table`.
         unit: what the repetitions are: draws, or seeds of one draw.
+
+    Returns:
+        None for a study without arms of numbers.
     """
     shown = headline_gains(gains)
     of_pools = shown[shown["kind"] == "supplement"]
     if not len(of_pools):
-        return [NOTHING]
+        return []
     alone = of_pools[of_pools["against"] == ALONE]
     sentences = _disagreements(alone)
 
@@ -105,18 +115,40 @@ def amount_sentences(
         against = {kind: rows[rows["pool"] == pool] for kind, rows in against.items()}
         crossing = _row_of(crossings, against[ALONE].iloc[0].to_dict(), OF_CROSSING)
         if crossing:
-            sentences.append(_crossing_sentence(crossing, unit))
+            sentences.append(Sentence(_crossing_sentence(crossing, unit), pool))
 
         # What it brings beside the fewest and the most real images, and beyond copies of these.
         ends = against[ALONE].iloc[[0, -1]].drop_duplicates("arm")
         for row in ends.to_dict("records"):
-            sentences.append(_gain_sentence(row, _row_of(recovered, row, OF_GAIN), unit))
+            text = _gain_sentence(row, _row_of(recovered, row, OF_GAIN), unit)
+            sentences.append(Sentence(text, pool, row["verdict"]))
         for row in against[DUPLICATES].head(1).to_dict("records"):
-            sentences.append(_copies_sentence(row, unit))
-    return [*sentences, _limits(leading)]
+            sentences.append(Sentence(_copies_sentence(row, unit), pool, row["verdict"]))
+    return [*sentences, Sentence(_limits(leading))]
 
 
-def _disagreements(of_pools: pd.DataFrame) -> list[str]:
+def write_sentences(folder: Path, sentences: list[Sentence]) -> Path:
+    """Write sentences as amounts.json into a folder, and return its path."""
+    path = Path(folder) / SENTENCES
+    with atomic_write(path) as file:
+        file.write(sentences_bytes(sentences))
+    return path
+
+
+def sentences_bytes(sentences: list[Sentence]) -> bytes:
+    """Give the bytes of amounts.json."""
+    rows = [asdict(sentence) for sentence in sentences]
+    return (json.dumps({"sentences": rows}, indent=1) + "\n").encode()
+
+
+def read_sentences(folder: Path) -> list[Sentence]:
+    """Read the sentences of amounts.json; none where it is not there."""
+    path = Path(folder) / SENTENCES
+    rows = read_json(path)["sentences"] if path.exists() else []
+    return [Sentence(**row) for row in rows]
+
+
+def _disagreements(of_pools: pd.DataFrame) -> list[Sentence]:
     """Name the pools and sizes whose verdict depends on the reading."""
     differing, total = [], 0
     for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
@@ -138,8 +170,9 @@ def _disagreements(of_pools: pd.DataFrame) -> list[str]:
     # That they agree is worth a sentence too.
     if differing:
         cases = "; ".join(differing)
-        return [f"The readings disagree in {len(differing)} of {total} cases: {cases}."]
-    return [f"All readings give the same verdict in {total} of {total} cases."] if total else []
+        return [Sentence(f"The readings disagree in {len(differing)} of {total} cases: {cases}.")]
+    agreed = f"All readings give the same verdict in {total} of {total} cases."
+    return [Sentence(agreed)] if total else []
 
 
 def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:

@@ -1,5 +1,7 @@
 """The answer of a study in sentences, printed from its tables alone."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from lib.faces.arms import arm_of
@@ -38,17 +40,29 @@ BEYOND_CONTROLS = {
 }
 
 
-def study_answer(verdicts: pd.DataFrame, effects: pd.DataFrame, *, data: str) -> list[Sentence]:
+def study_answer(
+    verdicts: pd.DataFrame,
+    effects: pd.DataFrame,
+    *,
+    data: str,
+    amounts: Sequence[Sentence] = (),
+) -> list[Sentence]:
     """Answer a study's questions: first what adding synthetic faces does, then all others.
 
     Args:
         verdicts: of `findings.pool_verdicts`.
         effects: of `contrasts.effects`; the study's first classifier answers.
         data: the study's parameter: a path, or the name of an embedded source.
+        amounts: of `amount_sentences.amount_sentences`: they come first.
     """
     # Questions beside what adding does.
     effects = of_first_classifier(effects)
     others = [Sentence(text) for text in question_sentences(effects)]
+
+    # From how many real images on is the leading question, where it was asked.
+    if amounts:
+        added = supplement_sentences(verdicts, data=data) if len(verdicts) else []
+        return [*amounts, *added, *others]
 
     # A study without supplements has another question; without any there is nothing to answer.
     if others and not len(verdicts):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.metrics.amount_sentences import SENTENCES, amount_sentences, sentences_bytes
 from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import amounts_of
 from lib.metrics.contrasts import effects, levels, over_generations
@@ -22,6 +23,7 @@ from lib.metrics.gains import gain_table
 from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
+from lib.study.answer import Sentence
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
@@ -45,6 +47,18 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
         "crossings": crossing_table(amounts, predictions, gains),
         "advice": advice_table(gains),
     }
+
+
+def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
+    """Print the sentences of notebook 55 from its tables.
+
+    Args:
+        tables: of `amount_tables`.
+        facts: of the predictions: draws, whether each seed drew its own images.
+    """
+    # A draw changes subset, seed and generator; a seed the training alone.
+    unit = "draws" if facts.get("draws") else "seeds"
+    return amount_sentences(tables["gains"], tables["recovered"], tables["crossings"], unit=unit)
 
 
 def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
@@ -74,8 +88,10 @@ def rebuilt_tables(folder: Path) -> dict[str, bytes]:
     """
     # Nothing but the two published files is read.
     predictions = read_predictions(folder)
-    tables = score_tables(predictions) | amount_tables(predictions)
-    return {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
+    amounts = amount_tables(predictions)
+    tables = score_tables(predictions) | amounts
+    files = {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
+    return files | {SENTENCES: sentences_bytes(said_of(amounts, predictions.facts))}
 
 
 def differing_tables(folder: Path, tables: dict[str, bytes]) -> list[str]:

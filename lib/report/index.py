@@ -58,6 +58,7 @@ TABLES = {
     "recovered.csv": "what one added image is worth",
     "crossings.csv": "from how many real images on the gain is gone",
     "advice.csv": "what to do with as many real images",
+    "amounts.json": "the same in sentences",
     "lengths.csv": "the length of each arm's training, chosen on val",
     "length_curve.csv": "accuracy on val at every length",
     "runs.csv": "every run",

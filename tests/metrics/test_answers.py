@@ -12,6 +12,7 @@ from lib.metrics.contrasts import BASE
 from lib.metrics.findings import pool_verdicts
 from lib.metrics.wording import tally
 from lib.report.names import name_study
+from lib.study.answer import Sentence
 
 DCGAN, DIFFUSION = (Arm("synthetic", pool, 1.0) for pool in ("dcgan", "diffusion"))
 SUPPLEMENT = Arm("supplement", "dcgan", 0.5)
@@ -185,3 +186,11 @@ def test_a_study_that_added_nothing_says_so():
     (sentence,) = supplement_sentences(nothing, data="drawn")
     assert "drawings" in sentence.text
     assert "does not say whether" in sentence.text
+
+
+def test_what_numbers_of_real_images_say_comes_first_and_other_questions_follow():
+    amounts = [Sentence("x stops helping at about 1,400 real images.", "x")]
+    table = effects(row(BASE, DCGAN, -0.3, "hurts"))
+    first, second = study_answer(pool_verdicts(table, []), table, data="drawn", amounts=amounts)
+    assert first == amounts[0]
+    assert second.text.startswith("Synthetic faces instead of real faces")

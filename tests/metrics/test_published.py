@@ -9,6 +9,7 @@ import pytest
 from lib.faces.arms import Arm, controls
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import FaceSet, save_faces
+from lib.metrics.amount_sentences import read_sentences, write_sentences
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.evidence import (
     clusters_of,
@@ -26,7 +27,7 @@ from lib.metrics.predictions import (
     read_predictions,
     write_predictions,
 )
-from lib.metrics.published import amount_tables, differing_tables, main, rebuilt_tables
+from lib.metrics.published import amount_tables, differing_tables, main, rebuilt_tables, said_of
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import write_json
@@ -116,8 +117,10 @@ def report(paths):
     """A report as notebooks 50 and 55 and the pages leave it."""
     predictions = gathered(paths)
     write_predictions(predictions, paths.reports)
-    for name, table in amount_tables(predictions).items():
+    tables = amount_tables(predictions)
+    for name, table in tables.items():
         table.to_csv(paths.reports / f"{name}.csv", index=False)
+    write_sentences(paths.reports, said_of(tables, predictions.facts))
 
     # Notebook 50 reads the probabilities of the runs.
     runs = recorded_runs(paths)
@@ -136,7 +139,9 @@ def report(paths):
 def test_all_tables_are_rebuilt_byte_for_byte_without_images_and_runs(report, tmp_path):
     tables = rebuilt_tables(report)
     assert differing_tables(report, tables) == []
-    assert {"levels.csv", "effects.csv", "gains.csv", "recovered.csv"} <= set(tables)
+    assert {"levels.csv", "effects.csv", "gains.csv", "amounts.json"} <= set(tables)
+    sentences = read_sentences(report)
+    assert sentences[-1].text.startswith("These are accuracies") and sentences[2].pool == "x"
     assert len(read_csv(report / "gains.csv")) > 20
 
 
