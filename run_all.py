@@ -14,11 +14,11 @@ sys.path.insert(0, ROOT)
 
 EXAMPLES = """\
 examples:
-  python3 run_all.py                                    the quick study, on drawn faces
-  python3 run_all.py --study schuermann --data dataset_base --synthetic dataset_synthetic
-  python3 run_all.py --only 40-80 --set seeds=10        more runs per arm, and what follows
-  python3 run_all.py --dry-run --set train_steps=500    what would run, and why
-  python3 run_all.py --test                             the tests
+  python3 run_all.py                           the quick study, on drawn faces
+  python3 run_all.py --study schuermann --data base --synthetic generated
+  python3 run_all.py --only 40-80 --set seeds=10    more runs, what follows
+  python3 run_all.py --dry-run --set seeds=10       what would run, and why
+  python3 run_all.py --test                         the tests
 
 Called again, it goes on where it was; with nothing changed it does nothing.
 """
@@ -28,11 +28,11 @@ def parse(argv):
     """Read the command line."""
     parser = argparse.ArgumentParser(
         prog="run_all.py",
-        description="Does AI-generated data help an emotion classifier? Runs a study's notebooks "
-        "and writes reports/<study>/index.html.",
+        description="Does AI-generated data help an emotion classifier?\n"
+        "Runs a study's notebooks and writes reports/<study>/index.html.",
         epilog=EXAMPLES,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-            prog, max_help_position=22, width=100
+            prog, max_help_position=20, width=80
         ),
     )
     add = parser.add_argument
@@ -57,10 +57,13 @@ def parse(argv):
         help="override a parameter of params/base.yaml; repeatable, lists as a,b",
     )
     add("--list", action="store_true", help="show the studies, and what each notebook would do")
+    add("--dry-run", action="store_true", help="show parameters and plan; execute nothing")
+    add("-v", "--verbose", action="store_true", help="with --dry-run: all parameters, and times")
     add(
-        "--dry-run",
-        action="store_true",
-        help="show the resolved parameters and the plan; execute nothing",
+        "--papermill",
+        default="",
+        metavar="STAGES",
+        help="write these notebooks' parameters, and print the calls that run them by hand",
     )
     add("--fresh", action="store_true", help="repeat finished work: it is moved, not deleted")
     add(
@@ -85,6 +88,7 @@ def parse(argv):
 
 def main(argv):
     """Set up, then test or run; returns the exit status."""
+    open_standard_streams()
     options = parse(argv)
     from lib.study.environment import ensure
 
@@ -94,6 +98,21 @@ def main(argv):
     from lib.study.command import run
 
     return run(options, pages, arms)
+
+
+def open_standard_streams():
+    """Open input, output and errors where whoever started this closed them: `>&-`, a service.
+
+    Files that are opened later would take their numbers, and get what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))
 
 
 def arms(params):

@@ -4,14 +4,17 @@ breaks.
 
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from lib.study.outcomes import failure_text
 from lib.study.paths import ROOT
 
 TOY_BODY_OF_10 = """
@@ -242,6 +245,63 @@ def test_stopped_at_any_moment_it_goes_on_where_it_was(toy, how):
     assert not list((folder / "notebooks").glob("*.running.ipynb"))
 
 
+@pytest.mark.parametrize("pause", [0.0, 0.05, 0.5])
+def test_an_impatient_second_stop_leaves_nothing_behind(toy, pause):
+    toy.stage("10_data")
+    toy.notebook("40_training", SLOW)
+    pid_file = toy.root / "runs" / "quick" / "pid"
+    run = subprocess.Popen(
+        toy.command(), env=toy.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    with run:
+        wait_for(pid_file.exists)
+        for _ in range(3):
+            run.send_signal(signal.SIGINT)
+            time.sleep(pause)
+        errors = run.communicate(timeout=40)[1].decode()
+    assert run.returncode == 130 and "Traceback" not in errors, errors
+    assert "the same command goes on from here" in errors
+    wait_for(lambda: has_ended(int(pid_file.read_text())), 20)
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
+def test_closed_standard_streams_are_no_obstacle(toy, closed):
+    toy.stage("10_data", "'no line of output is in here'")
+    command = " ".join(f"'{word}'" for word in toy.command())
+    done = subprocess.run(f"{command} {closed}", shell=True, env=toy.environment(), timeout=180)
+    assert done.returncode == 0
+    assert toy.outputs()["10_data.txt"][0] == "no line of output is in here"
+
+
+def test_an_output_that_is_a_file_is_named(toy, tmp_path):
+    toy.stage("10_data")
+    (tmp_path / "file").touch()
+    done = toy.run("--output", str(tmp_path / "file"))
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/file/runs: not a directory; give a folder: --output\n"
+
+
+def test_a_place_where_nothing_can_be_written_is_named(toy):
+    """Nothing can be written before the first cell: the folder of notebooks is a file."""
+    toy.stage("10_data")
+    (toy.root / "runs" / "quick").mkdir(parents=True)
+    (toy.root / "runs" / "quick" / "notebooks").touch()
+    done = toy.run()
+    assert done.returncode == 1
+    assert re.search(r"10_data: /\S+/notebooks: file exists; give a folder", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "first"),
+    [(2, 12, "40_training failed in code cell 3 of 12:"), (12, 12, "40_training failed:")],
+)
+def test_a_failure_names_a_cell_that_there_is(done, total, first):
+    result = {"error": "RuntimeError", "message": "Kernel died", "line": "", "copy": "x"}
+    task = Mock()
+    task.name = "40_training"
+    assert failure_text(task, result, done, total).splitlines()[0] == first
+
+
 def test_fresh_moves_finished_work_away(toy):
     toy.stage("10_data")
     toy.run()
@@ -319,6 +379,53 @@ def test_a_mistake_stops_before_anything_is_made(toy, words, parts):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_help_and_lists_fit_a_terminal(toy):
+    toy.stage("10_data")
+    wide = []
+    for words in (["--help"], ["--list"], ["--list", "--study", "schuermann"]):
+        done = toy.run(*words)
+        assert done.returncode == 0 and done.stdout
+        wide += [line for line in done.stdout.splitlines() if len(line) > 80]
+    assert wide == []
+
+
+def test_the_plan_says_how_long_it_took_and_the_run_how_much_is_left(toy):
+    toy.stage("10_data")
+    toy.stage("40_training")
+    assert "2 notebooks to run; how long they take is not known yet" in toy.run("--dry-run").stdout
+    first = toy.run().stdout
+    assert re.search(r"10_data +done .* 1 of 2 notebooks\n", first), first
+    plan = toy.run("--dry-run", "--set", "seed=1").stdout
+    assert re.search(r"10_data .*seed from 0 to 1 \(\d+ s\)\n +40_training .* \(\d+ s\)", plan), (
+        plan
+    )
+    assert re.search(r"2 notebooks to run, about \d+ s by their last executions", plan)
+    assert "  * seed: 1\n\n" in plan and "margin" not in plan
+    assert "    margin: 0.005" in toy.run("--dry-run", "-v").stdout
+    again = toy.run("--set", "seed=1").stdout
+    assert re.search(r"10_data +done .* 1 of 2 notebooks, about \d+ s left", again), again
+
+
+def test_one_notebook_s_call_by_hand_is_printed_and_works(toy):
+    toy.stage("10_data", "seed")
+    done = toy.run("--papermill", "10", "--set", "seed=7", cwd=toy.root)
+    words = shlex.split(done.stdout)
+    assert Path(words[0]).name == "papermill" and words[1] == "notebooks/10_data.ipynb"
+    if Path(words[0]).exists():
+        subprocess.run(words, cwd=toy.root, check=True, capture_output=True, timeout=120)
+        assert toy.outputs()["10_data.txt"][0] == "7"
+
+
+def test_a_notebook_alone_does_not_build_on_other_values_of_what_is_set(toy):
+    toy.stage("10_data")
+    toy.stage("40_training")
+    toy.run()
+    done = toy.run("--only", "40", "--set", "seed=1")
+    assert done.returncode == 2
+    assert "10_data was executed with other values" in done.stderr
+    assert "--only 10,40, or leave --only out" in done.stderr
+
+
 @pytest.mark.parametrize("key", ["only_arms", "more_seeds_arms"])
 def test_a_pattern_that_fits_no_arm_stops_before_anything_runs(tmp_path, key):
     """Here with the real project, whose arms have names."""
@@ -391,7 +498,7 @@ def test_a_relative_path_is_the_callers(toy, tmp_path):
 @pytest.mark.parametrize("data", ["drawn", "digits"])
 def test_data_that_the_project_has_is_no_path(toy, data):
     toy.notebook("10_data", "1", 'data: str = "drawn"')
-    done = toy.run("--dry-run", "--data", data)
+    done = toy.run("--dry-run", "-v", "--data", data)
     assert done.returncode == 0 and f"data: '{data}'" in done.stdout
 
 

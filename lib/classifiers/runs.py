@@ -165,7 +165,7 @@ def _is_whole(target: Path, record: dict) -> bool:
             return False
         except StudyError:
             return False
-    return True
+    return record["steps"] == load_history(target)["step"].iloc[-1]
 
 
 def identity(job: Job) -> dict:

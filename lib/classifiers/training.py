@@ -7,6 +7,7 @@ bytes (on a CPU), and a killed run continues from its last checkpoint to the sam
 Whoever changes the arithmetic here raises TRAINING_VERSION, see lib.classifiers.versions.
 """
 
+import contextlib
 import math
 import shutil
 import time
@@ -214,10 +215,9 @@ def train_teachers(
 
 def _key_of(path: Path) -> str:
     """Read the key of a finished teacher; "" where there is none, or a damaged one."""
-    try:
+    with contextlib.suppress(StudyError):
         return load_facts(path).get("key", "")
-    except StudyError:
-        return ""
+    return ""
 
 
 def fit(
@@ -395,8 +395,4 @@ def _lay_out_like_parameters(optimiser: torch.optim.Optimizer) -> None:
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Take the tensors whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

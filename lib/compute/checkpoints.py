@@ -12,7 +12,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write, parsing
+from lib.study.kept import SEAL, SEALED
+from lib.study.records import atomic_write, content_hash, parsing
 
 REMEDY = "remove the file and train again"
 
@@ -32,10 +33,12 @@ def save_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> P
     """
     # safetensors takes dense tensors on the CPU and texts, and has no checksum.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    text = json.dumps(facts)
-    header = {"facts": text, "facts_sha256": _text_digest(text), "sha256": _digest(plain)}
+    facts = json.loads(json.dumps(facts))  # as they will be read
+    seal = {SEALED: True, SEAL: [content_hash(facts), _digest(plain)]}
+
+    # One text, for several would stand in another order in each file.
     with atomic_write(Path(path)) as file:
-        file.write(save(plain, header))
+        file.write(save(plain, {"facts": json.dumps(facts | seal)}))
     return Path(path)
 
 
@@ -63,12 +66,11 @@ def load_tensors(
 
     # Read the file, and compare it with what is expected.
     with parsing(path, REMEDY), safe_open(path, framework="pt") as file:
-        facts = _facts_of(file)
+        facts, digest = _facts_of(file)
         tensors = {name: file.get_tensor(name) for name in file.keys()}
 
         # Files of earlier versions, and of others, have no digest.
-        header = file.metadata() or {}
-        if "sha256" in header and header["sha256"] != _digest(tensors):
+        if digest not in ("", _digest(tensors)):
             raise ValueError("its digest is that of other weights")
     _check_shapes(path, tensors, expected or {})
     return tensors, facts
@@ -81,7 +83,7 @@ def load_facts(path: Path) -> dict:
     """
     try:
         with parsing(path), safe_open(path, framework="pt") as file:
-            return {"step": 0} | _facts_of(file)
+            return {"step": 0} | _facts_of(file)[0]
     except StudyError:
         return {"step": 0}
 
@@ -152,20 +154,18 @@ def restore_optimisers(
         optimiser.load_state_dict(whole)
 
 
-def _facts_of(file) -> dict:
-    """Read the facts in the header of an open safetensors file."""
-    header = file.metadata() or {}
-    text = header.get("facts", "{}")
-    if header.get("facts_sha256", _text_digest(text)) != _text_digest(text):
+def _facts_of(file) -> tuple[dict, str]:
+    """Read the facts in the header of an open safetensors file, and the digest of its tensors; ""
+    where it has none.
+    """
+    facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+    is_sealed, seal = facts.pop(SEALED, False), facts.pop(SEAL, None)
+    if not is_sealed and seal is None:
+        return facts, ""
+    of_facts, of_tensors = seal
+    if of_facts != content_hash(facts):
         raise ValueError("the digest of its facts is that of others")
-    facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise ValueError("its facts are none")
-    return facts
-
-
-def _text_digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return facts, of_tensors
 
 
 def _digest(tensors: dict[str, torch.Tensor]) -> str:

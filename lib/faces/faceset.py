@@ -202,7 +202,7 @@ def load_faces(folder: Path) -> FaceSet:
     with parsing(folder / TABLE, REMEDY):
         content = (folder / TABLE).read_bytes()
         if of_table not in ("", hashlib.sha256(content).hexdigest()):
-            raise ValueError("its digest is that of another table")
+            raise ValueError(f"it was changed, or it and {IMAGES} are of different runs")
         table = pd.read_parquet(io.BytesIO(content))
 
         # They have to be of one run, and of this version.

@@ -104,8 +104,14 @@ class TrainedGenerator(Generator):
 
         # Train, one run at a time in this folder.
         self.learnt_from = learnt_from_faces(faces)
-        with exclusive_training(Path(folder), process_state(self.device)):
-            return train(self, faces, Path(folder), progress or _no_progress, distance)
+        folder, key = Path(folder), training_key(self, faces.resized(self.px))
+        with exclusive_training(folder, process_state(self.device)):
+            if not self._was_overtaken(folder, key):
+                return train(self, faces, folder, progress or _no_progress, distance)
+
+        # A longer one went on here while this one waited; it is left as it is.
+        own = self._own_folder(folder.with_name(folder_name(self, key)))
+        return self.fit(faces, folder=own, progress=progress, distance=distance)
 
     def training_folder(self, faces: FaceSet, trainings: Path, folder: Path) -> Path:
         """Name the folder of this training, shared by all pools and studies that ask for it."""
@@ -115,8 +121,18 @@ class TrainedGenerator(Generator):
         checkpoint = shared / CHECKPOINT
         if not checkpoint.exists() or self.schedule.continues(load_facts(checkpoint)):
             return shared
+        return self._own_folder(shared)
+
+    def _own_folder(self, shared: Path) -> Path:
+        """Name a folder for trainings of this length alone, beside the one that is shared."""
         decay = f"-decay{self.decay_share:g}" if self.decay_share else ""
         return shared.with_name(f"{shared.name}-{self.steps}{decay}")
+
+    def _was_overtaken(self, folder: Path, key: str) -> bool:
+        """Tell whether a shared folder holds this training at more steps or at other rates."""
+        facts = load_facts(folder / CHECKPOINT) if (folder / CHECKPOINT).exists() else {}
+        is_shared = folder.name == folder_name(self, key)
+        return is_shared and facts.get("key") == key and not self.schedule.continues(facts)
 
     def sample(self, labels: np.ndarray, seeds: np.ndarray) -> FaceSet:
         """Make one image per (label, seed), int64 (N,) each."""

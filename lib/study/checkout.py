@@ -1,10 +1,14 @@
-"""The project's commit, and whether its files differ from it."""
+"""The project's commit, whether its files differ from it, and whether a notebook is one of its
+own.
+"""
 
 import json
 import os
 import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
 # What a commit does not stand for when it was changed since.
@@ -31,6 +35,63 @@ def commit_and_changes(root: Path = ROOT) -> tuple[str, bool]:
     commit = entries[0].removeprefix("# branch.oid ")[:SHORT]
     changes = [entry for entry in entries if entry and not entry.startswith("#")]
     return commit, any(_counts(root, entry) for entry in changes)
+
+
+def require_own_checkout(notebook: str, variables: Mapping, root: Path = ROOT) -> None:
+    """Stop a notebook that imported `lib` from another checkout than its own.
+
+    An environment that two checkouts share holds the project of one of them. A notebook of the
+    other would run that one's code, and write among its results.
+
+    Args:
+        notebook: name of the notebook without .ipynb.
+        variables: the notebook's own.
+        root: the checkout that `lib` was imported from.
+
+    Raises:
+        StudyError: names both, and how the notebook's own one wins.
+    """
+    for place in _places(notebook, variables):
+        own = _checkout_of(place, notebook)
+        if own is None:
+            continue
+        if own != root.resolve():
+            raise StudyError(
+                f"this notebook lies in {own}, and lib was imported from {root}: start it with "
+                f"PYTHONPATH={own} set, or call run_all.py in {own}, which puts its lib into the "
+                "environment"
+            )
+        return
+
+
+def _places(notebook: str, variables: Mapping) -> Iterator[Path]:
+    """Yield where a notebook may lie, the surest place first."""
+    # JupyterLab and VS Code say which file they opened, papermill says it if asked to.
+    for name in ("__session__", "__vsc_ipynb_file__", "PAPERMILL_INPUT_PATH"):
+        if isinstance(variables.get(name), str):
+            yield Path(variables[name])
+
+    # Otherwise papermill has the file among its words.
+    import psutil
+
+    try:
+        parent = psutil.Process().parent()
+        words = parent.cmdline() if parent else []
+        yield from (
+            Path(parent.cwd(), word) for word in words if word.endswith(f"{notebook}.ipynb")
+        )
+    except psutil.Error:
+        pass  # it has gone, or is another user's
+    yield Path.cwd()
+
+
+def _checkout_of(place: Path, notebook: str) -> Path | None:
+    """Climb from a file or folder to the checkout that holds it; None where there is none."""
+    place = place.resolve()
+    for folder in (place, *place.parents):
+        if (folder / "notebooks" / f"{notebook}.ipynb").is_file():
+            return folder if (folder / "lib" / "study" / "step.py").is_file() else None
+    return None
 
 
 def _counts(root: Path, entry: str) -> bool:

@@ -1,4 +1,4 @@
-"""What run_all.py does once its environment stands: plan, show, run, render, print the answer."""
+"""What run_all.py does once its environment stands: plan, run, render, print the answer."""
 
 import contextlib
 import datetime
@@ -6,16 +6,26 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 from pathlib import Path
 
 from lib.study.answer import read_answer
 from lib.study.archive import archive_stale, restore
-from lib.study.errors import StudyError, sentence
+from lib.study.errors import DamagedFile, StudyError, sentence
 from lib.study.keys import key_parts, reason_to_run
+from lib.study.listing import (
+    COLUMNS,
+    outlook,
+    print_calls,
+    print_parameters,
+    print_plan,
+    print_studies,
+    reasons_to_run,
+)
 from lib.study.lock import study_lock
 from lib.study.machine import cores
 from lib.study.names import EMBEDDED_DATA
-from lib.study.params import load_params, studies, summary
+from lib.study.params import load_params
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
 from lib.study.remote import open_to_strangers
@@ -83,35 +93,30 @@ def settings(options) -> tuple[str, ...]:
 
 def show_list(options) -> int:
     """Print the studies, and what each notebook of the chosen one would do."""
-    print("studies:")
-    for study in studies():  # one line each
-        print(f"  {study:<14} {summary(study)}")
+    print_studies()
     print(f"\nnotebooks of {options.study}:")
     try:
         tasks = plan_tasks(options.study, settings(options))
     except StudyError as error:  # its data is not named: the list above is still of use
-        print(f"  {error}")
+        print(textwrap.fill(str(error), COLUMNS, initial_indent="  ", subsequent_indent="  "))
         return 0
-    _print_plan(tasks)
+    print_plan(tasks)
     return 0
 
 
-def show_plan(tasks: list[Task], chosen: list[Task]) -> int:
+def show_plan(tasks: list[Task], chosen: list[Task], whole: bool) -> int:
     """Print the resolved parameters and the plan.
 
     Args:
         tasks: all tasks of the study.
         chosen: those that would run.
+        whole: all parameters, not those that differ from the study quick alone, and the time that
+            each notebook took.
     """
     # A pool's task has the pool's values; the study's are shown.
-    of_study = chosen[0] if chosen[0].pool == "" else tasks[0]
-    quick = load_params("quick")
-    print("parameters (* differs from quick):")
-    for key, value in of_study.params.items():
-        mark = " " if quick.get(key) == value else "*"
-        print(f"  {mark} {key}: {value!r}")
+    print_parameters(chosen[0] if chosen[0].pool == "" else tasks[0], whole)
     print("\nplan:")
-    _print_plan(chosen)
+    print_plan(chosen, times=whole)
     return 0
 
 
@@ -132,7 +137,10 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
 
         # What these settings made before comes back, and counts where its key still holds.
         restore(tasks)
-        note_outdated(tasks, chosen)
+        check_upstream(tasks, chosen)
+        reasons = reasons_to_run(chosen)
+        if reasons:
+            print(outlook([task for task in chosen if task.name in reasons]))
         outcomes = run_tasks(chosen, at_once=at_once, lock=lock)
 
         # Pages show what the present settings gave, and nothing else.
@@ -150,8 +158,12 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     return FAILED if missing else 0
 
 
-def note_outdated(tasks: list[Task], chosen: list[Task]) -> None:
-    """Print where a chosen task builds on one that is out of date and not chosen."""
+def check_upstream(tasks: list[Task], chosen: list[Task]) -> None:
+    """Look at what chosen tasks build on and what is not chosen: print where it is out of date.
+
+    Raises:
+        StudyError: it was made with other values of these very parameters.
+    """
     needed = {name for task in chosen for name in task.upstream}
     needed -= {task.name for task in chosen}
 
@@ -159,16 +171,26 @@ def note_outdated(tasks: list[Task], chosen: list[Task]) -> None:
     for task in tasks:
         if task.name not in needed or not task.done.exists():
             continue
-        with contextlib.suppress(StudyError):
+        try:
             reason = reason_to_run(task, key_parts(task))
-            if reason:
-                found = f"{task.name} is out of date ({reason.text})"
-                print(f"note: {found}; what it left is taken as it is")
+        except StudyError:
+            continue
+        if reason and reason.kind == "parameters":
+            stages = ",".join(str(stage) for stage in sorted({task.stage, chosen[0].stage}))
+            raise StudyError(
+                f"{task.name} was executed with other values ({reason.text}); let it run too: "
+                f"--only {stages}, or leave --only out"
+            )
+        if reason:
+            found = f"{task.name} is out of date ({reason.text})"
+            print(f"note: {found}; what it left is taken as it is")
 
 
 def print_answer(paths: StudyPaths) -> None:
     """Print the findings' sentences and where to read on."""
-    sentences = [sentence.text for sentence in read_answer(paths)]
+    sentences = []
+    with contextlib.suppress(DamagedFile):  # made anew by the next run
+        sentences = [sentence.text for sentence in read_answer(paths)]
     if sentences:
         print("\n" + "\n".join(sentences) + "\n")
     if (paths.reports / "index.html").exists():
@@ -199,6 +221,9 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
         kept = paths.review(review.parent.name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(review, kept)
+    answers = target / paths.spot_check.name
+    if answers.exists():
+        shutil.copy2(answers, paths.spot_check)
     if folders:
         print(f"earlier work moved to {target}")
 
@@ -215,7 +240,10 @@ def _run(options, pages, check_arms) -> int:
     if any(tasks[0].params[key] for key in ("only_arms", "more_seeds_arms")):
         check_arms(tasks[0].params)
     if options.dry_run:
-        return show_plan(tasks, chosen)
+        return show_plan(tasks, chosen, options.verbose)
+    if options.papermill:
+        print_calls(select(tasks, options.papermill))
+        return 0
     return run_plan(options, tasks, chosen, pages)
 
 
@@ -238,35 +266,3 @@ def _absolute(text: str) -> str:
         return text
     path = os.path.abspath(os.path.expanduser(value))
     return text if key in MAY_BE_REMOTE and not os.path.exists(path) else f"{key}={path}"
-
-
-def _print_plan(chosen: list[Task]) -> None:
-    """Print one line a task: kept, or why it would run."""
-    to_run = set()
-    for task in chosen:
-        # Whether what follows runs too is known only when these have.
-        waits = [name for name in task.upstream if name in to_run]
-        try:
-            text = _why(task, waits)
-        except StudyError as error:
-            text = f"cannot run: {error}"
-        if text:
-            to_run.add(task.name)
-        print(f"  {task.name:<32} {text or 'kept'}")
-
-
-def _why(task: Task, waits: list[str]) -> str:
-    """Say why a task would run; "" where it is kept.
-
-    Args:
-        waits: upstream tasks that would run, whose outputs may come out the same.
-    """
-    if not task.done.exists():
-        return "not run yet"
-
-    # Its own change, and what may come from the tasks before it.
-    reason = reason_to_run(task, key_parts(task))
-    if not waits:
-        return reason.text if reason else ""
-    change = f"; {reason.text}" if reason else ", unless that writes the same as before"
-    return f"after {waits[-1]}{change}"

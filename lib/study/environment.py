@@ -7,6 +7,8 @@ their files. `.venv` is made from the locks; any other interpreter that has what
 declares is used as it is.
 """
 
+from __future__ import print_function  # Python 2 reads this file too, to say what it lacks
+
 import fcntl
 import hashlib
 import json
@@ -51,6 +53,9 @@ def ensure(argv, test=False):
     Raises:
         SystemExit: with one sentence that says what to install or do.
     """
+    if sys.version_info[0] < 3:
+        _check_python(False)
+
     # This interpreter may have everything: .venv's own, or one of conda.
     supported = OLDEST <= sys.version_info[:2] <= NEWEST
     absent, other = missing_packages(requirements(test))
@@ -244,9 +249,11 @@ def _check_python(supported):
 
 def _starts(name):
     """Tell whether a command is there and runs; a version manager's stub may not."""
-    if not shutil.which(name):
-        return False
-    return subprocess.call([name, "-c", ""], stderr=subprocess.DEVNULL) == 0
+    with open(os.devnull, "w") as nothing:
+        try:
+            return subprocess.call([name, "-c", ""], stdout=nothing, stderr=nothing) == 0
+        except OSError:
+            return False
 
 
 def _set_up(python, test):

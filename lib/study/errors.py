@@ -33,6 +33,7 @@ def sentence(error: Exception) -> str:
         errno.EACCES: "give a folder that can be written to: --output, or change its permissions",
         errno.EPERM: "give a folder that can be written to: --output, or change its permissions",
         errno.ENOTDIR: "give a folder: --output",
+        errno.EEXIST: "give a folder: --output",
     }
     way_out = ways_out.get(error.errno, "put that right and run again, finished work is kept")
     return f"{about}{error.strerror.lower()}; {way_out}"

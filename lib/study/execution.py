@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+from lib.study.errors import sentence
+
 LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
 START_S = 180  # seconds until a kernel has to answer
 # Escape sequences of a terminal, which tracebacks are full of.
@@ -35,8 +37,6 @@ def execute(order: dict) -> dict:
     executed = Path(order["executed"])
     running = executed.with_suffix(".running.ipynb")
     failed = executed.with_suffix(".failed.ipynb")
-    executed.parent.mkdir(parents=True, exist_ok=True)
-    own_kernel(Path(order["scratch"]))
 
     # Sockets in the file system: no port that two kernels could race for.
     # Short, because the name of such a socket has room for a hundred characters.
@@ -44,6 +44,8 @@ def execute(order: dict) -> dict:
     config.KernelManager.transport = "ipc"
     config.KernelManager.ip = os.path.join(order["scratch"], "k")
     try:
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        own_kernel(Path(order["scratch"]))
         papermill.execute_notebook(
             order["notebook"],
             str(running),
@@ -88,6 +90,10 @@ def describe(error: Exception) -> dict:
     Args:
         error: of papermill, which knows the cell's source and traceback, or any other.
     """
+    # Of the system about a file: a full disk, a folder that cannot be written to.
+    if isinstance(error, OSError):
+        return {"error": "StudyError", "message": sentence(error), "line": ""}
+
     # The last frame inside the notebook tells the line of the cell.
     trace = [COLOURS.sub("", entry) for entry in getattr(error, "traceback", None) or []]
     in_cells = [entry for entry in trace if "Cell In[" in entry]

@@ -3,9 +3,11 @@
 import datetime
 import functools
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
+import tempfile
 from pathlib import Path
 
 from lib.study.checkout import commit_and_changes
@@ -47,6 +49,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+NUMBA_CACHE = "NUMBA_CACHE_DIR"  # the variable that names the folder of compiled code
 # glibc gives large arrays back to the system when they are freed, and a training asks for the same
 # ones at every step, in pages that have to be cleared first. A process that keeps them takes a
 # fifth less time for a step of S1's network; small networks do not notice. Threads have to share
@@ -99,6 +102,42 @@ def package_versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "absent"
     return versions
+
+
+def compiled_code_folder(runs: Path) -> dict[str, str]:
+    """Give numba a folder for what it compiles, where it has none.
+
+    It writes beside the package, or into the user's cache, and fails where neither can be written
+    to, as in a container.
+
+    Args:
+        runs: folder that can be written to.
+
+    Returns:
+        The variable to set; {} where the user has set it, or numba finds a place by itself.
+    """
+    if NUMBA_CACHE in os.environ or _numba_has_a_place():
+        return {}
+    return {NUMBA_CACHE: str(runs / "compiled")}
+
+
+def _numba_has_a_place() -> bool:
+    """Tell whether numba can write beside the packages that it compiles, or into a cache."""
+    spec = importlib.util.find_spec("umap")  # finds the folder, and imports nothing
+    beside = Path(spec.origin).parent / "__pycache__" if spec and spec.origin else Path("/nowhere")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "numba"
+    return any(_is_writable(folder) for folder in (beside, cache))
+
+
+def _is_writable(folder: Path) -> bool:
+    """Tell whether files can be made in a folder, or the folder itself where it is not there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def environment_facts() -> dict:

@@ -74,11 +74,11 @@ def parsing(path: Path, remedy: str = "remove it and run again"):
             found = f"{path}: cannot be read ({error.strerror})"
             raise StudyError(f"{found}; {remedy}") from None
         raise DamagedFile(
-            f"{path}: damaged or of another kind ({_one_line(error)}); {remedy}"
+            f"{path}: damaged, cut off or of another kind ({_one_line(error)}); {remedy}"
         ) from None
     except Exception as error:
         raise DamagedFile(
-            f"{path}: damaged or of another kind ({_one_line(error)}); {remedy}"
+            f"{path}: damaged, cut off or of another kind ({_one_line(error)}); {remedy}"
         ) from None
 
 

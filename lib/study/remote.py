@@ -3,8 +3,8 @@ lib.study.execution and waits for it.
 
 Pools and metrics do not depend on each other, so each of their notebooks goes to whichever machine
 is free. Every machine has to see the project and the study's folder under the paths that they have
-here. Dask's messages can run code: a scheduler at a tls:// address with certificates (Dask's setting
-distributed.comm.tls) takes only those who hold one, any other whoever reaches it.
+here. Dask's messages can run code: a scheduler at a tls:// address with certificates (Dask's
+setting distributed.comm.tls) takes only those who hold one, any other whoever reaches it.
 
 The asking process writes a heartbeat file for as long as it waits. A worker whose heartbeat is gone
 or stands still stops its notebook.
@@ -42,8 +42,8 @@ def open_to_strangers(cluster: str) -> str:
     if ":" not in cluster or cluster.startswith("tls:"):
         return ""
     return (
-        f"cluster: the scheduler at {cluster} takes any client: whoever reaches it can run programs "
-        "as the people whose processes serve it; give it certificates and a tls:// address (Dask's "
+        f"cluster: the scheduler at {cluster} takes any client: whoever reaches it can run "
+        "programs as the people whose processes serve it; give it certificates and a tls:// address (Dask's "
         "setting distributed.comm.tls), or keep it in a network that you trust"
     )
 

@@ -99,8 +99,8 @@ def _last_batch(file: Path) -> list[dict]:
         first = batches.index(batches[-1]) if batches else 0
 
         # The line before the first one may be of this execution, with a fault in its name.
-        suspects = [line for line in parsed[max(0, first - 1) : first] if line]
-        for line in suspects + parsed[first : len(batches)]:
+        before = [line for line in parsed[max(0, first - 1) : first] if line]
+        for line in before + parsed[first : len(batches)]:
             # A check is missing in files of earlier versions.
             if line is None or line.pop(CHECK, None) not in (None, _check_of(line)):
                 raise ValueError("a line was changed")

@@ -18,15 +18,14 @@ from lib.study.errors import StudyError, sentence
 from lib.study.kept import read_sealed, set_aside_rotten, write_sealed
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.machine import thread_environment
-from lib.study.notebooks import read_notebook
-from lib.study.parameter_cells import TAG_INJECTED, has_tag
+from lib.study.outcomes import Outcome, cell_counts, failure_text
 from lib.study.paths import ROOT
 from lib.study.plan import Task
+from lib.study.progress import Progress, note_seconds
 from lib.study.records import output_record
 from lib.study.sources import with_contents
 from lib.study.stages import ONE_JOB, default_threads, stage_of
 
-PROGRESS_S = 60  # seconds between two lines about a notebook under way
 POLL_S = 0.05
 STOP_S = 10  # seconds that a process has to take its kernel along
 LONGEST_FOLDER = 40  # characters: the path of a kernel's socket has room for about a hundred
@@ -43,21 +42,6 @@ KERNEL_VARIABLES = {
 
 
 @dataclass
-class Outcome:
-    """How a task ended."""
-
-    status: str  # done, kept (nothing changed), failed or skipped
-    seconds: float = 0.0
-    cells: str = ""  # 7/9 cells
-    detail: str = ""  # for people: what failed, or what was missing
-
-    @property
-    def is_missing(self) -> bool:
-        """Whether what depends on the task cannot run."""
-        return self.status in ("failed", "skipped")
-
-
-@dataclass
 class Running:
     """A task under way."""
 
@@ -66,7 +50,6 @@ class Running:
     scratch: str  # folder of its kernel's sockets
     is_remote: bool  # on another machine
     began: float = field(default_factory=time.monotonic)
-    shown: float = field(default_factory=time.monotonic)  # when a line about it was last printed
 
 
 @dataclass
@@ -77,9 +60,13 @@ class State:
     pending: list[Task]  # in order
     running: dict[str, Running] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    repeated: set[str] = field(
-        default_factory=set
-    )  # done once more, for their outputs were damaged
+    # Names of those that were done once more, for their outputs were damaged.
+    repeated: set[str] = field(default_factory=set)
+
+    @property
+    def left(self) -> list[Task]:
+        """The tasks that have not ended."""
+        return [task for name, task in self.tasks.items() if name not in self.outcomes]
 
 
 def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[str, Outcome]:
@@ -96,7 +83,7 @@ def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[
         How each task ended, by name.
     """
     state = State({task.name: task for task in tasks}, list(tasks))
-    width = max(map(len, state.tasks))
+    progress = Progress(tasks, at_once, say)
     try:
         while state.pending or state.running:
             # Start what may start.
@@ -104,19 +91,24 @@ def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[
                 here = sum(not under_way.is_remote for under_way in state.running.values())
                 if here < at_once or cluster_of(task) or _missing_upstream(task, state.outcomes):
                     _start(task, state, lock, say)
-                    _report_outcome(task, state.outcomes, width, say)
+                    if task.name in state.outcomes:
+                        progress.ended(task, state.outcomes, state.left)
 
             # Take in what has ended, and show that the rest lives.
             for name, under_way in list(state.running.items()):
-                task = state.tasks[name]
-                if under_way.process.poll() is None:
-                    _report_progress(task, under_way, width, say)
-                else:
+                if under_way.process.poll() is not None:
+                    task = state.tasks[name]
                     state.outcomes[name] = _finish(task, state.running.pop(name))
-                    _report_outcome(task, state.outcomes, width, say)
+                    progress.ended(task, state.outcomes, state.left)
+            spent = [
+                (state.tasks[name], time.monotonic() - under_way.began)
+                for name, under_way in state.running.items()
+            ]
+            progress.tick(spent, len(state.outcomes), state.left)
             time.sleep(POLL_S if state.running else 0)
     finally:
         _stop(*state.running.values())
+    progress.summary(state.outcomes)
     return state.outcomes
 
 
@@ -127,50 +119,6 @@ def cluster_of(task: Task) -> str:
     """
     cluster = task.params["cluster"]
     return cluster if ":" in cluster and task.stage in ONE_JOB else ""
-
-
-def cell_counts(executed: Path) -> tuple[int, int]:
-    """Count the code cells of a notebook under way that are complete, and all of them.
-
-    The cell that papermill adds does not count; (0, 0) where the copy cannot be read yet.
-    """
-    try:
-        cells = read_notebook(executed)["cells"]
-    except StudyError:
-        return 0, 0
-
-    # papermill notes in each cell how far it is.
-    cells = [cell for cell in cells if cell["cell_type"] == "code"]
-    cells = [cell for cell in cells if not has_tag(cell, TAG_INJECTED)]
-    states = [cell["metadata"].get("papermill", {}).get("status") for cell in cells]
-    return states.count("completed"), len(cells)
-
-
-def failure_text(task: Task, result: dict, done: int, total: int) -> str:
-    """Put a failure into five lines: where, what, which line, the copy, and what to do.
-
-    Args:
-        result: error, message, line and copy, as `lib.study.execution.execute` reports them.
-        done, total: code cells, of `cell_counts`.
-    """
-    where = f"{task.name} failed:"
-    if done < total:
-        where = f"{task.name} failed in code cell {done + 1} of {total}:"
-
-    # A sentence for users says it all; of any other error the line helps.
-    line = f"  at: {result['line'][:120]}" if result["line"] else "  at: (see the copy)"
-    if not total and not result["line"]:
-        line = "  before its first cell"
-    has_line = total == 0 or result["error"] != "StudyError"
-    message = " ".join(result["message"].split())
-    lines = [
-        where,
-        f"  {result['error']}: {message[:600]}",
-        *([line] if has_line else []),
-        f"  half-done copy: {result['copy'] or 'none'}",
-        "  to do: repair the cause and give the same command again; finished notebooks are kept",
-    ]
-    return "\n".join(lines)
 
 
 def _is_ready(task: Task, state: State) -> bool:
@@ -326,6 +274,7 @@ def _mark_done(task: Task, parts: dict, seconds: float) -> Outcome:
         "seconds": round(seconds, 1),
         "cells": [done, total],
     }
+    note_seconds(task, seconds)
     write_sealed(task.done, record)  # the last thing written
     return Outcome("done", seconds, f"{done}/{total} cells")
 
@@ -347,31 +296,6 @@ def _result(task: Task, ended: Running, reported: list[str]) -> dict:
 
 def _failure(error: str, message: str, copy: str = "") -> dict:
     return {"ok": False, "error": error, "message": message, "line": "", "copy": copy}
-
-
-def _report_outcome(task: Task, outcomes: dict, width: int, say) -> None:
-    """Print a task's one line, and what went wrong."""
-    outcome = outcomes.get(task.name)
-    if outcome is None or outcome.status == "kept":
-        return
-    if outcome.status == "skipped":
-        say(f"{task.name:<{width}}  skipped  {outcome.detail}")
-        return
-    times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
-    say(f"{task.name:<{width}}  {outcome.status:<6}  {times}")
-    if outcome.status == "failed":
-        say(outcome.detail)
-
-
-def _report_progress(task: Task, under_way: Running, width: int, say) -> None:
-    """Show once a minute how far a notebook is."""
-    now = time.monotonic()
-    if now - under_way.shown <= PROGRESS_S:
-        return
-    under_way.shown = now
-    done, total = cell_counts(task.executed.with_suffix(".running.ipynb"))
-    cells = f"{done}/{total} cells"
-    say(f"{task.name:<{width}}  ...     {cells:>12}  {now - under_way.began:6.0f} s")
 
 
 def _stop(*running: Running) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.study.checkout import require_own_checkout
 from lib.study.errors import StudyError
 from lib.study.kept import (
     other_outputs,
@@ -19,7 +20,12 @@ from lib.study.kept import (
     set_aside_rotten,
     write_sealed,
 )
-from lib.study.machine import THREADS, environment_facts, thread_environment
+from lib.study.machine import (
+    THREADS,
+    compiled_code_folder,
+    environment_facts,
+    thread_environment,
+)
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
 from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
@@ -107,11 +113,12 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
             that arrived as text is put right in them.
 
     Raises:
-        StudyError: no variable `study`; a parameter of a wrong type or out of range; a name that
-            nothing has; a path that is not there.
+        StudyError: no variable `study`; lib of another checkout; a parameter of a wrong type or out
+            of range; a name that nothing has; a path that is not there; a damaged input.
     """
     if "study" not in variables:
         raise StudyError(f'no variable `study`; a notebook calls begin("{notebook}", globals())')
+    require_own_checkout(notebook, variables)
     parameters = checked_parameters(notebook, variables)
     variables.update(parameters)
 
@@ -125,6 +132,9 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     check_inputs(paths, name, parameters)
     for file in set_aside_rotten(paths, [name]):
         print(f"note: {file} was damaged; it is set aside and made anew")
+
+    # Compiled code is kept where the environment may not be written to.
+    os.environ.update(compiled_code_folder(paths.root.parent))
 
     # run_all.py sets the number of threads; started by hand, a notebook takes as many.
     if THREADS not in os.environ:

@@ -1,12 +1,15 @@
 """Runs: done once, never stale, one that fails leaves the others alone."""
 
 import json
+import random
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from damage import DAMAGES, cut, empty, remove
 
 from lib.classifiers import runs as module
 from lib.classifiers.jobs import arm_steps, plan_jobs, trained_lengths
@@ -144,6 +147,93 @@ def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, s
         assert (after[split] == predictions).all()
 
 
+@pytest.fixture
+def one_run(finished, sources, tmp_path):
+    """A finished run in a folder of its own, and a function that does it again in this process."""
+    folder, jobs, _ = finished
+    shutil.copytree(folder / jobs[0].folder, tmp_path / jobs[0].folder)
+
+    def again():
+        module.run_job(module.prepare(sources, tmp_path), jobs[0])
+
+    return tmp_path, jobs[0], again
+
+
+def contents(target: Path) -> dict[str, bytes]:
+    """Read the files of a run but for its times, which differ."""
+    files = {path.name: path.read_bytes() for path in target.iterdir()}
+    assert files.pop("result.json") and files.pop("history.csv")
+    return {name: content for name, content in files.items() if not name.endswith(".damaged")}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_run_is_done_again_to_the_same_bytes(one_run, damage):
+    """Whichever of its files was damaged, down to one bit."""
+    folder, job, again = one_run
+    target, rng = folder / job.folder, random.Random(0)
+    wanted = contents(target)
+    assert set(wanted) == {"predictions.npz", "model.safetensors"}
+    assert module.finished(folder, job)
+    for name in ("result.json", "predictions.npz", "history.csv", "model.safetensors"):
+        damage(target / name, rng)
+        assert not module.finished(folder, job)
+        again()
+        assert contents(target) == wanted
+        assert module.finished(folder, job)
+        assert len(load_runs(folder, [job])) == 1 and len(load_history(target))
+
+
+@pytest.mark.parametrize("name", ["predictions.npz", "history.csv"])
+@pytest.mark.parametrize("damage", [cut, empty, remove], ids=lambda damage: damage.__name__)
+def test_a_run_of_before_digests_were_kept_has_to_be_complete(one_run, damage, name):
+    folder, job, _ = one_run
+    target = folder / job.folder
+    record = json.loads((target / "result.json").read_text())
+    for key in ("files", "sealed", "sha256"):
+        del record[key]
+    (target / "result.json").write_text(json.dumps(record))
+    assert module.finished(folder, job)
+    damage(target / name, random.Random(0))
+    assert not module.finished(folder, job)
+
+
+def test_a_run_whose_processes_died_is_done_once_more_alone_and_never_taken_for_done(
+    finished, sources, tmp_path, monkeypatch
+):
+    _, jobs, _ = finished
+    asked = []
+
+    def work(waiting, sources, folder, workers, cluster):
+        asked.append((len(waiting), workers))
+        for job in waiting:
+            dies = job is jobs[1] and len(asked) in deaths
+            if not dies:
+                module.run_job(module.prepare(sources, folder), job)
+            yield job, "its process died 2 times (exit code -9)" if dies else ""
+
+    # Short of memory beside others, and not by itself.
+    monkeypatch.setattr(module, "_work", work)
+    deaths, lines = [1], []
+    table = run_jobs(jobs[:2], sources, tmp_path, workers=2, progress=lines.append)
+    assert asked == [(2, 2), (1, 1)] and (table["failed"] == "").all() and len(table) == 2
+    assert lines[-1] == "1 runs whose processes died are done once more, one at a time"
+
+    # Short of memory even so: it is named, and the next call tries again.
+    shutil.rmtree(tmp_path / jobs[1].folder)
+    asked.clear()
+    deaths = [1, 2]
+    with pytest.raises(StudyError, match=f"{jobs[1].folder} cannot be done.*All others are kept"):
+        run_jobs(jobs[:2], sources, tmp_path, workers=2, progress=silent)
+    assert not module.finished(tmp_path, jobs[1]) and module.finished(tmp_path, jobs[0])
+
+
+def test_what_an_earlier_version_gave_up_is_done_again(one_run):
+    folder, job, _ = one_run
+    died = {"arm": asdict(job.arm), "failed": "its process died 2 times (exit code -9)"}
+    (folder / job.folder / "result.json").write_text(json.dumps(died))
+    assert not module.finished(folder, job)
+
+
 def test_options_reach_the_run_and_its_row(sources, tmp_path):
     options = {"class_weights": "effective", "sampling": "balanced", "early_stopping_patience": 1}
     jobs = plan_jobs([BASE], sources, PARAMS | options | {"train_steps": 8, "seeds": 1})
@@ -169,14 +259,6 @@ def test_a_run_that_diverges_is_recorded_and_the_others_go_on(sources, tmp_path,
     table = run_jobs(jobs, sources, tmp_path, workers=1, progress=silent)
     assert table["failed"].str.contains("loss is nan").tolist() == [True, False]
     assert table["kind"].tolist() == ["base", "supplement"]
-
-
-def test_a_run_whose_processes_die_is_recorded_with_the_reason(sources, tmp_path, monkeypatch):
-    jobs = plan_jobs(ARMS, sources, PARAMS | {"seeds": 1})
-    monkeypatch.setattr(module, "run_in_pool", lambda tasks, *rest: [(tasks[0], "no memory")])
-    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=silent)
-    assert table["failed"].tolist() == ["no memory"]
-    assert table["arm"].tolist() == ["base"]
 
 
 def test_unfinished_runs_are_not_served(sources, tmp_path):

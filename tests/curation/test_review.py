@@ -50,7 +50,10 @@ def test_no_file_means_no_decision(tmp_path, pool):
         ("id,decision\na,maybe\n", "line 2.*'maybe'"),
         ("name,verdict\na,keep\n", "name, verdict.*id, decision"),
         ("id,decision\na,keep,x,y,z\nb,keep\n\x00", "review.csv"),
-        ("id,decision\na,keep,x,y,z\n", "review.csv: damaged or of another kind.*Length of header"),
+        (
+            "id,decision\na,keep,x,y,z\n",
+            "review.csv: damaged, cut off or of another kind.*Length of header",
+        ),
         ("id;decision\na;keep\n", "columns id;decision; it needs id, decision"),
         ("\x89PNG\r\n\x1a\n", "it needs id, decision"),
     ],

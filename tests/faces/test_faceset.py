@@ -114,6 +114,13 @@ def test_damage_is_named(tmp_path):
         load_faces(tmp_path)
 
 
+def test_a_packed_copy_of_before_tables_had_digests_reads(tmp_path):
+    save_faces(small_set(), tmp_path)
+    with np.load(tmp_path / "faces.npz") as packed:
+        np.savez(tmp_path / "faces.npz", images=packed["images"], digest=packed["digest"])
+    assert load_faces(tmp_path).digest() == small_set().digest()
+
+
 def test_halves_of_two_runs_are_refused(tmp_path):
     save_faces(small_set(), tmp_path / "one")
     save_faces(small_set(5), tmp_path / "two")
@@ -127,6 +134,8 @@ def test_a_packed_copy_without_its_classes_is_named(tmp_path):
     table = pd.read_parquet(tmp_path / "faces.parquet")
     del table.attrs["classes"]
     table.to_parquet(tmp_path / "faces.parquet", index=False)
+    with np.load(tmp_path / "faces.npz") as packed:  # which held no digest of the table then
+        np.savez(tmp_path / "faces.npz", images=packed["images"], digest=packed["digest"])
     with pytest.raises(StudyError, match="an earlier version, without classes.*again"):
         load_faces(tmp_path)
 

@@ -1,9 +1,11 @@
 """Pools: which labels and seeds, order of generation, resume after a kill."""
 
+import random
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from damage import DAMAGES, turn_a_bit
 from small_generators import noise_faces, small_generator
 
 from lib.faces.classes import EMOTIONS
@@ -143,6 +145,36 @@ def test_a_finished_pool_is_kept_until_its_images_would_be_others(tmp_path, monk
     make_pool(small_generator(gan_width=16), POOL, tmp_path)
     make_pool(small_generator(classes=tuple("abcdefg")), POOL, tmp_path)
     assert len(sampled) == 4
+
+
+@pytest.mark.parametrize("file", [*pools.POOL_FILES[:3], "happy"])
+def test_a_damaged_pool_is_made_anew(file, tmp_path):
+    generator, rng = small_generator(), random.Random(0)
+    whole = make_pool(generator, POOL, tmp_path)
+    path = tmp_path / file
+    path = min(path.iterdir()) if path.is_dir() else path
+    content = path.read_bytes()
+    for damage in DAMAGES:
+        damage(path, rng)
+        again = make_pool(generator, POOL, tmp_path)
+        assert load_faces(tmp_path).digest() == again.digest() == whole.digest()
+
+        # A bit that no reader looks at may stay in a zip file.
+        is_whole = path.read_bytes() == content
+        assert is_whole or damage is turn_a_bit and file == "faces.npz", damage.__name__
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_shard_is_sampled_again(damage, tmp_path):
+    generator, rng = small_generator(), random.Random(1)
+    whole = make_pool(generator, POOL, tmp_path / "whole")
+    dying = Dying(generator)
+    with pytest.raises(KeyboardInterrupt):
+        make_pool(dying, POOL, tmp_path / "broken")
+    for path in (tmp_path / "broken").glob("shards-*/*/*"):
+        damage(path, rng)
+    assert make_pool(dying, POOL, tmp_path / "broken").digest() == whole.digest()
 
 
 @pytest.mark.parametrize(

@@ -112,3 +112,18 @@ def test_a_longer_training_goes_on_from_where_the_rate_began_to_fall(tmp_path):
     # A training at the constant rate goes on from there too, in a folder of its own.
     constant = small_generator(gan_steps=12)
     assert constant.training_folder(faces, tmp_path, pool).name == f"{folder.name}-12"
+
+
+def test_two_lengths_of_one_training_asked_for_at_once_both_come_out_whole(tmp_path):
+    """Both find the folder empty and choose it; the shorter one gets its turn last."""
+    faces, pool = noise_faces(), tmp_path / "pool"
+    longer, shorter = small_generator(gan_steps=12), small_generator(gan_steps=6)
+    folder = longer.training_folder(faces, tmp_path, pool)
+    assert shorter.training_folder(faces, tmp_path, pool) == folder
+    longer.fit(faces, folder=folder)
+    before = (folder / CHECKPOINT).read_bytes()
+    shorter.fit(faces, folder=folder)
+    assert (folder / CHECKPOINT).read_bytes() == before
+    small_generator(gan_steps=6).fit(faces, folder=tmp_path / "whole")
+    own = folder.with_name(f"{folder.name}-6") / "generator.safetensors"
+    assert same_weights(own, tmp_path / "whole/generator.safetensors")

@@ -1,12 +1,15 @@
 """The one training loop: exact resume, independence of the batch, stops, refusal of other files."""
 
 import json
+import random
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from damage import DAMAGES
 from small_generators import TRAINED, enlarged, noise_faces, small_generator
 
 from lib.compute.checkpoints import load_tensors, save_tensors
@@ -229,3 +232,24 @@ def test_noise_of_a_seed_is_its_own():
     assert not torch.equal(noise[0], noise[1])
     assert not torch.equal(seed_noise(np.array([5]), (3,), stream=1)[0], noise[0])
     assert mixed_seed(1, 2) != mixed_seed(2, 1)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_training_with_a_damaged_checkpoint_ends_like_an_unbroken_one(damage, tmp_path):
+    """Whichever of its files was damaged: the checkpoint of the end, the one before, weights."""
+    changes = {"gan_decay_share": 0.5}  # keeps the checkpoint at the constant rate as well
+    unbroken = small_generator(**changes)
+    unbroken.fit(noise_faces(), folder=tmp_path / "a")
+    wanted = {name: tensor.clone() for name, tensor in unbroken.network.state_dict().items()}
+    files = sorted(path.name for path in (tmp_path / "a").glob("*.safetensors"))
+    assert len(files) == 3
+    for number, chosen in enumerate([[name] for name in files] + [files]):
+        folder = tmp_path / f"b{number}"
+        shutil.copytree(tmp_path / "a", folder)
+        for name in chosen:
+            damage(folder / name, random.Random(number))
+        again = small_generator(**changes)
+        again.fit(noise_faces(), folder=folder)
+        weights = again.network.state_dict()
+        assert all(torch.equal(weights[name], tensor) for name, tensor in wanted.items())
+        assert small_generator(**changes).load(folder)

@@ -75,6 +75,33 @@ def test_an_old_python_can_read_what_tells_it_what_to_install(file):
     ast.parse((ROOT / file).read_text(), feature_version=(3, 6))
 
 
+def old_interpreters() -> dict[str, str]:
+    """Find Pythons that are too old for the study, by version."""
+    found = {}
+    for path in [shutil.which("python2.7"), *Path.home().glob(".pyenv/versions/*/bin/python")]:
+        command = [str(path), "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+        asked = path and subprocess.run(command, capture_output=True, text=True)
+        version = asked.stdout.strip() if asked and not asked.returncode else "3.11"
+        if tuple(map(int, version.split("."))) < environment.OLDEST:
+            found[version] = str(path)
+    return found
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6", "3.7", "3.8", "3.9", "3.10"])
+def test_an_old_python_gets_the_sentence_and_nothing_else(tmp_path, version):
+    python = old_interpreters().get(version)
+    if python is None:
+        pytest.skip(f"no Python {version} here")
+    for name in ("run_all.py", "pyproject.toml", "lib/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "lib" / "study", tmp_path / "lib" / "study")
+    done = subprocess.run([python, tmp_path / "run_all.py"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"needs Python 3.11 to 3.13 and this is {version}: " in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / ".venv").exists()
+
+
 @pytest.mark.parametrize("file", ["run_all.py", "lib/study/environment.py"])
 def test_only_the_standard_library_is_needed_before_the_set_up(file):
     names = set()

@@ -46,7 +46,7 @@ def test_json_takes_numpy_and_paths_and_reads_back(tmp_path):
 
 def test_a_broken_json_file_is_named(tmp_path):
     (tmp_path / "a.json").write_text("{")
-    with pytest.raises(StudyError, match="a.json: damaged or of another kind"):
+    with pytest.raises(StudyError, match="a.json: damaged, cut off or of another kind"):
         read_json(tmp_path / "a.json")
 
 

@@ -1,0 +1,87 @@
+"""How executions end, and how far they are: what a failure says, which cells are complete."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.study.errors import StudyError
+from lib.study.notebooks import read_notebook
+from lib.study.parameter_cells import TAG_INJECTED, has_tag
+from lib.study.plan import Task
+
+LONGEST_LINE = 200  # characters of a notebook's own last line
+
+
+@dataclass
+class Outcome:
+    """How a task ended."""
+
+    status: str  # done, kept (nothing changed), failed or skipped
+    seconds: float = 0.0
+    cells: str = ""  # 7/9 cells
+    detail: str = ""  # for people: what failed, or what was missing
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether what depends on the task cannot run."""
+        return self.status in ("failed", "skipped")
+
+
+def cell_counts(executed: Path) -> tuple[int, int]:
+    """Count the code cells of a notebook under way that are complete, and all of them.
+
+    The cell that papermill adds does not count; (0, 0) where the copy cannot be read yet.
+    """
+    try:
+        cells = read_notebook(executed)["cells"]
+    except StudyError:
+        return 0, 0
+
+    # papermill notes in each cell how far it is.
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    cells = [cell for cell in cells if not has_tag(cell, TAG_INJECTED)]
+    states = [cell["metadata"].get("papermill", {}).get("status") for cell in cells]
+    return states.count("completed"), len(cells)
+
+
+def last_line(executed: Path) -> str:
+    """Read the last line that a notebook under way has printed; "" where there is none."""
+    try:
+        cells = read_notebook(executed)["cells"]
+    except StudyError:
+        return ""
+    lines = []
+    for cell in cells:
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream":
+                lines += "".join(output["text"]).split("\n")
+
+    # A bar that moves begins its line anew.
+    shown = [line.rpartition("\r")[2].strip() for line in lines]
+    return next((line[:LONGEST_LINE] for line in reversed(shown) if line), "")
+
+
+def failure_text(task: Task, result: dict, done: int, total: int) -> str:
+    """Put a failure into five lines: where, what, which line, the copy, and what to do.
+
+    Args:
+        result: error, message, line and copy, as `lib.study.execution.execute` reports them.
+        done, total: code cells, of `cell_counts`.
+    """
+    where = f"{task.name} failed:"
+    if done < total:
+        where = f"{task.name} failed in code cell {done + 1} of {total}:"
+
+    # A sentence for users says it all; of any other error the line helps.
+    line = f"  at: {result['line'][:120]}" if result["line"] else "  at: (see the copy)"
+    if not total and not result["line"]:
+        line = "  before its first cell"
+    has_line = total == 0 or result["error"] != "StudyError"
+    message = " ".join(result["message"].split())
+    lines = [
+        where,
+        f"  {result['error']}: {message[:600]}",
+        *([line] if has_line else []),
+        f"  half-done copy: {result['copy'] or 'none'}",
+        "  to do: repair the cause and give the same command again; finished notebooks are kept",
+    ]
+    return "\n".join(lines)

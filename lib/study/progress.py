@@ -1,0 +1,173 @@
+"""What a person sees of a run: how each notebook ended, what is under way, how long it will take.
+
+On a terminal one line moves; in a file there is a line a minute.
+"""
+
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from lib.study.errors import StudyError
+from lib.study.outcomes import Outcome, cell_counts, last_line
+from lib.study.plan import Task
+from lib.study.records import read_json, write_json
+from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL
+
+LINE_S = 60  # seconds between two lines about notebooks under way
+MOVE_S = 1  # seconds between two states of the line that moves
+SLOWEST = 3  # notebooks that are named at the end
+SHORT_S = 60  # a run that took less needs no such list
+TIMES = "seconds.json"  # in a study's state: how long each execution took when it last ran
+
+
+class Progress:
+    """Prints how a run of several tasks goes."""
+
+    def __init__(self, tasks: list[Task], at_once: int, say: Callable[[str], None] = print):
+        """Look up how long the tasks took before.
+
+        Args:
+            tasks: all tasks of the run.
+            at_once: how many notebooks run at once.
+            say: prints one line.
+        """
+        self.at_once, self.say = at_once, say
+        self.expected = expected_seconds(tasks)
+        self.width = max((len(task.name) for task in tasks), default=0)
+        self.moves = say is print and sys.stdout.isatty()
+        self.shown = time.monotonic()
+        self.total = len(tasks)
+
+    def ended(self, task: Task, outcomes: dict[str, Outcome], left: Iterable[Task]) -> None:
+        """Print a task's one line, and what went wrong; of one that was kept nothing.
+
+        Args:
+            outcomes: of all tasks that have ended, by name.
+            left: tasks that have not.
+        """
+        outcome = outcomes[task.name]
+        if outcome.status == "kept":
+            return
+        self._clear()
+        if outcome.status == "skipped":
+            self.say(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
+            return
+        times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
+        line = f"{task.name:<{self.width}}  {outcome.status:<6}  {times}"
+        self.say(f"{line}   {self._outlook(len(outcomes), left)}")
+        if outcome.status == "failed":
+            self.say(outcome.detail)
+
+    def tick(self, running: list[tuple[Task, float]], done: int, left: Iterable[Task]) -> None:
+        """Show now and then what is under way.
+
+        Args:
+            running: tasks with the seconds that each has taken so far.
+            done: tasks that have ended.
+            left: tasks that have not, the running ones among them.
+        """
+        now = time.monotonic()
+        if now - self.shown < (MOVE_S if self.moves else LINE_S):
+            return
+        self.shown = now
+        texts = [self._under_way(task, seconds) for task, seconds in running]
+        if not self.moves:
+            for text in texts:
+                self.say(text)
+            return
+        line = f"{self._outlook(done, left)} · {' · '.join(' '.join(t.split()) for t in texts)}"
+        columns = shutil.get_terminal_size().columns
+        print(f"\r{line[: columns - 1]}\x1b[K", end="", flush=True)
+
+    def summary(self, outcomes: dict[str, Outcome]) -> None:
+        """Name the notebooks that took longest, where the run took more than a moment."""
+        self._clear()
+        took = {name: outcome.seconds for name, outcome in outcomes.items() if outcome.seconds}
+        if sum(took.values()) < SHORT_S or len(took) <= SLOWEST:
+            return
+        slowest = sorted(took, key=took.get, reverse=True)[:SLOWEST]
+        self.say("slowest: " + ", ".join(f"{name} {span(took[name])}" for name in slowest))
+
+    def _under_way(self, task: Task, seconds: float) -> str:
+        """Say how far a notebook is, with the last line of its own."""
+        running = task.executed.with_suffix(".running.ipynb")
+        done, total = cell_counts(running)
+        cells, own = f"{done}/{total} cells", last_line(running)
+        line = f"{task.name:<{self.width}}  ...     {cells:>12}  {seconds:6.0f} s"
+        return f"{line}   {own}" if own else line
+
+    def _outlook(self, done: int, left: Iterable[Task]) -> str:
+        """Say how many notebooks have ended, and how long the others will take if that is known."""
+        seconds = seconds_left(left, self.expected, self.at_once)
+        about = f", about {span(seconds)} left" if seconds else ""
+        return f"{done} of {self.total} notebooks{about}"
+
+    def _clear(self) -> None:
+        """Wipe the line that moves."""
+        if self.moves:
+            print("\r\x1b[K", end="", flush=True)
+
+
+def note_seconds(task: Task, seconds: float) -> None:
+    """Keep how long a task took, for the next run to expect."""
+    file = task.paths.state / TIMES
+    write_json(file, _noted(file) | {task.name: round(seconds, 1)})
+
+
+def expected_seconds(tasks: list[Task]) -> dict[str, float]:
+    """Look up how long tasks took when they last ran; a new pool takes what others took.
+
+    Returns:
+        Seconds by name, of those about which something is known.
+    """
+    if not tasks:
+        return {}
+    noted = _noted(tasks[0].paths.state / TIMES)
+    expected = {}
+    for task in tasks:
+        notebook = task.notebook.stem
+        like = [s for name, s in noted.items() if task.pool and name.startswith(f"{notebook}-")]
+        if task.name in noted:
+            expected[task.name] = noted[task.name]
+        elif like:
+            expected[task.name] = statistics.median(like)
+    return expected
+
+
+def seconds_left(left: Iterable[Task], expected: dict[str, float], at_once: int) -> float:
+    """Estimate how long tasks will take, those of one stage beside each other; 0 where nothing is
+    known.
+    """
+    stages = {}
+    for task in left:
+        if task.name in expected:
+            stages.setdefault(_group(task), []).append(expected[task.name])
+    spans = [max(max(s), sum(s) / min(at_once, len(s))) for s in stages.values()]
+    return sum(spans)
+
+
+def span(seconds: float) -> str:
+    """Write a time span for people: 40 s, 4 min, 2.5 h."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _group(task: Task) -> str:
+    """Name what a task runs beside: the pools' notebooks, those after the training, or nothing."""
+    if task.stage in PER_POOL:
+        return "pools"
+    return "after" if task.stage in BESIDE_EACH_OTHER else task.name
+
+
+def _noted(file) -> dict[str, float]:
+    """Read how long executions took; of a damaged file nothing."""
+    try:
+        noted = read_json(file) if file.exists() else {}
+    except StudyError:
+        return {}
+    return {name: s for name, s in noted.items() if isinstance(s, (int, float)) and s >= 0}
