@@ -21,10 +21,10 @@ from lib.classifiers.jobs import EVALUATED, Job
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.compute.cluster import run_on_cluster
 from lib.compute.workers import run_in_pool
-from lib.faces.arms import ARM_FIELDS, arm_of
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of
 from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
-from lib.study.errors import DamagedFile, StudyError
+from lib.study.errors import DamagedFile, StudyError, UnwritableFile
 from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
 from lib.study.records import atomic_write, parsing
 
@@ -36,8 +36,10 @@ RESULT, PREDICTIONS = "result.json", "predictions.npz"
 HISTORY, WEIGHTS = "history.csv", "model.safetensors"
 REMEDY = "run notebook 40 again"  # where one of them is damaged
 
-# How the reasons begin for which workers give a run up, see lib.compute.
-DIED = ("its process died", "its workers died")
+# What a result of an earlier version leaves out of its arm.
+EARLIER_ARM = asdict(Arm("base"))
+# Reasons that say nothing about the run: those for which workers give it up, and a full disk.
+DIED, FULL = ("its process died", "its workers died"), "no space left"
 
 # What a worker of a cluster must have in the same version as the caller.
 CODE = ("lib.classifiers.runs", "lib.classifiers.jobs")
@@ -139,15 +141,16 @@ def finished(folder: Path, job: Job) -> bool:
         return False
     try:
         record = read_sealed(target / RESULT)
-        arm_of(record["arm"])
-    except (DamagedFile, LookupError, TypeError, ValueError):
+    except DamagedFile:
+        record = {}
+    if "arm" not in record:
         set_aside(target / RESULT)
         return False
 
-    # Runs of an earlier version whose processes had died were taken for done.
+    # An earlier version took runs for done whose processes had died, or whose disk was full.
     failed = record.get("failed", "")
     if failed:
-        return not failed.startswith(DIED)
+        return not failed.startswith(DIED) and FULL not in failed
     return _is_whole(target, record)
 
 
@@ -227,6 +230,8 @@ def run_job(prepared: tuple, job: Job) -> None:
     target, watch = folder / job.folder, "val" if "val" in held else ""
     try:
         result = train(faces, job.plan, evaluate=held, watch=watch, folder=target)
+    except (DamagedFile, UnwritableFile):
+        raise
     except StudyError as error:
         write_sealed(target / RESULT, record | {"failed": str(error)})
         return
@@ -294,7 +299,7 @@ def read_result(folder: Path) -> dict:
     """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
     record = {"length": 1.0} | read_sealed(Path(folder) / RESULT)
     with parsing(Path(folder) / RESULT, REMEDY):
-        arm = arm_of(record.pop("arm"))
+        arm = arm_of(EARLIER_ARM | record.pop("arm"))
     fields = {name: getattr(arm, name) for name in ARM_FIELDS}
     return {"arm": arm.name, **fields, **record}
 

@@ -21,6 +21,10 @@ class DamagedFile(StudyError):
     """
 
 
+class UnwritableFile(StudyError):
+    """A file that could not be written: the disk is full, or the place is not to be written to."""
+
+
 def sentence(error: Exception) -> str:
     """Put an error of ours, or of the system about a file, into words for users."""
     if not isinstance(error, OSError) or error.strerror is None:

@@ -8,7 +8,7 @@ import json
 import os
 from pathlib import Path
 
-from lib.study.errors import DamagedFile, StudyError, sentence
+from lib.study.errors import DamagedFile, StudyError, UnwritableFile, sentence
 from lib.study.paths import StudyPaths
 
 # Written anew by every notebook that adds rows to it, and so recorded by none.
@@ -23,7 +23,7 @@ def atomic_write(path: Path, mode: str = "wb"):
     """Open a file that appears under its name only when complete.
 
     Raises:
-        StudyError: no space left on the disk, or no permission; nothing half-written stays.
+        UnwritableFile: no space left on the disk, or no permission; nothing half-written stays.
     """
     # Beside its target, since a file system renames within itself alone.
     path = Path(path)
@@ -37,7 +37,7 @@ def atomic_write(path: Path, mode: str = "wb"):
         # What was read inside the context has a name of its own.
         if error.filename not in (None, str(temporary), str(path), *map(str, path.parents)):
             raise
-        raise StudyError(sentence(OSError(error.errno, error.strerror, str(path)))) from None
+        raise UnwritableFile(sentence(OSError(error.errno, error.strerror, str(path)))) from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
