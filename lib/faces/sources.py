@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, split_in, split_of
-from lib.faces.content import is_zip
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
@@ -186,9 +185,9 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     if files.is_table and files.ending_in(TABLES):
         return list_csv(files, files.names, needs_split=needs_split)
 
-    # Pictures that are sorted into classes come before tables; a picture beside one does not.
-    places = _places(files, classes)
-    is_sorted = any(place.is_known or needs_split for place in places.values())
+    # Pictures in folders of known classes come before tables; a picture beside one does not.
+    places = _places(files, classes, needs_split)
+    is_sorted = any(place.is_known for place in places.values())
     if is_sorted and (usable := _usable(files, places, needs_split)):
         return _list_pictures(files, usable, grey)
 
@@ -197,7 +196,7 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     if csv:
         return list_csv(files, csv, needs_split=needs_split)
     parquets = files.once(files.ending_in(PARQUETS))
-    faces = [name for name in parquets if len(parquets) == 1 or holds_faces(files, name)]
+    faces = [name for name in parquets if holds_faces(files, name)]
     if faces:
         return list_parquet(files, faces, grey, needs_split=needs_split)
 
@@ -210,10 +209,12 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     tables = files.ending_in(TABLES)
     if not places and len(tables) == 1:
         return list_csv(files, tables, needs_split=needs_split)
+    if not places and len(parquets) == 1:
+        return list_parquet(files, parquets, grey, needs_split=needs_split)
     raise StudyError(f"{files.path}: {_why_nothing(files, places, needs_split)}")
 
 
-def _places(files: Files, classes: Sequence[str]) -> dict[str, _Place]:
+def _places(files: Files, classes: Sequence[str], needs_split: bool) -> dict[str, _Place]:
     """Find the split and the class folder of each picture.
 
     The class is the nearest folder below the split that names a class asked for or an emotion
@@ -232,6 +233,8 @@ def _places(files: Files, classes: Sequence[str]) -> dict[str, _Place]:
         places[name] = by_folder[folder]
 
     # FER2013's own split is in the file name.
+    if not needs_split:
+        return places
     splits = believed_splits({name: place.split for name, place in places.items()})
     return {name: replace(place, split=splits[name]) for name, place in places.items()}
 
@@ -351,7 +354,7 @@ def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> 
     if not places:
         others = Counter(ending_of(name) for name in files.names)
         found = f"found {counted(others)}" if others else "it is empty"
-        archives = [name for name in files.names if is_zip(files.begins(name))]
+        archives = files.ending_in((".zip",))
         if archives:
             found = f"{found}; give the path of {archives[0]} itself"
         return (

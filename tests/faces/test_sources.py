@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -388,13 +389,15 @@ def test_one_name_with_two_endings_is_two_pictures(tmp_path):
     assert len(faces) == 29 and faces.table["id"].is_unique
 
 
-@pytest.mark.parametrize("beside", ["photo.png", "docs/figure.jpg", "train.csv", "a/README.md"])
+@pytest.mark.parametrize(
+    "beside", ["photo.png", "docs/train/figures/1.jpg", "train.csv", "a/README.md"]
+)
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_table_is_found_beside_other_files(tmp_path, beside, packed, capsys):
     plain = read_faces(csv(tmp_path / "plain" / "fer2013.csv", csv_rows()), px=PX)
     csv(tmp_path / "data" / "archive" / "icml_face_data.csv", csv_rows())
     other = tmp_path / "data" / beside
-    other.parent.mkdir(exist_ok=True)
+    other.parent.mkdir(exist_ok=True, parents=True)
     if other.suffix in (".png", ".jpg"):
         Image.fromarray(picture(1)).save(other)
     else:
@@ -429,6 +432,13 @@ def test_of_pictures_that_are_not_square_the_middle_is_taken_and_that_is_said(tm
     row = faces.table["file"].tolist().index("train/happy/wide.png")
     assert (faces.images[row] == picture(7)).all()
     assert "1 of 29 pictures are not square; the middle square" in capsys.readouterr().out
+
+
+def test_pictures_of_other_classes_beside_a_packed_face_set_are_read(tmp_path, capsys):
+    build(tmp_path / "data", classes=("cat", "dog"))
+    pd.DataFrame({"id": ["a"], "class": ["cat"]}).to_parquet(tmp_path / "data" / "faces.parquet")
+    assert read_faces(tmp_path / "data", px=PX).classes == ("cat", "dog")
+    assert "faces.parquet 1" in capsys.readouterr().out
 
 
 def test_folders_decide_where_names_of_fer2013_contradict_them(tmp_path, capsys):
