@@ -81,6 +81,8 @@ def decode_listing(
     table = listing.table.iloc[rows].assign(**{"class": [labels[row] for row in rows]})
     # Where splits do not matter, some sources tell none.
     table["split"] = table["split"].fillna("train")
+    first = ["id", "class", "split", "source"]
+    table = table[first + [column for column in table if column not in first]]
     return FaceSet(images, table, classes)
 
 
