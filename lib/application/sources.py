@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from lib.faces.content import HEAD, describe_content, is_zip
-from lib.faces.files import PARQUETS, TABLES, Files, existing, open_files
-from lib.faces.pictures import PICTURES, decode_colour, endings_read, has_frames
+from lib.faces.files import MOST_BYTES, PARQUETS, TABLES, Files, existing, open_files
+from lib.faces.pictures import PICTURES, decode_colour, endings_read, is_animation
 from lib.study.errors import StudyError
 
 DEFAULT_FPS = 25.0  # where a source does not say
@@ -108,8 +108,11 @@ def _from_file(path: Path, text: str, live: bool) -> Source:
         raise StudyError(f"--source {text}: is a table; --evaluate reads the faces in tables")
 
     # A picture that moves is a video.
-    if path.suffix.lower() in PICTURES and not has_frames(path.read_bytes()):
-        return _of_names(None, [(path.name, path)])
+    if path.suffix.lower() in PICTURES:
+        if path.stat().st_size > MOST_BYTES:
+            raise StudyError(f"--source {text}: is too large for a picture; make it smaller")
+        if not is_animation(path.read_bytes()):
+            return _of_names(None, [(path.name, path)])
     return _from_capture(cv2.VideoCapture(str(path)), text, live=live, said=_why_no_video(head))
 
 

@@ -22,6 +22,7 @@ PICTURES = frozenset(
 )
 # Decoders that may be asked, whatever a file is called; others could start programs.
 FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF")
+MOVING = ("GIF", "PNG")  # of these, animations are videos
 MOST_PIXELS = 50_000_000  # a larger header is a mistake or an attack; a face needs 2,304
 FEW_PIXELS = 1_000_000  # the fast way is for thumbnails
 GREYS = ("luma", "bgr")
@@ -110,10 +111,14 @@ def endings_read() -> str:
     return ", ".join(sorted(PICTURES))
 
 
-def has_frames(data: bytes) -> bool:
-    """Tell whether a file is a picture of several frames (an animated GIF, WebP or PNG)."""
+def is_animation(data: bytes) -> bool:
+    """Tell whether a file is an animated GIF or PNG, which can be played as a video.
+
+    Other files of several pictures (a JPEG of a phone with a second one, a TIFF of several pages)
+    stand for their first one.
+    """
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=MOVING) as picture:
             return getattr(picture, "n_frames", 1) > 1
     except Exception:  # decode_grey says what is wrong with it
         return False

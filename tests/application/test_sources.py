@@ -132,6 +132,24 @@ def test_an_animation_is_a_video(tmp_path):
     assert len(frames_of(tmp_path / "b.gif")) == 1
 
 
+@pytest.mark.parametrize("name, kind", [("a.jpg", "MPO"), ("a.tif", "TIFF"), ("a.webp", "WEBP")])
+def test_a_picture_with_further_pictures_in_its_file_is_the_first(tmp_path, name, kind):
+    # Phones write a second picture into a JPEG.
+    frames = [Image.fromarray(np.roll(SCENE, i, 0)) for i in range(3)]
+    frames[0].save(tmp_path / name, kind, save_all=True, append_images=frames[1:])
+    seen = frames_of(tmp_path / name)
+    assert len(seen) == 1 and np.abs(seen[0].image[:, :, ::-1].astype(int) - SCENE).mean() < 60
+
+
+def test_a_huge_file_is_not_taken_for_a_picture(tmp_path):
+    with open(tmp_path / "a.png", "wb") as file:
+        file.truncate(10**10)
+    with pytest.raises(StudyError, match="is too large for a picture"):
+        open_source(str(tmp_path / "a.png"))
+    source = open_source(str(tmp_path))
+    assert list(source.frames()) == [] and "too large; remove it" in source.problems[0]
+
+
 def test_a_file_may_be_given_as_an_address(tmp_path):
     place = tmp_path / "with blank"
     place.mkdir()
