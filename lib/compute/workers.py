@@ -12,7 +12,7 @@ import multiprocessing.connection
 import os
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lib.study.machine import KEPT_MEMORY, thread_environment
@@ -21,7 +21,7 @@ ATTEMPTS = 2  # processes that a task may cost before it is given up
 
 
 def run_in_pool(
-    tasks: list,
+    tasks: Iterable,
     prepare: Callable,
     work: Callable,
     arguments: tuple,
@@ -31,7 +31,8 @@ def run_in_pool(
     """Do tasks in a pool of processes and yield each as it ends.
 
     Args:
-        tasks: hashable and picklable.
+        tasks: hashable and picklable; drawn one by one as processes become free, so that a
+            generator can decide late what is to be done next.
         prepare: module-level function; called once a process with `arguments`, returns what `work`
             needs.
         work: module-level function of (prepared, task); leaves its result on disk.
@@ -47,12 +48,19 @@ def run_in_pool(
         RuntimeError: `work` or `prepare` raised; the message holds the traceback.
     """
     pool = Pool((prepare, work, arguments), workers, environments)
-    waiting, deaths = collections.deque(tasks), collections.Counter()
+    source, again, deaths = iter(tasks), collections.deque(), collections.Counter()
+
+    def next_task():
+        """Take a task that cost a process, or else a new one; None where there are no more."""
+        return again.popleft() if again else next(source, None)
+
     try:
-        while waiting or pool.members:
+        while True:
             # Fill the pool.
-            while waiting and len(pool.members) < workers:
-                pool.spawn(waiting.popleft())
+            while len(pool.members) < workers and (task := next_task()) is not None:
+                pool.spawn(task)
+            if not pool.members:
+                return
 
             for member in pool.ready():
                 task = member.task
@@ -63,7 +71,7 @@ def run_in_pool(
                     pool.join(member)
                     deaths[task] += 1
                     if deaths[task] < ATTEMPTS:
-                        waiting.append(task)
+                        again.append(task)
                     else:
                         yield task, _reason(member.process.exitcode)
                     continue
@@ -71,10 +79,11 @@ def run_in_pool(
                     raise RuntimeError(error)
 
                 # The task is done; the process takes the next one, or goes.
-                if waiting:
-                    member.take(waiting.popleft())
-                else:
+                following = next_task()
+                if following is None:
                     pool.join(member)
+                else:
+                    member.take(following)
                 yield task, ""
     finally:
         pool.terminate()
