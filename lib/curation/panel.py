@@ -3,13 +3,13 @@ click or by key.
 """
 
 from collections.abc import Callable, Sequence
-from os.path import commonprefix
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib.compute.progress import is_interactive
+from lib.curation.keys import keep_keys, key_field
 from lib.curation.review import picture_hash, png_bytes, review_history, write_review
 from lib.faces.faceset import FaceSet
 
@@ -70,33 +70,6 @@ def decision_keys(classes: Sequence[str]) -> dict[str, tuple[str, str]]:
     return keys
 
 
-def key_field(act: Callable[[str], None], keys: str):
-    """Make the field in which each typed key acts once.
-
-    Args:
-        act: called with each key, a lower-case letter or digit.
-        keys: what the keys mean, shown while the field is empty.
-    """
-    import ipywidgets as widgets
-
-    field = widgets.Text(
-        placeholder=keys,
-        description="keys",
-        continuous_update=True,
-        layout=widgets.Layout(width="32em"),
-    )
-
-    def typed(change):
-        # The browser sends the whole field, and the next key may be under way before the last was
-        # answered, so only what was added acts. For the same reason the field is never emptied.
-        added = change["new"][len(commonprefix([change["old"], change["new"]])) :]
-        for key in added.lower():
-            act(key)
-
-    field.observe(typed, names="value")
-    return field
-
-
 def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
     """Lay out the widgets and connect them to the decisions."""
     import ipywidgets as widgets
@@ -121,7 +94,7 @@ def _build_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
     show()
     keys = key_field(act, _key_help(pool.classes))
     right = widgets.VBox([text, *_buttons(act, pool.classes), keys])
-    return widgets.VBox([progress, widgets.HBox([picture, right])])
+    return keep_keys(widgets.VBox([progress, widgets.HBox([picture, right])]))
 
 
 class _Review:

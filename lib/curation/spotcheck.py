@@ -13,14 +13,19 @@ import pandas as pd
 
 from lib.compute.progress import is_interactive
 from lib.curation.intervals import wilson
-from lib.curation.panel import PICTURE_PX, class_keys, key_field
+from lib.curation.keys import keep_keys, key_field
+from lib.curation.panel import PICTURE_PX, UNDO, class_keys
 from lib.curation.review import png_bytes
 from lib.faces.faceset import FaceSet
 from lib.study.records import atomic_write, parsing
 
 # An answer is known by its pool and id; class is what was asked for.
 COLUMNS = ["id", "pool", "class", "answer"]
+RECOGNITION = ["pool", "class", "n", "recognised", "low", "high", "unclear"]
 ALL = "all"  # in place of a class: the row over all classes
+UNCLEAR = "cannot tell"  # an answer that names no class
+UNCLEAR_KEY = "n"
+QUESTION = "Which expression does this face show?"
 
 
 def sample(pools: dict[str, FaceSet], *, per_class: int, seed: int) -> pd.DataFrame:
@@ -84,8 +89,8 @@ def recognition(path: Path, classes: Sequence[str]) -> pd.DataFrame:
         classes: of the pools, in the order of the rows.
 
     Returns:
-        Columns pool, class ("all" first), n, recognised (share), low, high (95 % Wilson interval);
-        classes without answers are left out.
+        Columns pool, class ("all" first), n, recognised (share), low, high (95 % Wilson interval),
+        unclear (share of the answers that name no class); classes without answers are left out.
     """
     # One row over all classes, then one a class.
     rows = []
@@ -95,8 +100,22 @@ def recognition(path: Path, classes: Sequence[str]) -> pd.DataFrame:
             # A class without answers has no share.
             if len(part):
                 right = int((part["class"] == part["answer"]).sum())
-                rows.append((pool, name, len(part), *wilson(right, len(part))))
-    return pd.DataFrame(rows, columns=["pool", "class", "n", "recognised", "low", "high"])
+                unclear = float((part["answer"] == UNCLEAR).mean())
+                rows.append((pool, name, len(part), *wilson(right, len(part)), unclear))
+    return pd.DataFrame(rows, columns=RECOGNITION)
+
+
+def take_back(path: Path, row: pd.Series) -> None:
+    """Remove the answer about an image from the file.
+
+    Args:
+        path: the CSV.
+        row: of sample.
+    """
+    answers = read_answers(path)
+    same_image = (answers["id"] == row["id"]) & (answers["pool"] == row["pool"])
+    with atomic_write(Path(path), "w") as file:
+        file.write(answers[~same_image].to_csv(index=False, lineterminator="\n"))
 
 
 def spot_check(
@@ -133,44 +152,85 @@ def spot_check(
 
 
 def _panel(pools: dict[str, FaceSet], drawn: pd.DataFrame, path: Path):
-    """Lay out the picture, a button for each class and a field for keys."""
+    """Lay out the question, the picture, a button for each answer and a field for keys."""
     import ipywidgets as widgets
-
-    # Images that have no answer yet, in their order.
-    answers = read_answers(path)
-    answered = set(zip(answers["pool"], answers["id"], strict=True))
-    waiting = [row for _, row in drawn.iterrows() if (row["pool"], row["id"]) not in answered]
 
     # The widgets that change.
     classes = next(iter(pools.values())).classes
-    names = class_keys(classes)
+    check = _Check(pools, drawn, path)
+    answers = class_keys(classes) | {UNCLEAR_KEY: UNCLEAR}
     picture = widgets.Image(format="png", width=PICTURE_PX)
+    text = widgets.HTML()
     progress = widgets.IntProgress(min=0, max=len(drawn), description="named")
 
     def show() -> None:
-        # The first image without an answer; after the last answer the picture stays.
-        progress.value = len(drawn) - len(waiting)
-        if waiting:
-            row = waiting[0]
-            picture.value = png_bytes(pools[row["pool"]].images[row["position"]])
+        # After the last answer the picture stays.
+        progress.value = len(drawn) - len(check.waiting)
+        text.value = check.description()
+        if check.waiting:
+            picture.value = png_bytes(check.image())
 
-    def answer(name: str) -> None:
-        if waiting:
-            save_answer(path, waiting.pop(0), name)
+    def act(key: str) -> None:
+        if key == UNDO:
+            check.undo()
+        elif key in answers:
+            check.answer(answers[key])
         show()
 
-    # Keys name a class, as buttons do; other keys do nothing.
-    def typed(key: str) -> None:
-        if key in names:
-            answer(names[key])
-
-    def button(name: str):
-        made = widgets.Button(description=name, layout=widgets.Layout(width="auto"))
-        made.on_click(lambda _: answer(name))
+    def button(label: str, key: str):
+        made = widgets.Button(
+            description=label, tooltip=f"key {key}", layout=widgets.Layout(width="auto")
+        )
+        made.on_click(lambda _: act(key))
         return made
 
-    # The first image, a button a class, and the field for keys.
+    # The first image; the answers as buttons, what else can be done below them.
     show()
-    field = key_field(typed, " · ".join(f"{key} {name}" for key, name in names.items()))
-    buttons = widgets.HBox([button(name) for name in classes])
-    return widgets.VBox([progress, picture, buttons, field])
+    help_text = " · ".join(f"{key} {name}" for key, name in answers.items())
+    field = key_field(act, f"{help_text} · {UNDO} undo")
+    named = [button(name, key) for key, name in class_keys(classes).items()]
+    others = [button(UNCLEAR, UNCLEAR_KEY), button("undo", UNDO)]
+    wrapped = widgets.Layout(flex_flow="row wrap")
+    rows = [widgets.HBox(named, layout=wrapped), widgets.HBox(others)]
+    return keep_keys(widgets.VBox([progress, text, picture, *rows, field]))
+
+
+class _Check:
+    """The state of a spot check: the images that wait for an answer, and the answers so far."""
+
+    def __init__(self, pools: dict[str, FaceSet], drawn: pd.DataFrame, path: Path):
+        self.pools = pools
+        self.path = path
+        self.total = len(drawn)
+        # Answers of earlier sessions count, and are left alone by undo.
+        answers = read_answers(path)
+        known = set(zip(answers["pool"], answers["id"], strict=True))
+        rows = [row for _, row in drawn.iterrows()]
+        self.waiting = [row for row in rows if (row["pool"], row["id"]) not in known]
+        self.given = []  # rows that were answered in this session, the last one last
+
+    def image(self) -> np.ndarray:
+        """The image that is shown, uint8 (H, W)."""
+        row = self.waiting[0]
+        return self.pools[row["pool"]].images[row["position"]]
+
+    def answer(self, name: str) -> None:
+        """Write an answer about the image that is shown, and go on."""
+        if self.waiting:
+            self.given.append(self.waiting.pop(0))
+            save_answer(self.path, self.given[-1], name)
+
+    def undo(self) -> None:
+        """Take back the last answer of this session and show its image again."""
+        if self.given:
+            take_back(self.path, self.given[-1])
+            self.waiting.insert(0, self.given.pop())
+
+    def description(self) -> str:
+        """Ask, and count; as HTML."""
+        done = self.total - len(self.waiting)
+        if not self.waiting:
+            return (
+                f"<b>All {self.total} images are named.</b> Run the notebook again to count them."
+            )
+        return f"<b>{QUESTION}</b><br>image {done + 1} of {self.total}"

@@ -114,6 +114,7 @@ COLUMNS = {
     "uncovered": Column("uncovered", "share"),
     "shown": Column("shows its class", "share"),
     "recognised": Column("recognised", "share"),
+    "unclear": Column("cannot tell", "share"),
     "consistency": Column("label agreement", "share"),
     "kept": Column("kept", "share"),
     "before": Column("share before", "share"),

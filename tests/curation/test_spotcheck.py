@@ -51,26 +51,63 @@ def test_without_answers_the_table_is_empty(path):
     assert spotcheck.recognition(path, EMOTIONS).empty
 
 
-def test_the_panel_writes_each_answer(path):
+def parts_of(panel):
+    """The panel's progress, question, buttons by description, and field for keys."""
+    progress, text, _, first, second, keys = panel.children
+    buttons = {button.description: button for button in (*first.children, *second.children)}
+    return progress, text, buttons, keys
+
+
+def test_the_panel_asks_counts_and_writes_each_answer(path):
     pytest.importorskip("ipywidgets")
     pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
-    panel = spotcheck.spot_check(pools, path, per_class=1, interactive=True)
-    progress, _, buttons, keys = panel.children
-    buttons.children[3].click()
+    progress, text, buttons, keys = parts_of(
+        spotcheck.spot_check(pools, path, per_class=1, interactive=True)
+    )
+    assert "Which expression does this face show?" in text.value and "image 1 of 7" in text.value
+    buttons["happy"].click()
     keys.value = "1"
     keys.value = "12x"
     assert spotcheck.read_answers(path)["answer"].tolist() == ["happy", "angry", "disgust"]
-    assert progress.value == 3
+    assert progress.value == 3 and "image 4 of 7" in text.value
+
+
+def test_who_cannot_tell_says_so_and_an_answer_can_be_taken_back(path):
+    pytest.importorskip("ipywidgets")
+    pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
+    progress, text, buttons, keys = parts_of(
+        spotcheck.spot_check(pools, path, per_class=1, interactive=True)
+    )
+    keys.value = "n"
+    buttons["cannot tell"].click()
+    keys.value = "n1"
+    assert spotcheck.read_answers(path)["answer"].tolist() == ["cannot tell"] * 2 + ["angry"]
+    buttons["undo"].click()
+    keys.value = "n1u"
+    assert spotcheck.read_answers(path)["answer"].tolist() == ["cannot tell"]
+    assert progress.value == 1 and "image 2 of 7" in text.value
+    whole = spotcheck.recognition(path, EMOTIONS).iloc[0]
+    assert (whole["n"], whole["recognised"], whole["unclear"]) == (1, 0, 1)
+
+
+def test_answers_of_an_earlier_session_are_not_taken_back(path):
+    pytest.importorskip("ipywidgets")
+    pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
+    parts_of(spotcheck.spot_check(pools, path, per_class=1, interactive=True))[3].value = "1"
+    keys = parts_of(spotcheck.spot_check(pools, path, per_class=1, interactive=True))[3]
+    keys.value = "u"
+    assert len(spotcheck.read_answers(path)) == 1
 
 
 def test_the_panel_offers_the_classes_of_the_pools(path):
     pytest.importorskip("ipywidgets")
     table = {"id": ["x", "y"], "class": ["no", "yes"], "split": "train", "source": "test"}
     pool = FaceSet(np.zeros((2, 8, 8), np.uint8), pd.DataFrame(table), ("no", "yes"))
-    panel = spotcheck.spot_check({"a": pool}, path, per_class=1, interactive=True)
-    _, _, buttons, keys = panel.children
-    assert [button.description for button in buttons.children] == ["no", "yes"]
-    assert keys.placeholder == "1 no · 2 yes"
+    _, _, buttons, keys = parts_of(
+        spotcheck.spot_check({"a": pool}, path, per_class=1, interactive=True)
+    )
+    assert list(buttons) == ["no", "yes", "cannot tell", "undo"]
+    assert keys.placeholder == "1 no · 2 yes · n cannot tell · u undo"
 
 
 def test_a_batch_run_shows_no_panel(path, capsys):
