@@ -383,8 +383,9 @@ def separability_sentences(compared: pd.DataFrame) -> list[str]:
         separable = row.low > chance["high"]
         verdict = "separable from real images" if separable else "not separable from real images"
         sentences.append(
-            f"{pool_text(row.source)}: {verdict} ({row.accuracy:.1%}, {row.low:.1%} to {row.high:.1%}, "
-            f"n = {row.n}; two real halves give {chance['accuracy']:.1%})."
+            f"{pool_text(row.source)}: {verdict} ({row.accuracy:.1%}, "
+            f"{row.low:.1%} to {row.high:.1%}, n = {row.n}; two real halves give "
+            f"{chance['accuracy']:.1%})."
         )
     return sentences
 

@@ -204,7 +204,8 @@ def hardest_sentences(table: pd.DataFrame) -> list[str]:
         interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
         sentences.append(
             f"On the hardest quarter {in_words(row.arm)} against all real images: "
-            f"{100 * row.difference:+.1f} points ({interval}), n = {row.n_images} images, {row.n_seeds} seeds: {row.verdict}."
+            f"{100 * row.difference:+.1f} points ({interval}), n = {row.n_images} images, "
+            f"{row.n_seeds} seeds: {row.verdict}."
         )
     return sentences
 

@@ -18,6 +18,7 @@ from lib.metrics.evidence import of_first_classifier
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.metrics.wording import interval_text, points
+from lib.report.names import pool_text
 from lib.study.answer import Sentence
 from lib.study.records import atomic_write, read_json
 
@@ -165,7 +166,7 @@ def _disagreements(of_pools: pd.DataFrame) -> list[Sentence]:
             for reading in READINGS
             if reading in by_reading.index
         ]
-        differing.append(f"{pool} beside {size:,} real images {', '.join(said)}")
+        differing.append(f"{pool_text(pool)} beside {size:,} real images {', '.join(said)}")
 
     # That they agree is worth a sentence too.
     if differing:
@@ -177,7 +178,7 @@ def _disagreements(of_pools: pd.DataFrame) -> list[Sentence]:
 
 def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
     """Say what a pool brings beside one number of real images, and what real images would."""
-    added = f"{row['added']:,.0f} images of {row['pool']}"
+    added = f"{row['added']:,.0f} images of {pool_text(row['pool'])}"
     knew = KNOWLEDGE.get(row["knowledge"], row["knowledge"])
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
     text = f"Beside {row['n_real']:,} real images, {added} ({knew}) change accuracy by {effect}"
@@ -203,14 +204,15 @@ def _copies_sentence(row: dict, unit: str) -> str:
     """Say what a pool brings beyond copies of the same number and class counts."""
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
     beside = f"Against as many class-matched copies of {row['n_real']:,} real images"
-    return f"{beside}, those of {row['pool']} change accuracy by {effect}: {SAID[row['verdict']]}."
+    pool = pool_text(row["pool"])
+    return f"{beside}, those of {pool} change accuracy by {effect}: {SAID[row['verdict']]}."
 
 
 def _crossing_sentence(row: dict, unit: str) -> str:
     """Say from how many real images on a pool brings nothing any more."""
     images = f"{row['n_images']:,} test images"
     basis = f"{IN_READING[row['reading']]}; {row['n_seeds']} {unit} or more a size, {images}"
-    pool, shown = row["pool"], f"{row['shown_up_to']:,}"
+    pool, shown = pool_text(row["pool"]), f"{row['shown_up_to']:,}"
 
     # Its help ends within the sizes that were tried, fades, lasts or was never there.
     if row["outcome"] == CROSSES:

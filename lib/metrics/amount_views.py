@@ -9,6 +9,7 @@ from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
 from lib.metrics.wording import points
+from lib.report.names import pool_text
 from lib.study.generations import generation_name
 
 # What names a row of these tables; "class shares" are those of the added images.
@@ -134,11 +135,11 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
     copies_help = (copies["verdict"] == HELPS).any()
     better = [pool for pool in helping if pool in beyond]
     if better:
-        return f"add {better[0]}: it brings more than copies of the real images do"
+        return f"add {pool_text(better[0])}: it brings more than copies of the real images do"
     if helping and copies_help:
         return "repeat the real images by class: no pool is shown to bring more than that"
     if helping:
-        return f"add {helping[0]}; that copies would not do as well is not shown"
+        return f"add {pool_text(helping[0])}; that copies would not do as well is not shown"
     if copies_help:
         return "repeat the real images by class: no pool is shown to help"
 
@@ -197,10 +198,11 @@ def _added_text(arm: dict) -> str:
     if arm["kind"] == "extra":
         return "held-back real images"
     if arm["kind"] == "duplicate":
-        return f"copies of them, for {arm['pool']}" if arm["pool"] else "copies of them"
+        copies = "copies of them"
+        return f"{copies}, for {pool_text(arm['pool'])}" if arm["pool"] else copies
 
     # A later generation is a pool of its own.
-    pool = generation_name(arm["pool"], arm["generation"])
+    pool = pool_text(generation_name(arm["pool"], arm["generation"]))
     return f"{pool}, labels shuffled" if arm["kind"] == "shuffled" else pool + use_text(arm)
 
 

@@ -23,6 +23,7 @@ from lib.metrics.gains import gain_table
 from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
+from lib.report.names import name_ready_made
 from lib.study.answer import Sentence
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
@@ -36,6 +37,9 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     Returns:
         lengths, length_curve, gains, recovered, crossings, advice.
     """
+    # What the study calls its images stands in the words of these tables.
+    name_ready_made(predictions.facts.get("synthetic_name", ""))
+
     # Gains first: what is shown of them decides which crossings are stated.
     amounts = amounts_of(predictions)
     gains = gain_table(amounts, predictions)
@@ -56,7 +60,9 @@ def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
         tables: of `amount_tables`.
         facts: of the predictions: draws, whether each seed drew its own images.
     """
-    # A draw changes subset, seed and generator; a seed the training alone.
+    # What the study calls its images; a draw changes subset, seed and generator, a seed no more
+    # than the training.
+    name_ready_made(facts.get("synthetic_name", ""))
     unit = "draws" if facts.get("draws") else "seeds"
     return amount_sentences(tables["gains"], tables["recovered"], tables["crossings"], unit=unit)
 

@@ -15,10 +15,11 @@ from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panels, shared_legend, styled
+from lib.report.names import pool_text
 
 # Panels of the first figure, inches.
-PANEL_WIDTH, PANEL_HEIGHT = 3.5, 3.4
-LENGTH_HEIGHT, MOST_COLUMNS = 2.7, 3  # panels of the lengths: height in inches, in a row
+PANEL_WIDTH, PANEL_HEIGHT = 2.75, 4.5
+LENGTH_HEIGHT, MOST_COLUMNS = 3.1, 3  # panels of the lengths: height in inches, in a row
 APART = 1.035  # factor between the marks of lines that would stand at one number of images
 MARGIN = 1.3  # factor beyond the outermost numbers of images at which the axis ends
 WORST, BEST_FRACTION = -1.5, 1.5  # recovered fractions that are shown; intervals may run beyond
@@ -64,9 +65,9 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     _draw_lines(axes[0], shown[~bounds], colours, "difference", scale=100)
     _draw_lines(axes[1], shown, colours, "difference", scale=100)
     _draw_lines(axes[2], fractions, colours, "recovered", scale=1)
-    axes[0].set(title="gain over the real images alone", ylabel="accuracy, percentage points")
-    axes[1].set(title="the same between its bounds", ylabel="accuracy, percentage points")
-    axes[2].set(title="worth of one added image", ylabel="real images")
+    axes[0].set(title="gain over real alone", ylabel="accuracy, points")
+    axes[1].set(title="between its bounds", ylabel="accuracy, points")
+    axes[2].set(title="worth of one image", ylabel="real images")
 
     # A worth of 1 is that of a real image.
     axes[2].axhline(1, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
@@ -133,7 +134,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
             continue
 
         # A pool with several amounts or class shares says which.
-        name = row["pool"]
+        name = pool_text(row["pool"])
         knowledge = row.get("knowledge", "")
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"

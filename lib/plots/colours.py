@@ -58,6 +58,7 @@ POOL_COLOURS = {
     "diffusion": "#d0960f",
     "diffusion-edited": "#84b676",
     "stable": "#5599e0",
+    "stable-expressive": "#1037c1",
 }
 PERSON_COLOUR = "#6f4d34"  # of the human annotators
 

@@ -244,8 +244,8 @@ def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
 
 
 def main(output: str = "") -> int:
-    """Write reports/answer.svg, the overview and the README's answer from the results of all studies on real
-    faces, and print the sentences.
+    """Write reports/answer.svg, the overview and the README's answer from the results of all
+    studies on real faces, and print the sentences.
 
     Args:
         output: folder that holds reports/, and README.md where it has one; empty for the project's

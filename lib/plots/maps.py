@@ -87,7 +87,10 @@ def maps_text(maps: dict[str, np.ndarray], names: Sequence[str]) -> str:
         together = float((names[near] == names[rows][:, None]).mean())
         parts.append(f"{title} {together:.0%}")
     shares = ", ".join(parts)
-    return f"Of the ten nearest neighbours on a map, so many are of one colour: {shares}; by chance {chance:.0%}."
+    return (
+        f"Of the ten nearest neighbours on a map, so many are of one colour: {shares}; by chance "
+        f"{chance:.0%}."
+    )
 
 
 def _draw_map(ax: Axes, points: np.ndarray, names: np.ndarray, colours: dict[str, str]) -> None:

@@ -32,6 +32,7 @@ COLUMNS = {
     "model": Column("trained on", "name"),
     "pool": Column("pool", "name"),
     "source": Column("images", "name"),
+    "best pool": Column("best pool", "name"),
     "set": Column("images", "name"),
     "space": Column("feature space", "name"),
     "metric": Column("measure", "name"),

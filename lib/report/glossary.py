@@ -71,8 +71,8 @@ DECISION_WORDS = {
         "test images."
     ),
     "deciding interval": (
-        "The interval that belongs to a verdict. Where several comparisons are decided together, or "
-        "after an interim analysis, it is wider than the 95 % interval."
+        "The interval that belongs to a verdict. Where several comparisons are decided together, "
+        "or after an interim analysis, it is wider than the 95 % interval."
     ),
     "helps, hurts": "The deciding interval lies above 0, or below it.",
     "equivalent": "The difference is shown to lie within the margin on both sides of 0.",
@@ -107,8 +107,10 @@ MEASURE_WORDS = {
     "kd": "Distance of two sets by a kernel over their features; 0 where they do not differ.",
     "kd_class": "The same, of the images of one class.",
     "precision": "Share of synthetic images that lie among the real ones.",
-    "recall": "Of pools: share of real images that lie among the synthetic ones. Of classes: share of "
-    "a class's images that are named correctly.",
+    "recall": (
+        "Of pools: share of real images that lie among the synthetic ones. Of classes: share of a "
+        "class's images that are named correctly."
+    ),
     "density": "How densely the real images surround the synthetic ones; 1 as for real images.",
     "coverage": "Share of real images that have a synthetic one nearby.",
     "vendi": "Effective number of different images in a set.",
@@ -116,7 +118,8 @@ MEASURE_WORDS = {
     "separation": "How far classes lie apart: the silhouette, −1 to 1.",
     "mixing": "1 where neighbourhoods hold real and synthetic images as chance would.",
     "two-sample test": (
-        "Accuracy of a linear classifier that separates a pool from real images; one half is chance."
+        "Accuracy of a linear classifier that separates a pool from real images; one half is "
+        "chance."
     ),
     "trustworthiness": "Share of neighbours on a map that are neighbours in feature space.",
     "Jensen–Shannon distance": "Distance of two maps, 0 to 1; two halves of one set do not give 0.",
@@ -124,7 +127,10 @@ MEASURE_WORDS = {
 
 
 def sections() -> list[dict]:
-    """Lay the glossary out: anchor, text and terms (name, machine, meaning, anchor) of each part."""
+    """Lay the glossary out: anchor, text and terms of each part.
+
+    A term has name, machine (name, or ""), meaning and anchor.
+    """
     measures = {METRICS.get(name, name): (name, text) for name, text in MEASURE_WORDS.items()}
     named = POOLS | SCORINGS
     return [

@@ -28,7 +28,7 @@ from lib.study.records import atomic_write, read_json
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
-ORDER = ("schuermann", "comp7055", "internship", "full")
+ORDER = ("amounts", "schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
 CARD = "README.md"  # in the folder of the application, as the hub has it
 LONGEST_MESSAGE = 400  # characters of an error
@@ -195,7 +195,8 @@ def keep_classifier(paths: StudyPaths) -> dict:
     to travel, in 8 bit.
 
     Returns:
-        file, kilobytes, accuracy, card ("" for none); {} where there is none of at most LARGEST_CLASSIFIER bytes.
+        file, kilobytes, accuracy, card ("" for none); {} where there is none of at most
+        LARGEST_CLASSIFIER bytes.
     """
     # Notebook 70 measured the accuracy of each network that it exported.
     rows = _csv(paths.tables / "application_networks.csv")
@@ -316,7 +317,8 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
     """Group the executions by notebook, with status and time of each.
 
     Returns:
-        number, title, short (in a word), question and pages (name, page, status, seconds) of each stage.
+        number, title, short (in a word), question and pages (name, page, status, seconds) of each
+        stage.
     """
     grouped = {}
     for execution in listed:

@@ -31,6 +31,7 @@ POOLS = {
     "diffusion": "diffusion",
     "diffusion-edited": "diffusion from real faces",
     "stable": "Stable Diffusion",
+    "stable-expressive": "Stable Diffusion, expressive prompts",
     READY_MADE: "ready-made faces",
 }
 METRICS = {
@@ -127,9 +128,15 @@ def name_study(parameters: Mapping, arms: Iterable = ()) -> None:
     """
     # What one notebook named is no other's.
     _named.clear()
-    if parameters.get("synthetic_name"):
-        _named[READY_MADE] = parameters["synthetic_name"]
+    name_ready_made(parameters.get("synthetic_name", ""))
     _named.update({arm.name: arm_text(arm) for arm in arms})
+
+
+def name_ready_made(words: str) -> None:
+    """Say what the ready-made images are called; "" for what they are called everywhere."""
+    _named.pop(READY_MADE, None)
+    if words:
+        _named[READY_MADE] = words
 
 
 def in_words(name: str) -> str:

@@ -144,7 +144,10 @@ def test_copies_of_real_images_are_coloured_as_real_ones():
 def test_lines_name_what_is_added_and_what_its_generator_knew():
     figure = drawn_gains("folder", "dcgan")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names[:2] == ["folder (knew none of these images)", "dcgan (knew none of these images)"]
+    assert names[:2] == [
+        "ready-made faces (knew none of these images)",
+        "DCGAN (knew none of these images)",
+    ]
     assert "held-back real images (the ceiling)" in names and "folder, labels shuffled" in names
     assert len(names) == len(set(names))
     assert list(line_hues(made_gains().assign(line=lambda rows: rows["kind"])))[0] == "supplement"
@@ -155,7 +158,10 @@ def test_other_class_shares_of_one_pool_are_named():
     real_shares = curve[curve["kind"] == "supplement"].assign(class_shares=REAL_SHARES, arm="other")
     figure = lengths_figure(pd.concat([curve, real_shares], ignore_index=True))
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert "folder, 5,096 in real shares" in names and "folder, 5,096 in pool shares" in names
+    assert (
+        "ready-made faces, 5,096 in real shares" in names
+        and "ready-made faces, 5,096 in pool shares" in names
+    )
 
 
 def test_the_chosen_length_is_the_large_mark():
