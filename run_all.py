@@ -15,6 +15,7 @@ sys.path.insert(0, ROOT)
 EXAMPLES = """\
 examples:
   python3 run_all.py                           the quick study, on drawn faces
+  python3 run_all.py --study verdict --data mine --synthetic generated
   python3 run_all.py --study schuermann --data base --synthetic generated
   python3 run_all.py --only 40-80 --set seeds=10    more runs, what follows
   python3 run_all.py --dry-run --set seeds=10       what would run, and why
@@ -47,7 +48,13 @@ def parse(argv):
         metavar="PATH",
         help="the real faces: folder, zip, csv or parquet; or 'drawn' or 'digits'",
     )
-    add("--synthetic", metavar="PATH", help="ready-made synthetic images: the pool 'folder'")
+    add(
+        "--synthetic",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="ready-made synthetic images: the pool 'folder'; a verdict takes several",
+    )
     add("--only", default="", metavar="STAGES", help="these notebooks alone: 40,50 or 40-60")
     add(
         "--set",

@@ -22,7 +22,7 @@ FLOORS = (
     ("faces", "compute", "report"),
     ("curation", "classifiers", "generators"),
     ("metrics",),
-    ("application", "plots", "embedding"),
+    ("application", "plots", "embedding", "verdict"),
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 TORCH = {"torch", "torchvision", "diffusers", "transformers"}

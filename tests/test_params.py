@@ -23,7 +23,7 @@ BASE = read_yaml(PARAMS / "base.yaml")
 POOLS = known_pools()
 SIZED = [path.stem for path in sorted((PARAMS / "pools").glob("*.yaml")) if path.stem not in POOLS]
 # What run_all.py reads itself, for no notebook to declare.
-OF_THE_PLAN = {"workers", "pools", "generations"}
+OF_THE_PLAN = {"workers", "pools", "generations", "stages"}
 
 
 @pytest.fixture

@@ -126,6 +126,17 @@ def read_images(
     return faces.with_columns(split="train")
 
 
+def tells_splits(path: str | Path, *, classes: Sequence[str] = ()) -> bool:
+    """Tell whether a source divides its images into training and test images; decodes none.
+
+    Args:
+        path, classes: as in read_faces.
+    """
+    with open_files(path) as files:
+        listing = _listing(files, "luma", classes, needs_split=False)
+    return bool(listing.table["split"].notna().any())
+
+
 def carve_validation(
     faces: FaceSet, share: float, seed: int, *, near_copy_distance: float = 0.0
 ) -> FaceSet:

@@ -10,7 +10,7 @@ from lib.study.notebooks import is_notebook, read_notebook
 from lib.study.parameter_cells import TAG, TAG_INJECTED, assignments, comments_of, has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.paths import ROOT, StudyPaths
-from lib.study.stages import stage_of
+from lib.study.stages import STANDALONE, stage_of
 
 ALL = "[0-9][0-9]_*"  # names of notebooks
 HALF_DONE = ".failed.ipynb"
@@ -66,10 +66,12 @@ def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[
     files = {name: file for name, file in files.items() if is_notebook(file)}
     listed = [_execution(name, file, paths) for name, file in files.items()]
 
-    # Notebooks without a copy have a title and a question all the same.
+    # Notebooks without a copy have a title and a question all the same; one that stands alone is
+    # no part of other studies, and they none of its own.
     executed = {execution.notebook for execution in listed}
+    alone = any(execution.stage in STANDALONE for execution in listed)
     for file in notebooks.glob(f"{ALL}.ipynb"):
-        if file.stem not in executed:
+        if file.stem not in executed and (stage_of(file.stem) in STANDALONE) == alone:
             listed.append(Execution(file.stem, file, "not run", *heading(read_cells(file))))
     return sorted(listed, key=lambda execution: execution.name)
 
@@ -92,7 +94,8 @@ def embedded_data(paths: StudyPaths, cells: list[dict] = ()) -> str:
         cells: of a notebook, whose own parameter comes first.
     """
     # A notebook that does not declare `data` runs on what notebook 10 read.
-    recorded = step_record(paths, "10_data").get("parameters", {}).get("data", "")
+    records = [step_record(paths, name) for name in ("10_data", "90_verdict")]
+    recorded = next((record["parameters"].get("data", "") for record in records if record), "")
     own = {row["name"]: row["value"] for row in parameters(cells)}
     data = own.get("data") or recorded
     return data if data in EMBEDDED_DATA else ""

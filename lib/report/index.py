@@ -63,6 +63,8 @@ TABLES = {
     "length_curve.csv": "accuracy on val at every length",
     "runs.csv": "every run",
     "predictions.npz": "the class that every run predicts for every image",
+    "verdict.csv": "every pool and metric: difference, interval, word",
+    "leaderboard.csv": "pools of all verdicts, by protocol and real images, with their ranks",
 }
 # The cell of the findings whose last output is the figure beside the answer.
 FIGURE_TAG = "answer-figure"

@@ -8,7 +8,7 @@ from lib.study.answer import answer_path
 from lib.study.errors import StudyError
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.plan import Task
-from lib.study.stages import FINDINGS
+from lib.study.stages import ANSWERING
 
 ARCHIVE = "archive"  # name of the folder beside the executed notebooks
 # A copy whose code alone changed still shows what these settings gave; these changes do not leave
@@ -48,7 +48,7 @@ def archive_stale(tasks: list[Task], outcomes: dict) -> None:
 
     # An answer without its findings would be that of other settings.
     answer = answer_path(tasks[0].paths)
-    findings = {task.name for task in tasks if task.stage == FINDINGS}
+    findings = {task.name for task in tasks if task.stage in ANSWERING}
     if answer.exists() and not findings & current:
         os.replace(answer, answer.with_suffix(".old.json"))
 

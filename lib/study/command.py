@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import json
 import os
 import shutil
 import signal
@@ -30,7 +31,7 @@ from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
 from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
-from lib.study.stages import GENERATION
+from lib.study.stages import GENERATION, VERDICT
 
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Exit statuses.
@@ -75,16 +76,28 @@ def run(options, pages, check_arms) -> int:
 def settings(options) -> tuple[str, ...]:
     """Turn the command line's shortcuts into key=value strings; paths become absolute."""
     # --data faces.zip is --set data=/home/me/faces.zip.
-    paths = {key: getattr(options, key) for key in ("data", "synthetic", "output")}
-    given = [f"{key}={value}" for key, value in paths.items() if value]
+    paths = {key: getattr(options, key) for key in ("data", "output")}
+    first, *further = options.synthetic or [""]
+    given = [f"{key}={value}" for key, value in (paths | {"synthetic": first}).items() if value]
     sets = [_absolute(text) for text in [*options.set, *given]]
+
+    # Several pools are ranked by a verdict; other studies take one.
+    if further:
+        known = load_params(options.study, tuple(sets))
+        if known["stages"] != [VERDICT]:
+            raise StudyError(
+                f"--synthetic: study {options.study} takes one folder of generated images; "
+                "--study verdict ranks several"
+            )
+        resolved = [os.path.abspath(os.path.expanduser(path)) for path in further]
+        sets.append(f"more_synthetic={json.dumps(resolved)}")
 
     # Where and how fast; 0 and "" are values too.
     places = {key: getattr(options, key) for key in ("workers", "cluster")}
     sets += [f"{key}={value}" for key, value in places.items() if value is not None]
 
     # Ready-made images are a pool, also where the study's file names none.
-    if options.synthetic:
+    if first:
         pools = load_params(options.study, tuple(sets))["pools"]
         if "folder" not in pools:
             sets.append(f"pools={','.join([*pools, 'folder'])}")

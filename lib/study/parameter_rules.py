@@ -49,6 +49,7 @@ RANGES = {
     "more_seeds": (0, 1000),
     "folds": (0, 100),
     "train_lengths": (0.01, 1000),  # times train_steps
+    "verdict_minutes": (2, 1440),
     "n_boot": (100, 10**6),  # draws; fewer make no 95 % interval
     "tsne_perplexity": (1, 1000),  # neighbours
     "umap_neighbors": (2, 200),
@@ -90,6 +91,8 @@ CHOICES = {
 # What stands in the lists that are empty in base.yaml, where the type cannot be seen.
 ELEMENTS = {
     "classes": str,
+    "stages": int,
+    "more_synthetic": str,
     "sd_emphasised": str,
     "filter_arms": str,
     "scarce_shares": float,

@@ -9,7 +9,7 @@ from lib.study.parameter_cells import check_notebook
 from lib.study.params import PARAMS, load_params, read_yaml
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.sources import check_sources
-from lib.study.stages import CURATION, PER_POOL, UPSTREAM, ancestors, stage_of
+from lib.study.stages import CURATION, PER_POOL, UPSTREAM, ancestors, stage_of, stages_of
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebo
     for file in sorted(notebooks.glob("[0-9][0-9]_*.ipynb")):
         declared = check_notebook(file, base)
         stage = _known_stage(file)
+        if stage not in stages_of(params):
+            continue
         for pool in params["pools"] if stage in PER_POOL else [""]:
             name = f"{file.stem}-{pool}" if pool else file.stem
             whole = of_pool[pool] if pool else params

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from lib.study.errors import StudyError
 from lib.study.outcomes import Outcome, cell_counts, last_line
+from lib.study.paths import progress_file
 from lib.study.plan import Task
 from lib.study.records import read_json, write_json
 from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL
@@ -39,6 +40,7 @@ class Progress:
         self.moves = say is print and sys.stdout.isatty()
         self.shown = time.monotonic()
         self.total = len(tasks)
+        self.told = {}  # by notebook: characters of what it tells that are printed already
 
     def ended(self, task: Task, outcomes: dict[str, Outcome], left: Iterable[Task]) -> None:
         """Print a task's one line, and what went wrong; of one that was kept nothing.
@@ -50,6 +52,7 @@ class Progress:
         outcome = outcomes[task.name]
         if outcome.status == "kept":
             return
+        self._news(task, outcome.seconds)
         self._clear()
         if outcome.status == "skipped":
             self.say(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
@@ -68,6 +71,8 @@ class Progress:
             done: tasks that have ended.
             left: tasks that have not, the running ones among them.
         """
+        for task, seconds in running:
+            self._news(task, seconds)
         now = time.monotonic()
         if now - self.shown < (MOVE_S if self.moves else LINE_S):
             return
@@ -89,6 +94,26 @@ class Progress:
             return
         slowest = sorted(took, key=took.get, reverse=True)[:SLOWEST]
         self.say("slowest: " + ", ".join(f"{name} {span(took[name])}" for name in slowest))
+
+    def _news(self, task: Task, seconds: float) -> None:
+        """Print what a notebook tells of itself (`Step.tell`), as it comes.
+
+        Args:
+            seconds: that the notebook has taken so far; what was written before is an earlier
+                execution's.
+        """
+        file = progress_file(task.paths, task.name)
+        if not file.exists() or file.stat().st_mtime < time.time() - seconds - 1:
+            return
+
+        # Whole lines that were not printed yet.
+        text = file.read_text(encoding="utf-8")
+        news = text[self.told.get(task.name, 0) : text.rfind("\n") + 1]
+        self.told[task.name] = self.told.get(task.name, 0) + len(news)
+        if news:
+            self._clear()
+        for line in news.splitlines():
+            self.say(f"{task.name:<{self.width}}  {line}")
 
     def _under_way(self, task: Task, seconds: float) -> str:
         """Say how far a notebook is, with the last line of its own."""

@@ -28,6 +28,7 @@ SOURCES = (
     "feature_weights",
     "evaluation_folder",
 )
+LISTS = ("more_synthetic",)  # parameters that name several
 MAY_BE_REMOTE = ("sd_model",)  # a name on a hub is no path
 # Files that are taken where they lie beside a source, though no parameter names them.
 BESIDE = {"data": "fer2013new.csv"}
@@ -42,12 +43,19 @@ def check_sources(values: dict) -> None:
     Raises:
         StudyError: names the parameter and the path.
     """
-    for key in SOURCES:
-        value = values.get(key, "")
-        if value in ("", *EMBEDDED_DATA) or key in MAY_BE_REMOTE:
+    for key, value in named_sources(values):
+        if value in EMBEDDED_DATA or key in MAY_BE_REMOTE:
             continue
         if not located(value).exists():
             raise StudyError(f"{key}: {value}: no such file or folder")
+
+
+def named_sources(values: dict) -> list[tuple[str, str]]:
+    """List what parameters name as sources, each with its parameter; a list's are numbered."""
+    named = [(key, values[key]) for key in SOURCES if values.get(key)]
+    for key in LISTS:
+        named += [(f"{key} {number}", path) for number, path in enumerate(values.get(key, []), 1)]
+    return named
 
 
 def located(value: str) -> Path:
@@ -67,10 +75,7 @@ def source_identities(values: dict) -> dict[str, list]:
         of files beside a source, the same of these.
     """
     identities = {}
-    for key in SOURCES:
-        value = values.get(key, "")
-        if not value:
-            continue
+    for key, value in named_sources(values):
         path = located(value)
         if value in EMBEDDED_DATA or not path.exists():
             identities[key] = [value]

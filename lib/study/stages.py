@@ -5,7 +5,7 @@ A stage is a notebook's number: 20_generation is stage 20.
 
 from lib.study.machine import cores
 
-GENERATION, CURATION, METRICS, FINDINGS = 20, 30, 50, 80
+GENERATION, CURATION, METRICS, FINDINGS, VERDICT = 20, 30, 50, 80, 90
 # For each stage, the stages whose files it reads, directly.
 UPSTREAM = {
     10: (),
@@ -17,11 +17,25 @@ UPSTREAM = {
     60: (40,),
     70: (40,),
     FINDINGS: (METRICS, 55),
+    VERDICT: (),
 }
+STANDALONE = (VERDICT,)  # need no other notebook, and belong to studies that ask for them alone
+ANSWERING = (FINDINGS, VERDICT)  # write the answer
 PER_POOL = (GENERATION, CURATION)  # executed once for every pool of the study
 BESIDE_EACH_OTHER = (METRICS, 55, 60, 70)  # they follow the training and wait for nothing else
 # Each of these is one job, which any machine of a cluster can do: no other one reads while it runs.
 ONE_JOB = (*PER_POOL, METRICS, 55, 60)
+
+
+def stages_of(params: dict) -> tuple[int, ...]:
+    """List the stages of a study.
+
+    Args:
+        params: its parameters; `stages` names them, or is empty.
+    """
+    if params["stages"]:
+        return tuple(params["stages"])
+    return tuple(stage for stage in UPSTREAM if stage not in STANDALONE)
 
 
 def stage_of(notebook: str) -> int:

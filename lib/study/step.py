@@ -29,7 +29,7 @@ from lib.study.machine import (
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
 from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
-from lib.study.paths import ROOT, StudyPaths, study_paths
+from lib.study.paths import ROOT, StudyPaths, progress_file, study_paths
 from lib.study.records import append_jsonl, output_names, output_record
 from lib.study.results import check_rows, result_lines
 from lib.study.sources import check_sources
@@ -56,6 +56,14 @@ class Step:
     def _results(self) -> Path:
         """This notebook's own file of results."""
         return self.paths.tables / "results" / f"{self.name}.jsonl"
+
+    def tell(self, line: str) -> None:
+        """Print a line, here and where run_all.py was started: what is known so far."""
+        print(line, flush=True)
+        file = progress_file(self.paths, self.name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(f"{line}\n")
 
     def append_results(self, rows: list[dict]) -> None:
         """Append rows to this notebook's own file of results; `collect_results` serves the last
@@ -139,6 +147,9 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     # run_all.py sets the number of threads; started by hand, a notebook takes as many.
     if THREADS not in os.environ:
         _limit_threads(default_threads(notebook, load_params(study)))
+
+    # What an earlier execution told is over.
+    progress_file(paths, name).unlink(missing_ok=True)
 
     # What a reader of the page needs first.
     facts = environment_facts()

@@ -1,0 +1,282 @@
+"""How often are verdicts right where the truth is known? Whole verdicts on drawn faces.
+
+    helping      new faces of the same source
+    mislabelled  six labels in ten are wrong
+    noisy        one label in four is wrong
+    narrow       new pictures of five people
+    copied       the real images with a little grain: nothing new
+    shifted      new faces in the reverse class shares
+    permuted     class names exchanged: to be refused before training
+
+The true effect of a world (a kind of pool beside a number of real images) is what the networks of
+all its verdicts show on faces that nobody has seen.
+
+    python -m lib.verdict.known_truth --count 210 --folder runs/known-truth --workers 2
+
+continues where it was stopped, and writes params/verdict_known_truth.csv at its end. The time of
+each verdict counts in processor seconds of two cores, so that a busy machine changes nothing.
+"""
+
+import argparse
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.curation.intervals import wilson
+from lib.faces.drawn import draw_faces, drawn_study
+from lib.faces.duplicates import near_groups
+from lib.faces.faceset import FaceSet
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.study.errors import StudyError
+from lib.study.machine import environment_facts
+from lib.study.paths import ROOT
+from lib.study.records import atomic_write, read_json, write_json
+from lib.verdict.clock import Clock
+from lib.verdict.inputs import Inputs, beside_real
+from lib.verdict.probe import signs
+from lib.verdict.protocol import Protocol
+from lib.verdict.trainings import ALONE
+from lib.verdict.trial import Trial
+
+KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
+SIZES = (300, 1000, 3000)  # real images
+POOL_SHARE = 1.0  # images of a pool, of the real ones
+NOISE = 0.1  # share of wrong labels among the real training faces
+BEYOND = 1500  # faces on which the truth is measured
+SECONDS, CORES = 600.0, 2  # of a verdict
+NEAR = 6.0  # grey levels, as near_copy_distance
+GRAIN = 2.0  # grey levels, of copied faces
+STOPPED = "stopped"
+CLEAR = 0.02  # true effect from which a verdict should be decided
+
+# Seeds of drawings: no verdict and no pool shares a face with another.
+FIRST_REAL_SEED, POOL_SEED = 3000, 8_000_000_000
+POOL_SEEDS, BEYOND_SEED = 1_000_000, 77
+RECORD = ROOT / "params" / "verdict_known_truth.csv"
+
+
+def world(number: int, kinds=KINDS, sizes=SIZES) -> tuple[str, int]:
+    """Name the kind of pool and the number of real images of a verdict."""
+    kind, place = kinds[number % len(kinds)], number // len(kinds)
+    return kind, sizes[place % len(sizes)]
+
+
+def drawn_inputs(number: int, kind: str, size: int) -> Inputs:
+    """Draw the images of one verdict."""
+    real = drawn_study(size, 0, 0, NOISE, FIRST_REAL_SEED + number)
+    real = real.with_columns(cluster=near_groups(real.images, NEAR))
+    faces = drawn_pool(number, kind, real)
+    return Inputs(real, (beside_real(kind, faces, real, NEAR),), ())
+
+
+def drawn_pool(number: int, kind: str, real: FaceSet) -> FaceSet:
+    """Draw a pool of a kind."""
+    count = round(POOL_SHARE * len(real))
+    rng = np.random.default_rng([number, KINDS.index(kind)])
+    seeds = POOL_SEED + number * POOL_SEEDS + np.arange(count)
+    labels = rng.permutation(np.resize(real.labels, count))
+    if kind == "copied":
+        return _copied(real, count, rng)
+    if kind == "shifted":
+        shares = 1 / np.maximum(real.counts().to_numpy(), 1)
+        labels = rng.choice(len(real.classes), count, p=shares / shares.sum())
+    wrong = {"mislabelled": 0.6, "noisy": 0.25}.get(kind, 0.0)
+    identities = 5 if kind == "narrow" else 0
+    faces = draw_faces(labels, seeds, identities=identities, mislabelled_share=wrong)
+    if kind == "permuted":
+        names = np.array(real.classes)
+        moved = (faces.labels + 1 + number % (len(names) - 1)) % len(names)
+        faces = faces.with_columns(**{"class": names[moved]})
+    return faces
+
+
+def _copied(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
+    """Repeat real images with a little grain."""
+    rows = np.arange(count) % len(real)
+    grain = rng.normal(0, GRAIN, real.images[rows].shape)
+    images = np.clip(real.images[rows] + grain, 0, 255).astype(np.uint8)
+    ids = [f"copied-{place}" for place in range(count)]
+    return replace(real, images=images, table=real.table.iloc[rows].assign(id=ids))
+
+
+def run_one(
+    number: int, folder: Path, *, kind: str, size: int, seconds: float, protocol: Protocol
+) -> dict:
+    """Reach one verdict, and measure what its networks do on faces that nobody has seen.
+
+    Returns:
+        kind, size, word, difference, low, high, truth (of this verdict's networks), probe (its
+        sign), seconds (processor time), repetitions.
+    """
+    from lib.verdict.verdict import reach_verdict
+
+    runs = folder / f"runs{number:04d}"
+    began = time.process_time()
+    about = {"number": number, "kind": kind, "size": size}
+    beyond = drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED)
+    try:
+        verdict = reach_verdict(
+            drawn_inputs(number, kind, size),
+            protocol,
+            runs=runs,
+            tables=runs,
+            clock=Clock(seconds, CORES, processor=True),
+            workers=0,
+            beyond=beyond,
+            say=lambda line: None,
+        )
+    except StudyError:
+        shutil.rmtree(runs, ignore_errors=True)
+        return about | {"word": STOPPED, "seconds": time.process_time() - began}
+    spent = time.process_time() - began
+    look = verdict.trial.comparisons[0].last
+    shutil.rmtree(runs, ignore_errors=True)
+    about |= {
+        "probe": signs(verdict.probe)[kind],
+        "truth": true_effect(verdict.trial, beyond),
+        "seconds": spent,
+    }
+    if look is None:
+        return about | {"word": UNDECIDED}
+    return about | {
+        "word": look.word,
+        "difference": look.found.difference,
+        "low": look.low,
+        "high": look.high,
+        "repetitions": look.found.repetitions,
+    }
+
+
+def true_effect(trial: Trial, beyond: FaceSet) -> float:
+    """Average over all networks of a trial what the pool changes on further faces."""
+    accuracies = {}
+    for arm in (ALONE, trial.comparisons[0].arm):
+        networks = [
+            trained
+            for (of, repetition), folds in trial.scores.found.items()
+            for trained in folds.values()
+            if of == arm
+        ]
+        right = [(network.beyond.argmax(1) == beyond.labels).mean() for network in networks]
+        accuracies[arm] = float(np.mean(right))
+    return accuracies[trial.comparisons[0].arm] - accuracies[ALONE]
+
+
+def rates(results: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Count how often the words were right, by world.
+
+    Args:
+        results: one row a verdict, of `run_one`.
+        margin: smallest difference of interest.
+
+    Returns:
+        Columns kind, size, verdicts, truth (mean over the verdicts), words (counted), wrong,
+        undecided, probe_right (verdicts whose probe has the truth's sign), seconds (the longest).
+    """
+    rows = []
+    for (kind, size), group in results.groupby(["kind", "size"], sort=False):
+        truth = float(group["truth"].mean()) if "truth" in group else np.nan
+        wrong = [is_wrong(word, kind, truth, margin) for word in group["word"]]
+        rows.append(
+            {
+                "kind": kind,
+                "size": size,
+                "verdicts": len(group),
+                "truth": truth,
+                "words": ", ".join(f"{w} {n}" for w, n in group["word"].value_counts().items()),
+                "wrong": sum(wrong),
+                "undecided": int(group["word"].eq(UNDECIDED).sum()),
+                "probe_right": int((group["probe"] * truth > 0).sum()) if "probe" in group else 0,
+                "seconds": float(group["seconds"].max()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def is_wrong(word: str, kind: str, truth: float, margin: float) -> bool:
+    """Tell whether a word contradicts the truth; undecided never does."""
+    if kind == "permuted" or word == STOPPED:
+        return (word == STOPPED) != (kind == "permuted")
+    contradicted = {
+        HELPS: truth <= 0,
+        HURTS: truth >= 0,
+        EQUIVALENT: abs(truth) >= margin,
+        UNDECIDED: False,
+    }
+    return bool(contradicted[word])
+
+
+def summary(table: pd.DataFrame) -> str:
+    """Say in one line how often verdicts were wrong, undecided, and foretold by the probe."""
+    verdicts, wrong = int(table["verdicts"].sum()), int(table["wrong"].sum())
+    share, low, high = wilson(wrong, verdicts)
+    clear = table[(table["truth"].abs() >= CLEAR) & (table["kind"] != "permuted")]
+    count = max(1, int(clear["verdicts"].sum()))
+    undecided, foretold = clear["undecided"].sum() / count, clear["probe_right"].sum() / count
+    return (
+        f"{verdicts} verdicts: {wrong} wrong words ({share:.1%}, 95 % interval {low:.1%} to "
+        f"{high:.1%}); of the {count} with a true effect of {100 * CLEAR:g} points or more "
+        f"{undecided:.0%} undecided, the probe has the sign of {foretold:.0%}; longest "
+        f"{table['seconds'].max():.0f} processor seconds of {SECONDS * CORES:.0f}"
+    )
+
+
+def prepare(folder: Path, seconds: float, kinds: tuple, sizes: tuple) -> tuple:
+    """Prepare a process: one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    return folder, seconds, kinds, sizes
+
+
+def work(prepared: tuple, number: int) -> None:
+    """Reach one verdict and write it down."""
+    folder, seconds, kinds, sizes = prepared
+    kind, size = world(number, kinds, sizes)
+    result = run_one(number, folder, kind=kind, size=size, seconds=seconds, protocol=Protocol())
+    write_json(folder / f"{number:04d}.json", result)
+
+
+def main() -> None:
+    """Reach the verdicts that are missing; when all are there, record the rates."""
+    from lib.compute.workers import run_in_pool
+
+    parser = argparse.ArgumentParser(description="verdicts on drawn faces whose truth is known")
+    parser.add_argument("--count", type=int, default=210)
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
+    parser.add_argument("--minutes", type=float, default=SECONDS / 60)
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
+    parser.add_argument("--record", action="store_true", help="write the table into params/")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    kinds = tuple(options.kinds.split(","))
+    sizes = tuple(int(size) for size in options.sizes.split(","))
+
+    # Reach what is missing.
+    files = {number: options.folder / f"{number:04d}.json" for number in range(options.count)}
+    waiting = [number for number, file in files.items() if not file.exists()]
+    arguments = (options.folder, 60 * options.minutes, kinds, sizes)
+    for number, trouble in run_in_pool(waiting, prepare, work, arguments, options.workers):
+        print(f"{number}: {trouble or read_json(files[number])}", flush=True)
+
+    # Count.
+    table = rates(
+        pd.DataFrame([read_json(f) for f in files.values() if f.exists()]), Protocol().margin
+    )
+    print(table.to_string())
+    print(summary(table))
+    if options.record:
+        facts = environment_facts()
+        table = table.assign(date=facts["date"], protocol=Protocol().digest())
+        with atomic_write(RECORD, "w") as file:
+            table.to_csv(file, index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The leaderboard: pools by what training on them brings, with an interval of the rank.
+
+A row is comparable with rows of the same protocol and the same real images, and with no others.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from scipy import stats
+
+from lib.study.records import atomic_write
+from lib.verdict.sentences import learnt_from, verdict_table
+from lib.verdict.trial import Trial
+
+COLUMNS = (
+    "protocol",
+    "data",
+    "real",
+    "pool",
+    "images",
+    "added",
+    "difference",
+    "low",
+    "high",
+    "word",
+    "repetitions",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "date",
+    "commit",
+)
+KEYS = ["protocol", "data", "images"]  # what a row is about; a later verdict takes its place
+FILE = "leaderboard.csv"
+
+
+def rows_of(trial: Trial, facts: dict) -> pd.DataFrame:
+    """Make the rows of a verdict.
+
+    Args:
+        trial: the comparisons.
+        facts: date and commit.
+    """
+    laboratory, rows = trial.laboratory, []
+    table = verdict_table(trial)
+    if not len(table):
+        return pd.DataFrame(columns=COLUMNS)
+    for row in table[table["metric"] == "accuracy"].to_dict("records"):
+        pool = next(p for p in laboratory.inputs.pools if p.name == row["pool"])
+        rows.append(
+            {
+                "protocol": laboratory.protocol.digest(),
+                "data": laboratory.inputs.digest[:12],
+                "real": learnt_from(trial),
+                "pool": row["pool"],
+                "images": pool.digest[:12],
+                "added": row["added"],
+                "difference": row["difference"],
+                "low": row["low"],
+                "high": row["high"],
+                "word": row["word"],
+                "repetitions": row["repetitions"],
+                "date": facts["date"],
+                "commit": facts["commit"],
+            }
+        )
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add rows to the leaderboard's file, rank them anew, and return those that compare with them.
+
+    Args:
+        file: of all rows, of whatever protocol.
+        rows: of `rows_of`.
+    """
+    known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
+    both = pd.concat([known, rows], ignore_index=True) if len(known) else rows
+    both = both.drop_duplicates(KEYS, keep="last")
+    ranked = [ranks(group) for _, group in both.groupby(KEYS[:2], sort=True)]
+    table = pd.concat(ranked, ignore_index=True) if ranked else both
+    with atomic_write(file, "w") as target:
+        table.to_csv(target, index=False)
+    of_call = rows[KEYS[:2]].drop_duplicates()
+    return table.merge(of_call, on=KEYS[:2])
+
+
+def ranks(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rank comparable rows, 1 for the largest gain, with an interval of each rank.
+
+    A pool's rank is at least one more than the number of pools whose intervals lie above its own,
+    and at most the number of those whose intervals do not lie below. The intervals of one verdict
+    hold together and whenever it stopped, and so do the ranks that are read off them.
+
+    Args:
+        rows: columns pool, difference, low and high.
+
+    Source: ranks from simultaneous intervals, Al Mohamad, Goeman and van Zwet, "Simultaneous
+        confidence intervals for ranks with application to ranking institutions".
+    Differs: intervals that do not overlap, in place of Tukey's range of differences.
+    """
+    low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+    above = low[None, :] > high[:, None]  # [i, j]: j is shown to be better than i
+    order = stats.rankdata(-rows["difference"].to_numpy(float), method="min")
+    table = rows.assign(
+        rank=order.astype(int), rank_low=1 + above.sum(1), rank_high=len(rows) - above.sum(0)
+    )
+    return table.sort_values(["rank", "pool"])

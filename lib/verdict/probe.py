@@ -1,0 +1,234 @@
+"""The probe: within seconds, what a linear classifier on frozen features gains by the images, and
+which of their labels a network of the real images doubts.
+
+One small network a fold learns from the real images of the other folds. A real image is judged by
+the network that saw neither it nor a copy of it, a generated one by all of them.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lib.classifiers.recipes import TrainingPlan, recipe_of
+from lib.curation.consistency import reject_inconsistent
+from lib.curation.label_order import label_permutation
+from lib.faces.faceset import FaceSet
+from lib.metrics.harmonise import harmonise
+from lib.metrics.sequential import ERROR, Estimate, estimate
+from lib.metrics.spaces import pixel_space
+from lib.study.errors import StudyError
+from lib.verdict.inputs import Inputs, Pool
+from lib.verdict.protocol import Protocol, stratified_folds
+
+FOLDS = 3  # networks
+REPETITION = -1  # in place of a repetition's number: the probe divides the images in its own way
+PASSES, LEAST_SEEN = 12.0, 16_000  # length of a network's training
+SEED = 900  # of the first network
+
+# Uses of a pool that the probe compares.
+AS_GIVEN, UNDOUBTED, RELABELLED, MATCHED = "as given", "undoubted", "relabelled", "matched"
+USES = {
+    AS_GIVEN: "all images as they are",
+    UNDOUBTED: "without the images whose labels are doubted",
+    RELABELLED: "with the class that the label classifier sees",
+    MATCHED: "with brightness, contrast, sharpness and crop of the real images",
+}
+
+
+@dataclass(frozen=True)
+class PoolProbe:
+    """What the probe says of one pool."""
+
+    pool: Pool
+    probabilities: np.ndarray  # float32 (N, C), the label classifier's, of the pool's images
+    doubted: np.ndarray  # bool (N,)
+    gains: dict[str, Estimate]  # by use: linear classifier with the pool minus without
+    renamed: dict[str, str]  # pool's class names that look like other classes
+
+    def interval(self, use: str = AS_GIVEN) -> tuple[float, float]:
+        """Give the interval of a gain, as wide as a verdict's."""
+        return self.gains[use].interval(ERROR)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What the probe says of the real images and of every pool."""
+
+    real: FaceSet  # the training images
+    probabilities: np.ndarray  # float32 (M, C), out of fold
+    doubted: np.ndarray  # bool (M,), real labels that are doubted
+    pools: tuple[PoolProbe, ...]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the real labels that the label classifier agrees with, out of fold."""
+        return float((self.probabilities.argmax(1) == self.real.labels).mean())
+
+
+def run_probe(inputs: Inputs, protocol: Protocol) -> Probe:
+    """Train the probe's networks and ask them about everything.
+
+    Args:
+        inputs: real images and pools.
+        protocol: whose network and recipe they have.
+
+    Raises:
+        StudyError: the labels of a pool look permuted; names the pairing that looks right.
+    """
+    real = inputs.real.select(inputs.train_rows)
+    clusters = real.table["cluster"].to_numpy()
+    folds = stratified_folds(real.labels, clusters, FOLDS, (protocol.seed, _STREAM))
+
+    # Which images a linear classifier is right on, alone and beside every use of every pool.
+    of_real = np.zeros((len(real), len(real.classes)), np.float32)
+    of_pools = [np.zeros((len(pool.faces), len(real.classes)), np.float32) for pool in inputs.pools]
+    networks = []
+    for fold in range(FOLDS):
+        network = _Network(real.select(folds != fold), protocol, fold)
+        of_real[folds == fold] = network.probabilities(real.images[folds == fold])
+        for place, pool in enumerate(inputs.pools):
+            of_pools[place] += network.probabilities(pool.faces.images) / FOLDS
+        networks.append(network)
+
+    # Labels first, for permuted ones make everything else meaningless.
+    probed = []
+    for pool, probabilities in zip(inputs.pools, of_pools):
+        renamed = label_permutation(pool.faces.labels, probabilities.argmax(1), pool.faces.classes)
+        uses = _uses(pool, probabilities, real)
+        gains = _gains(pool, uses, inputs, folds, networks)
+        probed.append(PoolProbe(pool, probabilities, uses[UNDOUBTED][1], gains, renamed))
+    doubted = ~_kept(real, of_real)
+    return Probe(real, of_real, doubted, tuple(probed))
+
+
+def refuse_permuted(probe: Probe) -> None:
+    """Stop where class names of a pool look exchanged; nothing is renamed silently.
+
+    Raises:
+        StudyError: proposes the pairing that looks right.
+    """
+    for found in probe.pools:
+        if found.renamed:
+            pairs = ", ".join(f"{name} -> {other}" for name, other in found.renamed.items())
+            raise StudyError(
+                f"the labels of {found.pool.name} look permuted; by a classifier of your own "
+                f"images the folders should be called: {pairs}. Rename them, or correct the class "
+                "order of the generator, and give the same command again"
+            )
+
+
+_STREAM = 91  # of the seed, for the probe's folds
+
+
+class _Network:
+    """A small network of some real images, with a linear classifier on its features."""
+
+    def __init__(self, faces: FaceSet, protocol: Protocol, fold: int):
+        from lib.classifiers.training import train
+
+        recipe = recipe_of(protocol.recipe)
+        steps = int(np.ceil(max(PASSES * len(faces), LEAST_SEEN) / recipe.batch_size))
+        plan = TrainingPlan(protocol.classifier, recipe, SEED + fold, steps)
+        self.model = train(faces, plan).model
+        self.faces, self.pixels = faces, pixel_space(faces.images)
+        self.own = self.features(faces.images)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Compute class probabilities, float32 (N, C)."""
+        from lib.classifiers.models import predict
+
+        return predict(self.model, images, test_time_flip=True)
+
+    def features(self, images: np.ndarray) -> np.ndarray:
+        """Compute what the linear classifier sees: the penultimate layer and principal pixels."""
+        import torch
+
+        parts = []
+        with torch.no_grad():
+            for first in range(0, len(images), 512):
+                x = torch.from_numpy(images[first : first + 512])[:, None].float() / 255
+                parts.append(self.model.features(x).numpy())
+        return np.concatenate([np.concatenate(parts), self.pixels(images)], axis=1)
+
+    def right(
+        self, held: np.ndarray, labels: np.ndarray, added: tuple[np.ndarray, np.ndarray] | None
+    ) -> np.ndarray:
+        """Tell on which images the linear classifier is right, bool (n,).
+
+        Args:
+            held: features of images that the network did not learn from.
+            labels: int64 (n,).
+            added: features and labels of generated images that it learns from, too.
+        """
+        learnt, classes = self.own, self.faces.labels
+        if added is not None:
+            learnt = np.concatenate([learnt, added[0]])
+            classes = np.concatenate([classes, added[1]])
+        return _linear(learnt, classes, held) == labels
+
+
+def _linear(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Predict classes by linear discriminant analysis with equal priors, int64 (n,).
+
+    Source: Fisher 1936; the covariance is shrunk as by Ledoit and Wolf 2004.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    names = np.unique(labels)
+    means = np.stack([features[labels == name].mean(0) for name in names])
+    inner = features - means[np.searchsorted(names, labels)]
+    covariance, _ = ledoit_wolf(inner, assume_centered=True)
+    weights = np.linalg.solve(covariance, means.T)
+    scores = held @ weights - 0.5 * (means.T * weights).sum(0)
+    return names[scores.argmax(1)]
+
+
+def _uses(pool: Pool, probabilities: np.ndarray, real: FaceSet) -> dict[str, tuple]:
+    """Lay out the uses of a pool: images, mask of those that are left out, labels."""
+    doubted = ~_kept(pool.faces, probabilities)
+    none = np.zeros(len(pool.faces), bool)
+    labels = pool.faces.labels
+    return {
+        AS_GIVEN: (pool.faces.images, none, labels),
+        UNDOUBTED: (pool.faces.images, doubted, labels),
+        RELABELLED: (pool.faces.images, none, probabilities.argmax(1)),
+        MATCHED: (harmonise(pool.faces.images, real.images), none, labels),
+    }
+
+
+def _gains(
+    pool: Pool, uses: dict[str, tuple], inputs: Inputs, folds: np.ndarray, networks: list[_Network]
+) -> dict[str, Estimate]:
+    """Estimate what every use of a pool gains, over the folds."""
+    real = inputs.real.select(inputs.train_rows)
+    delta = {use: np.zeros((1, len(real))) for use in uses}
+    for fold, network in enumerate(networks):
+        held = folds == fold
+        features = network.features(real.images[held])
+        alone = network.right(features, real.labels[held], None)
+
+        # Generated copies of the held-out images would be answers, not lessons.
+        rows = inputs.train_rows[held]
+        is_copy = np.isin(pool.groups, pool.real_groups[rows])
+        for use, (images, left_out, labels) in uses.items():
+            kept = ~(left_out | is_copy)
+            if not kept.any():
+                continue
+            added = network.features(images[kept]), labels[kept]
+            beside = network.right(features, real.labels[held], added)
+            delta[use][0, held] = beside.astype(float) - alone
+    clusters = real.table["cluster"].to_numpy()
+    return {use: estimate(change, folds[None], clusters) for use, change in delta.items()}
+
+
+def _kept(faces: FaceSet, probabilities: np.ndarray) -> np.ndarray:
+    """Tell which labels confident learning believes, bool (N,)."""
+    verdicts = reject_inconsistent(faces, probabilities, action="drop", confidence=1.0)
+    return verdicts["keep"].to_numpy(bool)
+
+
+def signs(probe: Probe) -> dict[str, int]:
+    """Tell by pool whether the probe expects a gain (1) or a loss (-1)."""
+    return {
+        found.pool.name: int(np.sign(found.gains[AS_GIVEN].difference)) for found in probe.pools
+    }

@@ -1,0 +1,129 @@
+"""The whole verdict in one call: read, probe, compare, say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lib.faces.faceset import FaceSet
+from lib.study.answer import Sentence
+from lib.study.records import atomic_write
+from lib.verdict.clock import Clock
+from lib.verdict.faults import Fault, faults_of
+from lib.verdict.inputs import Inputs
+from lib.verdict.probe import Probe, refuse_permuted, run_probe
+from lib.verdict.protocol import Protocol
+from lib.verdict.sentences import advice, pool_sentences
+from lib.verdict.trainings import Laboratory, save_laboratory
+from lib.verdict.trial import Trial, run_trial
+
+START_AND_END_SECONDS = 40  # of the time: the start, and the page at the end
+REAL = ""  # the key of the real images among the lists of doubted labels
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said, and what it rests on."""
+
+    inputs: Inputs
+    probe: Probe
+    faults: dict[str, list[Fault]]  # by pool
+    trial: Trial
+    sentences: list[Sentence]  # one a pool, the best first
+    advice: list[str]
+    files: list[Path]  # lists of doubted labels
+
+
+def reach_verdict(
+    inputs: Inputs,
+    protocol: Protocol,
+    *,
+    runs: Path,
+    tables: Path,
+    clock: Clock,
+    workers: int,
+    beyond: FaceSet | None = None,
+    say: Callable[[str], None] = print,
+) -> Verdict:
+    """Reach a verdict about every pool.
+
+    Args:
+        inputs: real images and pools.
+        protocol: the rules.
+        runs: folder of the trainings, which later verdicts find.
+        tables: folder of the lists of doubted labels.
+        clock: of all that is left of the time.
+        workers: processes that train; 0: none.
+        beyond: further images that every network predicts, where the truth is to be known.
+        say: called with a line now and then.
+
+    Raises:
+        StudyError: the labels of a pool look permuted.
+    """
+    say(f"{_counts(inputs)}; about {clock.text()}")
+    probe = run_probe(inputs, protocol)
+    refuse_permuted(probe)
+    for found in probe.pools:
+        low, high = found.interval()
+        say(
+            f"{found.pool.name}: a linear classifier changes by "
+            f"{100 * found.gains['as given'].difference:+.1f} points ({100 * low:+.1f} to "
+            f"{100 * high:+.1f}) with these images; {clock.text()} left"
+        )
+    faults = {found.pool.name: faults_of(found, probe, inputs) for found in probe.pools}
+    files = doubted_lists(probe, tables)
+
+    # The trainings that decide.
+    laboratory = Laboratory(inputs, protocol, runs, beyond)
+    prepared = runs / "laboratory"
+    save_laboratory(laboratory, prepared)
+    trial = run_trial(laboratory, prepared, clock, workers=workers, say=say)
+    names = {name: file.name for name, file in files.items()}
+    return Verdict(
+        inputs,
+        probe,
+        faults,
+        trial,
+        pool_sentences(trial, probe),
+        advice(trial, probe, faults, names),
+        list(files.values()),
+    )
+
+
+def doubted_lists(probe: Probe, folder: Path) -> dict[str, Path]:
+    """Write the doubted labels as lists: file or id, class, seen as, probability of the class.
+
+    Returns:
+        The files by pool, that of the real images under REAL.
+    """
+    parts = [(REAL, "real", probe.real, probe.probabilities, probe.doubted)]
+    for found in probe.pools:
+        name = found.pool.name
+        parts.append((name, name, found.pool.faces, found.probabilities, found.doubted))
+    files = {}
+    for key, stem, faces, probabilities, doubted in parts:
+        named = faces.table["file"] if "file" in faces.table else faces.table["id"]
+        own = probabilities[range(len(faces)), faces.labels]
+        table = pd.DataFrame(
+            {
+                "file": named,
+                "class": faces.table["class"],
+                "seen as": [faces.classes[place] for place in probabilities.argmax(1)],
+                "probability of the class": own.round(3),
+            }
+        )
+        files[key] = folder / f"doubted-{stem}.csv"
+        with atomic_write(files[key], "w") as target:
+            table[doubted].sort_values("probability of the class").to_csv(target, index=False)
+    return files
+
+
+def _counts(inputs: Inputs) -> str:
+    """Write how many images there are."""
+    split = inputs.real.table["split"].value_counts()
+    parts = [f"{split['train']:,} real training images"]
+    if inputs.has_test:
+        parts.append(f"{split['test']:,} real test images")
+    parts += [f"{len(pool.faces):,} of {pool.name}" for pool in inputs.pools]
+    return ", ".join(parts)

@@ -1,0 +1,130 @@
+"""The trial: what is trained, when one looks, and when it ends; predictions are drawn at random."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.verdict.trainings import ALONE, CHOOSING
+from lib.verdict.trial import run_trial
+
+
+@pytest.fixture
+def lab(monkeypatch, tmp_path):
+    """Run a trial: (trial, trainings done, lines said)."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    simulated = importlib.import_module("simulated")
+
+    def run(accuracy, *, seconds=1e6, pools=("made",), test=0, real=150, **rules):
+        done, lines = simulated.simulate(monkeypatch, accuracy), []
+        inputs = simulated.inputs_of(real, pools, test=test)
+        laboratory = simulated.laboratory_of(tmp_path, inputs, **rules)
+        clock = simulated.Time(seconds, done)
+        trial = run_trial(laboratory, tmp_path, clock, workers=0, say=lines.append)
+        return trial, done, lines
+
+    return run
+
+
+def gains(change, level=0.6):
+    """Accuracies of networks: `level` alone, more or less beside a pool."""
+    return lambda training: level + (change if training.arm.kind == "supplement" else 0.0)
+
+
+def test_a_large_gain_is_found_early_and_compared_with_copies(lab):
+    trial, done, lines = lab(gains(0.35, 0.5))
+    comparison = trial.comparisons[0]
+    assert comparison.last.word == HELPS and comparison.last.low > 0
+    assert comparison.last.found.repetitions < trial.planned
+    assert [control.reference.kind for control in trial.controls] == ["duplicate"]
+    assert trial.controls[0].last.word == HELPS
+    assert any("helps" in line and "left" in line for line in lines)
+
+
+def test_a_large_loss_needs_no_control(lab):
+    trial, done, _ = lab(gains(-0.35))
+    assert trial.comparisons[0].last.word == HURTS and trial.controls == ()
+    assert not [training for training in done if training.arm.kind == "duplicate"]
+
+
+def test_nothing_at_all_ends_undecided_on_few_images_with_all_repetitions(lab):
+    trial, _, _ = lab(gains(0.0), most_repetitions=4)
+    last = trial.comparisons[0].last
+    assert last.word == UNDECIDED and last.found.repetitions == trial.planned == 4
+    assert last.low < 0 < last.high
+
+
+def test_the_same_on_many_images_with_a_split_of_their_own_is_no_difference(lab):
+    trial, _, _ = lab(gains(0.0, 0.97), test=900, most_repetitions=12)
+    last = trial.comparisons[0].last
+    assert last.word == EQUIVALENT and -0.02 < last.low and last.high < 0.02
+
+
+def test_arms_of_a_repetition_share_seed_and_division(lab):
+    trial, done, _ = lab(gains(0.0), most_repetitions=2)
+    laboratory = trial.laboratory
+    for training in done:
+        plan = laboratory.protocol.plan(training.steps, training.repetition, training.fold)
+        same = laboratory.protocol.plan(1, training.repetition, training.fold)
+        assert plan.seed == same.seed
+    compared = {(t.arm.kind, t.repetition, t.fold) for t in done if t.repetition != CHOOSING}
+    pairs = {(repetition, fold) for kind, repetition, fold in compared if kind == "base"}
+    assert pairs == {(r, f) for kind, r, f in compared if kind == "supplement"}
+    assert pairs == {(r, f) for r in (1, 2) for f in range(5)}
+
+
+def test_lengths_are_chosen_on_folds_that_compare_nothing(lab):
+    """A length that is far better is taken, and longer ones are tried only where longer helps."""
+
+    def accuracy(training):
+        return {1: 0.3, 2: 0.6, 3: 0.9}.get(training.steps, 0.5)
+
+    trial, done, _ = lab(accuracy, most_repetitions=1, least_seen=0, real=320)
+    chosen = {row["arm"]: row["passes"] for row in trial.choices if row["chosen"]}
+    assert set(chosen) == {"base", "supplement-all+40-made"}
+    tried = {row["passes"] for row in trial.choices}
+    assert tried <= {1.0, 2.0, 4.0}
+    assert {t.repetition for t in done if t.steps not in trial.steps.values()} <= {CHOOSING}
+
+
+def test_the_usual_length_stays_where_no_other_is_clearly_better(lab):
+    trial, _, _ = lab(gains(0.0), most_repetitions=1)
+    assert [row["passes"] for row in trial.choices if row["chosen"]] == [2.0, 2.0]
+
+
+def test_the_trial_ends_with_its_time_and_looks_at_what_is_complete(lab):
+    trial, done, _ = lab(gains(0.0), seconds=3.0 * 30)
+    assert len(done) <= 31
+    last = trial.comparisons[0].last
+    assert last is None or last.found.repetitions <= trial.planned
+
+
+def test_no_time_at_all_is_no_verdict_and_no_error(lab):
+    trial, _, _ = lab(gains(0.2), seconds=3.0 * 9)
+    assert trial.planned == 1 and trial.comparisons[0].last is None
+
+
+def test_several_pools_are_compared_with_one_set_of_networks_of_the_real_images(lab):
+    def accuracy(training):
+        return {"good": 0.9, "bad": 0.2}.get(training.arm.pool, 0.55)
+
+    trial, done, _ = lab(accuracy, pools=("good", "bad", "neither"), most_repetitions=4)
+    words = {c.arm.pool: c.last.word for c in trial.comparisons}
+    assert words["good"] == HELPS and words["bad"] == HURTS
+    alone = [t for t in done if t.arm == ALONE and t.repetition != CHOOSING]
+    assert len(alone) == 5 * 4
+
+    # A pool that is decided is trained on no more.
+    good = [
+        t for t in done if t.arm.pool == "good" and t.repetition == 4 and t.arm.kind != "duplicate"
+    ]
+    assert good == []
+
+
+def test_what_was_trained_is_found_again(lab):
+    first, done, _ = lab(gains(0.0), most_repetitions=2)
+    assert done
+    again, repeated, _ = lab(gains(0.0), most_repetitions=2)
+    assert repeated == []
+    assert again.comparisons[0].last.found == first.comparisons[0].last.found
