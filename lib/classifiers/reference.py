@@ -144,7 +144,7 @@ def train_reference(
     faces: FaceSet, *, steps: int, seed: int = 0, evaluate: dict[str, FaceSet] | None = None
 ) -> TrainingResult:
     """Train the reference network on some faces, on one thread; see `lib.classifiers.training`."""
-    with _one_thread():
+    with one_thread():
         return train(faces, reference_plan(steps, seed), evaluate=evaluate)
 
 
@@ -163,7 +163,7 @@ def load_reference(folder: Path) -> ReferenceClassifier:
 
 
 @contextlib.contextmanager
-def _one_thread():
+def one_thread():
     """Compute on one thread: bytes then repeat on any machine.
 
     Threads would not pay either: the network is so small that they wait longer than they work.

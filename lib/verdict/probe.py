@@ -2,7 +2,10 @@
 which of their labels a network of the real images doubts.
 
 One small network a fold learns from the real images of the other folds. A real image is judged by
-the network that saw neither it nor a copy of it, a generated one by all of them.
+the network that saw neither it nor a copy of it, a generated one by all of them. A generated image's
+label is doubted where every network gives it a lower probability than it gives to the labels of all
+but one in twenty of the held-out real images of that class: of labels that are as right as the real
+ones, on images like these, one in twenty is doubted, however weak the networks are.
 """
 
 from dataclasses import dataclass
@@ -10,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lib.classifiers.recipes import TrainingPlan, recipe_of
-from lib.curation.consistency import reject_inconsistent
 from lib.curation.label_order import label_permutation
 from lib.faces.faceset import FaceSet
 from lib.metrics.harmonise import harmonise
@@ -24,6 +26,10 @@ FOLDS = 3  # networks
 REPETITION = -1  # in place of a repetition's number: the probe divides the images in its own way
 PASSES, LEAST_SEEN = 12.0, 16_000  # length of a network's training
 SEED = 900  # of the first network
+
+DOUBT = 0.05  # share of labels that are doubted where nothing is wrong
+SURE = 0.8  # probability of another class from which a real label is doubted
+LEAST_AGREEMENT = 0.5  # with the real labels, under which nothing is said of single real labels
 
 # Uses of a pool that the probe compares.
 AS_GIVEN, UNDOUBTED, RELABELLED, MATCHED = "as given", "undoubted", "relabelled", "matched"
@@ -56,7 +62,7 @@ class Probe:
 
     real: FaceSet  # the training images
     probabilities: np.ndarray  # float32 (M, C), out of fold
-    doubted: np.ndarray  # bool (M,), real labels that are doubted
+    doubted: np.ndarray  # bool (M,), real labels that are doubted; none by weak networks
     pools: tuple[PoolProbe, ...]
 
     @property
@@ -79,26 +85,64 @@ def run_probe(inputs: Inputs, protocol: Protocol) -> Probe:
     clusters = real.table["cluster"].to_numpy()
     folds = stratified_folds(real.labels, clusters, FOLDS, (protocol.seed, _STREAM))
 
-    # Which images a linear classifier is right on, alone and beside every use of every pool.
+    # Every network judges the images that it has not seen, and every pool.
     of_real = np.zeros((len(real), len(real.classes)), np.float32)
-    of_pools = [np.zeros((len(pool.faces), len(real.classes)), np.float32) for pool in inputs.pools]
-    networks = []
+    networks, judged = [], []
     for fold in range(FOLDS):
         network = _Network(real.select(folds != fold), protocol, fold)
         of_real[folds == fold] = network.probabilities(real.images[folds == fold])
-        for place, pool in enumerate(inputs.pools):
-            of_pools[place] += network.probabilities(pool.faces.images) / FOLDS
+        judged.append([network.probabilities(pool.faces.images) for pool in inputs.pools])
         networks.append(network)
 
-    # Labels first, for permuted ones make everything else meaningless.
+    # What the pools gain; permuted labels make everything else meaningless.
     probed = []
-    for pool, probabilities in zip(inputs.pools, of_pools):
-        renamed = label_permutation(pool.faces.labels, probabilities.argmax(1), pool.faces.classes)
-        uses = _uses(pool, probabilities, real)
-        gains = _gains(pool, uses, inputs, folds, networks)
-        probed.append(PoolProbe(pool, probabilities, uses[UNDOUBTED][1], gains, renamed))
-    doubted = ~_kept(real, of_real)
-    return Probe(real, of_real, doubted, tuple(probed))
+    for pool, by_network in zip(inputs.pools, zip(*judged)):
+        mean = np.mean(by_network, axis=0)
+        renamed = label_permutation(pool.faces.labels, mean.argmax(1), pool.faces.classes)
+        doubted = doubted_labels(by_network, pool.faces.labels, of_real, real.labels, folds)
+        gains = _gains(pool, _uses(pool, mean, doubted, real), inputs, folds, networks)
+        probed.append(PoolProbe(pool, mean, doubted, gains, renamed))
+    return Probe(real, of_real, _doubted_real(of_real, real.labels), tuple(probed))
+
+
+def doubted_labels(
+    by_network: list[np.ndarray],
+    labels: np.ndarray,
+    of_real: np.ndarray,
+    real_labels: np.ndarray,
+    folds: np.ndarray,
+) -> np.ndarray:
+    """Find the labels that fit their images worse than nearly all real labels fit theirs.
+
+    Args:
+        by_network: probabilities float (N, C) of the pool by each fold's network.
+        labels: int64 (N,), the pool's.
+        of_real: float (M, C), of the real images, out of fold.
+        real_labels, folds: int64 (M,), of the real images.
+
+    Returns:
+        bool (N,); none of a class with fewer than 1 / DOUBT real images.
+
+    Source: cross-conformal prediction, Vovk 2015, with the label's probability as the score.
+    """
+    lower, count = np.zeros(len(labels)), np.zeros(len(labels))
+    for fold, probabilities in enumerate(by_network):
+        own = probabilities[np.arange(len(labels)), labels]
+        for label in np.unique(labels):
+            held = (folds == fold) & (real_labels == label)
+            scores = np.sort(of_real[held, label])
+            chosen = labels == label
+            lower[chosen] += np.searchsorted(scores, own[chosen], side="right")
+            count[chosen] += len(scores)
+    return (lower + 1) / (count + 1) <= DOUBT
+
+
+def _doubted_real(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Find real labels in whose place networks are sure of another class, bool (M,)."""
+    other = probabilities.argmax(1) != labels
+    if 1 - other.mean() < LEAST_AGREEMENT:
+        return np.zeros(len(labels), bool)
+    return other & (probabilities.max(1) >= SURE)
 
 
 def refuse_permuted(probe: Probe) -> None:
@@ -124,12 +168,14 @@ class _Network:
     """A small network of some real images, with a linear classifier on its features."""
 
     def __init__(self, faces: FaceSet, protocol: Protocol, fold: int):
+        from lib.classifiers.reference import one_thread
         from lib.classifiers.training import train
 
         recipe = recipe_of(protocol.recipe)
         steps = int(np.ceil(max(PASSES * len(faces), LEAST_SEEN) / recipe.batch_size))
         plan = TrainingPlan(protocol.classifier, recipe, SEED + fold, steps)
-        self.model = train(faces, plan).model
+        with one_thread():
+            self.model = train(faces, plan).model
         self.faces, self.pixels = faces, pixel_space(faces.images)
         self.own = self.features(faces.images)
 
@@ -183,9 +229,10 @@ def _linear(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.nd
     return names[scores.argmax(1)]
 
 
-def _uses(pool: Pool, probabilities: np.ndarray, real: FaceSet) -> dict[str, tuple]:
+def _uses(
+    pool: Pool, probabilities: np.ndarray, doubted: np.ndarray, real: FaceSet
+) -> dict[str, tuple]:
     """Lay out the uses of a pool: images, mask of those that are left out, labels."""
-    doubted = ~_kept(pool.faces, probabilities)
     none = np.zeros(len(pool.faces), bool)
     labels = pool.faces.labels
     return {
@@ -219,12 +266,6 @@ def _gains(
             delta[use][0, held] = beside.astype(float) - alone
     clusters = real.table["cluster"].to_numpy()
     return {use: estimate(change, folds[None], clusters) for use, change in delta.items()}
-
-
-def _kept(faces: FaceSet, probabilities: np.ndarray) -> np.ndarray:
-    """Tell which labels confident learning believes, bool (N,)."""
-    verdicts = reject_inconsistent(faces, probabilities, action="drop", confidence=1.0)
-    return verdicts["keep"].to_numpy(bool)
 
 
 def signs(probe: Probe) -> dict[str, int]:

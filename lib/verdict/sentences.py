@@ -21,10 +21,10 @@ from lib.verdict.trainings import ALONE
 from lib.verdict.trial import METRICS, Comparison, Trial, half_arm
 
 WORDS = {
-    HELPS: "helps",
-    HURTS: "hurts",
-    EQUIVALENT: "makes no difference",
-    UNDECIDED: "cannot be told with these images",
+    HELPS: "{} helps",
+    HURTS: "{} hurts",
+    EQUIVALENT: "{} makes no difference",
+    UNDECIDED: "Whether {} helps cannot be told with these images",
 }
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -144,7 +144,7 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
             low, high = found.interval()
             gain = found.gains[AS_GIVEN].difference
             text = (
-                f"{found.pool.name}: {WORDS[UNDECIDED]}: the time did not suffice for one "
+                f"{WORDS[UNDECIDED].format(found.pool.name)}: the time did not suffice for one "
                 f"repetition; a linear classifier changes by {points(gain)} points "
                 f"({points(low)} to {points(high)}) with these images."
             )
@@ -177,10 +177,10 @@ def advice(
     more = ceiling(trial, images)
     if more is not None:
         lines.append(_more_real(more))
-    if probe.doubted.mean() > 0.02 and "" in files:
+    if probe.doubted.any() and "" in files:
         lines.append(
-            f"Look through {int(probe.doubted.sum()):,} of your own labels that the label "
-            f"classifier doubts ({probe.doubted.mean():.0%}): {files['']}."
+            f"Look through {int(probe.doubted.sum()):,} of your own labels, where the label "
+            f"classifier is sure of another class: {files['']}."
         )
     return lines
 
@@ -195,7 +195,7 @@ def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: T
             f"({points(other['low'])} to {points(other['high'])})"
         )
     parts = [
-        f"{row['pool']} {WORDS[row['word']]}: {row['added']:,} of its images beside "
+        f"{WORDS[row['word']].format(row['pool'])}: {row['added']:,} of its images beside "
         f"{row['real']:,} real ones change {', '.join(differences)}"
     ]
     control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)

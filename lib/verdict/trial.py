@@ -338,11 +338,11 @@ class Runner:
             arms = [ALONE, *(c.arm for c in comparisons if not c.decided)]
             if len(arms) == 1:
                 return
+            if repetition <= CURVE_REPETITIONS:
+                yield from self._of(half, steps, [repetition])
             for fold in range(self.laboratory.folds(repetition)):
                 for arm in arms:
                     yield self.laboratory.training(arm, steps[arm], repetition, fold)
-            if repetition <= CURVE_REPETITIONS:
-                yield from self._of(half, steps, [repetition])
 
     def _of(self, arm: Arm, steps: dict[Arm, int], repetitions) -> Iterator[Training]:
         """List the trainings of one arm in some repetitions."""

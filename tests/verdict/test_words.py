@@ -1,0 +1,163 @@
+"""The sentence, the advice and the leaderboard, on predictions that are drawn at random."""
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.metrics.statistics import HELPS, HURTS, UNDECIDED
+from lib.verdict.faults import Fault
+from lib.verdict.leaderboard import add_rows, ranks, rows_of
+from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe
+from lib.verdict.sentences import advice, ceiling, look_rows, pool_sentences, verdict_table
+from lib.verdict.trial import run_trial
+
+FACTS = {"date": "2030-01-01", "commit": "abc"}
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Run a trial of networks of stated accuracies: (trial, probe)."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    simulated = importlib.import_module("simulated")
+
+    def run_one(accuracy, *, pools=("made",), seconds=1e6, **rules):
+        done = simulated.simulate(monkeypatch, accuracy)
+        inputs = simulated.inputs_of(pools=pools)
+        laboratory = simulated.laboratory_of(tmp_path, inputs, most_repetitions=4, **rules)
+        clock = simulated.Time(seconds, done)
+        trial = run_trial(laboratory, tmp_path, clock, workers=0, say=lambda line: None)
+        return trial, probe_of(inputs)
+
+    return run_one
+
+
+def probe_of(inputs):
+    """Make a probe that finds nothing, but a better use of every pool."""
+    from lib.metrics.sequential import estimate
+
+    rng = np.random.default_rng(0)
+    real, found = inputs.real, []
+    for pool in inputs.pools:
+        gains = {}
+        for use, mean in ((AS_GIVEN, -0.1), (RELABELLED, 0.2)):
+            delta = mean + 0.1 * rng.normal(size=(1, len(real)))
+            gains[use] = estimate(delta, (np.arange(len(real)) % 3)[None], np.arange(len(real)))
+        doubted = np.arange(len(pool.faces)) < 15
+        uniform = np.full((len(pool.faces), 3), 1 / 3, np.float32)
+        found.append(PoolProbe(pool, uniform, doubted, gains, {}))
+    nothing = np.zeros(len(real), bool)
+    return Probe(real, np.full((len(real), 3), 1 / 3), nothing, tuple(found))
+
+
+def gains(change):
+    def accuracy(training):
+        if training.arm.kind == "supplement":
+            return 0.5 + change
+        return 0.4 if training.arm.kind == "subset" else 0.5
+
+    return accuracy
+
+
+DOUBTED = Fault("doubted labels", 15, 0.4, "15 labels are doubted", np.arange(15))
+
+
+def test_the_sentence_has_the_word_the_numbers_the_control_and_the_ceiling(run):
+    trial, probe = run(gains(0.35))
+    (sentence,) = pool_sentences(trial, probe)
+    assert sentence.verdict == HELPS and sentence.pool == "made"
+    text = sentence.text
+    assert text.startswith("made helps: 40 of its images beside 120 real ones change accuracy +")
+    for part in ("balanced accuracy", "macro F1", "beyond copies of the same real images"):
+        assert part in text
+    assert "more real images would bring about" in text
+    assert "smallest effect that this shows with 80 % power" in text and "98 % intervals" in text
+
+
+def test_what_hurts_is_not_to_be_used_and_better_uses_are_named(run):
+    trial, probe = run(gains(-0.3))
+    (sentence,) = pool_sentences(trial, probe)
+    assert sentence.verdict == HURTS and sentence.text.startswith("made hurts:")
+    lines = advice(trial, probe, {"made": [DOUBTED]}, {"made": "doubted-made.csv"})
+    assert lines[0] == "made: do not train on it as it is."
+    assert any("try that use" in line for line in lines)
+    assert any("fix or drop 15 doubted labels: doubted-made.csv" in line for line in lines)
+
+
+def test_what_cannot_be_told_says_what_would_decide(run):
+    trial, probe = run(gains(0.0))
+    (sentence,) = pool_sentences(trial, probe)
+    assert sentence.verdict == UNDECIDED
+    assert sentence.text.startswith("Whether made helps cannot be told with these images:")
+    lines = advice(trial, probe, {"made": []}, {})
+    assert any("to show a difference of 2 points" in line for line in lines)
+
+
+def test_without_time_the_probe_alone_speaks(run):
+    trial, probe = run(gains(0.3), seconds=3.0)
+    (sentence,) = pool_sentences(trial, probe)
+    assert sentence.verdict == UNDECIDED and "a linear classifier changes by" in sentence.text
+    assert len(verdict_table(trial)) == 0 and len(rows_of(trial, FACTS)) == 0
+
+
+def test_the_ceiling_goes_on_with_the_learning_curve(run):
+    trial, _ = run(gains(0.0))
+    more, most = ceiling(trial, 120), ceiling(trial, 480)
+    assert 0 < more.gain < most.gain and more.low < more.gain < more.high
+
+    # From 60 to 120 images the error fell from 0.6 to 0.5, to 240 it falls by that share again.
+    ratio = (0.5 - more.gain) / 0.5
+    assert ratio == pytest.approx(0.5 / (0.5 + more.doubling), abs=0.05)
+
+
+def test_tables_hold_every_pool_metric_and_look(run):
+    trial, _ = run(gains(0.3), pools=("one", "two"))
+    assert len(verdict_table(trial)) == 2 * 3
+    looks = look_rows(trial)
+    assert set(looks["pool"]) == {"one", "two"} and looks["level"].between(0, 0.02).all()
+
+
+def test_ranks_are_as_wide_as_the_intervals_leave_them():
+    rows = pd.DataFrame(
+        {
+            "pool": ["a", "b", "c"],
+            "difference": [0.10, 0.09, -0.10],
+            "low": [0.05, 0.04, -0.15],
+            "high": [0.15, 0.14, -0.05],
+        }
+    )
+    table = ranks(rows).set_index("pool")
+    assert table.loc["a", ["rank", "rank_low", "rank_high"]].tolist() == [1, 1, 2]
+    assert table.loc["b", ["rank", "rank_low", "rank_high"]].tolist() == [2, 1, 2]
+    assert table.loc["c", ["rank", "rank_low", "rank_high"]].tolist() == [3, 3, 3]
+
+
+def test_a_later_verdict_adds_to_the_leaderboard_and_mixes_nothing_in(run, tmp_path):
+    file = tmp_path / "leaderboard.csv"
+    trial, _ = run(gains(0.3))
+    first = add_rows(file, rows_of(trial, FACTS))
+    assert len(first) == 1 and first["rank"].tolist() == [1]
+
+    # The same pool again takes its own place, another one stands beside it.
+    assert len(add_rows(file, rows_of(trial, FACTS))) == 1
+    other = rows_of(trial, FACTS).assign(pool="other", images="x", difference=-0.5, high=-0.4)
+    assert add_rows(file, other)["rank"].tolist() == [1, 2]
+
+    # Rows of another protocol, or of other real images, are kept and not compared.
+    changed = rows_of(trial, FACTS).assign(protocol="changed")
+    assert len(add_rows(file, changed)) == 1
+    elsewhere = rows_of(trial, FACTS).assign(data="elsewhere")
+    assert len(add_rows(file, elsewhere)) == 1
+    assert len(pd.read_csv(file)) == 4
+
+
+def test_the_protocol_s_hash_is_that_of_its_rules(run):
+    trial, _ = run(gains(0.3))
+    from dataclasses import replace
+
+    rules = trial.laboratory.protocol
+    assert rules.digest() == replace(rules).digest()
+    for change in ({"margin": 0.01}, {"folds": 4}, {"recipe": "quick"}, {"image_px": 96}):
+        assert replace(rules, **change).digest() != rules.digest()
