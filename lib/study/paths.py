@@ -87,8 +87,3 @@ def study_paths(study: str, output: str = "") -> StudyPaths:
     # ~ is the user's home, and a relative path the caller's.
     base = Path(output).expanduser().resolve() if output else ROOT
     return StudyPaths(root=base / "runs" / study, reports=base / "reports" / study)
-
-
-def progress_file(paths: StudyPaths, name: str) -> Path:
-    """Name the file in which an execution tells what it knows so far, line by line."""
-    return paths.state / f"{name}.progress"

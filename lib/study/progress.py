@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable
 
 from lib.study.errors import StudyError
 from lib.study.outcomes import Outcome, cell_counts, last_line
-from lib.study.paths import progress_file
 from lib.study.plan import Task
 from lib.study.records import read_json, write_json
 from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL
+from lib.study.telling import news
 
 LINE_S = 60  # seconds between two lines about notebooks under way
 MOVE_S = 1  # seconds between two states of the line that moves
@@ -40,7 +40,7 @@ class Progress:
         self.moves = say is print and sys.stdout.isatty()
         self.shown = time.monotonic()
         self.total = len(tasks)
-        self.told = {}  # by notebook: characters of what it tells that are printed already
+        self.told = {}  # by notebook: lines of what it tells that are printed already
 
     def ended(self, task: Task, outcomes: dict[str, Outcome], left: Iterable[Task]) -> None:
         """Print a task's one line, and what went wrong; of one that was kept nothing.
@@ -102,17 +102,12 @@ class Progress:
             seconds: that the notebook has taken so far; what was written before is an earlier
                 execution's.
         """
-        file = progress_file(task.paths, task.name)
-        if not file.exists() or file.stat().st_mtime < time.time() - seconds - 1:
-            return
-
-        # Whole lines that were not printed yet.
-        text = file.read_text(encoding="utf-8")
-        news = text[self.told.get(task.name, 0) : text.rfind("\n") + 1]
-        self.told[task.name] = self.told.get(task.name, 0) + len(news)
-        if news:
+        told, began = self.told.get(task.name, 0), time.time() - seconds - 1
+        lines = list(news(task.paths, task.name, told, began))
+        self.told[task.name] = told + len(lines)
+        if lines:
             self._clear()
-        for line in news.splitlines():
+        for line in lines:
             self.say(f"{task.name:<{self.width}}  {line}")
 
     def _under_way(self, task: Task, seconds: float) -> str:

@@ -29,11 +29,12 @@ from lib.study.machine import (
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
 from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
-from lib.study.paths import ROOT, StudyPaths, progress_file, study_paths
+from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import append_jsonl, output_names, output_record
 from lib.study.results import check_rows, result_lines
 from lib.study.sources import check_sources
 from lib.study.stages import PER_POOL, ancestors, default_threads, stage_of
+from lib.study.telling import begin_telling, tell
 
 # What a reader has to know about data that the project brings along.
 NOTICES = {
@@ -60,10 +61,7 @@ class Step:
     def tell(self, line: str) -> None:
         """Print a line, here and where run_all.py was started: what is known so far."""
         print(line, flush=True)
-        file = progress_file(self.paths, self.name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(file, "a", encoding="utf-8") as lines:
-            lines.write(f"{line}\n")
+        tell(self.paths, self.name, line)
 
     def append_results(self, rows: list[dict]) -> None:
         """Append rows to this notebook's own file of results; `collect_results` serves the last
@@ -148,10 +146,8 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     if THREADS not in os.environ:
         _limit_threads(default_threads(notebook, load_params(study)))
 
-    # What an earlier execution told is over.
-    progress_file(paths, name).unlink(missing_ok=True)
-
     # What a reader of the page needs first.
+    begin_telling(paths, name)
     facts = environment_facts()
     _print_banner(study, name, facts)
     data = _data_source(parameters, paths, study)

@@ -2,10 +2,10 @@
 which of their labels a network of the real images doubts.
 
 One small network a fold learns from the real images of the other folds. A real image is judged by
-the network that saw neither it nor a copy of it, a generated one by all of them. A generated image's
-label is doubted where every network gives it a lower probability than it gives to the labels of all
-but one in twenty of the held-out real images of that class: of labels that are as right as the real
-ones, on images like these, one in twenty is doubted, however weak the networks are.
+the network that saw neither it nor a copy of it, a generated one by all of them. The label of a
+generated image is doubted where it has a lower probability than the labels of all but one in twenty
+of the held-out real images of that class: of labels that are as right as the real ones, on images
+like these, one in twenty is doubted, however weak the networks are.
 """
 
 from dataclasses import dataclass

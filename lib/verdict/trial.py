@@ -10,19 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from lib.faces.arms import Arm
-from lib.metrics.arms import ArmPredictions, image_scores
 from lib.metrics.sequential import (
     ERROR,
     Estimate,
-    estimate,
     look_points,
     nominal_level,
     word,
 )
 from lib.metrics.statistics import HELPS, UNDECIDED
-from lib.study.errors import StudyError
 from lib.verdict.clock import Clock
-from lib.verdict.trainings import ALONE, CHOOSING, Laboratory, Trained, Training, run_trainings
+from lib.verdict.predictions import Scores
+from lib.verdict.trainings import ALONE, CHOOSING, Laboratory, Training, run_trainings
 
 MAIN_SHARE = 0.8  # of the time left after the lengths are chosen; controls have the rest
 CHOOSING_SHARE = 0.1  # of the time left that trying a longer training may take
@@ -71,73 +69,9 @@ class Trial:
     choices: tuple[dict, ...]  # arm, passes, accuracy on the validation folds, chosen
     comparisons: tuple[Comparison, ...]  # of each pool's images with the real ones alone
     controls: tuple[Comparison, ...]  # of each pool that helps with copies of the real images
-    scores: "Scores"
+    scores: Scores
     planned: int  # repetitions
     minutes: float  # that were used
-
-
-class Scores:
-    """Predictions by arm and repetition, filled in as trainings end."""
-
-    def __init__(self, laboratory: Laboratory):
-        self.laboratory = laboratory
-        rows = laboratory.inputs.scored_rows
-        self.place = np.full(len(laboratory.inputs.real), -1)
-        self.place[rows] = np.arange(len(rows))
-        faces = laboratory.inputs.real.select(rows)
-        self.labels, self.clusters = faces.labels, faces.table["cluster"].to_numpy()
-        self.classes = len(faces.classes)
-        self.found: dict[tuple[Arm, int], dict[int, Trained]] = {}
-
-    def add(self, training: Training) -> None:
-        """Take in what a training left."""
-        trained = self.laboratory.load(training)
-        if trained is None:
-            raise StudyError(f"{self.laboratory.result(training)}: gone or damaged; run it again")
-        self.found.setdefault((training.arm, training.repetition), {})[training.fold] = trained
-
-    def has(self, arm: Arm, repetition: int) -> bool:
-        """Tell whether all networks of an arm's repetition are there."""
-        trained = self.found.get((arm, repetition), {})
-        return len(trained) == self.laboratory.folds(repetition)
-
-    def complete(self, *arms: Arm) -> list[int]:
-        """List the repetitions, from 1 without a gap, that all of some arms have."""
-        done = []
-        while all(self.has(arm, len(done) + 1) for arm in arms):
-            done.append(len(done) + 1)
-        return done
-
-    def probabilities(self, arm: Arm, repetitions: list[int]) -> np.ndarray:
-        """Put the folds of repetitions together, float32 (R, N, C)."""
-        whole = np.zeros((len(repetitions), len(self.labels), self.classes), np.float32)
-        for row, repetition in enumerate(repetitions):
-            for trained in self.found[arm, repetition].values():
-                whole[row, self.place[trained.rows]] = trained.probabilities
-        return whole
-
-    def folds(self, repetitions: list[int]) -> np.ndarray:
-        """Number the network that predicted each image, int64 (R, N)."""
-        numbers = np.zeros((len(repetitions), len(self.labels)), np.int64)
-        for row, repetition in enumerate(repetitions):
-            if self.laboratory.folds(repetition) > 1:
-                numbers[row] = self.laboratory.fold_numbers(repetition)
-        return numbers
-
-    def difference(
-        self, arm: Arm, reference: Arm, repetitions: list[int], metric: str = "accuracy"
-    ) -> Estimate:
-        """Estimate an arm's score minus its reference's."""
-        spread = []
-        for one in (arm, reference):
-            stacked = ArmPredictions(tuple(repetitions), self.probabilities(one, repetitions))
-            spread.append(image_scores(stacked, self.labels, metric))
-        return estimate(spread[0] - spread[1], self.folds(repetitions), self.clusters)
-
-    def accuracy(self, arm: Arm, repetitions: list[int]) -> float:
-        """Average an arm's accuracy over repetitions."""
-        predicted = self.probabilities(arm, repetitions).argmax(2)
-        return float((predicted == self.labels).mean())
 
 
 def run_trial(

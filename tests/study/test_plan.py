@@ -149,3 +149,15 @@ def test_rounds_are_chained():
 def test_mistakes_in_rounds_are_explained(before, message):
     with pytest.raises(StudyError, match=message):
         earlier_rounds(before)
+
+
+def test_a_verdict_is_one_notebook_and_no_other_study_has_it(tasks):
+    sets = ("data=drawn", "synthetic=tests")
+    assert [task.name for task in plan_tasks("verdict", sets)] == ["90_verdict"]
+    assert "90_verdict" not in {task.name for task in tasks}
+    assert plan_tasks("verdict", sets)[0].upstream == ()
+
+
+def test_further_pools_have_to_be_there():
+    with pytest.raises(StudyError, match="more_synthetic 1: nowhere: no such file or folder"):
+        plan_tasks("verdict", ("data=drawn", "synthetic=tests", "more_synthetic=nowhere"))

@@ -1,0 +1,39 @@
+"""What a notebook tells while it runs, line by line, to whoever started it."""
+
+from pathlib import Path
+
+from lib.study.paths import StudyPaths
+
+
+def tell(paths: StudyPaths, name: str, line: str) -> None:
+    """Add a line to what an execution has told.
+
+    Args:
+        name: of the execution, such as 90_verdict.
+    """
+    file = _file(paths, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "a", encoding="utf-8") as lines:
+        lines.write(f"{line}\n")
+
+
+def begin_telling(paths: StudyPaths, name: str) -> None:
+    """Forget what an earlier execution told."""
+    _file(paths, name).unlink(missing_ok=True)
+
+
+def news(paths: StudyPaths, name: str, told: int, since: float) -> list[str]:
+    """Read the lines that are new; a line that is still being written is none yet.
+
+    Args:
+        told: lines that were read before.
+        since: when the execution began, seconds since 1970: what an earlier one told is none.
+    """
+    file = _file(paths, name)
+    if not file.exists() or file.stat().st_mtime < since:
+        return []
+    return file.read_text(encoding="utf-8").split("\n")[told:-1]
+
+
+def _file(paths: StudyPaths, name: str) -> Path:
+    return paths.state / f"{name}.told"
