@@ -7,10 +7,12 @@ when the parent dies, so do its processes.
 
 import collections
 import contextlib
+import math
 import multiprocessing
 import multiprocessing.connection
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +29,7 @@ def run_in_pool(
     arguments: tuple,
     workers: int,
     environments: tuple[dict, ...] = ({},),
+    deadline: float = math.inf,
 ) -> Iterator[tuple]:
     """Do tasks in a pool of processes and yield each as it ends.
 
@@ -40,6 +43,7 @@ def run_in_pool(
         workers: processes at once.
         environments: variables of a process; the places of the pool take them in turn, so that one
             for each GPU distributes the processes over the GPUs.
+        deadline: by time.monotonic; what is not done by then is stopped, and nothing follows.
 
     Yields:
         (task, "") when it is done, (task, reason) when processes died of it ATTEMPTS times.
@@ -62,7 +66,12 @@ def run_in_pool(
             if not pool.members:
                 return
 
-            for member in pool.ready():
+            # A deadline stops those that are still at work.
+            ready = pool.ready(deadline)
+            if not ready:
+                return
+
+            for member in ready:
                 task = member.task
                 try:
                     error = member.connection.recv()
@@ -140,9 +149,12 @@ class Pool:
             member.take(task)
         self.members[here] = member
 
-    def ready(self) -> list[Member]:
-        """Wait until processes have finished their tasks or died, and return them."""
-        connections = multiprocessing.connection.wait(list(self.members))
+    def ready(self, deadline: float) -> list[Member]:
+        """Wait until processes have finished their tasks or died, and return them; none where the
+        deadline passes first.
+        """
+        seconds = None if math.isinf(deadline) else max(0.0, deadline - time.monotonic())
+        connections = multiprocessing.connection.wait(list(self.members), seconds)
         return [self.members[connection] for connection in connections]
 
     def join(self, member: Member) -> None:

@@ -34,6 +34,10 @@ class Clock:
         """Core-seconds that a training took."""
         return trained.cpu_seconds if self.processor else trained.wall_seconds
 
+    def deadline(self, share: float = 1.0) -> float:
+        """Give the moment, by time.monotonic, at which a share of what is left is spent."""
+        return time.monotonic() + max(0.0, share * self.left / self.cores)
+
     def text(self) -> str:
         """Write the time that is left: 4 min 10 s."""
         seconds = max(0, round(self.left / self.cores))

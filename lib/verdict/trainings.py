@@ -3,6 +3,7 @@ kept, so that a verdict that was stopped goes on where it was, and a second pool
 images finds the trainings on real images alone.
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -189,7 +190,11 @@ def do_training(laboratory: Laboratory, training: Training) -> None:
 
 
 def run_trainings(
-    laboratory: Laboratory, prepared: Path, trainings: Iterable[Training], workers: int
+    laboratory: Laboratory,
+    prepared: Path,
+    trainings: Iterable[Training],
+    workers: int,
+    deadline: float = math.inf,
 ) -> Iterator[Training]:
     """Do trainings side by side and yield each that is done; the caller may stop at any time.
 
@@ -198,15 +203,15 @@ def run_trainings(
         prepared: folder that `save_laboratory` wrote.
         trainings: in order; may be a generator that decides what is worth doing next.
         workers: processes; 0: none, everything happens in this one.
+        deadline: of the processes, by time.monotonic: what is not done by then is given up.
     """
     if not workers:
         for training in trainings:
             do_training(laboratory, training)
             yield training
         return
-    for training, trouble in run_in_pool(
-        trainings, load_laboratory, do_training, (prepared,), workers
-    ):
+    duties = (load_laboratory, do_training, (prepared,), workers)
+    for training, trouble in run_in_pool(trainings, *duties, deadline=deadline):
         if trouble:
             raise RuntimeError(f"{training.arm.name}: {trouble}")
         yield training

@@ -22,10 +22,12 @@ from lib.verdict.clock import Clock
 from lib.verdict.predictions import Scores
 from lib.verdict.trainings import ALONE, CHOOSING, Laboratory, Training, run_trainings
 
+LENGTHS_SHARE = 0.4  # of the time left that choosing the lengths may take, at most
 MAIN_SHARE = 0.8  # of the time left after the lengths are chosen; controls have the rest
 CHOOSING_SHARE = 0.1  # of the time left that trying a longer training may take
 CURVE_REPETITIONS = 2  # that train on half of the images, too
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
+SLOW = 0.002  # seconds an image, where not one training was done in time
 TINY = 1e-9  # keeps a standard error of nothing from dividing by it
 
 
@@ -162,21 +164,23 @@ class Runner:
         the usual is tried where the usual is better than half of it.
         """
         below, usual, above = self.protocol.passes
-        tried = {arm: [below, usual] for arm in arms}
-        self._train(self._choosing(tried))
+        floor = self.clock.left * (1 - LENGTHS_SHARE)
+        self._train(self._choosing({arm: [below, usual] for arm in arms}), floor)
 
         # Longer only where longer helps so far, and where there is time.
         rising = {}
         for arm in arms:
+            if not self._has(arm, below) or not self._has(arm, usual):
+                continue
             gain, error = self._gain(arm, usual, below)
             if gain > error and self._affordable(arm, above):
                 rising[arm] = [above]
-        self._train(self._choosing(rising))
+        self._train(self._choosing(rising), floor)
 
         # The choice, and what it was made from.
         chosen, rows = {}, []
         for arm in arms:
-            lengths = tried[arm] + rising.get(arm, [])
+            lengths = [length for length in self.protocol.passes if self._has(arm, length)]
             chosen[arm] = self._best(arm, lengths)
             for passes in lengths:
                 row = {"arm": arm.name, "passes": passes, "steps": self.steps(arm, passes)}
@@ -187,7 +191,7 @@ class Runner:
     def repetitions_in(self, arms: list[Arm], steps: dict[Arm, int], seconds: float) -> int:
         """Count the repetitions that fit into some core-seconds, at least 1."""
         seen = self.laboratory.folds(1) * sum(steps[arm] for arm in arms) * self._batch
-        cost = seen * self.seconds_an_image
+        cost = seen * (self.seconds_an_image or SLOW)
         return max(1, min(self.protocol.most_repetitions, int(seconds / max(cost, 1e-9))))
 
     def compare(
@@ -291,15 +295,20 @@ class Runner:
                 for length in sorted(passes, reverse=True):
                     yield self.laboratory.training(arm, self.steps(arm, length), CHOOSING, fold)
 
-    def _stream(self, trainings: Iterator[Training]) -> Iterator[Training]:
-        return run_trainings(self.laboratory, self.prepared, trainings, self.workers)
+    def _stream(self, trainings: Iterator[Training], floor: float = 0.0) -> Iterator[Training]:
+        """Do trainings until no more than `floor` core-seconds are left."""
+        share = 1 - floor / max(self.clock.left, TINY)
+        deadline = self.clock.deadline(share)
+        yield from run_trainings(self.laboratory, self.prepared, trainings, self.workers, deadline)
 
-    def _train(self, trainings: Iterator[Training]) -> None:
+    def _train(self, trainings: Iterator[Training], floor: float) -> None:
         """Do some trainings and measure how long an image takes."""
         costs = []
-        for training in self._stream(trainings):
+        for training in self._stream(trainings, floor):
             trained = self.laboratory.load(training)
             costs.append(self.clock.cost(trained) / (training.steps * self._batch))
+            if self.clock.left <= floor:
+                break
         if costs:
             self.seconds_an_image = max(self.seconds_an_image, float(np.median(costs)))
 
@@ -321,6 +330,14 @@ class Runner:
         seen = self.steps(arm, passes) * self._batch * self.protocol.choosing_folds
         return seen * self.seconds_an_image < CHOOSING_SHARE * self.clock.left
 
+    def _has(self, arm: Arm, passes: float) -> bool:
+        """Tell whether all trainings of an arm at a length are done that choose."""
+        steps = self.steps(arm, passes)
+        return all(
+            self.laboratory.load(self.laboratory.training(arm, steps, CHOOSING, fold)) is not None
+            for fold in range(self.protocol.choosing_folds)
+        )
+
     def _right(self, arm: Arm, passes: float) -> np.ndarray:
         """Tell which images of the validation folds an arm is right on at a length: bool (n,)."""
         right = []
@@ -339,6 +356,8 @@ class Runner:
     def _best(self, arm: Arm, lengths: list[float]) -> float:
         """Take the length that beats the usual one by most standard errors, if by more than one."""
         best, most = self.protocol.usual, 1.0
+        if best not in lengths:
+            return best
         for passes in lengths:
             gain, error = self._gain(arm, passes, self.protocol.usual)
             if passes != self.protocol.usual and gain > most * max(error, TINY):

@@ -115,3 +115,10 @@ def wait_until(condition, seconds: float = 20) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_deadline_stops_what_is_at_work_and_keeps_what_is_done(tmp_path, run, monkeypatch):
+    began = time.monotonic()
+    outcome = run(["a", "sleeps"], 2, ({},), began + 4)
+    assert time.monotonic() - began < 30
+    assert "sleeps" not in outcome

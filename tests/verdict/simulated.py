@@ -1,5 +1,6 @@
 """Laboratories without training: networks whose predictions are drawn at a stated accuracy."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +81,9 @@ class Time:
 
     def cost(self, trained) -> float:
         return trained.wall_seconds
+
+    def deadline(self, share: float = 1.0) -> float:
+        return math.inf
 
     def text(self) -> str:
         return f"{self.left:.0f} s"
