@@ -41,8 +41,8 @@ def pack(folder: Path, file: str, sheet: bytes, sets: dict[str, FaceSet]) -> Non
         entry = {"name": name, "file": file, "px": faces.images.shape[1]}
         entry |= {"labels": faces.labels.tolist(), "seeds": faces.table["seed"].tolist()}
         entries.append(entry | {"classes": list(faces.classes)})
-    listed = read_json(folder / LIST) if (folder / LIST).exists() else []
-    write_json(folder / LIST, [*listed, *entries])
+    listed = read_json(folder / LIST)["sets"] if (folder / LIST).exists() else []
+    write_json(folder / LIST, {"sets": [*listed, *entries]})
 
 
 def unpack(folder: Path, out: Path) -> dict[str, FaceSet]:
@@ -61,7 +61,7 @@ def unpack(folder: Path, out: Path) -> dict[str, FaceSet]:
     # Where in its sheet a set begins follows from those before it.
     parts: dict[str, list] = {}
     begun: dict[str, int] = {}
-    for entry in read_json(Path(folder) / LIST):
+    for entry in read_json(Path(folder) / LIST)["sets"]:
         first = begun.get(entry["file"], 0)
         begun[entry["file"]] = first + len(entry["labels"])
         images = _images_of(Path(folder), entry)[first : begun[entry["file"]]]

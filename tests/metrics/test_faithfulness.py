@@ -78,7 +78,7 @@ def test_the_attribute_that_fails_is_named(one_sex_fails):
     named = first[["pool", "attribute", "highest", "lowest"]].tolist()
     assert named == ["stable", "sex", "male", "female"]
     names = extremes(one_sex_fails)["name"].iloc[:2].tolist()
-    assert names == ["stable, sex: male", "stable, sex: female"]
+    assert names == ["Stable Diffusion: male", "Stable Diffusion: female"]
 
 
 def test_where_no_attribute_matters_there_are_no_extremes():
