@@ -171,6 +171,8 @@ def _session(path: Path, threads: int):
         raise StudyError(
             f"--model {path}: no such file; notebook 70 writes one under runs/<study>/application"
         )
+
+    # Only as many threads as the caller allows, and silence but for what is fatal.
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -203,6 +205,7 @@ def _run(session, name: str, images: np.ndarray, path: Path) -> np.ndarray:
     Raises:
         StudyError: it fails, gives something else than a table of numbers, or NaN.
     """
+    # One channel in [0, 1], as in training.
     floats = images[:, None].astype(np.float32) / 255
     try:
         given = session.run(None, {name: floats})[0]
@@ -233,6 +236,7 @@ def _broken(path: Path, what: str) -> StudyError:
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     """Turn logits into probabilities, float32 (N, C)."""
+    # Less the largest, so that no power overflows.
     powers = np.exp(logits - logits.max(1, keepdims=True))
     return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
 
@@ -246,6 +250,7 @@ def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
     Raises:
         StudyError: two names for one class, or emotions mixed with other names.
     """
+    # Exporters write the classes under several keys.
     text = next((facts[key] for key in CLASS_KEYS if facts.get(key, "").strip()), "")
     found = _list_in(text)
     names = [str(name).strip() for name in found]
@@ -263,6 +268,8 @@ def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
         raise StudyError(
             f"--model {path}: of its classes some are emotions and {other!r} is none; {way_out}"
         )
+
+    # One name for two outputs would make their answers the same.
     classes = tuple(emotions) if known else tuple(names)
     if len({name.lower() for name in classes}) < len(classes) or not all(classes):
         raise StudyError(
@@ -280,6 +287,8 @@ def _list_in(text: str) -> list:
             break
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
+
+    # From number to name, in whatever order it was written.
     if isinstance(value, dict):
         numbers = [int(key) if str(key).strip().isdigit() else None for key in value]
         if sorted(numbers, key=str) == sorted(range(len(value)), key=str):
@@ -303,6 +312,8 @@ def _input_of(session, path) -> tuple[int, str]:
             f"--model {path}: its input is {shape} {inputs[0].type}, expected (N, 1, px, px) "
             "floats: one grey face; export it with notebook 70"
         )
+
+    # A frame holds any number of faces, so the batch has to be free.
     if isinstance(shape[0], int):
         raise StudyError(
             f"--model {path}: takes exactly {shape[0]} faces at a time; export it with a dynamic "

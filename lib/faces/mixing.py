@@ -91,6 +91,8 @@ def _choose(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     """
     if not count:
         return real
+
+    # A smaller set than asked for would change what the arm means.
     if count > len(real):
         raise StudyError(f"real_counts: {count:,} real images are wanted, {len(real):,} are there")
     return real.select(stratified(real.labels, count, rng))
@@ -176,6 +178,7 @@ def _copies_by_class(
     """
     parts = []
     for label, count in enumerate(counts):
+        # Copy within the class, so that the class counts are those asked for.
         of_class = faces.select(faces.labels == label)
         if count and not len(of_class):
             raise StudyError(

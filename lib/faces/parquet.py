@@ -100,6 +100,7 @@ def _open(files: Files, name: str):
     import pyarrow
     import pyarrow.parquet
 
+    # Something else under this name, such as a web page, is called what it is.
     head = files.begins(name)
     said = describe_content(head)
     if said and not head.startswith(PARQUET):
@@ -149,6 +150,8 @@ def _part(files: Files, name: str, needs_split: bool) -> _Part:
     # Names of the classes, and the split of each row.
     stated = _stated_names(data.schema.metadata, columns[label])
     names, declared = _class_names(labels, stated, name, where)
+
+    # A column of splits is believed before the name of the file.
     usages = data[columns[usage]].to_pylist() if usage else None
     splits = _splits(usages, name, len(labels), where, needs_split)
     return _Part(where, data[columns[picture]], names, declared, splits)
@@ -170,6 +173,7 @@ def _splits(
     usages: list | None, name: str, count: int, where: str, needs_split: bool
 ) -> list[str | None]:
     """Find the split of each row: by its own column, else by the file's path."""
+    # Stop at the first row whose split cannot be told.
     splits = [split_of(str(value)) for value in usages] if usages else [split_in(name)] * count
     if needs_split and None in splits:
         found = usages[splits.index(None)] if usages else name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
@@ -184,6 +188,7 @@ def _class_names(
     labels: list, stated: list[str] | None, name: str, where: str
 ) -> tuple[list[str], list[str]]:
     """Turn the labels of a file into class names as written, and list those it declares."""
+    # Each row needs one label, text or number.
     places = [f"{where}, row {row}" for row in range(len(labels))]
     for label, place in zip(labels, places):
         if label is None or label != label or label == "":  # a NaN differs from itself
@@ -220,6 +225,8 @@ def _check_one_configuration(files: Files, parts: dict[str, _Part]) -> None:
             folder = folder.rpartition("/")[0]
         for split in set(part.splits) - {None}:
             by_split.setdefault(split, set()).add(folder)
+
+    # The same split in two folders would count its images twice.
     for split, folders in by_split.items():
         if len(folders) > 1:
             listed = ", ".join(sorted(folder or "." for folder in folders))
@@ -231,6 +238,7 @@ def _check_one_configuration(files: Files, parts: dict[str, _Part]) -> None:
 
 def _picture(cell, where: str, grey: str) -> np.ndarray:
     """Decode the picture of one row, grey uint8 (H, W)."""
+    # Hugging Face's pictures are a structure of bytes and path.
     if isinstance(cell, dict):
         content, path = cell.get("bytes"), cell.get("path")
         if not content and path:
@@ -238,6 +246,8 @@ def _picture(cell, where: str, grey: str) -> np.ndarray:
         cell = content
     if cell is None or (isinstance(cell, (bytes, str, list)) and not len(cell)):
         raise StudyError(f"{where}: has no picture; remove the row")
+
+    # An encoded picture, lists of grey values, or grey values as text.
     if isinstance(cell, bytes):
         return decode_grey(cell, where, grey=grey)
     if isinstance(cell, list):
@@ -265,9 +275,13 @@ def _of_lists(cell: list, where: str, grey: str) -> np.ndarray:
         values = np.array(cell, np.float64)
     except (ValueError, TypeError):
         raise StudyError(f"{where}: its lists of pixels are of different lengths") from None
+
+    # Only whole grey levels are taken: nothing is scaled on a guess.
     whole = np.isfinite(values).all() and (values == np.rint(values)).all()
     if not whole or values.min() < 0 or values.max() > 255:
         raise StudyError(f"{where}: its lists hold values that are no grey levels of 0 to 255")
+
+    # A last axis of 1 or 3 holds colours; other pixels have to form a square.
     values = values.astype(np.uint8)
     if values.ndim == 3 and values.shape[2] in (1, 3):
         return values[:, :, 0] if values.shape[2] == 1 else luma(values, grey)
@@ -276,6 +290,7 @@ def _of_lists(cell: list, where: str, grey: str) -> np.ndarray:
 
 def _as_square(values: np.ndarray, where: str) -> np.ndarray:
     """Lay values out as a square image."""
+    # Pixels in one row can only be laid out if their number is a square.
     side = round(values.size**0.5)
     if values.ndim != 1 or side * side != values.size:
         raise StudyError(

@@ -58,6 +58,7 @@ def list_csv(files: Files, names: Sequence[str], *, needs_split: bool = True) ->
         StudyError: a missing column, a row of the wrong length, a code or value out of range; of
             pixels when they are decoded.
     """
+    # All tables as one, each row with its split.
     parts = [_part(files, name, needs_split) for name in names]
     rows = [(part, row) for part in parts for row in range(len(part.texts))]
     usage = [value for part in parts for value in part.usage]
@@ -89,6 +90,7 @@ def list_csv(files: Files, names: Sequence[str], *, needs_split: bool = True) ->
 
 def _part(files: Files, name: str, needs_split: bool) -> _Part:
     """Read one table, each row checked but for its pixels."""
+    # The columns that are needed, whatever they are called.
     where = files.where(name)
     columns, rows, lines = read_csv(files, name)
     texts = _column(columns, rows, ("pixels",), where)
@@ -121,6 +123,8 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
         StudyError: not UTF-8, not a CSV, without rows, or a row of another length.
     """
     where = files.where(name)
+
+    # Tell another kind of file before the CSV reader stumbles over it.
     said = describe_content(files.begins(name))
     if said:
         raise StudyError(f"{where}: {said}")
@@ -154,6 +158,7 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
 
 def is_faces_csv(files: Files, name: str) -> bool:
     """Tell whether the first line of a table names columns of pixels and of emotions."""
+    # A glance at one line is enough, and cheap for large files.
     with files.stream(name) as stream:
         try:
             head = stream.readline(LONGEST_CELL)
@@ -204,6 +209,8 @@ def codes_to_names(
             f"{source}: labels are numbers without names; taken as FER2013's codes "
             f"({', '.join(FER2013_CODES)})"
         )
+
+    # Each code by its name; -1 is how data sets mark hidden labels.
     names = list(names or FER2013_CODES)
     classes = []
     for code, place in zip(codes, places):
@@ -244,6 +251,8 @@ def pixels_of(text: str, length: int, where: str) -> np.ndarray:
             f"{where} holds {len(values):,} pixels instead of {length:,}; the file is damaged or "
             "cut off"
         )
+
+    # Values that a grey level cannot have would wrap round in 8 bits.
     outside = values[(values < 0) | (values > 255)]
     if len(outside):
         raise StudyError(f"{where} holds a pixel of {outside[0]}; grey values are 0 to 255")
@@ -253,6 +262,8 @@ def pixels_of(text: str, length: int, where: str) -> np.ndarray:
 def _parsed(text: io.TextIOWrapper) -> tuple[list[str], list[list[str]], list[int]]:
     """Parse the text of a CSV: columns, rows, and the line of each row; empty lines are nothing."""
     csv.field_size_limit(LONGEST_CELL)
+
+    # The separator is the character that the first line has most of.
     head = text.readline()
     separator = max(SEPARATORS, key=head.count)
     reader = csv.reader(itertools.chain([head], text), delimiter=separator, strict=True)
@@ -293,6 +304,7 @@ def _column(
     """
     name = first_of(wanted, columns)
     if name is None:
+        # FER+ is a table beside FER2013's and is often given in its place.
         is_votes = {"happiness", "contempt", "nf"} <= set(columns)
         way_out = "Take fer2013.csv or icml_face_data.csv"
         if is_votes:
@@ -310,6 +322,8 @@ def _classes_of_texts(
 ) -> tuple[list[str], Sequence[str]]:
     """Read emotions that stand as FER2013's codes, or as names."""
     places = [f"{where}: line {line}" for line in lines]
+
+    # Names throughout, if no label is a number.
     codes = [whole_number(label) for label in labels]
     if set(codes) == {None}:
         empty = next((i for i, label in enumerate(labels) if not label.strip()), None)
@@ -326,6 +340,7 @@ def _classes_of_texts(
 
 def _square_length(texts: Sequence[str], where: str, lines: Sequence[int]) -> int:
     """Count the pixels of an image: as most of some rows have them."""
+    # A sample of the rows tells the usual length; each row is checked later.
     some = range(0, len(texts), max(1, len(texts) // SAMPLED))
     lengths = Counter(len(texts[row].split()) for row in some)
     length = lengths.most_common(1)[0][0]

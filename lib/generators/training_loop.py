@@ -30,18 +30,9 @@ from lib.faces.faceset import FaceSet
 from lib.generators.contract import Generator, LearntFrom, cannot_edit, learnt_from_faces
 from lib.generators.network import Network
 from lib.generators.sampling import from_grey, generated_faces, sample_rows
-from lib.generators.schedules import (
-    CHECKPOINT,
-    CONSTANT_CHECKPOINT,
-    Schedule,
-    checkpoint_to_resume,
-)
+from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule, checkpoint_to_resume
 from lib.generators.training_log import log_samples, progress_line
-from lib.generators.training_snapshots import (
-    require_snapshots,
-    save_snapshots,
-    snapshot_steps,
-)
+from lib.generators.training_snapshots import require_snapshots, save_snapshots, snapshot_steps
 from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import DamagedFile, StudyError
 from lib.study.kept import set_aside

@@ -61,6 +61,8 @@ def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
         Columns heading, name, and one for each class: points.
     """
     need(recalls, ("kind", "class", "value"), "class_changes")
+
+    # Means over seeds, each arm's minus that of all real images.
     base = recalls[recalls["kind"] == "base"].groupby("class")["value"].mean()
     rows = []
     for _, of_arm in recalls[recalls["kind"] != "base"].groupby("arm", sort=False):
@@ -80,6 +82,8 @@ def changes_text(recalls: pd.DataFrame) -> str:
     long = table.melt(["heading", "name"], var_name="class", value_name="points").dropna()
     if not len(long):
         return "No arm beside all real images was trained."
+
+    # The two extremes say most in a sentence.
     parts = []
     for what, row in (
         ("largest gain", long.loc[long["points"].idxmax()]),
@@ -138,6 +142,8 @@ def dose_response(effects: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.axhline(0, color=INK, lw=1)
     for pool, line in effects.sort_values("share").groupby("pool", sort=False):
         low, high = zip(*(deciding_interval(row) for row in line.to_dict("records")), strict=True)
+
+        # The line is the gain, the band its interval.
         dose, hue = 100 * line["share"], colour(str(pool))
         ax.plot(dose, 100 * line["difference"], "o-", color=hue, label=pool_text(str(pool)))
         ax.fill_between(
@@ -153,8 +159,12 @@ def _draw_cell(ax: Axes, column: int, middle: float, value: float, reach: float)
     """Draw one cell: its colour is the change, its number too."""
     if np.isnan(value):
         return
+
+    # No change lies in the middle of the scale.
     hue = colormaps["RdBu"](0.5 + 0.5 * value / reach)
     ax.add_patch(Rectangle((column + 0.01, middle - CELL / 2), 0.98, CELL, color=hue, lw=0))
+
+    # White on the dark ends, so that the number stays readable.
     number = f"{value:+.1f}".replace("-", "\u2212")
     ink = "white" if abs(value) > DARK * reach else INK
     ax.text(column + 0.5, middle, number, ha="center", va="center", fontsize=8.5, color=ink)

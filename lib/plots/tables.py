@@ -124,6 +124,7 @@ def shown_columns(data: pd.DataFrame, digits: int, kinds: dict[str, str]) -> lis
     used = {name for pair in bounds.values() for name in pair} - set(INTERVALS)
     used |= {"low_decided", "high_decided"}
 
+    # Numbers with an interval, intervals by themselves, and everything else.
     columns = []
     for position, name in enumerate(data.columns):
         if name in hidden or name in used:
@@ -176,6 +177,7 @@ def _interval_column(
         low = np.where(widened, data["low_decided"].to_numpy(float), low)
         high = np.where(widened, data["high_decided"].to_numpy(float), high)
 
+    # One number of decimals serves the value and its bounds.
     value = data[name].to_numpy(float)
     every = np.concatenate([value, low, high])
     write = _writer(every, kind, _digits(name, kind, every, digits))
@@ -260,6 +262,7 @@ def _tagged(words: str, value, kind: str) -> str:
 
 def _digits(name: str, kind: str, numbers: np.ndarray, digits: int) -> int:
     """Choose the decimals of a column: as many for all of its numbers."""
+    # What is known of the column comes before what its numbers look like.
     described = column(name).digits if name else None
     if described is not None:
         return described
@@ -311,6 +314,7 @@ def _rows(shown: list[Shown], count: int, first: int) -> str:
     for row in range(count):
         cells = []
         for place, one in enumerate(shown):
+            # The exact value travels with the cell, for the CSV.
             value = f' data-v="{one.values[row]}"' if one.values[row] else ""
             if place == 0:
                 cells.append(f'<th scope="row"{value}>{one.texts[row]}</th>')

@@ -40,6 +40,7 @@ def read_sealed(path: Path) -> dict:
         DamagedFile: not JSON, or changed since.
         StudyError: no such file.
     """
+    # A file with half of a seal has been changed, too.
     content = read_json(path)
     is_sealed, seal = content.pop(SEALED, False), content.pop(SEAL, None)
     with parsing(path):
@@ -67,6 +68,7 @@ def are_whole(folder: Path, known: dict[str, str]) -> bool:
         folder: that holds them.
         known: of `digests`.
     """
+    # The first file that is gone or changed decides.
     for name, digest in known.items():
         if not (folder / name).is_file():
             return False
@@ -85,6 +87,8 @@ def read_record(paths: StudyPaths, name: str) -> dict | None:
     path = paths.state / f"{name}.json"
     if not path.exists():
         return None
+
+    # A damaged record is as good as none: the notebook runs again.
     try:
         record = read_sealed(path)
     except DamagedFile:
@@ -98,6 +102,7 @@ def other_outputs(paths: StudyPaths, name: str) -> set[str]:
     Args:
         name: of the step whose own record is left out.
     """
+    # Files of other notebooks are no business of this one.
     names = set(SHARED_OUTPUTS)
     for other in recorded_executions(paths):
         if other != name:
@@ -124,6 +129,7 @@ def set_aside_rotten(paths: StudyPaths, names: Iterable[str]) -> list[str]:
     """
     rotten = []
     for name in names:
+        # Same size and time but other bytes: nobody wrote it, the disk failed.
         record = read_record(paths, name) or {}
         for file, known in (record.get("outputs", {}) | record.get("appended", {})).items():
             path = paths.root / file

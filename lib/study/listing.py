@@ -26,6 +26,7 @@ def print_studies() -> None:
     """Print what each study is."""
     print("studies:")
     for study in studies():
+        # The name stands on the first line alone.
         lines = textwrap.wrap(summary(study), COLUMNS - 18)
         for number, line in enumerate(lines):
             print(f"  {study if number == 0 else '':<15} {line}")
@@ -38,6 +39,7 @@ def print_parameters(task: Task, whole: bool) -> None:
         task: one of the study's, not of a pool.
         whole: all of them; else those that differ from the study quick.
     """
+    # Quick is the study that others are described by.
     quick = load_params("quick")
     differing = {key for key, value in task.params.items() if quick.get(key) != value}
     if whole:
@@ -57,6 +59,7 @@ def print_plan(chosen: list[Task], times: bool = False) -> None:
     Args:
         times: add how long each took when it last ran.
     """
+    # Only what would run has a time worth showing.
     expected, reasons = expected_seconds(chosen) if times else {}, reasons_to_run(chosen)
     for task in chosen:
         took = (
@@ -88,6 +91,8 @@ def outlook(tasks: list[Task]) -> str:
     count = f"{len(tasks)} notebook{'' if len(tasks) == 1 else 's'} to run"
     if not tasks:
         return count
+
+    # Notebooks of one stage run beside each other, so times do not add up.
     expected = expected_seconds(tasks)
     at_once = tasks[0].params["workers"] or cores()
     seconds = seconds_left(tasks, expected, at_once)
@@ -100,6 +105,7 @@ def outlook(tasks: list[Task]) -> str:
 def print_calls(chosen: list[Task]) -> None:
     """Write the exact parameters of each task into a file, and print papermill's line for it."""
     for task in chosen:
+        # Parameters in a file are exact; on a command line they would lose their types.
         folder = task.paths.root / BY_HAND
         with atomic_write(folder / f"{task.name}.yaml", "w") as file:
             yaml.safe_dump(task.values, file, allow_unicode=True, sort_keys=False)

@@ -49,6 +49,7 @@ class Progress:
             outcomes: of all tasks that have ended, by name.
             left: tasks that have not.
         """
+        # What is kept costs no line; what ran tells its last news first.
         outcome = outcomes[task.name]
         if outcome.status == "kept":
             return
@@ -57,6 +58,8 @@ class Progress:
         if outcome.status == "skipped":
             self.say(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
             return
+
+        # Its cells and seconds, and how far the whole run is.
         times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
         line = f"{task.name:<{self.width}}  {outcome.status:<6}  {times}"
         self.say(f"{line}   {self._outlook(len(outcomes), left)}")
@@ -71,6 +74,7 @@ class Progress:
             done: tasks that have ended.
             left: tasks that have not, the running ones among them.
         """
+        # News are printed at once, the state of things only now and then.
         for task, seconds in running:
             self._news(task, seconds)
         now = time.monotonic()
@@ -82,6 +86,8 @@ class Progress:
             for text in texts:
                 self.say(text)
             return
+
+        # A terminal shows one line that moves, as long as the window is wide.
         line = f"{self._outlook(done, left)} · {' · '.join(' '.join(t.split()) for t in texts)}"
         columns = shutil.get_terminal_size().columns
         print(f"\r{line[: columns - 1]}\x1b[K", end="", flush=True)
@@ -89,6 +95,8 @@ class Progress:
     def summary(self, outcomes: dict[str, Outcome]) -> None:
         """Name the notebooks that took longest, where the run took more than a moment."""
         self._clear()
+
+        # Short runs and runs of few notebooks need no such list.
         took = {name: outcome.seconds for name, outcome in outcomes.items() if outcome.seconds}
         if sum(took.values()) < SHORT_S or len(took) <= SLOWEST:
             return
@@ -102,6 +110,7 @@ class Progress:
             seconds: that the notebook has taken so far; what was written before is an earlier
                 execution's.
         """
+        # Lines that are printed already are skipped.
         told, began = self.told.get(task.name, 0), time.time() - seconds - 1
         lines = list(news(task.paths, task.name, told, began))
         self.told[task.name] = told + len(lines)
@@ -144,6 +153,8 @@ def expected_seconds(tasks: list[Task]) -> dict[str, float]:
     """
     if not tasks:
         return {}
+
+    # A notebook's own time, else the usual time of its kind for other pools.
     noted = _noted(tasks[0].paths.state / TIMES)
     expected = {}
     for task in tasks:
@@ -160,6 +171,7 @@ def seconds_left(left: Iterable[Task], expected: dict[str, float], at_once: int)
     """Estimate how long tasks will take, those of one stage beside each other; 0 where nothing is
     known.
     """
+    # Stages follow each other; within one the longest task or the queue decides.
     stages = {}
     for task in left:
         if task.name in expected:

@@ -43,8 +43,8 @@ def open_to_strangers(cluster: str) -> str:
         return ""
     return (
         f"cluster: the scheduler at {cluster} takes any client: whoever reaches it can run "
-        "programs as the people whose processes serve it; give it certificates and a tls:// address (Dask's "
-        "setting distributed.comm.tls), or keep it in a network that you trust"
+        "programs as the people whose processes serve it; give it certificates and a tls:// "
+        "address (Dask's setting distributed.comm.tls), or keep it in a network that you trust"
     )
 
 

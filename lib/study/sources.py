@@ -43,6 +43,7 @@ def check_sources(values: dict) -> None:
     Raises:
         StudyError: names the parameter and the path.
     """
+    # Data that come with the project and names on a hub are no paths.
     for key, value in named_sources(values):
         if value in EMBEDDED_DATA or key in MAY_BE_REMOTE:
             continue
@@ -104,6 +105,7 @@ def are_same(before, now) -> bool:
         before: of `with_contents`.
         now: of `source_identities`; its files are read where names, sizes or times differ.
     """
+    # Reading all files is slow, so the listing is asked first.
     if before == now:
         return True
     is_known = isinstance(before, list) and len(before) == 3
@@ -119,6 +121,7 @@ def listing(path: Path) -> str:
     A file's time of change can be set by anyone; the time at which it was last written to, moved
     or set back cannot, and is part of it.
     """
+    # Sorted, for folders list their files in any order.
     rows = []
     for name, file in _files(path):
         stat = file.stat()
@@ -152,6 +155,7 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
             continue
         seen.add(place)
 
+        # Walk on in the order of names, and past hidden folders.
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             file = Path(folder, name)

@@ -63,6 +63,7 @@ def doubt_table(found: PoolProbe) -> pd.DataFrame:
     pool, rows = found.pool.faces, []
     seen = found.probabilities.argmax(1)
     for label, name in enumerate(pool.classes):
+        # What the networks see in place of the label, counted over doubted images.
         of_class = pool.labels == label
         doubted = of_class & found.doubted
         others = np.bincount(seen[doubted & (seen != label)], minlength=len(pool.classes))
@@ -95,6 +96,7 @@ def look_table(pool: FaceSet, real: FaceSet, seed: int) -> pd.DataFrame:
     Returns:
         Columns look, told apart (area under the ROC curve, 0.5: not at all, 1: always).
     """
+    # As many images of either kind, in the real class shares.
     rows = draw_like(pool.labels, real.labels, COMPARED, seed)
     generated = pool.images[rows]
     order = np.random.default_rng([seed, _STREAM]).permutation(len(real))[: len(generated)]
@@ -125,9 +127,12 @@ _MEASURES = {
 
 def _doubted_labels(found: PoolProbe) -> Fault | None:
     """Labels that fit their images worse than nearly all real labels fit theirs."""
+    # Some doubt is usual, even among labels that are right.
     share = float(found.doubted.mean())
     if share < MUCH_DOUBT:
         return None
+
+    # Name the worst class, and show the images whose labels fit least.
     table = doubt_table(found)
     worst = table.sort_values("share", ascending=False).iloc[0]
     doubt = 1 - found.probabilities[np.arange(len(found.doubted)), found.pool.faces.labels]
@@ -147,6 +152,8 @@ def _copies(pool: Pool, inputs: Inputs) -> list[Fault]:
     exact = exact_groups(np.concatenate([inputs.real.images, pool.faces.images]))
     for split, words in (("train", "your training images"), ("test", "your test images")):
         of_split = real_split == split
+
+        # One copy of a test image is a fault; copies of training images are from a share on.
         near = np.isin(pool.groups, pool.real_groups[of_split])
         same = np.isin(exact[len(real_split) :], exact[: len(real_split)][of_split])
         if near.mean() >= COPIED or (split == "test" and near.any()):
@@ -172,6 +179,8 @@ def _class_shares(pool: Pool, real: FaceSet) -> Fault | None:
     """Classes that are missing, or far rarer or more frequent than among the real images."""
     table = share_table(pool.faces, real).set_index("class")
     ratio = table["generated share"] / table["real share"]
+
+    # Classes without images, with few and with many, each named on its own.
     missing = table.index[table["generated images"] == 0].tolist()
     rare = ratio.index[(ratio < FEW) & (ratio > 0)].tolist()
     frequent = ratio.index[ratio > MANY].tolist()
@@ -190,14 +199,19 @@ def _class_shares(pool: Pool, real: FaceSet) -> Fault | None:
 
 def _look(pool: FaceSet, real: FaceSet, inputs: Inputs) -> Fault | None:
     """Sets that brightness, contrast, sharpness or crop alone tells apart."""
+    # Simple measures that tell most of the images apart.
     table = look_table(pool, real, seed=0).set_index("look")["told apart"]
     simple = table[list(_MEASURES)]
     found = [f"{name} ({value:.2f})" for name, value in simple.items() if value >= TOLD_APART]
+
+    # A crop counts where undoing it makes the average faces more alike.
     zoom, right, down, gain = crop_difference(pool.images, real.images)
     if gain > 0.02:
         found.append(
             f"crop (faces {zoom:.2f} times as large, {right:+.0f} and {down:+.0f} pixels off)"
         )
+
+    # Say how much is left for all pixels once these differences are gone.
     if not found:
         return None
     before, after = table["all pixels"], table["all pixels, looks matched"]
@@ -211,6 +225,8 @@ def _look(pool: FaceSet, real: FaceSet, inputs: Inputs) -> Fault | None:
 def _identities(pool: FaceSet, real: FaceSet) -> Fault | None:
     """A pool whose images resemble each other more than real ones do: few people, few poses."""
     rows = draw_like(pool.labels, real.labels, COMPARED, 0)
+
+    # As many of either kind, for neighbours are nearer in larger sets.
     order = np.random.default_rng(_STREAM).permutation(len(real))
     rows = rows[: len(order)]
     order = order[: len(rows)]
@@ -227,6 +243,7 @@ def _identities(pool: FaceSet, real: FaceSet) -> Fault | None:
 
 def _resemblance(images: np.ndarray) -> np.ndarray:
     """Measure how far each image is from the nearest other one, light and contrast aside."""
+    # Small pictures of mean 0 and spread 1 leave out light and contrast.
     small = [cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA) for image in images]
     flat = np.stack(small).reshape(len(images), -1).astype(np.float32)
     flat -= flat.mean(1, keepdims=True)

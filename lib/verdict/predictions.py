@@ -14,9 +14,13 @@ class Scores:
 
     def __init__(self, laboratory: Laboratory):
         self.laboratory = laboratory
+
+        # Where each image stands among those that are predicted; -1 for all others.
         rows = laboratory.inputs.scored_rows
         self.place = np.full(len(laboratory.inputs.real), -1)
         self.place[rows] = np.arange(len(rows))
+
+        # Copies share a cluster, so that intervals count them as one image.
         faces = laboratory.inputs.real.select(rows)
         self.labels, self.clusters = faces.labels, faces.table["cluster"].to_numpy()
         self.classes = len(faces.classes)
@@ -43,6 +47,7 @@ class Scores:
 
     def probabilities(self, arm: Arm, repetitions: list[int]) -> np.ndarray:
         """Put the folds of repetitions together, float32 (R, N, C)."""
+        # Each network predicts its own images; together the folds cover all of them.
         whole = np.zeros((len(repetitions), len(self.labels), self.classes), np.float32)
         for row, repetition in enumerate(repetitions):
             for trained in self.found[arm, repetition].values():
@@ -61,6 +66,7 @@ class Scores:
         self, arm: Arm, reference: Arm, repetitions: list[int], metric: str = "accuracy"
     ) -> Estimate:
         """Estimate an arm's score minus its reference's."""
+        # Score each image under both arms, so that its difficulty cancels out.
         spread = []
         for one in (arm, reference):
             stacked = ArmPredictions(tuple(repetitions), self.probabilities(one, repetitions))

@@ -81,6 +81,7 @@ def run_probe(inputs: Inputs, protocol: Protocol) -> Probe:
     Raises:
         StudyError: the labels of a pool look permuted; names the pairing that looks right.
     """
+    # Copies of one picture stay in one fold.
     real = inputs.real.select(inputs.train_rows)
     clusters = real.table["cluster"].to_numpy()
     folds = stratified_folds(real.labels, clusters, FOLDS, (protocol.seed, _STREAM))
@@ -125,6 +126,7 @@ def doubted_labels(
 
     Source: cross-conformal prediction, Vovk 2015, with the label's probability as the score.
     """
+    # Rank each label among held-out real labels of its class, fold by fold.
     lower, count = np.zeros(len(labels)), np.zeros(len(labels))
     for fold, probabilities in enumerate(by_network):
         own = probabilities[np.arange(len(labels)), labels]
@@ -139,6 +141,7 @@ def doubted_labels(
 
 def _doubted_real(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Find real labels in whose place networks are sure of another class, bool (M,)."""
+    # Networks that agree with few labels have no say about single ones.
     other = probabilities.argmax(1) != labels
     if 1 - other.mean() < LEAST_AGREEMENT:
         return np.zeros(len(labels), bool)
@@ -171,11 +174,14 @@ class _Network:
         from lib.classifiers.reference import one_thread
         from lib.classifiers.training import train
 
+        # A short training on one thread, so that it comes out the same again.
         recipe = recipe_of(protocol.recipe)
         steps = int(np.ceil(max(PASSES * len(faces), LEAST_SEEN) / recipe.batch_size))
         plan = TrainingPlan(protocol.classifier, recipe, SEED + fold, steps)
         with one_thread():
             self.model = train(faces, plan).model
+
+        # Features of what it learnt from are needed for every use of every pool.
         self.faces, self.pixels = faces, pixel_space(faces.images)
         self.own = self.features(faces.images)
 
@@ -189,6 +195,7 @@ class _Network:
         """Compute what the linear classifier sees: the penultimate layer and principal pixels."""
         import torch
 
+        # In pieces, so that many images do not fill the memory.
         parts = []
         with torch.no_grad():
             for first in range(0, len(images), 512):
@@ -220,10 +227,13 @@ def _linear(features: np.ndarray, labels: np.ndarray, held: np.ndarray) -> np.nd
     """
     from sklearn.covariance import ledoit_wolf
 
+    # The mean of each class, and one covariance of what is left around them.
     names = np.unique(labels)
     means = np.stack([features[labels == name].mean(0) for name in names])
     inner = features - means[np.searchsorted(names, labels)]
     covariance, _ = ledoit_wolf(inner, assume_centered=True)
+
+    # With equal priors a rare class is not at a disadvantage.
     weights = np.linalg.solve(covariance, means.T)
     scores = held @ weights - 0.5 * (means.T * weights).sum(0)
     return names[scores.argmax(1)]

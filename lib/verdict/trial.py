@@ -93,6 +93,7 @@ def run_trial(
         workers: processes; 0: none.
         say: called with a line now and then.
     """
+    # How long each arm has to be trained is chosen before anything is compared.
     train = Runner(laboratory, prepared, clock, workers, say)
     arms = [pool_arm(pool.name, len(pool.faces)) for pool in laboratory.inputs.pools]
     passes, choices = train.choose_lengths([ALONE, *arms])
@@ -113,6 +114,8 @@ def run_trial(
             steps[control] = steps[comparison.arm]
             controls.append(Comparison(comparison.arm, control))
     train.control(controls, steps)
+
+    # The clock's whole is in seconds, what it has left in core-seconds.
     minutes = (clock.seconds - clock.left / clock.cores) / 60
     return Trial(
         laboratory,
@@ -163,6 +166,7 @@ class Runner:
         The usual length stays unless another one is better by more than a standard error; twice
         the usual is tried where the usual is better than half of it.
         """
+        # Every arm at half of the usual length and at the usual one.
         below, usual, above = self.protocol.passes
         floor = self.clock.left * (1 - LENGTHS_SHARE)
         self._train(self._choosing({arm: [below, usual] for arm in arms}), floor)
@@ -198,11 +202,14 @@ class Runner:
         self, comparisons: list[Comparison], steps: dict[Arm, int], planned: int, half: Arm
     ) -> None:
         """Train repetition after repetition and look, until all is decided or the time is over."""
+        # The looks are planned before the first one, and the pools share the allowed error.
         first = 1 if self.laboratory.folds(1) > 1 else self.protocol.first_look
         points = look_points(planned, self.protocol.most_looks, first)
         error = ERROR / len(comparisons)
         for training in self._stream(self._comparing(comparisons, steps, planned, half)):
             self.scores.add(training)
+
+            # Look at each comparison that has reached a planned look and is still open.
             done = len(self.scores.complete(ALONE, *(c.arm for c in comparisons if not c.decided)))
             for comparison in comparisons:
                 seen = comparison.looks[-1].found.repetitions if comparison.looks else 0
@@ -221,6 +228,7 @@ class Runner:
     def control(self, controls: list[Comparison], steps: dict[Arm, int]) -> None:
         """Train the controls on repetitions that their arms have, as far as the time goes."""
         for number, comparison in enumerate(controls):
+            # Each control gets an equal part of the time that is left.
             room = self.clock.left / (len(controls) - number)
             fits = self.repetitions_in([comparison.reference], steps, room)
             have = len(self.scores.complete(comparison.arm))
@@ -228,6 +236,8 @@ class Runner:
             first = 1 if self.laboratory.folds(1) > 1 else self.protocol.first_look
             if self.clock.left <= 0 or count < first:
                 continue
+
+            # Train until the repetitions are there or the time is over.
             repetitions = range(1, count + 1)
             for training in self._stream(self._of(comparison.reference, steps, repetitions)):
                 self.scores.add(training)
@@ -246,6 +256,8 @@ class Runner:
         found = self.scores.difference(
             comparison.arm, comparison.reference, list(range(1, repetitions + 1))
         )
+
+        # Each look spends a part of the error; with none to spend the interval is everything.
         comparison.fractions.append(repetitions / planned)
         level = nominal_level(comparison.fractions, last=last, error=error)
         spoken = word(found, level, self.protocol.margin)
@@ -259,6 +271,7 @@ class Runner:
 
     def _last_look(self, comparison: Comparison, done: int, planned: int, error: float) -> None:
         """Spend what is left of the error where the clock ended the trial."""
+        # A look at the same repetitions is done again, now with all of the error.
         if comparison.looks and comparison.looks[-1].found.repetitions == done:
             if comparison.fractions[-1] >= 1:
                 return
@@ -276,6 +289,8 @@ class Runner:
             arms = [ALONE, *(c.arm for c in comparisons if not c.decided)]
             if len(arms) == 1:
                 return
+
+            # The learning curve needs half of the images in the first repetitions alone.
             if repetition <= CURVE_REPETITIONS:
                 yield from self._of(half, steps, [repetition])
             for fold in range(self.laboratory.folds(repetition)):
@@ -303,12 +318,15 @@ class Runner:
 
     def _train(self, trainings: Iterator[Training], floor: float) -> None:
         """Do some trainings and measure how long an image takes."""
+        # Measure on the way what an image costs, in core-seconds.
         costs = []
         for training in self._stream(trainings, floor):
             trained = self.laboratory.load(training)
             costs.append(self.clock.cost(trained) / (training.steps * self._batch))
             if self.clock.left <= floor:
                 break
+
+        # The median ignores one slow training; of several calls the slowest counts.
         if costs:
             self.seconds_an_image = max(self.seconds_an_image, float(np.median(costs)))
 
