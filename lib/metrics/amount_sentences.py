@@ -27,6 +27,7 @@ KNOWLEDGE = {
     "external": "its generator knew none of the study's images",
     "same images": "its generator learnt from the same real images",
     "all images": "its generator learnt from all real images: an upper bound",
+    "other images": "its generator learnt from other real images",
     UNKNOWN: "what its generator knew is not recorded",
 }
 # A reading, of an effect.
@@ -178,11 +179,11 @@ def _disagreements(of_pools: pd.DataFrame) -> list[Sentence]:
 
 def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
     """Say what a pool brings beside one number of real images, and what real images would."""
-    added = f"{row['added']:,.0f} images of {pool_text(row['pool'])}"
+    added = f"{row['added']:,.0f} images ({pool_text(row['pool'])})"
     knew = KNOWLEDGE.get(row["knowledge"], row["knowledge"])
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
-    text = f"Beside {row['n_real']:,} real images, {added} ({knew}) change accuracy by {effect}"
-    text += f": {SAID[row['verdict']]}."
+    text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
+    text += f": {SAID[row['verdict']]}. {knew[0].upper()}{knew[1:]}."
 
     # The ceiling, and the share of it.
     if worth is None:
@@ -203,9 +204,9 @@ def _worth_text(worth: dict) -> str:
 def _copies_sentence(row: dict, unit: str) -> str:
     """Say what a pool brings beyond copies of the same number and class counts."""
     effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
-    beside = f"Against as many class-matched copies of {row['n_real']:,} real images"
-    pool = pool_text(row["pool"])
-    return f"{beside}, those of {pool} change accuracy by {effect}: {SAID[row['verdict']]}."
+    beside = f"Compared with class-matched copies of {row['n_real']:,} real images"
+    pool, verdict = pool_text(row["pool"]), SAID[row["verdict"]]
+    return f"{beside}, as many of {pool} change accuracy by {effect}: {verdict}."
 
 
 def _crossing_sentence(row: dict, unit: str) -> str:
@@ -217,8 +218,8 @@ def _crossing_sentence(row: dict, unit: str) -> str:
     # Its help ends within the sizes that were tried, fades, lasts or was never there.
     if row["outcome"] == CROSSES:
         low, high = _rounded(row["low"]), _rounded(row["high"])
-        found = f"{pool} stops helping at about {_rounded(row['crossing'])} real images"
-        return f"{found} (95 % interval {low} to {high}; {basis}); its help is shown up to {shown}."
+        found = f"The help of {pool} ends at about {_rounded(row['crossing'])} real images"
+        return f"{found} (95 % interval {low} to {high}; {basis}); it is shown up to {shown}."
     if row["outcome"] == FADES:
         found = f"The help of {pool} is shown up to {shown} real images"
         return (
@@ -226,7 +227,7 @@ def _crossing_sentence(row: dict, unit: str) -> str:
         )
     if row["outcome"] == LASTS:
         most = f"{row['largest']:,} real images, the most that were tried"
-        return f"{pool} still helps beside {most}: where it stops is not known ({basis})."
+        return f"{pool} help even beside {most}: where that ends is not known ({basis})."
     sizes = f"{row['sizes']} numbers of real images, {row['smallest']:,} to {row['largest']:,}"
     return f"No help of {pool} is shown beside any of {sizes} ({basis})."
 
@@ -235,10 +236,7 @@ def _evidence(row: dict, unit: str) -> str:
     """Write what an effect rests on: interval, repetitions, test images, reading."""
     copies = " without copies in training" if "leakfree" in row["scoring"] else ""
     counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
-    adjusted = f"adjusted {points(row['low_decided'])} to {points(row['high_decided'])}"
-    if np.isnan(row["low_decided"]):
-        adjusted = "not tested"
-    return f"{interval_text(row)}, {adjusted}; {counts}; {IN_READING[row['reading']]}"
+    return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"
 
 
 def _limits(rows: pd.DataFrame) -> str:

@@ -89,7 +89,7 @@ def crossing_view(crossings: pd.DataFrame) -> pd.DataFrame:
     # Interpolated numbers of images are whole, and columns have words for names.
     whole = {name: table[name].round() for name in ("crossing", "low", "high")}
     names = {"class_shares": "class shares", "shown_up_to": "help shown up to"}
-    names |= {"crossing": "crosses at", "zero_within": "no difference within"}
+    names |= {"crossing": "ends at", "zero_within": "no difference within"}
     return table.assign(**whole).rename(columns=names)
 
 
@@ -198,8 +198,7 @@ def _added_text(arm: dict) -> str:
     if arm["kind"] == "extra":
         return "held-back real images"
     if arm["kind"] == "duplicate":
-        copies = "copies of them"
-        return f"{copies}, for {pool_text(arm['pool'])}" if arm["pool"] else copies
+        return f"copies of them, for {pool_text(arm['pool'])}" if arm["pool"] else "copies of them"
 
     # A later generation is a pool of its own.
     pool = pool_text(generation_name(arm["pool"], arm["generation"]))

@@ -62,7 +62,7 @@ class Predictions:
     predicted: dict[str, np.ndarray]
     # By split, one row an image: class, cluster, leaked, plus_class ("" for none), fold.
     images: dict[str, pd.DataFrame]
-    facts: dict  # study, margin, seeds and what else the tables depend on, as JSON has them
+    facts: dict  # study, margin, seeds, synthetic_name and what else the tables depend on
 
     @cached_property
     def good(self) -> pd.DataFrame:

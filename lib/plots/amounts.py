@@ -16,10 +16,14 @@ from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panels, shared_legend, styled
 from lib.report.names import pool_text
+from lib.study.generations import generation_name
 
-# Panels of the first figure, inches.
-PANEL_WIDTH, PANEL_HEIGHT = 2.75, 4.5
-LENGTH_HEIGHT, MOST_COLUMNS = 3.1, 3  # panels of the lengths: height in inches, in a row
+# Inches: as wide as a page's column, so that no type is shrunk.
+FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 2.9
+LENGTH_HEIGHT, MOST_COLUMNS = 2.6, 3  # panels of the lengths: height in inches, in a row
+LEAST_APART = 1.9  # factor between numbers of steps that an axis names
+MOST_STEPS = 5  # numbers of steps that an axis names
+PANELS = ((0, 0), (0, 1), (1, slice(None)))  # of the first figure: gain, worth, bounds
 APART = 1.035  # factor between the marks of lines that would stand at one number of images
 MARGIN = 1.3  # factor beyond the outermost numbers of images at which the axis ends
 WORST, BEST_FRACTION = -1.5, 1.5  # recovered fractions that are shown; intervals may run beyond
@@ -29,6 +33,7 @@ KNOWLEDGE = {
     "external": "knew none of these images",
     "same images": "learnt from the same images",
     "all images": "learnt from all images: a bound",
+    "other images": "learnt from other real images",
 }
 # Kinds of controls in words.
 REAL_LINES = {
@@ -44,9 +49,9 @@ REAL_LINES = {
 def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     """Draw what added images bring, and what one is worth, against the number of real images.
 
-    Left: gains of the pools and of class-matched copies. Middle: the same between their bounds, the
-    ceiling of held-back real images and the pools with shuffled labels. Right: the recovered
-    fraction, 0 for worthless and 1 for as good as a real image. Bands are 95 % intervals.
+    Left: gains of the pools and of class-matched copies. Right: the recovered fraction, 0 for
+    worthless and 1 for as good as a real image. Below: the gains between their bounds, the ceiling
+    of held-back real images and the pools with shuffled labels. Bands are 95 % intervals.
 
     Args:
         gains: of `gains.gain_table`; one amount of every pool is drawn.
@@ -58,22 +63,24 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     keys = ["arm", "classifier", "reading", "scoring", "metric"]
     fractions = recovered.merge(shown[[*keys, "line"]], on=keys)
 
-    # The smaller numbers have a panel of their own: the bounds are many times as far.
-    figure, axes = panels(1, 3, height=PANEL_HEIGHT, width=3 * PANEL_WIDTH)
-    bounds = shown["kind"].isin(["extra", "shuffled"])
+    # The gains have a panel of their own: their bounds are many times as far.
+    figure = Figure(figsize=(FIGURE_WIDTH, 2 * PANEL_HEIGHT), layout="constrained")
+    grid = figure.add_gridspec(2, 2)
+    gain, worth, bounds = (figure.add_subplot(grid[cells]) for cells in PANELS)
+    is_bound = shown["kind"].isin(["extra", "shuffled"])
     colours = line_hues(shown)
-    _draw_lines(axes[0], shown[~bounds], colours, "difference", scale=100)
-    _draw_lines(axes[1], shown, colours, "difference", scale=100)
-    _draw_lines(axes[2], fractions, colours, "recovered", scale=1)
-    axes[0].set(title="gain over real alone", ylabel="accuracy, points")
-    axes[1].set(title="between its bounds", ylabel="accuracy, points")
-    axes[2].set(title="worth of one image", ylabel="real images")
+    _draw_lines(gain, shown[~is_bound], colours, "difference", scale=100)
+    _draw_lines(worth, fractions, colours, "recovered", scale=1)
+    _draw_lines(bounds, shown, colours, "difference", scale=100)
+    gain.set(title="gain over the real images alone", ylabel="accuracy, points")
+    worth.set(title="worth of one added image", ylabel="real images")
+    bounds.set(title="the gain between its bounds", ylabel="accuracy, points")
 
     # A worth of 1 is that of a real image.
-    axes[2].axhline(1, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
-    low, high = axes[2].get_ylim()
-    axes[2].set_ylim(max(low, WORST), min(max(high, 1.1), BEST_FRACTION))
-    for ax in axes:
+    worth.axhline(1, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+    low, high = worth.get_ylim()
+    worth.set_ylim(max(low, WORST), min(max(high, 1.1), BEST_FRACTION))
+    for ax in (gain, worth, bounds):
         _number_axis(ax, sorted(shown["n_real"].unique()))
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
     return figure
@@ -96,8 +103,7 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     # As many panels in a row as there are, at most three.
     columns = min(MOST_COLUMNS, len(sizes))
     rows = -(-len(sizes) // columns)
-    width = PANEL_WIDTH * max(columns, 2)
-    figure, axes = panels(rows, columns, height=LENGTH_HEIGHT, width=width)
+    figure, axes = panels(rows, columns, height=LENGTH_HEIGHT, width=FIGURE_WIDTH)
     axes = np.ravel(axes)
     for ax, real in zip(axes, sizes):
         _draw_curves(ax, shown[shown["real"] == real], colours)
@@ -134,7 +140,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
             continue
 
         # A pool with several amounts or class shares says which.
-        name = pool_text(row["pool"])
+        name = pool_text(generation_name(row["pool"], row["generation"]))
         knowledge = row.get("knowledge", "")
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
@@ -190,7 +196,8 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     # Steps double from length to length.
     ax.set_xscale("log")
     steps = sorted(rows["steps"].unique())
-    ax.xaxis.set_major_locator(FixedLocator(_spaced(steps)))
+    apart = max(LEAST_APART, (steps[-1] / steps[0]) ** (1 / MOST_STEPS))
+    ax.xaxis.set_major_locator(FixedLocator(_spaced(steps, apart)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.tick_params(labelsize=TICK_POINTS)
@@ -210,8 +217,13 @@ def _number_axis(ax: Axes, sizes: Sequence[int]) -> None:
     ax.set_xlabel("real images")
 
 
-def _spaced(values: Sequence[int], apart: float = 1.9) -> list[int]:
-    """Leave out values that would stand too close to the one before on a logarithmic axis."""
+def _spaced(values: Sequence[int], apart: float) -> list[int]:
+    """Leave out values that would stand too close to the one before on a logarithmic axis.
+
+    Args:
+        values: ascending.
+        apart: least factor between two that stay.
+    """
     kept = []
     for value in values:
         if not kept or value >= apart * kept[-1]:

@@ -74,6 +74,13 @@ COLUMNS = {
     "test mean": Column("test, mean", "share"),
     "test min": Column("test, least", "share"),
     "test max": Column("test, most", "share"),
+    "accuracy_train": Column("training batches", "share"),
+    "accuracy_val": Column("validation", "share"),
+    "accuracy_test": Column("test", "share"),
+    "fitted": Column("training above validation"),
+    "length": Column("length"),
+    "lengths": Column("lengths tried", "count"),
+    "edge": Column("place among them", "text"),
     "error": Column("error of the reference classifier", "share"),
     # Differences.
     "difference": Column("difference", "points"),
@@ -132,6 +139,12 @@ COLUMNS = {
     "js_s2_most": Column("S2's largest value"),
     "rho": Column("rank correlation", digits=2),
     "rate": Column("real images replaced", digits=2),
+    # Numbers of real images.
+    "real images": Column("real images", "count"),
+    "added": Column("added", "count"),
+    "help shown up to": Column("help shown up to", "count"),
+    "ends at": Column("ends at", "count"),
+    "accuracy alone, %": Column("accuracy alone, %", digits=1),
     # The classifier in use.
     "median_ms": Column("median, ms", digits=2),
     "p95_ms": Column("95th percentile, ms", digits=2),

@@ -442,12 +442,13 @@ def sentences_of(predictions: Predictions) -> list[str]:
 def test_the_sentences_are_printed_from_the_tables():
     sentences = sentences_of(study(SOME))
     text = " ".join(sentences)
-    assert sentences[1].startswith("x stops helping at about")
+    assert sentences[1].startswith("The help of x ends at about")
     for words in (
-        "Beside 50 real images, 500 images of x (its generator knew none of the study's images)",
+        "Beside 50 real images, 500 images (x) change accuracy by",
+        "Its generator knew none of the study's images.",
         "4 draws, 1,200 test images; each at its best length): they help",
         "As many real images would change it by",
-        "Against as many class-matched copies of 50 real images",
+        "Compared with class-matched copies of 50 real images",
     ):
         assert words in text
     assert sentences[-1].startswith("These are accuracies of one network (small) on one data set")
@@ -551,6 +552,6 @@ def test_tables_for_reading_have_a_row_an_arm_and_reference_and_a_column_a_readi
     by_score = gains_by_score(gains)
     assert {"accuracy, test", "f1_macro, test"} <= set(by_score)
     crossings = crossings_of(study(sizes_of({50: 0.1, 100: 0.1, 200: -0.1})))
-    assert crossing_view(crossings)["crosses at"].between(100, 200).any()
+    assert crossing_view(crossings)["ends at"].between(100, 200).any()
     for view, table in ((gains_by_reading, gains), (gains_by_score, gains)):
         assert not len(view(table[:0]))

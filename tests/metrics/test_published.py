@@ -28,6 +28,7 @@ from lib.metrics.predictions import (
     write_predictions,
 )
 from lib.metrics.published import amount_tables, differing_tables, main, rebuilt_tables, said_of
+from lib.report.names import name_study
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import write_json
@@ -77,6 +78,13 @@ def add_run(paths: StudyPaths, faces: FaceSet, arm: Arm, seed: int, length: floa
         pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
     write_json(folder / "result.json", about)
     return str((folder / "result.json").relative_to(paths.root))
+
+
+@pytest.fixture(autouse=True)
+def unnamed():
+    """Leave no study's names to the next test."""
+    yield
+    name_study({})
 
 
 @pytest.fixture(scope="module")
