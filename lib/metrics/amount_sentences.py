@@ -139,6 +139,7 @@ def write_sentences(folder: Path, sentences: list[Sentence]) -> Path:
 
 def sentences_bytes(sentences: list[Sentence]) -> bytes:
     """Give the bytes of amounts.json."""
+    # As `records.write_json` lays out.
     rows = [asdict(sentence) for sentence in sentences]
     return (json.dumps({"sentences": rows}, indent=1) + "\n").encode()
 
@@ -194,6 +195,7 @@ def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
 
 def _worth_text(worth: dict) -> str:
     """Write a recovered fraction with its interval, or that it has none."""
+    # An unbounded interval has no ends to print.
     value = f"{worth['recovered']:.2f} real ones".replace("-", "\u2212")
     if worth["interval"] != BOUNDED:
         return f"{value}, with no bound: the gain of real images itself is not shown"
@@ -234,6 +236,7 @@ def _crossing_sentence(row: dict, unit: str) -> str:
 
 def _evidence(row: dict, unit: str) -> str:
     """Write what an effect rests on: interval, repetitions, test images, reading."""
+    # Which images, how many draws, and how long both were trained.
     copies = " without copies in training" if "leakfree" in row["scoring"] else ""
     counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
     return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"

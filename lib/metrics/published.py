@@ -140,6 +140,7 @@ def _rebuild(folder: Path, *, write: bool) -> list[str]:
     Returns:
         The names of those that differed.
     """
+    # All of them are named, so that a reader sees what was compared.
     tables = rebuilt_tables(folder)
     differing = differing_tables(folder, tables)
     for name, data in tables.items():
