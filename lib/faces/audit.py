@@ -121,3 +121,11 @@ def _grey_measures(image: np.ndarray) -> tuple[float, float, float]:
     mean, spread = cv2.meanStdDev(image)
     _, edges = cv2.meanStdDev(cv2.Laplacian(image, cv2.CV_64F))
     return mean.item(), spread.item(), edges.item() ** 2
+
+
+if __name__ == "__main__":
+    import sys
+
+    from lib.faces.audit_command import main
+
+    sys.exit(main())

@@ -126,6 +126,19 @@ def read_images(
     return faces.with_columns(split="train")
 
 
+def read_everything(path: str | Path, *, px: int, classes: Sequence[str] = ()) -> FaceSet:
+    """Read all labelled images for an audit: with the splits that are told, train where none is;
+    files that do not read are left out, each with a line.
+
+    Args:
+        path, px, classes: as in read_faces.
+    """
+    with open_files(path) as files:
+        listing = _listing(files, "luma", classes, needs_split=False)
+        files.announce(listing.used)
+        return decode_listing(listing, px, classes=classes, complete=False, skip_damaged=True)
+
+
 def tells_splits(path: str | Path, *, classes: Sequence[str] = ()) -> bool:
     """Tell whether a source divides its images into training and test images; decodes none.
 

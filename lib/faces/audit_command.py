@@ -1,0 +1,193 @@
+"""What is wrong with a labelled data set, from the command line.
+
+    python -m lib.faces.audit PATH [--html PAGE] [--csv LIST]
+
+PATH is whatever the studies read: folders or a zip of them, CSV, Parquet, metadata beside
+pictures; splits are looked at where there are some.
+"""
+
+import argparse
+import contextlib
+import html
+import io
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.faces.audit import class_counts
+from lib.faces.duplicates import blank_images, exact_groups, near_groups
+from lib.faces.faceset import FaceSet
+from lib.faces.sources import read_everything
+from lib.study.errors import StudyError
+from lib.study.records import atomic_write
+
+NEAR = 6.0  # grey levels by which thumbnails of near-copies differ at most, as near_copy_distance
+PX = 48  # side at which images are compared, pixels
+BROKEN = "left out: "  # how the reader's lines about files that do not read begin
+PAGE_STYLE = (
+    "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
+    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right;"
+    "border-bottom:1px solid #ccc}td:first-child,th:first-child{text-align:left}"
+    "@media(prefers-color-scheme:dark){body{background:#111;color:#eee}}"
+)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found."""
+
+    counts: pd.DataFrame  # images by class and split
+    findings: pd.DataFrame  # measure, number
+    files: pd.DataFrame  # file, split, class, what, group: one row an image and finding
+    said: list[str]  # what the reader announced
+
+
+def audit(path: str, *, px: int = PX, near: float = NEAR) -> Audit:
+    """Look through a labelled data set.
+
+    Args:
+        path: of the data set.
+        px: side at which images are compared.
+        near: mean difference of thumbnails under which two images are copies, grey levels.
+
+    Raises:
+        StudyError: nothing there that could be read.
+    """
+    # The reader announces what it leaves out; broken files are part of the audit.
+    lines = io.StringIO()
+    with contextlib.redirect_stdout(lines):
+        faces = read_everything(path, px=px)
+    said = lines.getvalue().splitlines()
+    broken = [line.removeprefix(BROKEN) for line in said if line.startswith(BROKEN)]
+
+    # Groups of copies, and what they mean.
+    exact, groups = exact_groups(faces.images), near_groups(faces.images, near)
+    split = faces.table["split"].to_numpy(str)
+    labels = faces.table["class"]
+    blank = blank_images(faces.images)
+    conflicting = labels.groupby(exact).transform("nunique").to_numpy() > 1
+    within = _repeated(exact, split)
+    measures = {
+        "images": len(faces),
+        "files that do not read": len(broken),
+        "blank images": int(blank.sum()),
+        "different images": len(np.unique(exact)),
+        "different images, near-copies counted once": len(np.unique(groups)),
+        "images that repeat an identical one of their split": int(within.sum()),
+        "identical images with conflicting labels": int(conflicting.sum()),
+    }
+    found = {"blank": blank, "conflicting label": conflicting, "repeats one of its split": within}
+    measures, found = _across_splits(faces, exact, groups, measures, found)
+    table = pd.DataFrame({"measure": list(measures), "number": list(measures.values())})
+    return Audit(class_counts(faces), table, _file_rows(faces, found, exact, broken), said)
+
+
+def leak_score(faces: FaceSet, groups: np.ndarray) -> tuple[float, float]:
+    """Score a table of the training images that knows nothing else.
+
+    A held-out image gets the most frequent label of its copies in training, an image without a
+    copy the most frequent label of all.
+
+    Returns:
+        The accuracy of the table, and of the most frequent label alone.
+    """
+    labels, train = faces.labels, faces.table["split"].eq("train").to_numpy()
+    most = np.bincount(labels[train]).argmax()
+    known = pd.Series(labels[train]).groupby(groups[train]).agg(lambda own: own.mode().iloc[0])
+    held = ~train
+    answers = pd.Series(groups[held]).map(known).fillna(most).to_numpy()
+    return float((answers == labels[held]).mean()), float((labels[held] == most).mean())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Audit the data set that the command line names; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.faces.audit",
+        description="Copies, conflicting labels, blank and broken pictures of a labelled data set.",
+    )
+    parser.add_argument("path", help="folder, zip, CSV or Parquet")
+    parser.add_argument("--html", type=Path, help="write a page, too")
+    parser.add_argument("--csv", type=Path, help="write the list of the files, too")
+    options = parser.parse_args(arguments)
+    try:
+        found = audit(options.path)
+        print(text_of(found))
+        if options.html:
+            with atomic_write(options.html, "w") as file:
+                file.write(page_of(found, Path(options.path).name))
+        if options.csv:
+            with atomic_write(options.csv, "w") as file:
+                found.files.to_csv(file, index=False)
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def text_of(found: Audit) -> str:
+    """Write an audit for a terminal."""
+    parts = [line for line in found.said if not line.startswith(BROKEN)]
+    parts.append(found.counts.to_string(index=False))
+    width = found.findings["measure"].str.len().max()
+    for measure, number in found.findings.itertuples(index=False):
+        parts.append(f"{measure:<{width}}  {_number(number)}")
+    return "\n".join(parts)
+
+
+def page_of(found: Audit, name: str) -> str:
+    """Write an audit as a page that needs nothing else; it shows no image."""
+    title = html.escape(f"Audit of {name}")
+    findings = found.findings.assign(number=found.findings["number"].map(_number))
+    tables = [table.to_html(index=False, border=0) for table in (found.counts, findings)]
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{PAGE_STYLE}</style><h1>{title}</h1>{''.join(tables)}"
+        f"<h2>Files</h2>{found.files.to_html(index=False, border=0)}</html>\n"
+    )
+
+
+def _across_splits(
+    faces: FaceSet, exact: np.ndarray, groups: np.ndarray, measures: dict, found: dict
+) -> tuple[dict, dict]:
+    """Add what copies across splits are and what they would buy; nothing without a split."""
+    train = faces.table["split"].eq("train").to_numpy()
+    if train.all() or not train.any():
+        return measures, found
+    leaked = ~train & np.isin(exact, exact[train])
+    near = ~train & np.isin(groups, groups[train])
+    score, guess = leak_score(faces, groups)
+    more = {
+        "held-out images with an identical one in training": int(leaked.sum()),
+        "held-out images with an identical or near one in training": int(near.sum()),
+        "accuracy that these copies alone would buy": score,
+        "accuracy of the most frequent class": guess,
+    }
+    marks = {"identical in training": leaked, "near one in training": near & ~leaked}
+    return measures | more, found | marks
+
+
+def _repeated(exact: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Find the images that are identical to an earlier one of their split, bool (N,)."""
+    return pd.DataFrame({"group": exact, "split": split}).duplicated().to_numpy()
+
+
+def _file_rows(
+    faces: FaceSet, found: dict[str, np.ndarray], exact: np.ndarray, broken: list[str]
+) -> pd.DataFrame:
+    """List every image with a finding, and the files that do not read."""
+    table = faces.table
+    names = table["file"] if "file" in table else table["id"]
+    whole = pd.DataFrame(
+        {"file": names, "split": table["split"], "class": table["class"], "group": exact}
+    )
+    parts = [whole[mask].assign(what=what) for what, mask in found.items()]
+    parts.append(pd.DataFrame({"file": broken, "what": "does not read"}))
+    return pd.concat(parts, ignore_index=True)[["file", "split", "class", "what", "group"]]
+
+
+def _number(value: float) -> str:
+    """Write a count, or a share of 1 as a percentage."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.1%}"
