@@ -33,7 +33,7 @@ NODES = 96  # of the integral over trials that go on
 # Repetitions share one set of images, and with it what that set as a whole teaches too well or
 # badly. Nothing that repeats on the same images can measure this (Bengio and Grandvalet 2004). It
 # is allowed for as a share of the variance of single predictions that does not average out.
-COMMON_SHARE = 0.1
+COMMON_SHARE = 0.05
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from lib.classifiers.recipes import TrainingPlan, recipe_of
 from lib.curation.label_order import label_permutation
 from lib.faces.faceset import FaceSet
 from lib.metrics.harmonise import harmonise
-from lib.metrics.sequential import ERROR, Estimate, estimate
 from lib.metrics.spaces import pixel_space
 from lib.study.errors import StudyError
 from lib.verdict.inputs import Inputs, Pool
@@ -27,6 +26,7 @@ REPETITION = -1  # in place of a repetition's number: the probe divides the imag
 PASSES, LEAST_SEEN = 12.0, 16_000  # length of a network's training
 SEED = 900  # of the first network
 
+REACH = 1.96  # standard errors of an interval
 DOUBT = 0.05  # share of labels that are doubted where nothing is wrong
 SURE = 0.8  # probability of another class from which a real label is doubted
 LEAST_AGREEMENT = 0.5  # with the real labels, under which nothing is said of single real labels
@@ -42,18 +42,27 @@ USES = {
 
 
 @dataclass(frozen=True)
+class Gain:
+    """What a linear classifier gains by some images."""
+
+    difference: float  # accuracy with them minus without
+    se: float  # over images; other networks would vary it further
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval for other images."""
+        return self.difference - REACH * self.se, self.difference + REACH * self.se
+
+
+@dataclass(frozen=True)
 class PoolProbe:
     """What the probe says of one pool."""
 
     pool: Pool
     probabilities: np.ndarray  # float32 (N, C), the label classifier's, of the pool's images
     doubted: np.ndarray  # bool (N,)
-    gains: dict[str, Estimate]  # by use: linear classifier with the pool minus without
+    gains: dict[str, Gain]  # by use of the pool
     renamed: dict[str, str]  # pool's class names that look like other classes
-
-    def interval(self, use: str = AS_GIVEN) -> tuple[float, float]:
-        """Give the interval of a gain, as wide as a verdict's."""
-        return self.gains[use].interval(ERROR)
 
 
 @dataclass(frozen=True)
@@ -255,10 +264,10 @@ def _uses(
 
 def _gains(
     pool: Pool, uses: dict[str, tuple], inputs: Inputs, folds: np.ndarray, networks: list[_Network]
-) -> dict[str, Estimate]:
+) -> dict[str, Gain]:
     """Estimate what every use of a pool gains, over the folds."""
     real = inputs.real.select(inputs.train_rows)
-    delta = {use: np.zeros((1, len(real))) for use in uses}
+    delta = {use: np.zeros(len(real)) for use in uses}
     for fold, network in enumerate(networks):
         held = folds == fold
         features = network.features(real.images[held])
@@ -273,9 +282,20 @@ def _gains(
                 continue
             added = network.features(images[kept]), labels[kept]
             beside = network.right(features, real.labels[held], added)
-            delta[use][0, held] = beside.astype(float) - alone
+            delta[use][held] = beside.astype(float) - alone
     clusters = real.table["cluster"].to_numpy()
-    return {use: estimate(change, folds[None], clusters) for use, change in delta.items()}
+    return {use: gain_of(change, clusters) for use, change in delta.items()}
+
+
+def gain_of(change: np.ndarray, clusters: np.ndarray) -> Gain:
+    """Average the changes of images, with the standard error of clusters of copies.
+
+    Args:
+        change: float (N,), right with the pool minus right without.
+        clusters: int64 (N,).
+    """
+    sums = np.bincount(np.unique(clusters, return_inverse=True)[1], change - change.mean())
+    return Gain(float(change.mean()), float(np.sqrt((sums**2).sum()) / len(change)))
 
 
 def signs(probe: Probe) -> dict[str, int]:

@@ -36,6 +36,11 @@ class Protocol:
     image_px: int = 48
     seed: int = 0
 
+    @property
+    def batch_size(self) -> int:
+        """Images of an optimiser step."""
+        return recipe_of(self.recipe).batch_size
+
     def steps(self, images: int, passes: float) -> int:
         """Count the optimiser steps of a training.
 
@@ -44,7 +49,7 @@ class Protocol:
             passes: its length.
         """
         seen = max(passes * images, self.least_seen * passes / self.usual)
-        return max(1, math.ceil(seen / recipe_of(self.recipe).batch_size))
+        return max(1, math.ceil(seen / self.batch_size))
 
     def plan(self, steps: int, repetition: int, fold: int) -> TrainingPlan:
         """Plan one training; arms of one repetition and fold share its seed.

@@ -18,7 +18,7 @@ from lib.study.answer import Sentence
 from lib.verdict.faults import Fault
 from lib.verdict.probe import AS_GIVEN, RELABELLED, UNDOUBTED, USES, PoolProbe, Probe
 from lib.verdict.trainings import ALONE
-from lib.verdict.trial import METRICS, Comparison, Trial, half_arm
+from lib.verdict.trial import Comparison, Trial, half_arm
 
 WORDS = {
     HELPS: "{} helps",
@@ -73,7 +73,7 @@ def verdict_table(trial: Trial) -> pd.DataFrame:
         if look is None:
             continue
         repetitions = list(range(1, look.found.repetitions + 1))
-        for metric in METRICS:
+        for metric in METRIC_NAMES:
             found = look.found
 
             # The other metrics are measured on the networks of the same look, at its level.
@@ -100,9 +100,7 @@ def verdict_table(trial: Trial) -> pd.DataFrame:
 
 def learnt_from(trial: Trial) -> int:
     """Count the real images that a network of the comparison learns from."""
-    laboratory = trial.laboratory
-    folds, images = laboratory.folds(1), len(laboratory.inputs.train_rows)
-    return images if folds == 1 else images * (folds - 1) // folds
+    return trial.laboratory.size(ALONE)
 
 
 def ceiling(trial: Trial, images: int) -> Ceiling | None:
@@ -114,7 +112,7 @@ def ceiling(trial: Trial, images: int) -> Ceiling | None:
     # Half of the images against all of them; one network alone has no spread.
     half = half_arm(trial.laboratory)
     repetitions = trial.scores.complete(ALONE, half)
-    networks = len(repetitions) * trial.laboratory.folds(1)
+    networks = len(repetitions) * trial.laboratory.networks
     if networks < 2:
         return None
     found = trial.scores.difference(ALONE, half, repetitions)
@@ -146,8 +144,7 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
     looked = {sentence.pool for sentence in sentences}
     for found in probe.pools:
         if found.pool.name not in looked:
-            low, high = found.interval()
-            gain = found.gains[AS_GIVEN].difference
+            gain, (low, high) = found.gains[AS_GIVEN].difference, found.gains[AS_GIVEN].interval
             text = (
                 f"{WORDS[UNDECIDED].format(found.pool.name)}: the time did not suffice for one "
                 f"repetition; a linear classifier changes by {points(gain)} points "
@@ -252,7 +249,7 @@ def _use(
     # A use that the probe finds better than the images as they are.
     gains = {use: gain.difference for use, gain in found.gains.items()}
     best = max(gains, key=gains.get)
-    if best != AS_GIVEN and gains[best] - gains[AS_GIVEN] > found.gains[AS_GIVEN].variance.se:
+    if best != AS_GIVEN and gains[best] - gains[AS_GIVEN] > found.gains[AS_GIVEN].se:
         lines.append(
             f"{name}: {USES[best]} a linear classifier changes by {points(gains[best])} points, "
             f"as they are by {points(gains[AS_GIVEN])}: try that use."

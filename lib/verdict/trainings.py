@@ -73,6 +73,27 @@ class Laboratory:
         held_out = self.inputs.has_test and repetition != CHOOSING
         return 1 if held_out else self.protocol.folds
 
+    @property
+    def networks(self) -> int:
+        """Networks of a repetition that compares arms."""
+        return self.folds(CHOOSING + 1)
+
+    @property
+    def first_look(self) -> int:
+        """Repetitions that a look needs at least: one network says nothing of another."""
+        return 1 if self.networks > 1 else self.protocol.first_look
+
+    def size(self, arm: Arm) -> int:
+        """Count the images of an arm in the comparisons, but for copies that are left out."""
+        learnt = len(self.inputs.train_rows)
+        if self.networks > 1:
+            learnt = learnt * (self.networks - 1) // self.networks
+        return learnt + arm.added
+
+    def steps(self, arm: Arm, passes: float) -> int:
+        """Count the optimiser steps of an arm at a length."""
+        return self.protocol.steps(self.size(arm), passes)
+
     def fold_numbers(self, repetition: int) -> np.ndarray:
         """Number the fold of each training image, int64 (N,)."""
         # A new division in every repetition, the same for all arms.

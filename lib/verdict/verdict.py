@@ -9,10 +9,11 @@ import pandas as pd
 from lib.faces.faceset import FaceSet
 from lib.study.answer import Sentence
 from lib.study.records import atomic_write
+from lib.verdict.bench import Bench
 from lib.verdict.clock import Clock
 from lib.verdict.faults import Fault, faults_of
 from lib.verdict.inputs import Inputs
-from lib.verdict.probe import Probe, refuse_permuted, run_probe
+from lib.verdict.probe import AS_GIVEN, Probe, refuse_permuted, run_probe
 from lib.verdict.protocol import Protocol
 from lib.verdict.sentences import advice, pool_sentences
 from lib.verdict.trainings import Laboratory, save_laboratory
@@ -65,11 +66,11 @@ def reach_verdict(
     probe = run_probe(inputs, protocol)
     refuse_permuted(probe)
     for found in probe.pools:
-        low, high = found.interval()
+        gain = found.gains[AS_GIVEN]
+        low, high = gain.interval
         say(
-            f"{found.pool.name}: a linear classifier changes by "
-            f"{100 * found.gains['as given'].difference:+.1f} points ({100 * low:+.1f} to "
-            f"{100 * high:+.1f}) with these images; {clock.text()} left"
+            f"{found.pool.name}: a linear classifier changes by {100 * gain.difference:+.1f} "
+            f"points ({100 * low:+.1f} to {100 * high:+.1f}) with these images; {clock.text()} left"
         )
     faults = {found.pool.name: faults_of(found, probe, inputs) for found in probe.pools}
     files = doubted_lists(probe, tables)
@@ -78,7 +79,7 @@ def reach_verdict(
     laboratory = Laboratory(inputs, protocol, runs, beyond)
     prepared = runs / "laboratory"
     save_laboratory(laboratory, prepared)
-    trial = run_trial(laboratory, prepared, clock, workers=workers, say=say)
+    trial = run_trial(Bench(laboratory, prepared, clock, workers, say))
     names = {name: file.name for name, file in files.items()}
     return Verdict(
         inputs,

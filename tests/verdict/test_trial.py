@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.verdict.bench import Bench
 from lib.verdict.trainings import ALONE, CHOOSING
 from lib.verdict.trial import run_trial
 
@@ -21,7 +22,7 @@ def lab(monkeypatch, tmp_path):
         inputs = simulated.inputs_of(real, pools, test=test)
         laboratory = simulated.laboratory_of(tmp_path, inputs, **rules)
         clock = simulated.Time(seconds, done)
-        trial = run_trial(laboratory, tmp_path, clock, workers=0, say=lines.append)
+        trial = run_trial(Bench(laboratory, tmp_path, clock, 0, lines.append))
         return trial, done, lines
 
     return run

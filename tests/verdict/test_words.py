@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from lib.metrics.statistics import HELPS, HURTS, UNDECIDED
+from lib.verdict.bench import Bench
 from lib.verdict.faults import Fault
 from lib.verdict.leaderboard import add_rows, ranks, rows_of
-from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe
+from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe, gain_of
 from lib.verdict.sentences import advice, ceiling, look_rows, pool_sentences, verdict_table
 from lib.verdict.trial import run_trial
 
@@ -28,7 +29,7 @@ def run(monkeypatch, tmp_path):
         inputs = simulated.inputs_of(pools=pools)
         laboratory = simulated.laboratory_of(tmp_path, inputs, most_repetitions=4, **rules)
         clock = simulated.Time(seconds, done)
-        trial = run_trial(laboratory, tmp_path, clock, workers=0, say=lambda line: None)
+        trial = run_trial(Bench(laboratory, tmp_path, clock, 0, lambda line: None))
         return trial, probe_of(inputs)
 
     return run_one
@@ -36,15 +37,12 @@ def run(monkeypatch, tmp_path):
 
 def probe_of(inputs):
     """Make a probe that finds nothing, but a better use of every pool."""
-    from lib.metrics.sequential import estimate
-
     rng = np.random.default_rng(0)
     real, found = inputs.real, []
     for pool in inputs.pools:
         gains = {}
         for use, mean in ((AS_GIVEN, -0.1), (RELABELLED, 0.2)):
-            delta = mean + 0.1 * rng.normal(size=(1, len(real)))
-            gains[use] = estimate(delta, (np.arange(len(real)) % 3)[None], np.arange(len(real)))
+            gains[use] = gain_of(mean + 0.1 * rng.normal(size=len(real)), np.arange(len(real)))
         doubted = np.arange(len(pool.faces)) < 15
         uniform = np.full((len(pool.faces), 3), 1 / 3, np.float32)
         found.append(PoolProbe(pool, uniform, doubted, gains, {}))
