@@ -94,6 +94,7 @@ def leak_score(faces: FaceSet, groups: np.ndarray) -> tuple[float, float]:
     Returns:
         The accuracy of the table, and of the most frequent label alone.
     """
+    # What the training images say of each group.
     labels, train = faces.labels, faces.table["split"].eq("train").to_numpy()
     most = np.bincount(labels[train]).argmax()
     known = pd.Series(labels[train]).groupby(groups[train]).agg(lambda own: own.mode().iloc[0])
@@ -129,6 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def text_of(found: Audit) -> str:
     """Write an audit for a terminal."""
+    # What was left out, then the counts, then the findings.
     parts = [line for line in found.said if not line.startswith(BROKEN)]
     parts.append(found.counts.to_string(index=False))
     width = found.findings["measure"].str.len().max()
@@ -140,6 +142,7 @@ def text_of(found: Audit) -> str:
 def page_of(found: Audit, name: str) -> str:
     """Write an audit as a page that needs nothing else; it shows no image."""
     title = html.escape(f"Audit of {name}")
+    # Tables alone: a photograph may show anybody.
     findings = found.findings.assign(number=found.findings["number"].map(_number))
     tables = [table.to_html(index=False, border=0) for table in (found.counts, findings)]
     return (
@@ -153,6 +156,7 @@ def _across_splits(
     faces: FaceSet, exact: np.ndarray, groups: np.ndarray, measures: dict, found: dict
 ) -> tuple[dict, dict]:
     """Add what copies across splits are and what they would buy; nothing without a split."""
+    # Without two splits there is nothing to leak.
     train = faces.table["split"].eq("train").to_numpy()
     if train.all() or not train.any():
         return measures, found
@@ -178,6 +182,7 @@ def _file_rows(
     faces: FaceSet, found: dict[str, np.ndarray], exact: np.ndarray, broken: list[str]
 ) -> pd.DataFrame:
     """List every image with a finding, and the files that do not read."""
+    # An image may have several findings.
     table = faces.table
     names = table["file"] if "file" in table else table["id"]
     whole = pd.DataFrame(

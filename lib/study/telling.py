@@ -29,6 +29,7 @@ def news(paths: StudyPaths, name: str, told: int, since: float) -> list[str]:
         told: lines that were read before.
         since: when the execution began, seconds since 1970: what an earlier one told is none.
     """
+    # The file of an execution that ended earlier is older than this one.
     file = _file(paths, name)
     if not file.exists() or file.stat().st_mtime < since:
         return []

@@ -23,6 +23,7 @@ class Clock:
     began: float = field(init=False)
 
     def __post_init__(self):
+        # Reading images counts from here on, starting the process does not.
         self.began = self._now()
 
     @property
@@ -44,4 +45,5 @@ class Clock:
         return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
 
     def _now(self) -> float:
+        # Cores that stand still count as much as those that work.
         return time.process_time() if self.processor else time.monotonic() * self.cores

@@ -111,8 +111,6 @@ def read_inputs(params: dict) -> Inputs:
         if len(faces) < count:
             notes.append(f"Of the {count:,} images of {name} {len(faces):,} are used.")
         pools.append(beside_real(name, faces, real, params["near_copy_distance"]))
-
-    # A pool that is the real images themselves is refused; single copies are left out later.
     for pool in pools:
         refuse_real_images(pool, real)
     return Inputs(real, tuple(pools), tuple(notes))
@@ -127,7 +125,6 @@ def real_images(params: dict) -> tuple[FaceSet, list[str]]:
     Returns:
         The images, with the column cluster that numbers copies, and notes on what was left out.
     """
-    # Data that come with the project are read as the other studies read them.
     source = params["data"]
     if source in EMBEDDED_DATA:
         unused = {"labels": "own", "ferplus": "", "val_share": 0.0}
@@ -183,7 +180,7 @@ def require_enough(faces: FaceSet, source: str) -> list[str]:
     Raises:
         StudyError: not two classes with LEAST_IMAGES training images; says what is missing.
     """
-    # Two classes must hold enough images; rarer ones are only mentioned.
+    # Classes that are too rare, and what they lack.
     counts = faces.split("train").counts()
     few = counts[counts < LEAST_IMAGES]
     listed = ", ".join(f"{name} {count}" for name, count in few.items())
@@ -207,6 +204,7 @@ def beside_real(name: str, faces: FaceSet, real: FaceSet, near: float) -> Pool:
         real: the real images.
         near: mean difference of thumbnails under which two images are copies, grey levels.
     """
+    # Groups of the real images are counted with those of the pool, for this question alone.
     groups = near_groups(np.concatenate([real.images, faces.images]), near)
     return Pool(name, faces, groups[len(real) :], groups[: len(real)])
 
@@ -217,7 +215,7 @@ def refuse_real_images(pool: Pool, real: FaceSet) -> None:
     Raises:
         StudyError: says whether they are the training or the test images.
     """
-    # Number the images so that those with the same bytes share a number.
+    # Identical pixels, whatever the files are called.
     exact = exact_groups(np.concatenate([real.images, pool.faces.images]))
     of_real, of_pool = exact[: len(real)], exact[len(real) :]
     for split, words in (("test", "test images"), ("train", "training images")):
@@ -232,7 +230,7 @@ def refuse_real_images(pool: Pool, real: FaceSet) -> None:
 
 def pool_names(paths: list[str]) -> list[str]:
     """Name pools after the last parts of their paths that tell them apart."""
-    # By the file's own name, or with its folder's, or numbered: the first that is unique.
+    # The last part tells most paths apart, the folder above it some more.
     stems = [_plain(Path(path).stem) for path in paths]
     if len(set(stems)) == len(stems):
         return stems
@@ -251,14 +249,14 @@ def _plain(name: str) -> str:
 
 def _generated(params: dict, real: FaceSet) -> dict[str, FaceSet]:
     """Read the pools by name; drawn faces bring one along where none is given."""
-    # Drawn faces may do without a pool of a person's own.
+    # Paths of the user, in the order in which they were given.
     paths = [path for path in (params["synthetic"], *params["more_synthetic"]) if path]
     if not paths and params["data"] == "drawn":
         return {DEMONSTRATION: _drawn_pool(params, real)}
     if not paths:
         raise StudyError("synthetic: give the generated images with --synthetic PATH")
 
-    # Neither the real images nor one pool twice.
+    # Each a folder of its own, and none the real one.
     for path in paths:
         _refuse_same_folder(params["data"], path)
         if paths.count(path) > 1:
@@ -273,7 +271,7 @@ def read_pool(path: str, classes: tuple[str, ...]) -> FaceSet:
         path: whatever the studies read.
         classes: of the real images; a folder that stands for none of them stops.
     """
-    # The order of generation is that of the numbers in the files' names.
+    # A table has no files, and its rows are in order.
     faces = read_images(path, classes=classes)
     if "file" in faces.table:
         faces = faces.select(generation_order(faces.table["file"]))
@@ -282,7 +280,6 @@ def read_pool(path: str, classes: tuple[str, ...]) -> FaceSet:
 
 def _drawn_pool(params: dict, real: FaceSet) -> FaceSet:
     """Draw a pool that is as good as the real drawings, for a demonstration."""
-    # Equally many of each class, from seeds that the real drawings do not use.
     labels = np.arange(params["pool_images"] or len(real)) % len(real.classes)
     seeds = DEMONSTRATION_SEED + np.arange(len(labels))
     return draw_faces(labels, seeds, classes=real.classes, px=params["image_px"])
@@ -290,7 +287,6 @@ def _drawn_pool(params: dict, real: FaceSet) -> FaceSet:
 
 def _refuse_same_folder(data: str, synthetic: str) -> None:
     """Stop where both paths lead to the same files."""
-    # Links and relative paths may write one folder in two ways.
     one, other = (Path(path).expanduser() for path in (data, synthetic))
     if one.exists() and other.exists() and os.path.samefile(one, other):
         raise StudyError(

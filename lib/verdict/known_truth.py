@@ -75,25 +75,24 @@ def drawn_inputs(number: int, kind: str, size: int) -> Inputs:
 
 def drawn_pool(number: int, kind: str, real: FaceSet) -> FaceSet:
     """Draw a pool of a kind."""
-    # Labels in the real class shares, each face from a seed that no other verdict has.
+    # As many images as there are real ones, in their class shares.
     count = round(POOL_SHARE * len(real))
     rng = np.random.default_rng([number, KINDS.index(kind)])
     seeds = POOL_SEED + number * POOL_SEEDS + np.arange(count)
     labels = rng.permutation(np.resize(real.labels, count))
     if kind == "copied":
         return _copied(real, count, rng)
-
-    # The reverse of the real class shares: rare classes become frequent ones.
     if kind == "shifted":
         shares = 1 / np.maximum(real.counts().to_numpy(), 1)
         labels = rng.choice(len(real.classes), count, p=shares / shares.sum())
 
-    # Wrong labels and few people are made in the drawing itself.
+    # What is wrong with them.
     wrong = {"mislabelled": 0.6, "noisy": 0.25}.get(kind, 0.0)
     identities = 5 if kind == "narrow" else 0
     faces = draw_faces(labels, seeds, identities=identities, mislabelled_share=wrong)
+
+    # Class names in another order.
     if kind == "permuted":
-        # All class names move on by as many places, by how many changes with the verdict.
         names = np.array(real.classes)
         moved = (faces.labels + 1 + number % (len(names) - 1)) % len(names)
         faces = faces.with_columns(**{"class": names[moved]})
@@ -102,7 +101,6 @@ def drawn_pool(number: int, kind: str, real: FaceSet) -> FaceSet:
 
 def _copied(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     """Repeat real images with a little grain."""
-    # Every real image in turn, with noise too weak to be seen.
     rows = np.arange(count) % len(real)
     grain = rng.normal(0, GRAIN, real.images[rows].shape)
     images = np.clip(real.images[rows] + grain, 0, 255).astype(np.uint8)
@@ -121,13 +119,11 @@ def run_one(
     """
     from lib.verdict.verdict import reach_verdict
 
-    # Faces that no verdict sees tell the truth about its networks.
+    # A folder of its own, which does not stay.
     runs = folder / f"runs{number:04d}"
     began = time.process_time()
     about = {"number": number, "kind": kind, "size": size}
     beyond = drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED)
-
-    # Reach the verdict as a person would; a refusal is an outcome, too.
     try:
         verdict = reach_verdict(
             drawn_inputs(number, kind, size),
@@ -143,7 +139,7 @@ def run_one(
         shutil.rmtree(runs, ignore_errors=True)
         return about | {"word": STOPPED, "seconds": time.process_time() - began}
 
-    # Keep the numbers alone: the networks of hundreds of verdicts would fill the disk.
+    # What was said, and what its own networks do elsewhere.
     spent = time.process_time() - began
     look = verdict.trial.comparisons[0].last
     shutil.rmtree(runs, ignore_errors=True)
@@ -152,8 +148,6 @@ def run_one(
         "truth": true_effect(verdict.trial, beyond),
         "seconds": spent,
     }
-
-    # Without a single look there is a word and no interval.
     if look is None:
         return about | {"word": UNDECIDED}
     return about | {
@@ -167,7 +161,7 @@ def run_one(
 
 def true_effect(trial: Trial, beyond: FaceSet) -> float:
     """Average over all networks of a trial what the pool changes on further faces."""
-    # The mean accuracy of all networks of either arm, whatever their repetition.
+    # All networks of an arm that were compared.
     accuracies = {}
     for arm in (ALONE, trial.comparisons[0].arm):
         networks = [
@@ -192,9 +186,9 @@ def rates(results: pd.DataFrame, margin: float) -> pd.DataFrame:
         Columns kind, size, verdicts, truth (mean over the verdicts), words (counted), wrong,
         undecided, probe_right (verdicts whose probe has the truth's sign), seconds (the longest).
     """
+    # One row a world.
     rows = []
     for (kind, size), group in results.groupby(["kind", "size"], sort=False):
-        # The mean over verdicts is close to what the pool does; a single one is noisy.
         truth = float(group["truth"].mean()) if "truth" in group else np.nan
         wrong = [is_wrong(word, kind, truth, margin) for word in group["word"]]
         rows.append(
@@ -215,9 +209,9 @@ def rates(results: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 def is_wrong(word: str, kind: str, truth: float, margin: float) -> bool:
     """Tell whether a word contradicts the truth; undecided never does."""
-    # Exchanged class names have to be refused, and nothing else may be.
     if kind == "permuted" or word == STOPPED:
         return (word == STOPPED) != (kind == "permuted")
+    # A word is wrong where the truth contradicts it.
     contradicted = {
         HELPS: truth <= 0,
         HURTS: truth >= 0,
@@ -230,8 +224,6 @@ def is_wrong(word: str, kind: str, truth: float, margin: float) -> bool:
 def summary(table: pd.DataFrame) -> str:
     """Say in one line how often verdicts were wrong, undecided, and foretold by the probe."""
     verdicts, wrong = int(table["verdicts"].sum()), int(table["wrong"].sum())
-
-    # Wrong words are counted over all verdicts, undecided ones where the effect is clear.
     share, low, high = wilson(wrong, verdicts)
     clear = table[(table["truth"].abs() >= CLEAR) & (table["kind"] != "permuted")]
     count = max(1, int(clear["verdicts"].sum()))
@@ -264,7 +256,6 @@ def main() -> None:
     """Reach the verdicts that are missing; when all are there, record the rates."""
     from lib.compute.workers import run_in_pool
 
-    # Which verdicts, where they are kept, and how long each may take.
     parser = argparse.ArgumentParser(description="verdicts on drawn faces whose truth is known")
     parser.add_argument("--count", type=int, default=210)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
@@ -292,7 +283,6 @@ def main() -> None:
     print(table.to_string())
     print(summary(table))
     if options.record:
-        # The record says when it was made and under which rules.
         facts = environment_facts()
         table = table.assign(date=facts["date"], protocol=Protocol().digest())
         with atomic_write(RECORD, "w") as file:

@@ -41,11 +41,12 @@ def rows_of(trial: Trial, facts: dict) -> pd.DataFrame:
         trial: the comparisons.
         facts: date and commit.
     """
-    # Without a single look there is nothing to rank.
     laboratory, rows = trial.laboratory, []
     table = verdict_table(trial)
     if not len(table):
         return pd.DataFrame(columns=COLUMNS)
+
+    # Accuracy decides, and ranks.
     for row in table[table["metric"] == "accuracy"].to_dict("records"):
         pool = next(p for p in laboratory.inputs.pools if p.name == row["pool"])
         rows.append(
@@ -75,16 +76,18 @@ def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
         file: of all rows, of whatever protocol.
         rows: of `rows_of`.
     """
-    # A later verdict on the same images takes the earlier one's place.
+    # A pool that was judged before by the same rules takes its own place.
     known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
     both = pd.concat([known, rows], ignore_index=True) if len(known) else rows
     both = both.drop_duplicates(KEYS, keep="last")
+
+    # Ranks within one protocol and one set of real images.
     ranked = [ranks(group) for _, group in both.groupby(KEYS[:2], sort=True)]
     table = pd.concat(ranked, ignore_index=True) if ranked else both
-
-    # Keep all rows, but show only those that can be compared with the new ones.
     with atomic_write(file, "w") as target:
         table.to_csv(target, index=False)
+
+    # What the caller's rows compare with.
     of_call = rows[KEYS[:2]].drop_duplicates()
     return table.merge(of_call, on=KEYS[:2])
 
@@ -103,10 +106,9 @@ def ranks(rows: pd.DataFrame) -> pd.DataFrame:
         confidence intervals for ranks with application to ranking institutions".
     Differs: intervals that do not overlap, in place of Tukey's range of differences.
     """
+    # Which intervals lie above which.
     low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
     above = low[None, :] > high[:, None]  # [i, j]: j is shown to be better than i
-
-    # Equal gains share the better rank.
     order = stats.rankdata(-rows["difference"].to_numpy(float), method="min")
     table = rows.assign(
         rank=order.astype(int), rank_low=1 + above.sum(1), rank_high=len(rows) - above.sum(0)

@@ -13,14 +13,13 @@ class Scores:
     """Predictions by arm and repetition, filled in as trainings end."""
 
     def __init__(self, laboratory: Laboratory):
+        # Places of the predicted images among the real ones.
         self.laboratory = laboratory
-
-        # Where each image stands among those that are predicted; -1 for all others.
         rows = laboratory.inputs.scored_rows
         self.place = np.full(len(laboratory.inputs.real), -1)
         self.place[rows] = np.arange(len(rows))
 
-        # Copies share a cluster, so that intervals count them as one image.
+        # What is predicted, and which images are copies of each other.
         faces = laboratory.inputs.real.select(rows)
         self.labels, self.clusters = faces.labels, faces.table["cluster"].to_numpy()
         self.classes = len(faces.classes)
@@ -47,7 +46,7 @@ class Scores:
 
     def probabilities(self, arm: Arm, repetitions: list[int]) -> np.ndarray:
         """Put the folds of repetitions together, float32 (R, N, C)."""
-        # Each network predicts its own images; together the folds cover all of them.
+        # Every image is predicted by the network of its fold.
         whole = np.zeros((len(repetitions), len(self.labels), self.classes), np.float32)
         for row, repetition in enumerate(repetitions):
             for trained in self.found[arm, repetition].values():
@@ -66,7 +65,7 @@ class Scores:
         self, arm: Arm, reference: Arm, repetitions: list[int], metric: str = "accuracy"
     ) -> Estimate:
         """Estimate an arm's score minus its reference's."""
-        # Score each image under both arms, so that its difficulty cancels out.
+        # Each metric as a mean over images, for either arm.
         spread = []
         for one in (arm, reference):
             stacked = ArmPredictions(tuple(repetitions), self.probabilities(one, repetitions))

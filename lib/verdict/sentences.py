@@ -66,17 +66,17 @@ def verdict_table(trial: Trial) -> pd.DataFrame:
         Columns VERDICT_COLUMNS: word is that of accuracy, which decides; real counts the real
         images that a network learns from.
     """
-    # One row a pool and metric, as its last look found it.
     rows = []
     for comparison in trial.comparisons:
+        # A pool without a look has no numbers.
         look = comparison.last
         if look is None:
             continue
+
+        # Accuracy was estimated at the look, the other metrics are on the same repetitions.
         repetitions = list(range(1, look.found.repetitions + 1))
         for metric in METRIC_NAMES:
             found = look.found
-
-            # The other metrics are measured on the networks of the same look, at its level.
             if metric != "accuracy":
                 found = trial.scores.difference(comparison.arm, ALONE, repetitions, metric)
             low, high = found.interval(look.level)
@@ -109,7 +109,7 @@ def ceiling(trial: Trial, images: int) -> Ceiling | None:
     Source: errors fall by a power of the number of images, Hestness et al. 2017, arXiv 1712.00409.
     Differs: the power is read off two numbers of images alone, half of them and all.
     """
-    # Half of the images against all of them; one network alone has no spread.
+    # Half of the images was trained in the first repetitions alone.
     half = half_arm(trial.laboratory)
     repetitions = trial.scores.complete(ALONE, half)
     networks = len(repetitions) * trial.laboratory.networks
@@ -130,7 +130,7 @@ def ceiling(trial: Trial, images: int) -> Ceiling | None:
 
 def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
     """Say of each pool what training on it does, the best pool first."""
-    # The pools by their gain in accuracy, with the other metrics beside it.
+    # The best pool first.
     table = verdict_table(trial)
     rows = table[table["metric"] == "accuracy"].sort_values("difference", ascending=False)
     sentences = []
@@ -165,7 +165,7 @@ def advice(
         faults: of each pool.
         files: names of the lists of doubted labels, by pool, and of the real images under "".
     """
-    # What to do with each pool, and what would decide where nothing is decided.
+    # What to do with each pool.
     lines = []
     for comparison in trial.comparisons:
         found = next(p for p in probe.pools if p.pool.name == comparison.arm.pool)
@@ -190,7 +190,7 @@ def advice(
 
 def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: Trial) -> str:
     """Write the sentence about one pool."""
-    # The change of every metric with its interval.
+    # By how much, in every metric.
     differences = []
     for metric, name in METRIC_NAMES.items():
         other = metrics.loc[metric]
@@ -202,15 +202,13 @@ def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: T
         f"{WORDS[row['word']].format(row['pool'])}: {row['added']:,} of its images beside "
         f"{row['real']:,} real ones change {', '.join(differences)}"
     ]
-
-    # Whether it gains more than copies of real images do, where there was time to compare.
+    # Against which control it still stands.
     control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)
     if control is not None:
         parts.append(_beyond_copies(control))
     elif row["word"] == HELPS:
         parts.append("the time did not suffice to compare it with copies of the real images")
-
-    # What as many real images would bring, and what the trial could have shown at all.
+    # How much real images would bring, and what could have been seen.
     more = ceiling(trial, row["added"])
     if more is not None:
         parts.append(
@@ -254,8 +252,7 @@ def _use(
             f"{name}: {USES[best]} a linear classifier changes by {points(gains[best])} points, "
             f"as they are by {points(gains[AS_GIVEN])}: try that use."
         )
-
-    # Doubted labels come with their list, unless matching the looks serves better.
+    # Labels that can be put right.
     named = {fault.name for fault in faults}
     if "doubted labels" in named and name in files and best in (UNDOUBTED, RELABELLED, AS_GIVEN):
         count = int(found.doubted.sum())
@@ -268,9 +265,9 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
     found, name = comparison.last.found, comparison.arm.pool
     margin = trial.laboratory.protocol.margin
     wanted = f"a difference of {100 * margin:g} points"
-    needed = repetitions_needed(found, margin)
 
-    # More time decides it where that is a matter of hours; else only more images do.
+    # More repetitions where they would do, else more images.
+    needed = repetitions_needed(found, margin)
     minutes = trial.minutes * needed / max(found.repetitions, 1)
     if 0 < minutes <= MOST_MINUTES:
         rounded = int(np.ceil(minutes / 5) * 5)
@@ -297,9 +294,8 @@ def _more_real(more: Ceiling) -> str:
 
 def look_rows(trial: Trial) -> pd.DataFrame:
     """Lay out every look: pool, against, repetitions, difference, low, high, level, word."""
+    # One row a look, the controls last.
     rows = []
-
-    # Comparisons with the real images come first, then those with copies of them.
     for comparison in (*trial.comparisons, *trial.controls):
         for look in comparison.looks:
             rows.append(

@@ -56,7 +56,6 @@ class Laboratory:
 
     def training(self, arm: Arm, steps: int, repetition: int, fold: int) -> Training:
         """Describe a training and key it by what it computes."""
-        # Images, rules and place, but no names: a renamed pool is not trained again.
         pools = [pool for pool in self.inputs.pools if pool.name == arm.pool]
         parts = [
             self.inputs.digest,
@@ -96,7 +95,6 @@ class Laboratory:
 
     def fold_numbers(self, repetition: int) -> np.ndarray:
         """Number the fold of each training image, int64 (N,)."""
-        # A new division in every repetition, the same for all arms.
         real = self.inputs.real.select(self.inputs.train_rows)
         seed = (self.protocol.seed, repetition)
         clusters = real.table["cluster"].to_numpy()
@@ -110,16 +108,16 @@ class Laboratory:
 
     def training_set(self, training: Training) -> FaceSet:
         """Build what a network learns from: none of the images that it predicts, nor a copy."""
-        # A pool loses the images that repeat a held-out one, and its arm as many.
+        # All real images but those of the fold.
         held = self.held_rows(training.repetition, training.fold)
         learnt = np.setdiff1d(self.inputs.train_rows, held)
         real, arm, pools = self.inputs.real.select(learnt), training.arm, {}
+
+        # The pool's images but copies of these, as many of them as the arm asks for.
         for pool in self.inputs.pools:
             if pool.name == arm.pool:
                 pools[pool.name] = pool.without_copies_of(held)
                 arm = replace(arm, added=min(arm.added, len(pools[pool.name])))
-
-        # Where nothing of the pool is left, the arm is that of the real images.
         if arm.pool and not arm.added:
             return real
         if arm.kind == "subset":
@@ -147,6 +145,7 @@ class Laboratory:
 
 def save_laboratory(laboratory: Laboratory, folder: Path) -> None:
     """Write images and rules for the processes that train."""
+    # Images, and which of them are copies.
     folder.mkdir(parents=True, exist_ok=True)
     save_faces(laboratory.inputs.real, folder / "real")
     names = []
@@ -158,7 +157,7 @@ def save_laboratory(laboratory: Laboratory, folder: Path) -> None:
     if laboratory.beyond is not None:
         save_faces(laboratory.beyond, folder / "beyond")
 
-    # JSON knows no tuples; the reader makes one of the list again.
+    # Rules and names, written last.
     rules = asdict(laboratory.protocol) | {"passes": list(laboratory.protocol.passes)}
     write_json(
         folder / "laboratory.json",
@@ -198,6 +197,8 @@ def do_training(laboratory: Laboratory, training: Training) -> None:
 
     # Time counts from the first image to the last prediction.
     began = time.monotonic(), time.process_time()
+
+    # Train, and predict what was held out.
     rows = laboratory.held_rows(training.repetition, training.fold)
     evaluated = {"held": laboratory.inputs.real.select(rows)}
     if laboratory.beyond is not None:
@@ -206,7 +207,7 @@ def do_training(laboratory: Laboratory, training: Training) -> None:
     plan = laboratory.protocol.plan(training.steps, training.repetition, training.fold)
     found = train(faces, plan, evaluate=evaluated).probabilities
 
-    # Half precision is enough for probabilities, and the files are many.
+    # Probabilities in half precision: the class that is most probable stays what it is.
     classes = len(faces.classes)
     with atomic_write(laboratory.result(training)) as file:
         np.savez(

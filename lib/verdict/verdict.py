@@ -62,6 +62,7 @@ def reach_verdict(
     Raises:
         StudyError: the labels of a pool look permuted.
     """
+    # Seconds: a first guess, and labels that make no sense.
     say(f"{_counts(inputs)}; about {clock.text()}")
     probe = run_probe(inputs, protocol)
     refuse_permuted(probe)
@@ -72,6 +73,7 @@ def reach_verdict(
             f"{found.pool.name}: a linear classifier changes by {100 * gain.difference:+.1f} "
             f"points ({100 * low:+.1f} to {100 * high:+.1f}) with these images; {clock.text()} left"
         )
+    # What is wrong with the images, with lists of what can be put right.
     faults = {found.pool.name: faults_of(found, probe, inputs) for found in probe.pools}
     files = doubted_lists(probe, tables)
 
@@ -80,6 +82,8 @@ def reach_verdict(
     prepared = runs / "laboratory"
     save_laboratory(laboratory, prepared)
     trial = run_trial(Bench(laboratory, prepared, clock, workers, say))
+
+    # What all that says.
     names = {name: file.name for name, file in files.items()}
     return Verdict(
         inputs,
@@ -102,6 +106,7 @@ def doubted_lists(probe: Probe, folder: Path) -> dict[str, Path]:
     for found in probe.pools:
         name = found.pool.name
         parts.append((name, name, found.pool.faces, found.probabilities, found.doubted))
+    # One file a set of images, the most doubtful label first.
     files = {}
     for key, stem, faces, probabilities, doubted in parts:
         named = faces.table["file"] if "file" in faces.table else faces.table["id"]
