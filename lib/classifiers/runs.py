@@ -100,6 +100,7 @@ def _repeat_alone(
     Raises:
         StudyError: their processes die of them even so.
     """
+    # Most often there are none.
     if not jobs:
         return
     progress(f"{len(jobs)} runs whose processes died are done once more, one at a time")
@@ -156,6 +157,7 @@ def finished(folder: Path, job: Job) -> bool:
 
 def _is_whole(target: Path, record: dict) -> bool:
     """Tell whether a run's files are as they were written, and set aside what is not."""
+    # A digest of each file, written with the result.
     if "files" in record:
         return are_whole(target, record["files"])
 

@@ -71,6 +71,8 @@ def make_certificate(folder: Path) -> None:
             "is not installed: install it (Debian, Ubuntu: sudo apt install openssl), or leave "
             "cluster empty"
         )
+
+    # Settings of our own: those of the machine may be missing, or say something else.
     settings = folder / "settings.cnf"
     settings.write_text(SETTINGS)
     files = ["-keyout", str(folder / KEY), "-out", str(folder / CERTIFICATE)]
@@ -81,6 +83,8 @@ def make_certificate(folder: Path) -> None:
         text=True,
         timeout=OPENSSL_SECONDS,
     )
+
+    # Its last line says why.
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise StudyError(f"cluster: openssl could not make a certificate ({last})")

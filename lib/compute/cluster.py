@@ -146,8 +146,12 @@ def connected(
         try:
             # A running cluster, or one of our own that ends with the context.
             address, security = cluster, None
+
+            # The user's own one may be open to anybody.
             if open_to_strangers(cluster):
                 warnings.warn(open_to_strangers(cluster), stacklevel=2)
+
+            # One of ours takes holders of its certificate alone.
             if ":" not in cluster:
                 where = None if cluster == LOCAL else shared
                 security = stack.enter_context(temporary_security(where))

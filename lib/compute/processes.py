@@ -34,6 +34,7 @@ def process_state(device: str):
 
 def all_reduce_mean(tensor: torch.Tensor) -> torch.Tensor:
     """Average a tensor over all processes."""
+    # One process alone has nobody to average with.
     if process_state(tensor.device.type).num_processes == 1:
         return tensor
     from accelerate.utils import reduce

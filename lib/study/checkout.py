@@ -51,6 +51,7 @@ def require_own_checkout(notebook: str, variables: Mapping, root: Path = ROOT) -
     Raises:
         StudyError: names both, and how the notebook's own one wins.
     """
+    # The first place that lies in a checkout decides.
     for place in _places(notebook, variables):
         own = _checkout_of(place, notebook)
         if own is None:
@@ -112,6 +113,7 @@ def _essence(book: dict) -> list:
     """Take from a notebook what an execution leaves as it is: kinds, texts and tags of its
     cells.
     """
+    # Counts, outputs and what JupyterLab notes of its own are left out.
     return [
         [cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags", [])]
         for cell in book["cells"]

@@ -140,6 +140,8 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
     paths, params = tasks[0].paths, tasks[0].params
     at_once = params["workers"] or cores()
     began = datetime.datetime.now()
+
+    # Said before anything goes there.
     warning = open_to_strangers(params["cluster"])
     if warning:
         print(f"note: {warning}")
@@ -152,6 +154,7 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
         restore(tasks)
         check_upstream(tasks, chosen)
         reasons = reasons_to_run(chosen)
+        # Nothing is said where nothing runs.
         if reasons:
             print(outlook([task for task in chosen if task.name in reasons]))
         outcomes = run_tasks(chosen, at_once=at_once, lock=lock)
@@ -188,6 +191,7 @@ def check_upstream(tasks: list[Task], chosen: list[Task]) -> None:
             reason = reason_to_run(task, key_parts(task))
         except StudyError:
             continue
+        # The findings of one margin beside effects of another would be no findings.
         if reason and reason.kind == "parameters":
             stages = ",".join(str(stage) for stage in sorted({task.stage, chosen[0].stage}))
             raise StudyError(
@@ -234,6 +238,8 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
         kept = paths.review(review.parent.name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(review, kept)
+
+    # So are a person's answers to the spot check.
     answers = target / paths.spot_check.name
     if answers.exists():
         shutil.copy2(answers, paths.spot_check)
@@ -250,6 +256,8 @@ def _run(options, pages, check_arms) -> int:
     if not tasks:
         raise StudyError("notebooks: none there")
     chosen = select(tasks, options.only)
+
+    # A pattern of arms' names is the last thing that can be mistyped.
     if any(tasks[0].params[key] for key in ("only_arms", "more_seeds_arms")):
         check_arms(tasks[0].params)
     if options.dry_run:

@@ -29,7 +29,8 @@ DONE = ".done.json"  # how the names end of what run_all.py records of an execut
 
 def write_sealed(path: Path, content: dict) -> None:
     """Write a JSON file together with its digest, atomically."""
-    plain = plain_json(content)  # as it will be read
+    # The digest is that of what will be read.
+    plain = plain_json(content)
     write_json(path, plain | {SEALED: True, SEAL: content_hash(plain)})
 
 
@@ -141,6 +142,7 @@ def set_aside_rotten(paths: StudyPaths, names: Iterable[str]) -> list[str]:
 
 def _looks_untouched(path: Path, known: dict) -> bool:
     """Tell whether size and time are those recorded."""
+    # Gone is not untouched.
     try:
         stat = path.stat()
     except OSError:

@@ -116,6 +116,7 @@ def compiled_code_folder(runs: Path) -> dict[str, str]:
     Returns:
         The variable to set; {} where the user has set it, or numba finds a place by itself.
     """
+    # A place of its own keeps what was compiled before.
     if NUMBA_CACHE in os.environ or _numba_has_a_place():
         return {}
     return {NUMBA_CACHE: str(runs / "compiled")}
@@ -142,6 +143,7 @@ def _is_writable(folder: Path) -> bool:
 
 def environment_facts() -> dict:
     """Collect what a reader needs to repeat a run: commit, versions, machine, device, date."""
+    # What the code was, then where it ran.
     commit, dirty = commit_and_changes()
     return {
         "commit": commit,
@@ -162,6 +164,8 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor() or platform.machine()
+
+    # One entry a core, all of one name.
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 

@@ -59,6 +59,7 @@ def _check(part: dict, kinds: dict) -> None:
     """Raise ValueError where a part of a notebook lacks a key or has one of another kind."""
     if not isinstance(part, dict):
         raise ValueError(f"{type(part).__name__} where a notebook has a dictionary")
+    # A missing key is an error as well.
     for key, kind in kinds.items():
         if not isinstance(part[key], kind):
             raise ValueError(f"{key} is {type(part[key]).__name__}")

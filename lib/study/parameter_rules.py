@@ -227,6 +227,7 @@ def _converted(value, kind: type, found: str):
 
 def _list_hint(value) -> str:
     """Say how a list is written, in a file and for papermill, whose -p takes no lists."""
+    # A list in brackets was text all the same.
     inside = str(value).strip("[] ")
     return f"write [{inside}], and for papermill -y in place of -p"
 
@@ -252,6 +253,7 @@ def _check_range(key: str, value: float, found: str) -> None:
 
 def _check_cluster(value: str, found: str) -> None:
     """Raise StudyError where a cluster is neither a known word nor an address."""
+    # Whether anything answers at an address is seen when it is used.
     if value and value not in CLUSTERS and ":" not in value:
         known = ", ".join(CLUSTERS)
         raise StudyError(

@@ -141,6 +141,7 @@ class Progress:
 
 def note_seconds(task: Task, seconds: float) -> None:
     """Keep how long a task took, for the next run to expect."""
+    # Beside the times of all other executions.
     file = task.paths.state / TIMES
     write_json(file, _noted(file) | {task.name: round(seconds, 1)})
 
@@ -182,6 +183,7 @@ def seconds_left(left: Iterable[Task], expected: dict[str, float], at_once: int)
 
 def span(seconds: float) -> str:
     """Write a time span for people: 40 s, 4 min, 2.5 h."""
+    # Two digits are enough.
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

@@ -93,6 +93,7 @@ def read_json(path: Path, kind: type = dict):
         StudyError: file missing, or not to be read.
     """
     with parsing(path):
+        # As bytes, so that JSON's own rules tell the encoding.
         found = json.loads(Path(path).read_bytes())
         if not isinstance(found, kind):
             raise ValueError(f"holds {type(found).__name__}, not {kind.__name__}")
@@ -175,6 +176,7 @@ def output_unchanged(path: Path, record: dict) -> bool:
 
 def _one_line(error: Exception) -> str:
     """Shorten what a parser says to one line with the kind of error."""
+    # Some parsers print pages.
     text = " ".join(str(error).split())[:LONGEST_REASON]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

@@ -125,6 +125,7 @@ def _is_ready(task: Task, state: State) -> bool:
     """Tell whether all upstream tasks of this run have ended, well or not, and nobody reads what
     the task writes.
     """
+    # A task that is repeated may have readers under way.
     waits = [name for name in task.upstream if name in state.tasks]
     readers = [name for name in state.running if task.name in state.tasks[name].upstream]
     return not readers and all(name in state.outcomes for name in waits)
@@ -139,6 +140,8 @@ def _missing_upstream(task: Task, outcomes: dict) -> str:
 def _start(task: Task, state: State, lock: int, say) -> None:
     """Start a task's process, or note its outcome where there is nothing to start."""
     state.pending.remove(task)
+
+    # What it needs is not there.
     missing = _missing_upstream(task, state.outcomes)
     if missing:
         state.outcomes[task.name] = Outcome("skipped", detail=f"needs {missing}")
@@ -160,6 +163,7 @@ def _wait_for_repair(task: Task, state: State, say) -> bool:
     Raises:
         StudyError: that is not part of this run, or has been done once more already.
     """
+    # All files of all tasks before it are read once.
     damaged = {name: set_aside_rotten(task.paths, [name]) for name in task.upstream}
     damaged = {name: files for name, files in damaged.items() if files}
     for name, files in damaged.items():

@@ -164,7 +164,7 @@ def checked_parameters(notebook: str, variables: Mapping) -> dict:
     """
     path = ROOT / "notebooks" / f"{notebook}.ipynb"
     declared = declared_parameters(path) if path.exists() else {}
-    given = {key: variables[key] for key in declared if key in variables}
+    given = {key: variables[key] for key in declared if key in variables}  # others are cells' own
 
     # Each by itself, names of what is injected and not declared among them.
     base, where = read_yaml(PARAMS / "base.yaml"), f"{notebook}.ipynb"
@@ -206,6 +206,7 @@ def check_inputs(paths: StudyPaths, name: str, parameters: dict) -> None:
 def _injected(variables: Mapping) -> dict:
     """Read the parameters in the cells that papermill added, without its own."""
     values = {}
+    # IPython keeps the text of every cell that was executed.
     for source in variables.get("In", []):
         if source.startswith(INJECTED):
             values |= assignments(source)

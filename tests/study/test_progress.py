@@ -1,5 +1,6 @@
 """Progress: what a person sees of a run, on a terminal and in a file."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,7 +70,9 @@ def test_the_last_line_is_the_notebook_s_own(tmp_path):
 
 def test_a_line_a_minute_and_the_slowest_at_the_end(tasks, monkeypatch):
     lines, now = [], [0.0]
-    monkeypatch.setattr("lib.study.progress.time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        "lib.study.progress.time", SimpleNamespace(monotonic=lambda: now[0], time=time.time)
+    )
     note_seconds(tasks[2], 120)
     progress = Progress(tasks, 2, lines.append)
     for now[0] in range(0, 125, 5):
