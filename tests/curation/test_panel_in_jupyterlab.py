@@ -47,12 +47,11 @@ verdicts = pd.DataFrame({"id": pool.table["id"], "step": "face", "keep": True, "
 """
 REVIEW = 'panel.review_panel(pool, verdicts, Path("review.csv"))'
 CHECK = 'spotcheck.spot_check({"a": pool}, Path("answers.csv"), per_class=1)'
-READY = "!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell')"
+NOTEBOOK = "[...window.jupyterapp.shell.widgets('main')].find((one) => one.sessionContext)"
+READY = f"""!!window.jupyterapp && !!document.querySelector('.jp-Notebook .jp-Cell') &&
+  {NOTEBOOK}?.sessionContext?.session?.kernel?.connectionStatus === 'connected'"""
 PANEL = "document.querySelector('.keeps-keys[data-lm-suppress-shortcuts]')"
-CELLS = """(() => {
-  const model = window.jupyterapp.shell.currentWidget.content.model;
-  return [...model.cells].map((cell) => cell.type);
-})()"""
+CELLS = f"[...{NOTEBOOK}.content.model.cells].map((cell) => cell.type)"
 
 
 @contextlib.contextmanager
@@ -100,11 +99,10 @@ def press(browser, key: str) -> None:
     browser.call("Input.dispatchKeyEvent", type="keyUp", **known)
 
 
-def click(browser, words: str) -> None:
-    """Click the middle of the panel's button of this name, as a mouse does."""
+def click(browser, element: str) -> None:
+    """Click the middle of an element, given in JavaScript, as a mouse does."""
     place = browser.value(
-        f"(() => {{ const box = [...{PANEL}.querySelectorAll('button')].find((one) => "
-        f"one.textContent.trim() === {words!r}).getBoundingClientRect();"
+        f"(() => {{ const box = ({element}).getBoundingClientRect();"
         " return [box.x + box.width / 2, box.y + box.height / 2]; })()"
     )
     where = {"x": place[0], "y": place[1], "button": "left", "clickCount": 1}
@@ -112,10 +110,16 @@ def click(browser, words: str) -> None:
     browser.call("Input.dispatchMouseEvent", type="mouseReleased", **where)
 
 
-@pytest.fixture(params=[REVIEW, CHECK], ids=["review", "check"])
-def opened(request, tmp_path):
-    """A notebook that shows a panel, run in JupyterLab: the browser, and its folder."""
-    cells = [new_code_cell(MAKE.strip(), id="cell-1"), new_code_cell(request.param, id="cell-2")]
+def button(words: str) -> str:
+    """The button of a panel that is called so."""
+    found = "[...document.querySelectorAll('.jp-OutputArea button')]"
+    return f"{found}.find((one) => one.textContent.trim() === {words!r})"
+
+
+@contextlib.contextmanager
+def opened(code: str, tmp_path: Path):
+    """Run a notebook that shows a panel in JupyterLab, and hand out browser and folder."""
+    cells = [new_code_cell(MAKE.strip(), id="cell-1"), new_code_cell(code, id="cell-2")]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
     work = tmp_path / "work"
@@ -124,37 +128,52 @@ def opened(request, tmp_path):
     with jupyterlab(work) as address, chromium(tmp_path / "profile") as browser:
         browser.open(f"{address}/lab/tree/panel.ipynb?reset", width=1400, height=1200)
         wait(lambda: browser.value(READY), 120, "the notebook did not open")
-        browser.value("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-        wait(lambda: browser.value(f"!!{PANEL}"), 120, "the panel did not appear")
-        yield browser, work, request.param
+        browser.value("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        wait(lambda: browser.value(f"!!{button('undo')}"), 120, "the panel did not appear")
+        yield browser, work
 
 
 def rows(file: Path, column: str) -> list[str]:
     return pd.read_csv(file, dtype=str)[column].tolist() if file.exists() else []
 
 
-def test_after_a_click_every_documented_key_acts_on_the_panel_alone(opened):
-    browser, work, shown = opened
-    before = browser.value(CELLS)
-    file, column = work / "review.csv", "decision"
-    first, keys = "keep", "kr1234567sud"
-    expected = ["keep", "keep", "reject", *["relabel"] * 6]
-    if shown == CHECK:
-        file, column = work / "answers.csv", "answer"
-        first, keys, expected = "happy", "rdd1nu", ["happy", "angry"]
-
-    # A click first: it leaves the notebook in command mode, where r is "change to raw".
-    click(browser, first)
-    for key in keys:
-        press(browser, key)
-    wait(lambda: rows(file, column) == expected, 30, f"{rows(file, column)}, not {expected}")
-    assert browser.value(CELLS) == before
-    browser.value("window.jupyterapp.commands.execute('docmanager:save')")
+REVIEWED = ("review.csv", "decision", "keep", "kr1234567sud")
+CHECKED = ("answers.csv", "answer", "happy", "rdd1nu")
 
 
-def test_the_notebook_keeps_its_own_keys_outside_of_the_panel(opened):
-    browser, *_ = opened
-    browser.value("document.querySelector('.jp-InputArea-prompt').click()")
-    browser.value("window.jupyterapp.commands.execute('notebook:enter-command-mode')")
-    press(browser, "m")
-    wait(lambda: "markdown" in browser.value(CELLS), 20, "JupyterLab took no key of its own")
+@pytest.mark.parametrize(
+    ("code", "typed", "expected"),
+    [
+        (REVIEW, REVIEWED, ["keep", "keep", "reject", *["relabel"] * 6]),
+        (CHECK, CHECKED, ["happy", "angry"]),
+    ],
+    ids=["review", "check"],
+)
+def test_after_a_click_every_documented_key_acts_on_the_panel_alone(
+    tmp_path, code, typed, expected
+):
+    file, column, first, keys = typed
+    with opened(code, tmp_path) as (browser, work):
+        wait(lambda: browser.value(f"!!{PANEL}"), 60, "the panel does not keep its keys")
+        before = browser.value(CELLS)
+
+        # A click first: it leaves the notebook in command mode, where r is "change to raw".
+        click(browser, button(first))
+        for key in keys:
+            press(browser, key)
+        wait(lambda: rows(work / file, column) == expected, 30, f"not {expected}")
+        assert browser.value(CELLS) == before == ["code", "code"]
+
+        # Outside of the panel the notebook has its own keys.
+        click(browser, "document.querySelector('.jp-InputArea-prompt')")
+        press(browser, "m")
+        wait(lambda: "markdown" in browser.value(CELLS), 20, "JupyterLab took no key of its own")
+
+
+def test_a_panel_that_does_not_keep_its_keys_loses_its_cell(tmp_path):
+    """The fault that the panels had: the test above can fail."""
+    loose = f"panel.keep_keys = lambda shown: shown\n{REVIEW}"
+    with opened(loose, tmp_path) as (browser, _):
+        click(browser, button("keep"))
+        press(browser, "r")
+        wait(lambda: "raw" in browser.value(CELLS), 30, "r did nothing")
