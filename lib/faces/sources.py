@@ -160,7 +160,6 @@ def carve_validation(
         seed: of the study.
         near_copy_distance: as near_pairs; 0 keeps exact copies together only.
     """
-    # Without training images there is nothing to carve.
     train = np.flatnonzero((faces.table["split"] == "train").to_numpy())
     if not len(train):
         return faces
