@@ -264,6 +264,23 @@ def test_an_impatient_second_stop_leaves_nothing_behind(toy, pause):
     wait_for(lambda: has_ended(int(pid_file.read_text())), 20)
 
 
+def test_nohup_keeps_a_study_running_when_the_terminal_closes(toy):
+    toy.stage("10_data")
+    toy.notebook("40_training", SLOW)
+    pid_file = toy.root / "runs" / "quick" / "pid"
+    command = ["nohup", *toy.command()]
+    with subprocess.Popen(
+        command, env=toy.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        wait_for(pid_file.exists)
+        run.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        running = run.poll() is None
+        run.send_signal(signal.SIGINT)
+        run.communicate(timeout=40)
+    assert running and run.returncode == 130
+
+
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&- <&-"])
 def test_closed_standard_streams_are_no_obstacle(toy, closed):
     toy.stage("10_data", "'no line of output is in here'")
@@ -412,7 +429,10 @@ def test_one_notebook_s_call_by_hand_is_printed_and_works(toy):
     words = shlex.split(done.stdout)
     assert Path(words[0]).name == "papermill" and words[1] == "notebooks/10_data.ipynb"
     if Path(words[0]).exists():
-        subprocess.run(words, cwd=toy.root, check=True, capture_output=True, timeout=120)
+        environment = toy.environment() | {"PYTHONPATH": str(toy.root)}
+        subprocess.run(
+            words, cwd=toy.root, env=environment, check=True, capture_output=True, timeout=120
+        )
         assert toy.outputs()["10_data.txt"][0] == "7"
 
 
@@ -440,11 +460,14 @@ def test_a_pattern_that_fits_no_arm_stops_before_anything_runs(tmp_path, key):
 def test_a_notebook_that_papermill_starts_by_hand_checks_its_values(toy):
     parameters = 'study: str = "quick"\noutput: str = ""\nshow_photographs: bool = True'
     toy.notebook("10_data", TOY_BODY_OF_10 + "\n\nprint(show_photographs)", parameters)
+    environment = toy.environment() | {"PYTHONPATH": str(toy.root)}  # its lib, not the real one
 
     def papermill(*words):
         command = [sys.executable, "-m", "papermill", "notebooks/10_data.ipynb", "out.ipynb"]
         words = [*command, "-k", "python3", *words]
-        return subprocess.run(words, cwd=toy.root, capture_output=True, text=True, timeout=120)
+        return subprocess.run(
+            words, cwd=toy.root, env=environment, capture_output=True, text=True, timeout=120
+        )
 
     assert papermill("-p", "show_photographs", "false").returncode == 0
     book = json.loads((toy.root / "out.ipynb").read_text())

@@ -52,9 +52,11 @@ def run(options, pages, check_arms) -> int:
     """
     sys.stdout.reconfigure(line_buffering=True)  # a log file shows each line as it comes
 
-    # A closed terminal or a batch system's end is a stop like Ctrl-C: kernels are taken along.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
+    # A closed terminal or a batch system's end is a stop like Ctrl-C: kernels are taken along. What
+    # whoever called us has put off, as nohup does, stays off.
+    for number in INTERRUPTS:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop_once)
     try:
         return _run(options, pages, check_arms)
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does
@@ -64,13 +66,18 @@ def run(options, pages, check_arms) -> int:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
-        # All is stopped; an impatient second Ctrl-C changes nothing.
-        for number in INTERRUPTS:
-            signal.signal(number, signal.SIG_IGN)
         print(
             "\nStopped. Finished work is kept; the same command goes on from here.", file=sys.stderr
         )
         return STOPPED
+
+
+def _stop_once(_number, _frame) -> None:
+    """Stop at the first Ctrl-C; an impatient second one changes nothing."""
+    # Set to be ignored before anything is unwound: there is no moment in which it can still come.
+    for number in INTERRUPTS:
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def settings(options) -> tuple[str, ...]:
