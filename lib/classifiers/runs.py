@@ -20,6 +20,7 @@ import pandas as pd
 from lib.classifiers.jobs import EVALUATED, Job
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.compute.cluster import run_on_cluster
+from lib.compute.progress import Bar
 from lib.compute.workers import run_in_pool
 from lib.faces.arms import ARM_FIELDS, Arm, arm_of
 from lib.faces.faceset import FaceSet
@@ -71,19 +72,23 @@ def run_jobs(
     # What is left to do.
     folder = Path(folder)
     waiting = [job for job in jobs if not finished(folder, job)]
-    progress(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
+    bar = Bar("training", len(waiting), "runs")
+    lines = (lambda _: None) if bar.live else progress
+    lines(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
     if not waiting:
         return load_runs(folder, jobs)
 
-    # Workers write the results.
+    # Workers write the results; a person sees a bar, a batch run prints lines.
     began, given_up = time.time(), []
-    for done, (job, reason) in enumerate(_work(waiting, sources, folder, workers, cluster), 1):
-        if reason:
-            given_up.append(job)
-        if is_progress_line(done, len(waiting)):
-            spent = time.time() - began
-            left = spent / done * (len(waiting) - done)
-            progress(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
+    with bar:
+        for done, (job, reason) in enumerate(_work(waiting, sources, folder, workers, cluster), 1):
+            if reason:
+                given_up.append(job)
+            bar.step()
+            if is_progress_line(done, len(waiting)):
+                spent = time.time() - began
+                left = spent / done * (len(waiting) - done)
+                lines(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
     _repeat_alone(given_up, sources, folder, cluster, progress)
     return load_runs(folder, jobs)
 

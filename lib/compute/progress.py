@@ -4,6 +4,7 @@ A bar that moves where a person watches, a line every ten seconds in a batch run
 all for a short step.
 """
 
+import html
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +26,87 @@ def is_interactive() -> bool:
 
     kernel = getattr(get_ipython(), "kernel", None)
     return bool(getattr(kernel, "_allow_stdin", False))
+
+
+class Bar:
+    """A bar with the time left, for the first thing that a cell does in JupyterLab.
+
+    It leaves nothing behind: the cell's output is cleared at the end. Outside of JupyterLab there
+    is no bar, for nobody watches.
+
+        with Bar("training", len(jobs), "runs") as bar:
+            for job in jobs:
+                ...
+                bar.step()
+    """
+
+    def __init__(self, what: str, total: float, unit: str = "", *, live: bool | None = None):
+        """Prepare a bar.
+
+        Args:
+            what: the work, as the bar names it.
+            total: of all steps.
+            unit: of the steps, in the plural; "": only the share is named.
+            live: whether a person watches; None: detect it.
+        """
+        self.what = what
+        self.total = max(total, 1e-9)
+        self.unit = unit
+        self.live = is_interactive() if live is None else live
+        self.done = 0.0
+        self.began = self.shown = time.perf_counter()
+        self.handle = None
+
+    def __enter__(self) -> "Bar":
+        if self.live:
+            from IPython.display import HTML, display
+
+            self.handle = display(HTML(self.html()), display_id=True)
+        return self
+
+    def __exit__(self, *_error) -> None:
+        if self.live:
+            from IPython.display import clear_output
+
+            clear_output()
+
+    def step(self, done: float = 1) -> None:
+        """Count work that is done, and draw the bar anew where it is time."""
+        self.done = min(self.done + done, self.total)
+        now = time.perf_counter()
+        if self.live and now - self.shown >= LIVE_EVERY_S:
+            from IPython.display import HTML
+
+            self.shown = now
+            self.handle.update(HTML(self.html()))
+
+    def words(self) -> str:
+        """Write how much is done and how long the rest will take."""
+        share = f"{100 * self.done / self.total:.0f} %"
+        counted = f"{self.done:,.0f} of {self.total:,.0f} {self.unit}" if self.unit else share
+        if not self.done:
+            return f"{self.what}: {counted}"
+        spent = time.perf_counter() - self.began
+        return f"{self.what}: {counted}, about {time_text(spent / self.done * self._left())} left"
+
+    def html(self) -> str:
+        """Write the bar."""
+        label = html.escape(self.words())
+        done = f'value="{self.done:.6g}" max="{self.total:.6g}"'
+        return f'<label>{label}<br><progress {done} style="width:24em"></progress></label>'
+
+    def _left(self) -> float:
+        return self.total - self.done
+
+
+def time_text(seconds: float) -> str:
+    """Write a time span for people: 42 s, 4 min, 2 h."""
+    # One unit is enough for an estimate.
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def with_progress(

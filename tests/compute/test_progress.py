@@ -1,7 +1,9 @@
 """Progress: lines in a batch run, a bar where a person watches, nothing for short work."""
 
+import pytest
+
 from lib.compute import progress
-from lib.compute.progress import with_progress
+from lib.compute.progress import Bar, time_text, with_progress
 
 PARTS = [[1, 2], [3], [4, 5]]
 
@@ -29,3 +31,52 @@ def test_where_a_person_watches_a_bar_moves_and_is_wiped(capsys, monkeypatch):
     assert first == "faces [#########...............] 2 of 5 images, 0 s left"
     assert second.count("#") == 14
     assert wiped == " " * len(second) and end == ""
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What JupyterLab shows in a cell: displayed, updated, and cleared."""
+    shown = []
+
+    class Handle:
+        def update(self, item):
+            shown[-1] = item.data
+
+    def display(item, display_id=False):
+        shown.append(item.data)
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr("IPython.display.clear_output", shown.clear)
+    return shown
+
+
+def test_a_bar_counts_names_the_time_left_and_leaves_nothing_behind(page, monkeypatch):
+    monkeypatch.setattr(progress, "LIVE_EVERY_S", 0)
+    times = iter([0.0, *[10.0] * 9])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
+    with Bar("training", 20, "runs", live=True) as bar:
+        assert 'max="20"' in page[0] and "training: 0 of 20 runs" in page[0]
+        bar.step(5)
+        assert "training: 5 of 20 runs, about 30 s left" in page[0]
+        assert 'value="5"' in page[0] and len(page) == 1
+    assert page == []
+
+
+def test_a_bar_is_cleared_when_the_work_fails(page):
+    with pytest.raises(ValueError), Bar("maps", 3, live=True):
+        raise ValueError
+    assert page == []
+
+
+def test_nobody_watches_a_batch_run(page, capsys):
+    with Bar("maps", 3) as bar:
+        bar.step()
+    assert page == [] and capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (200, "3 min"), (9000, "2.5 h")]
+)
+def test_a_time_is_written_in_one_unit(seconds, text):
+    assert time_text(seconds) == text

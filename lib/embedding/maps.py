@@ -13,19 +13,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from lib.curation.intervals import wilson
+from lib.compute.progress import Bar
 from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
-from lib.metrics.map_quality import class_separation, map_distances, map_quality, mixing
-from lib.metrics.pools import draw_like
-from lib.metrics.twosample import two_sample
-from lib.report.names import pool_text
+from lib.metrics.map_quality import map_distances, map_quality
 from lib.study.errors import StudyError
 
 METHODS = ("pca", "tsne", "umap")
-
-# What a two-sample test of two real halves may find: an interval that reaches into this range.
-CHANCE_RANGE = (0.45, 0.55)
+# How much of a bar each takes, in iterations of t-SNE; and iterations between two steps of it.
+STEPS = {"pca": 10, "tsne": 750, "umap": 400}
+TICK = 50
 
 
 @dataclass(frozen=True)
@@ -137,8 +134,28 @@ def reduce_features(features: np.ndarray, *, dimensions: int = 50, seed: int = 0
     return axes.fit_transform(np.asarray(features, np.float64)).astype(np.float32)
 
 
+def make_maps(
+    features: np.ndarray, methods: tuple[str, ...], settings: MapSettings = MapSettings()
+) -> dict[str, np.ndarray]:
+    """Make one map a method, with a bar where a person watches.
+
+    Args:
+        features: float (N, D).
+        methods: of METHODS.
+        settings: of the methods.
+
+    Returns:
+        float32 (N, 2) by method.
+    """
+    with Bar("maps", sum(STEPS[method] for method in methods)) as bar:
+        return {method: map_features(features, method, settings, bar) for method in methods}
+
+
 def map_features(
-    features: np.ndarray, method: str, settings: MapSettings = MapSettings()
+    features: np.ndarray,
+    method: str,
+    settings: MapSettings = MapSettings(),
+    bar: Bar | None = None,
 ) -> np.ndarray:
     """Place all rows in two dimensions, jointly.
 
@@ -146,6 +163,7 @@ def map_features(
         features: float (N, D), real and synthetic rows together.
         method: pca, tsne (openTSNE) or umap.
         settings: of the method.
+        bar: of several maps, of which this one takes STEPS; None: no bar.
 
     Returns:
         float32 (N, 2).
@@ -162,26 +180,43 @@ def map_features(
 
     # Every method starts from the principal axes.
     reduced = reduce_features(features, seed=settings.seed)
-    if method == "pca":
-        return np.ascontiguousarray(reduced[:, :2])
+    step = bar.step if bar else _no_step
     if method == "tsne":
-        # Heavy libraries are imported where they are needed.
-        from openTSNE import TSNE
+        # It counts its own iterations.
+        return _tsne(reduced, settings, step)
+    points = reduced[:, :2] if method == "pca" else _umap(reduced, settings)
+    step(STEPS[method])
+    return np.ascontiguousarray(points)
 
-        model = TSNE(
-            perplexity=min(settings.perplexity, (len(reduced) - 1) / 3),
-            random_state=settings.seed,
-            n_jobs=settings.threads,
-            initialization="pca",
-        )
-        return np.asarray(model.fit(reduced), np.float32)
 
+def _tsne(reduced: np.ndarray, settings: MapSettings, step: Callable[[float], None]) -> np.ndarray:
+    """Make a map by t-SNE; `step` is called with the iterations that were done."""
+    # Heavy libraries are imported where they are needed.
+    from openTSNE import TSNE
+
+    model = TSNE(
+        perplexity=min(settings.perplexity, (len(reduced) - 1) / 3),
+        random_state=settings.seed,
+        n_jobs=settings.threads,
+        initialization="pca",
+        callbacks=lambda *_: step(TICK),
+        callbacks_every_iters=TICK,
+    )
+    return np.asarray(model.fit(reduced), np.float32)
+
+
+def _umap(reduced: np.ndarray, settings: MapSettings) -> np.ndarray:
+    """Make a map by UMAP."""
     import umap
 
     # n_jobs is 1 with a seed anyway; given here, UMAP does not warn.
     neighbours = min(settings.neighbours, len(reduced) - 1)
     model = umap.UMAP(n_neighbors=neighbours, random_state=settings.seed, n_jobs=1)
     return model.fit_transform(reduced).astype(np.float32)
+
+
+def _no_step(_done: float) -> None:
+    """Count nothing: no bar is shown."""
 
 
 def method_text(method: str, settings: MapSettings) -> str:
@@ -214,25 +249,26 @@ def maps_by_setting(
         trustworthiness and kept (means over the seeds), and alike (share of ten neighbours on the
         map of one seed that are neighbours on that of the next; missing with one seed).
     """
-    # Every value of every method, from every seed.
+    # Every value of every method, from every seed; the setting that is varied, and the seed.
+    every = [(name, each) for name, given in values.items() for each in given]
+    numbers = range(seed, seed + seeds)
     maps, rows = {}, []
-    for method, value in [(name, each) for name, given in values.items() for each in given]:
-        # The setting that is varied; the seed varies with it.
-        settings = _with_value(method, value)
-        of_setting = []
-        for number in range(seed, seed + seeds):
-            points = map_features(features, method, replace(settings, seed=number))
-            maps[f"{method_text(method, settings)}, seed {number}"] = points
-            of_setting.append(points)
-
-        # What each map keeps of feature space, and each of the map before it.
-        quality = pd.DataFrame([map_quality(features, points, seed=seed) for points in of_setting])
-        alike = [map_quality(*pair, seed=seed)["kept"] for pair in zip(of_setting, of_setting[1:])]
-
-        # Means over the seeds, and the agreement of neighbouring seeds.
-        row = {"method": method, "setting": value} | dict(quality.mean())
-        rows.append(row | {"alike": float(np.mean(alike)) if alike else np.nan})
+    with Bar("maps", seeds * sum(STEPS[method] for method, _ in every)) as bar:
+        for method, value in every:
+            settings = _with_value(method, value)
+            varied = [replace(settings, seed=number) for number in numbers]
+            points = [map_features(features, method, each, bar) for each in varied]
+            titles = [f"{method_text(method, settings)}, seed {number}" for number in numbers]
+            maps |= dict(zip(titles, points, strict=True))
+            rows.append({"method": method, "setting": value} | _agreement(features, points, seed))
     return maps, pd.DataFrame(rows)
+
+
+def _agreement(features: np.ndarray, of_setting: list[np.ndarray], seed: int) -> dict[str, float]:
+    """Measure what the maps of one setting keep of feature space, and each of the map before it."""
+    quality = pd.DataFrame([map_quality(features, points, seed=seed) for points in of_setting])
+    alike = [map_quality(*pair, seed=seed)["kept"] for pair in zip(of_setting, of_setting[1:])]
+    return dict(quality.mean()) | {"alike": float(np.mean(alike)) if alike else np.nan}
 
 
 def quality_of_maps(
@@ -270,124 +306,6 @@ def distances_of_maps(points: np.ndarray, sources: np.ndarray, *, seed: int = 0)
             measured = map_distances(real, points[sources == name], seed=seed)
             rows.append({"pool": name} | measured)
     return pd.DataFrame(rows)
-
-
-def compare_in_spaces(
-    features_of: dict[str, dict[str, np.ndarray]],
-    labels: dict[str, np.ndarray],
-    *,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Compare every pool with held-out real images in several feature spaces.
-
-    Args:
-        features_of: float (N, D) by space and source.
-        labels: int64 (N,) by source.
-        seed: governs which images are compared.
-
-    Returns:
-        Column space, and those of `compare_pools`.
-    """
-    tables = []
-    for space, features in features_of.items():
-        # The space comes first in the table.
-        table = compare_pools(features, labels, seed=seed)
-        table.insert(0, "space", space)
-        tables.append(table)
-    return pd.concat(tables, ignore_index=True)
-
-
-def compare_pools(
-    features: dict[str, np.ndarray], labels: dict[str, np.ndarray], *, seed: int = 0
-) -> pd.DataFrame:
-    """Compare every pool with held-out real images in feature space, at the real class shares.
-
-    Args:
-        features: float (N, D) by source; "real" is one of them.
-        labels: int64 (N,) by source.
-        seed: governs which images are compared.
-
-    Returns:
-        One row a source ("real" compares two real halves): source, accuracy (held-out, of a
-        classifier of source against real images), low, high (95 % Wilson), n (images of both),
-        mixing (of neighbourhoods), separation (silhouette of the classes).
-    """
-    # A pool is compared with all real images, one half of these with the other.
-    order = np.random.default_rng(seed).permutation(len(features["real"]))
-    half = len(order) // 2
-    rows = []
-    for name, of_source in features.items():
-        reference, compared = order, order[half:]
-        if name == "real":
-            reference = order[:half]
-        else:
-            compared = draw_like(labels[name], labels["real"], len(order), seed)
-
-        # The two sides of the comparison.
-        real, synth = features["real"][reference], of_source[compared]
-
-        # Both sides of one size, joined on the axes of both.
-        n = min(len(real), len(synth))
-        joint = reduce_features(np.concatenate([real[:n], synth[:n]]), seed=seed)
-        test = two_sample(real, synth, seed=seed)
-
-        # The interval is that of a share: held-out images named correctly.
-        images = 2 * test["n"]
-        accuracy, low, high = wilson(round(test["accuracy"] * images), images)
-        row = {"source": name, "accuracy": accuracy, "low": low, "high": high, "n": images}
-
-        # How far neighbourhoods and classes lie apart, beside the test.
-        row["mixing"] = mixing(joint, np.repeat([False, True], n))
-        rows.append(row | {"separation": class_separation(of_source, labels[name], seed=seed)})
-    return pd.DataFrame(rows)
-
-
-def require_halves_alike(compared: pd.DataFrame) -> str:
-    """Check that two halves of the real images are not separable, and state their accuracy.
-
-    Args:
-        compared: of `compare_pools`.
-
-    Raises:
-        StudyError: the interval of the row "real" lies outside of CHANCE_RANGE.
-    """
-    # An interval that reaches into the range allows for chance.
-    row = compared.set_index("source").loc["real"]
-    lowest, highest = CHANCE_RANGE
-    if row["low"] >= highest or row["high"] <= lowest:
-        raise StudyError(
-            f"embedding: two halves of the real images are separable ({row['accuracy']:.3f}); look "
-            "for copies or an order in the test images"
-        )
-
-    # A sentence for the page.
-    interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
-    return f"real halves: {row['accuracy']:.3f} {interval}, n = {row['n']:.0f}"
-
-
-def separability_sentences(compared: pd.DataFrame) -> list[str]:
-    """Write one sentence for each pool: whether it is separable from real images.
-
-    It is separable if its interval lies above that of two halves of the real images.
-
-    Args:
-        compared: of `compare_pools`.
-    """
-    # The baseline: two halves of the real images.
-    chance = compared.set_index("source").loc["real"]
-
-    # One sentence a pool, in the order of the pools.
-    sentences = []
-    for row in compared[compared["source"] != "real"].itertuples():
-        # A pool is separable if its interval lies above the baseline's.
-        separable = row.low > chance["high"]
-        verdict = "separable from real images" if separable else "not separable from real images"
-        sentences.append(
-            f"{pool_text(row.source)}: {verdict} ({row.accuracy:.1%}, "
-            f"{row.low:.1%} to {row.high:.1%}, n = {row.n}; two real halves give "
-            f"{chance['accuracy']:.1%})."
-        )
-    return sentences
 
 
 def _with_value(method: str, value: float) -> MapSettings:
