@@ -30,8 +30,9 @@ def arm_composition(arms: list[Arm], sources: Sources, draws: bool = False) -> p
     rows = []
     for arm in arms:
         row = {"arm": arm.name, "kind": arm.kind}
-        # A pool may be too small, or lack what the arm asks for.
+        # A pool may be too small, lack what the arm asks for, or know more than the arm holds.
         try:
+            sources.require_knowledge(arm)
             faces = arm_faces(arm, real, pools, sources.seed, draw)
             row |= _composition(arm, faces, real) | {"left out": ""}
         except StudyError as error:

@@ -7,7 +7,8 @@ from lib.faces.arms import UNFILTERED, Arm, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import in_fold, require_independent, without_real_copies
 from lib.faces.mixing import build_arm
-from lib.faces.pool import load_pool, single_steps
+from lib.faces.pool import load_pool, pool_knowledge, single_steps
+from lib.study.errors import StudyError
 from lib.study.generations import generation_name
 
 
@@ -48,6 +49,24 @@ class Sources:
         # A training set has images of one size.
         px = real.images.shape[1]
         return real, {name: pool.resized(px) for name, pool in pools.items()}
+
+    def require_knowledge(self, arm: Arm) -> None:
+        """Stop at an arm at numbers whose generator learnt from another number of real images.
+
+        One that learnt from all of them is a bound, and stands beside any number.
+
+        Raises:
+            StudyError: names both numbers.
+        """
+        if arm.source not in self.pools or not arm.added:
+            return
+        knowledge, learnt = pool_knowledge(self.pools[arm.source])
+        if knowledge == "same images" and learnt != arm.real:
+            held = f"{arm.real:,}" if arm.real else "all"
+            raise StudyError(
+                f"the generator of {arm.source} learnt from {learnt:,} real images, this arm holds "
+                f"{held}"
+            )
 
     def splits(self, real: FaceSet) -> dict[int, FaceSet]:
         """Split the real faces for each fold, by its number; without folds as they are, under 0."""

@@ -521,6 +521,20 @@ def test_the_composition_counts_real_synthetic_and_different_images(sources):
     assert buildable(arms, table.reset_index()) == arms[:3]
 
 
+@pytest.mark.parametrize(
+    ("knowledge", "learnt", "fits"),
+    [("same images", 20, True), ("same images", 25, False), ("all images", 30, True)],
+)
+def test_a_generator_stands_beside_the_number_of_real_images_that_it_knows(
+    sources, knowledge, learnt, fits
+):
+    (name, folder), *_ = sources.pools.items()
+    facts = {"knowledge": knowledge, "learnt_from": {"images": learnt}}
+    (folder / "generator.json").write_text(json.dumps(facts))
+    composition = arm_composition([Arm("supplement", name, real=20, added=4)], sources)
+    assert (composition.loc[0, "left out"] == "") == fits
+
+
 def test_learning_curves_carry_the_arms_fields_and_designs(finished):
     folder, _, table = finished
     curves = learning_curves(folder, table)
