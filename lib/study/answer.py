@@ -30,8 +30,8 @@ def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:
     Args:
         sentences: the first one is the answer in short; plain texts are about no pool.
     """
-    rows = [asdict(_sentence(sentence)) for sentence in sentences]
-    write_sealed(answer_path(paths), {"sentences": rows})
+    given = [Sentence(each) if isinstance(each, str) else each for each in sentences]
+    write_sealed(answer_path(paths), {"sentences": [asdict(sentence) for sentence in given]})
     return answer_path(paths)
 
 
@@ -42,16 +42,9 @@ def read_answer(paths: StudyPaths) -> list[Sentence]:
     if not path.exists():
         return []
     with parsing(path, "run notebook 80 again"):
-        return [_sentence(row) for row in read_sealed(path)["sentences"]]
+        return [Sentence(**row) for row in read_sealed(path)["sentences"]]
 
 
 def answer_path(paths: StudyPaths) -> Path:
     """Name the file of the answer."""
     return paths.tables / "answer.json"
-
-
-def _sentence(given: Sentence | dict | str) -> Sentence:
-    if isinstance(given, Sentence):
-        return given
-    # A row of the file has the fields; a text of an older file is about no pool.
-    return Sentence(given) if isinstance(given, str) else Sentence(**given)

@@ -90,13 +90,13 @@ def ensure(argv, test=False):
     os.execv(python, [python] + argv)
 
 
-def requirements(test=False, path=os.path.join(ROOT, "pyproject.toml")):
+def requirements(test=False):
     """Read the packages that pyproject.toml declares, as {name: version}.
 
     Args:
         test: those of its extra `test` too.
     """
-    with open(path, encoding="utf-8") as file:
+    with open(os.path.join(ROOT, "pyproject.toml"), encoding="utf-8") as file:
         declared, _, extra = file.read().partition("[project.optional-dependencies]")
 
     # The extra ends where the next section of the file begins.

@@ -54,10 +54,10 @@ def studies(folder: Path = PARAMS) -> list[str]:
     return sorted(path.stem for path in files if _sets(path, "study"))
 
 
-def size_of(study: str, folder: Path = PARAMS) -> str:
+def size_of(study: str) -> str:
     """Say at which size a study runs: "reduced size" where its file lies over a full one's."""
     full = study.rpartition("-")[0]  # schuermann of schuermann-cpu
-    return "reduced size" if full in studies(folder) else "full size"
+    return "reduced size" if full in studies() else "full size"
 
 
 def summary(study: str, folder: Path = PARAMS) -> str:

@@ -7,7 +7,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from lib.study.errors import StudyError
 from lib.study.outcomes import Outcome, cell_counts, last_line
@@ -26,18 +26,17 @@ TIMES = "seconds.json"  # in a study's state: how long each execution took when 
 class Progress:
     """Prints how a run of several tasks goes."""
 
-    def __init__(self, tasks: list[Task], at_once: int, say: Callable[[str], None] = print):
+    def __init__(self, tasks: list[Task], at_once: int):
         """Look up how long the tasks took before.
 
         Args:
             tasks: all tasks of the run.
             at_once: how many notebooks run at once.
-            say: prints one line.
         """
-        self.at_once, self.say = at_once, say
+        self.at_once = at_once
         self.expected = expected_seconds(tasks)
         self.width = max((len(task.name) for task in tasks), default=0)
-        self.moves = say is print and sys.stdout.isatty()
+        self.moves = sys.stdout.isatty()
         self.shown = time.monotonic()
         self.total = len(tasks)
         self.told = {}  # by notebook: lines of what it tells that are printed already
@@ -56,15 +55,15 @@ class Progress:
         self._news(task, outcome.seconds)
         self._clear()
         if outcome.status == "skipped":
-            self.say(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
+            print(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
             return
 
         # Its cells and seconds, and how far the whole run is.
         times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
         line = f"{task.name:<{self.width}}  {outcome.status:<6}  {times}"
-        self.say(f"{line}   {self._outlook(len(outcomes), left)}")
+        print(f"{line}   {self._outlook(len(outcomes), left)}")
         if outcome.status == "failed":
-            self.say(outcome.detail)
+            print(outcome.detail)
 
     def tick(self, running: list[tuple[Task, float]], done: int, left: Iterable[Task]) -> None:
         """Show now and then what is under way.
@@ -84,7 +83,7 @@ class Progress:
         texts = [self._under_way(task, seconds) for task, seconds in running]
         if not self.moves:
             for text in texts:
-                self.say(text)
+                print(text)
             return
 
         # A terminal shows one line that moves, as long as the window is wide.
@@ -101,7 +100,7 @@ class Progress:
         if sum(took.values()) < SHORT_S or len(took) <= SLOWEST:
             return
         slowest = sorted(took, key=took.get, reverse=True)[:SLOWEST]
-        self.say("slowest: " + ", ".join(f"{name} {span(took[name])}" for name in slowest))
+        print("slowest: " + ", ".join(f"{name} {span(took[name])}" for name in slowest))
 
     def _news(self, task: Task, seconds: float) -> None:
         """Print what a notebook tells of itself (`Step.tell`), as it comes.
@@ -117,7 +116,7 @@ class Progress:
         if lines:
             self._clear()
         for line in lines:
-            self.say(f"{task.name:<{self.width}}  {line}")
+            print(f"{task.name:<{self.width}}  {line}")
 
     def _under_way(self, task: Task, seconds: float) -> str:
         """Say how far a notebook is, with the last line of its own."""

@@ -82,21 +82,18 @@ def parsing(path: Path, remedy: str = "remove it and run again"):
         ) from None
 
 
-def read_json(path: Path, kind: type = dict):
-    """Read a JSON file.
-
-    Args:
-        kind: of what it holds.
+def read_json(path: Path) -> dict:
+    """Read a JSON file that holds an object.
 
     Raises:
-        DamagedFile: not JSON, or of another kind.
+        DamagedFile: not JSON, or no object.
         StudyError: file missing, or not to be read.
     """
     with parsing(path):
         # As bytes, so that JSON's own rules tell the encoding.
         found = json.loads(Path(path).read_bytes())
-        if not isinstance(found, kind):
-            raise ValueError(f"holds {type(found).__name__}, not {kind.__name__}")
+        if not isinstance(found, dict):
+            raise ValueError(f"holds {type(found).__name__}, not dict")
         return found
 
 

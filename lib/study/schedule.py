@@ -69,7 +69,7 @@ class State:
         return [task for name, task in self.tasks.items() if name not in self.outcomes]
 
 
-def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[str, Outcome]:
+def run_tasks(tasks: list[Task], *, at_once: int, lock: int) -> dict[str, Outcome]:
     """Run tasks whose upstream is finished until none is left; a failure stops only what depends
     on it.
 
@@ -77,20 +77,19 @@ def run_tasks(tasks: list[Task], *, at_once: int, lock: int, say=print) -> dict[
         tasks: in order; upstream tasks that are not among them must have finished earlier.
         at_once: how many notebooks run at once here; those that go to a cluster do not count.
         lock: file descriptor that each child keeps open.
-        say: prints one line.
 
     Returns:
         How each task ended, by name.
     """
     state = State({task.name: task for task in tasks}, list(tasks))
-    progress = Progress(tasks, at_once, say)
+    progress = Progress(tasks, at_once)
     try:
         while state.pending or state.running:
             # Start what may start.
             for task in [task for task in state.pending if _is_ready(task, state)]:
                 here = sum(not under_way.is_remote for under_way in state.running.values())
                 if here < at_once or cluster_of(task) or _missing_upstream(task, state.outcomes):
-                    _start(task, state, lock, say)
+                    _start(task, state, lock)
                     if task.name in state.outcomes:
                         progress.ended(task, state.outcomes, state.left)
 
@@ -137,7 +136,7 @@ def _missing_upstream(task: Task, outcomes: dict) -> str:
     return next((name for name in ended if outcomes[name].is_missing), "")
 
 
-def _start(task: Task, state: State, lock: int, say) -> None:
+def _start(task: Task, state: State, lock: int) -> None:
     """Start a task's process, or note its outcome where there is nothing to start."""
     state.pending.remove(task)
 
@@ -150,13 +149,13 @@ def _start(task: Task, state: State, lock: int, say) -> None:
         parts = key_parts(task)
         if reason_to_run(task, parts) is None:
             state.outcomes[task.name] = Outcome("kept")
-        elif not _wait_for_repair(task, state, say):
-            state.running[task.name] = _started(task, parts, lock, say)
+        elif not _wait_for_repair(task, state):
+            state.running[task.name] = _started(task, parts, lock)
     except (StudyError, OSError) as error:
         state.outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {sentence(error)}")
 
 
-def _wait_for_repair(task: Task, state: State, say) -> bool:
+def _wait_for_repair(task: Task, state: State) -> bool:
     """Put a task off where files that it reads were changed though nobody wrote them; what made
     these is done once more before.
 
@@ -173,7 +172,7 @@ def _wait_for_repair(task: Task, state: State, say) -> bool:
                 f"failing? It is set aside; run {name} again: --only {stage_of(name)}, or leave "
                 "--only out"
             )
-        say(f"note: {files[0]} was damaged; it is set aside, and {name} makes it anew")
+        print(f"note: {files[0]} was damaged; it is set aside, and {name} makes it anew")
         state.repeated.add(name)
         state.outcomes.pop(name)
         state.pending.append(state.tasks[name])
@@ -182,14 +181,14 @@ def _wait_for_repair(task: Task, state: State, say) -> bool:
     return bool(damaged)
 
 
-def _started(task: Task, parts: dict, lock: int, say) -> Running:
+def _started(task: Task, parts: dict, lock: int) -> Running:
     """Start a task's process."""
     # What its sources hold, to be compared where their times change later.
     parts["sources"] = with_contents(parts["sources"])
 
     # What a failing disk changed of its own is not to be found and kept.
     for file in set_aside_rotten(task.paths, [task.name]):
-        say(f"note: {file} was damaged; it is set aside and made anew")
+        print(f"note: {file} was damaged; it is set aside and made anew")
 
     # From here on it is not done.
     for earlier in (task.done, task.record):

@@ -68,28 +68,28 @@ def test_the_last_line_is_the_notebook_s_own(tmp_path):
     assert last_line(path) == "|####| 3 of 4"
 
 
-def test_a_line_a_minute_and_the_slowest_at_the_end(tasks, monkeypatch):
-    lines, now = [], [0.0]
+def test_a_line_a_minute_and_the_slowest_at_the_end(tasks, monkeypatch, capsys):
+    now = [0.0]
     monkeypatch.setattr(
         "lib.study.progress.time", SimpleNamespace(monotonic=lambda: now[0], time=time.time)
     )
     note_seconds(tasks[2], 120)
-    progress = Progress(tasks, 2, lines.append)
+    progress = Progress(tasks, 2)
     for now[0] in range(0, 125, 5):
         progress.tick([(tasks[0], now[0])], 0, tasks)
+    lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 and lines[0].startswith(
         "20_generation-a  ...        0/0 cells      60 s"
     )
 
-    lines.clear()
     outcomes = {task.name: Outcome("done", 50.0, "3/3 cells") for task in tasks[:2]}
     progress.ended(tasks[1], outcomes, tasks[2:])
-    assert lines[0].endswith("50 s   2 of 3 notebooks, about 2 min left")
+    assert capsys.readouterr().out.endswith("50 s   2 of 3 notebooks, about 2 min left\n")
     progress.ended(tasks[0], {tasks[0].name: Outcome("kept")}, [])
-    assert len(lines) == 1
+    assert not capsys.readouterr().out
     outcomes = {str(number): Outcome("done", number) for number in range(1, 40)}
     progress.summary(outcomes)
-    assert lines[-1] == "slowest: 39 39 s, 38 38 s, 37 37 s"
+    assert capsys.readouterr().out == "slowest: 39 39 s, 38 38 s, 37 37 s\n"
 
 
 def test_on_a_terminal_one_line_moves(tasks, monkeypatch, capsys):
