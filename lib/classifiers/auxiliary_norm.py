@@ -59,7 +59,7 @@ def add_auxiliary_norms(model: nn.Module, groups: int) -> nn.Module:
 
     # The names are listed first, for the modules change while they are replaced.
     for name in names:
-        _replace(model, name, AuxiliaryBatchNorm(model.get_submodule(name), groups))
+        model.set_submodule(name, AuxiliaryBatchNorm(model.get_submodule(name), groups))
     return model
 
 
@@ -75,11 +75,5 @@ def keep_main_norms(model: nn.Module) -> nn.Module:
     modules = model.named_modules()
     names = [name for name, module in modules if isinstance(module, AuxiliaryBatchNorm)]
     for name in names:
-        _replace(model, name, model.get_submodule(name).norms[0])
+        model.set_submodule(name, model.get_submodule(name).norms[0])
     return model
-
-
-def _replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module in the place of another, by its dotted name."""
-    parent, _, last = name.rpartition(".")
-    setattr(model.get_submodule(parent), last, module)

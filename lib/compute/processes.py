@@ -42,15 +42,12 @@ def all_reduce_mean(tensor: torch.Tensor) -> torch.Tensor:
     return reduce(tensor, "mean")
 
 
-def backward_and_step(
-    optimiser: torch.optim.Optimizer, loss: torch.Tensor, *, max_norm: float = 0.0
-) -> None:
+def backward_and_step(optimiser: torch.optim.Optimizer, loss: torch.Tensor) -> None:
     """Take one optimiser step down the gradient of a loss, averaged over all processes.
 
     Args:
         optimiser: of the parameters to train; others that the loss depends on stay as they are.
         loss: scalar, of this process's share of the batch.
-        max_norm: L2 norm to which the gradient of all parameters together is clipped, 0: none.
     """
     # Compute the gradients of this process's share.
     optimiser.zero_grad(set_to_none=True)
@@ -62,11 +59,9 @@ def backward_and_step(
         if parameter.grad is not None
     ]
 
-    # Average, clip and step, the same in all processes.
+    # Average and step, the same in all processes.
     if process_state(loss.device.type).num_processes > 1:
         _average_gradients(parameters)
-    if max_norm:
-        torch.nn.utils.clip_grad_norm_(parameters, max_norm)
     optimiser.step()
 
 

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from lib.study.progress import span
+
 BATCH_EVERY_S = 10.0  # seconds between two lines in a batch run
 LIVE_EVERY_S = 0.3  # seconds between two drawings of the bar
 BAR_CELLS = 24  # characters of the bar
@@ -40,19 +42,18 @@ class Bar:
                 bar.step()
     """
 
-    def __init__(self, what: str, total: float, unit: str = "", *, live: bool | None = None):
+    def __init__(self, what: str, total: float, unit: str = ""):
         """Prepare a bar.
 
         Args:
             what: the work, as the bar names it.
             total: of all steps.
             unit: of the steps, in the plural; "": only the share is named.
-            live: whether a person watches; None: detect it.
         """
         self.what = what
         self.total = max(total, 1e-9)
         self.unit = unit
-        self.live = is_interactive() if live is None else live
+        self.live = is_interactive()
         self.done = 0.0
         self.began = self.shown = time.perf_counter()
         self.handle = None
@@ -87,7 +88,8 @@ class Bar:
         if not self.done:
             return f"{self.what}: {counted}"
         spent = time.perf_counter() - self.began
-        return f"{self.what}: {counted}, about {time_text(spent / self.done * self._left())} left"
+        left = span(spent / self.done * (self.total - self.done))
+        return f"{self.what}: {counted}, about {left} left"
 
     def html(self) -> str:
         """Write the bar."""
@@ -95,46 +97,26 @@ class Bar:
         done = f'value="{self.done:.6g}" max="{self.total:.6g}"'
         return f'<label>{label}<br><progress {done} style="width:24em"></progress></label>'
 
-    def _left(self) -> float:
-        return self.total - self.done
-
-
-def time_text(seconds: float) -> str:
-    """Write a time span for people: 42 s, 4 min, 2 h."""
-    # One unit is enough for an estimate.
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
 
 def with_progress(
-    parts: Iterable,
-    total: int,
-    what: str,
-    *,
-    size: Callable[..., int] = len,
-    every_s: float = BATCH_EVERY_S,
-    live: bool | None = None,
+    parts: Iterable, total: int, what: str, *, size: Callable[..., int] = len
 ) -> Iterator:
     """Pass parts on, and print how many images have been done.
+
+    In a terminal and in JupyterLab one line is overwritten again and again; elsewhere a line comes
+    every BATCH_EVERY_S, and shorter work prints none.
 
     Args:
         parts: pieces of the work.
         total: images in all parts together.
         what: the work, as the line names it.
         size: counts the images of one part.
-        every_s: seconds between two lines in a batch run; shorter work prints none.
-        live: whether one line is overwritten again and again; None: in a terminal and in
-            JupyterLab.
 
     Yields:
         Each part, unchanged.
     """
-    if live is None:
-        live = is_interactive() or sys.stdout.isatty()
-    pause = LIVE_EVERY_S if live else every_s
+    live = is_interactive() or sys.stdout.isatty()
+    pause = LIVE_EVERY_S if live else BATCH_EVERY_S
     began = time.perf_counter()
     shown = began
     done = 0

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from lib.compute.checkpoints import load_facts
-from lib.compute.processes import all_reduce_mean, backward_and_step, process_state
+from lib.compute.processes import all_reduce_mean, process_state
 from lib.faces.drawn import drawn_study
 from lib.faces.faceset import save_faces
 from lib.study.paths import ROOT, study_paths
@@ -48,15 +48,6 @@ def test_one_process_averages_over_itself():
     state = process_state("cpu")
     assert state.num_processes == 1 and state.is_main_process
     assert all_reduce_mean(torch.tensor(3.0)) == 3
-
-
-def test_a_gradient_longer_than_allowed_is_clipped():
-    weight = torch.nn.Parameter(torch.zeros(2))
-    optimiser, direction = torch.optim.SGD([weight], 1.0), torch.tensor([3.0, 4.0])
-    backward_and_step(optimiser, (weight * direction).sum())
-    assert torch.equal(weight.detach(), torch.tensor([-3.0, -4.0]))
-    backward_and_step(optimiser, (weight * direction).sum(), max_norm=1.0)
-    assert torch.allclose(weight.detach(), torch.tensor([-3.6, -4.8]), atol=1e-4)
 
 
 @pytest.mark.slow

@@ -3,13 +3,21 @@
 import pytest
 
 from lib.compute import progress
-from lib.compute.progress import Bar, time_text, with_progress
+from lib.compute.progress import Bar, with_progress
 
 PARTS = [[1, 2], [3], [4, 5]]
 
 
-def test_long_work_prints_a_line_from_time_to_time(capsys):
-    assert list(with_progress(PARTS, 5, "faces", every_s=0)) == PARTS
+@pytest.fixture
+def watched(monkeypatch):
+    """A person watches, and sees every change."""
+    monkeypatch.setattr(progress, "LIVE_EVERY_S", 0)
+    monkeypatch.setattr(progress, "is_interactive", lambda: True)
+
+
+def test_long_work_prints_a_line_from_time_to_time(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "BATCH_EVERY_S", 0)
+    assert list(with_progress(PARTS, 5, "faces")) == PARTS
     lines = capsys.readouterr().out.splitlines()
     assert lines == ["faces: 2 of 5 images, 0 s left", "faces: 3 of 5 images, 0 s left"]
 
@@ -19,14 +27,14 @@ def test_short_work_prints_nothing(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_images_of_a_part_are_counted_as_asked(capsys):
-    list(with_progress("abc", 6, "faces", size=lambda part: 2, every_s=0))
+def test_images_of_a_part_are_counted_as_asked(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "BATCH_EVERY_S", 0)
+    list(with_progress("abc", 6, "faces", size=lambda part: 2))
     assert capsys.readouterr().out.startswith("faces: 2 of 6 images, 0 s left\nfaces: 4 of 6")
 
 
-def test_where_a_person_watches_a_bar_moves_and_is_wiped(capsys, monkeypatch):
-    monkeypatch.setattr(progress, "LIVE_EVERY_S", 0)
-    assert list(with_progress(PARTS, 5, "faces", live=True)) == PARTS
+def test_where_a_person_watches_a_bar_moves_and_is_wiped(capsys, watched):
+    assert list(with_progress(PARTS, 5, "faces")) == PARTS
     first, second, wiped, end = capsys.readouterr().out.split("\r")
     assert first == "faces [#########...............] 2 of 5 images, 0 s left"
     assert second.count("#") == 14
@@ -51,11 +59,10 @@ def page(monkeypatch):
     return shown
 
 
-def test_a_bar_counts_names_the_time_left_and_leaves_nothing_behind(page, monkeypatch):
-    monkeypatch.setattr(progress, "LIVE_EVERY_S", 0)
+def test_a_bar_counts_names_the_time_left_and_leaves_nothing_behind(page, watched, monkeypatch):
     times = iter([0.0, *[10.0] * 9])
     monkeypatch.setattr(progress.time, "perf_counter", lambda: next(times))
-    with Bar("training", 20, "runs", live=True) as bar:
+    with Bar("training", 20, "runs") as bar:
         assert 'max="20"' in page[0] and "training: 0 of 20 runs" in page[0]
         bar.step(5)
         assert "training: 5 of 20 runs, about 30 s left" in page[0]
@@ -63,8 +70,8 @@ def test_a_bar_counts_names_the_time_left_and_leaves_nothing_behind(page, monkey
     assert page == []
 
 
-def test_a_bar_is_cleared_when_the_work_fails(page):
-    with pytest.raises(ValueError), Bar("maps", 3, live=True):
+def test_a_bar_is_cleared_when_the_work_fails(page, watched):
+    with pytest.raises(ValueError), Bar("maps", 3):
         raise ValueError
     assert page == []
 
@@ -73,10 +80,3 @@ def test_nobody_watches_a_batch_run(page, capsys):
     with Bar("maps", 3) as bar:
         bar.step()
     assert page == [] and capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (89, "89 s"), (200, "3 min"), (9000, "2.5 h")]
-)
-def test_a_time_is_written_in_one_unit(seconds, text):
-    assert time_text(seconds) == text

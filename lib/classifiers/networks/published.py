@@ -5,6 +5,8 @@ from torch.nn import functional as F
 
 from lib.classifiers.networks.base import Classifier
 
+REDUCTION = 16  # channels of which a squeeze makes one
+
 
 def s2_network(image_px: int, classes: int) -> Classifier:
     """Build S2's convolutional network: 3.6 M parameters at 48 px.
@@ -38,13 +40,13 @@ class SqueezeExcitation(nn.Module):
     Source: Hu et al. 2017, arXiv 1709.01507.
     """
 
-    def __init__(self, width: int, reduction: int = 16):
+    def __init__(self, width: int):
         super().__init__()
         # From the means of all channels to a factor between 0 and 1 for each.
         self.gate = nn.Sequential(
-            nn.Linear(width, width // reduction),
+            nn.Linear(width, width // REDUCTION),
             nn.ReLU(),
-            nn.Linear(width // reduction, width),
+            nn.Linear(width // REDUCTION, width),
             nn.Sigmoid(),
         )
 

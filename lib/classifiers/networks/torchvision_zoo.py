@@ -91,7 +91,7 @@ def zoo_builder(name: str, variant: str) -> Callable[..., Classifier]:
 
         # Its body alone: the last layer is Classifier's.
         width = network.get_submodule(head).in_features
-        _replace(network, head, nn.Identity())
+        network.set_submodule(head, nn.Identity())
         if not variant:
             _refine_stem(network)
             return Classifier(network, width, classes)
@@ -141,12 +141,6 @@ def _download(torchvision_name: str, url: str, path: Path) -> None:
         ) from None
 
 
-def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
-    """Put a module in the place of another, by its dotted name."""
-    parent, _, last = name.rpartition(".")
-    setattr(network.get_submodule(parent), last, module)
-
-
 def _refine_stem(network: nn.Module) -> None:
     """Give the first convolution one grey channel and half its stride: 48 pixels are few."""
     convolutions = (
@@ -160,7 +154,7 @@ def _refine_stem(network: nn.Module) -> None:
     refined = nn.Conv2d(
         1, first.out_channels, first.kernel_size, stride, padding, bias=first.bias is not None
     )
-    _replace(network, name, refined)
+    network.set_submodule(name, refined)
 
 
 # Every network in every variant, by name: resnet18, resnet18-224, ...
