@@ -45,13 +45,11 @@ class Audit:
     said: list[str]  # what the reader announced
 
 
-def audit(path: str, *, px: int = PX, near: float = NEAR) -> Audit:
+def audit(path: str) -> Audit:
     """Look through a labelled data set.
 
     Args:
         path: of the data set.
-        px: side at which images are compared.
-        near: mean difference of thumbnails under which two images are copies, grey levels.
 
     Raises:
         StudyError: nothing there that could be read.
@@ -59,12 +57,12 @@ def audit(path: str, *, px: int = PX, near: float = NEAR) -> Audit:
     # The reader announces what it leaves out; broken files are part of the audit.
     lines = io.StringIO()
     with contextlib.redirect_stdout(lines):
-        faces = read_everything(path, px=px)
+        faces = read_everything(path, px=PX)
     said = lines.getvalue().splitlines()
     broken = [line.removeprefix(BROKEN) for line in said if line.startswith(BROKEN)]
 
     # Groups of copies, and what they mean.
-    exact, groups = exact_groups(faces.images), near_groups(faces.images, near)
+    exact, groups = exact_groups(faces.images), near_groups(faces.images, NEAR)
     split = faces.table["split"].to_numpy(str)
     labels = faces.table["class"]
     blank = blank_images(faces.images)

@@ -60,15 +60,12 @@ def labelled_metadata(files: Files) -> dict[str, list[dict]]:
     return found
 
 
-def list_metadata(
-    files: Files, tables: dict[str, list[dict]], grey: str, *, needs_split: bool = True
-) -> Listing:
+def list_metadata(files: Files, tables: dict[str, list[dict]], *, needs_split: bool) -> Listing:
     """List the pictures that metadata files name: columns file_name and label, and split if there.
 
     Args:
         files: the source.
         tables: of labelled_metadata.
-        grey: as decode_grey.
         needs_split: False reads pictures whose split nothing tells, too.
 
     Raises:
@@ -105,7 +102,7 @@ def list_metadata(
     )
 
     def image(row: int):
-        return decode_grey(files.read(paths[row]), files.where(paths[row]), grey=grey)
+        return decode_grey(files.read(paths[row]), files.where(paths[row]))
 
     places = dict.fromkeys(names, str(files.path))
     return Listing(str(files.path), names, places, table, image, declared, [*tables, *paths])

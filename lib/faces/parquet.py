@@ -36,9 +36,7 @@ class _Part:
     splits: list[str | None]
 
 
-def list_parquet(
-    files: Files, names: Sequence[str], grey: str, *, needs_split: bool = True
-) -> Listing:
+def list_parquet(files: Files, names: Sequence[str], *, needs_split: bool) -> Listing:
     """List Parquet files as one data set.
 
     Each holds a column of pictures (bytes, a struct with bytes, grey values as lists or text) and
@@ -49,7 +47,6 @@ def list_parquet(
     Args:
         files: the source.
         names: of the Parquet files in it.
-        grey: as decode_grey.
         needs_split: False reads files that tell no split, too.
 
     Raises:
@@ -76,7 +73,7 @@ def list_parquet(
 
     def image(row: int) -> np.ndarray:
         part, place = rows[row]
-        return _picture(part.pictures[place].as_py(), f"{part.where}, row {place}", grey)
+        return _picture(part.pictures[place].as_py(), f"{part.where}, row {place}")
 
     # The classes of all files together, for one of them may lack some.
     declared = [name for part in parts.values() for name in part.declared]
@@ -236,7 +233,7 @@ def _check_one_configuration(files: Files, parts: dict[str, _Part]) -> None:
             )
 
 
-def _picture(cell, where: str, grey: str) -> np.ndarray:
+def _picture(cell, where: str) -> np.ndarray:
     """Decode the picture of one row, grey uint8 (H, W)."""
     # Hugging Face's pictures are a structure of bytes and path.
     if isinstance(cell, dict):
@@ -249,9 +246,9 @@ def _picture(cell, where: str, grey: str) -> np.ndarray:
 
     # An encoded picture, lists of grey values, or grey values as text.
     if isinstance(cell, bytes):
-        return decode_grey(cell, where, grey=grey)
+        return decode_grey(cell, where)
     if isinstance(cell, list):
-        return _of_lists(cell, where, grey)
+        return _of_lists(cell, where)
     if isinstance(cell, str) and cell.lstrip()[:1].isdigit() and " " in cell.strip():
         length = len(cell.split())
         return _as_square(pixels_of(cell, length, where), where)
@@ -269,7 +266,7 @@ def _path_alone(where: str, path) -> StudyError:
     )
 
 
-def _of_lists(cell: list, where: str, grey: str) -> np.ndarray:
+def _of_lists(cell: list, where: str) -> np.ndarray:
     """Read grey values, or colours, that stand as lists."""
     try:
         values = np.array(cell, np.float64)
@@ -284,7 +281,7 @@ def _of_lists(cell: list, where: str, grey: str) -> np.ndarray:
     # A last axis of 1 or 3 holds colours; other pixels have to form a square.
     values = values.astype(np.uint8)
     if values.ndim == 3 and values.shape[2] in (1, 3):
-        return values[:, :, 0] if values.shape[2] == 1 else luma(values, grey)
+        return values[:, :, 0] if values.shape[2] == 1 else luma(values)
     return values if values.ndim == 2 else _as_square(values, where)
 
 

@@ -25,7 +25,6 @@ FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "WEBP", "TIFF", "PPM", "AVIF")
 MOVING = ("GIF", "PNG")  # of these, animations are videos
 MOST_PIXELS = 50_000_000  # a larger header is a mistake or an attack; a face needs 2,304
 FEW_PIXELS = 1_000_000  # the fast way is for thumbnails
-GREYS = ("luma", "bgr")
 
 # JPEG segments by their second byte.
 FRAME_HEADER = 0xC0  # baseline: bits a sample, height, width, number of components
@@ -39,7 +38,7 @@ LEAST_RANGE = 1 / 15  # 12 of 16 bits are 1 / 16
 LEAST_VISIBLE = 1.0  # what is left of 16 bits may be 0 throughout and yet be no black picture
 
 
-def decode_grey(data: bytes, name: str, *, grey: str = "luma") -> np.ndarray:
+def decode_grey(data: bytes, name: str) -> np.ndarray:
     """Decode a picture to grey.
 
     Colour becomes grey by ITU-R 601 luma (0.299 R + 0.587 G + 0.114 B), 16 bit is scaled to 8,
@@ -49,7 +48,6 @@ def decode_grey(data: bytes, name: str, *, grey: str = "luma") -> np.ndarray:
     Args:
         data: the file's bytes.
         name: to be named in messages.
-        grey: luma, or bgr: red and blue exchanged, as S1's code did.
 
     Returns:
         uint8 (H, W).
@@ -58,16 +56,13 @@ def decode_grey(data: bytes, name: str, *, grey: str = "luma") -> np.ndarray:
         StudyError: not a picture, cut off, far too large, or values whose range is not clear. A
             PNG is checked byte by byte; in a JPEG a turned byte may leave no trace.
     """
-    if grey not in GREYS:
-        raise StudyError(f"grey conversion {grey!r} is unknown; there are {', '.join(GREYS)}")
-
     # FER2013's case, ten times as fast as the general way and equal to it.
     if _plain_jpeg(data):
         image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
         if image is not None:
             return image
     picture = _decoded(data, name)
-    return np.array(picture) if picture.mode == "L" else luma(np.asarray(picture), grey)
+    return np.array(picture) if picture.mode == "L" else luma(np.asarray(picture))
 
 
 def decode_colour(data: bytes, name: str) -> np.ndarray:
@@ -79,14 +74,9 @@ def decode_colour(data: bytes, name: str) -> np.ndarray:
     return np.asarray(_decoded(data, name).convert("RGB"))[:, :, ::-1].copy()
 
 
-def luma(image: np.ndarray, grey: str = "luma") -> np.ndarray:
-    """Turn colours, uint8 (H, W, 3): red, green, blue, into grey, uint8 (H, W).
-
-    Args:
-        grey: as decode_grey; bgr exchanges red and blue first.
-    """
-    ordered = image[:, :, ::-1] if grey == "bgr" else image
-    return np.array(Image.fromarray(np.ascontiguousarray(ordered)).convert("L"))
+def luma(image: np.ndarray) -> np.ndarray:
+    """Turn colours, uint8 (H, W, 3): red, green, blue, into grey, uint8 (H, W)."""
+    return np.array(Image.fromarray(np.ascontiguousarray(image)).convert("L"))
 
 
 def to_square(image: np.ndarray, px: int) -> np.ndarray:

@@ -47,9 +47,7 @@ def read_faces(
     path: str | Path,
     *,
     px: int = 48,
-    grey: str = "luma",
     classes: Sequence[str] = (),
-    complete: bool = True,
 ) -> FaceSet:
     """Read labelled real faces with their splits.
 
@@ -57,11 +55,8 @@ def read_faces(
         path: a folder (<split>/<class>/ at any depth, or pictures with a metadata.csv or .jsonl), a
             zip of one, fer2013.csv or icml_face_data.csv (also inside a folder or zip), or Parquet.
         px: side that every image is resized to; of others than squares the middle one is taken.
-        grey: as decode_grey.
         classes: names of the classes to read; empty: all. `lib.faces.classes.classes_of` decides
             which folder names or codes stand for which class.
-        complete: False allows a source without some of `classes`, or without training images of
-            them (another data set that is for evaluation only).
 
     Returns:
         Face set; splits train, val, test. FER2013's own split is taken from file names that agree
@@ -73,16 +68,15 @@ def read_faces(
             without training images.
     """
     with open_files(path) as files:
-        listing = _listing(files, grey, classes, needs_split=True)
+        listing = _listing(files, classes, needs_split=True)
         files.announce(listing.used)
-        faces = decode_listing(listing, px, classes=classes, complete=complete)
+        faces = decode_listing(listing, px, classes=classes)
 
     # Of two splits the second is the held-out one, hence the test set.
     table = faces.table
     if set(table["split"]) == {"train", "val"}:
         faces = faces.with_columns(split=table["split"].replace("val", "test"))
-    if complete:
-        require_training_images(faces, files.path)
+    require_training_images(faces, files.path)
     return faces
 
 
@@ -90,7 +84,6 @@ def read_images(
     path: str | Path,
     *,
     px: int = 0,
-    grey: str = "luma",
     classes: Sequence[str] = EMOTIONS,
     strict: bool = True,
     cut: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -101,7 +94,6 @@ def read_images(
     Args:
         path: as in read_faces; no split is needed.
         px: side of the images; 0: the most frequent one, others are resized to it.
-        grey: as decode_grey.
         classes: of the study; images of other emotions are left out, which is announced.
         strict: a class that is no emotion stops; False leaves it out, too.
         cut, skip_damaged: as in decode_listing.
@@ -114,7 +106,7 @@ def read_images(
         StudyError: nothing there, an unknown class, a file that does not read.
     """
     with open_files(path) as files:
-        listing = _listing(files, grey, classes, needs_split=False)
+        listing = _listing(files, classes, needs_split=False)
         files.announce(listing.used)
 
         # A class that is none may be a misspelt one; emotions beside the classes are not.
@@ -126,17 +118,17 @@ def read_images(
     return faces.with_columns(split="train")
 
 
-def read_everything(path: str | Path, *, px: int, classes: Sequence[str] = ()) -> FaceSet:
+def read_everything(path: str | Path, *, px: int) -> FaceSet:
     """Read all labelled images for an audit: with the splits that are told, train where none is;
     files that do not read are left out, each with a line.
 
     Args:
-        path, px, classes: as in read_faces.
+        path, px: as in read_faces.
     """
     with open_files(path) as files:
-        listing = _listing(files, "luma", classes, needs_split=False)
+        listing = _listing(files, (), needs_split=False)
         files.announce(listing.used)
-        return decode_listing(listing, px, classes=classes, complete=False, skip_damaged=True)
+        return decode_listing(listing, px, complete=False, skip_damaged=True)
 
 
 def tells_splits(path: str | Path, *, classes: Sequence[str] = ()) -> bool:
@@ -146,7 +138,7 @@ def tells_splits(path: str | Path, *, classes: Sequence[str] = ()) -> bool:
         path, classes: as in read_faces.
     """
     with open_files(path) as files:
-        listing = _listing(files, "luma", classes, needs_split=False)
+        listing = _listing(files, classes, needs_split=False)
     return bool(listing.table["split"].notna().any())
 
 
@@ -200,11 +192,11 @@ class _Place:
     is_known: bool  # the folder is a class asked for, or an emotion
 
 
-def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bool) -> Listing:
+def _listing(files: Files, classes: Sequence[str], *, needs_split: bool) -> Listing:
     """List a source by the kind that it is of."""
     tables = labelled_metadata(files)
     if tables:
-        return list_metadata(files, tables, grey, needs_split=needs_split)
+        return list_metadata(files, tables, needs_split=needs_split)
     if files.is_table and files.ending_in(TABLES):
         return list_csv(files, files.names, needs_split=needs_split)
 
@@ -212,7 +204,7 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     places = _places(files, classes, needs_split)
     is_sorted = any(place.is_known for place in places.values())
     if is_sorted and (usable := _usable(files, places, needs_split)):
-        return _list_pictures(files, usable, grey)
+        return _list_pictures(files, usable)
 
     # Tables.
     csv = _faces_csv(files)
@@ -221,19 +213,19 @@ def _listing(files: Files, grey: str, classes: Sequence[str], *, needs_split: bo
     parquets = files.once(files.ending_in(PARQUETS))
     faces = [name for name in parquets if holds_faces(files, name)]
     if faces:
-        return list_parquet(files, faces, grey, needs_split=needs_split)
+        return list_parquet(files, faces, needs_split=needs_split)
 
     # Folders of other names than emotions'.
     usable = _usable(files, places, needs_split)
     if usable:
-        return _list_pictures(files, usable, grey)
+        return _list_pictures(files, usable)
 
     # A table that holds no faces says what is missing; else the layout is told.
     tables = files.ending_in(TABLES)
     if not places and len(tables) == 1:
         return list_csv(files, tables, needs_split=needs_split)
     if not places and len(parquets) == 1:
-        return list_parquet(files, parquets, grey, needs_split=needs_split)
+        return list_parquet(files, parquets, needs_split=needs_split)
     raise StudyError(f"{files.path}: {_why_nothing(files, places, needs_split)}")
 
 
@@ -320,7 +312,7 @@ def _caution(place: _Place) -> int:
     return BY_CAUTION.index(place.split) if place.split else len(BY_CAUTION)
 
 
-def _list_pictures(files: Files, places: dict[str, _Place], grey: str) -> Listing:
+def _list_pictures(files: Files, places: dict[str, _Place]) -> Listing:
     """List pictures in class folders."""
     names = list(places)
     folders = [places[name].folder for name in names]
@@ -343,7 +335,7 @@ def _list_pictures(files: Files, places: dict[str, _Place], grey: str) -> Listin
     declared = EMOTIONS if is_fer2013(names) else ()
 
     def image(row: int) -> np.ndarray:
-        return decode_grey(files.read(names[row]), files.where(names[row]), grey=grey)
+        return decode_grey(files.read(names[row]), files.where(names[row]))
 
     return Listing(str(files.path), folders, first, table, image, declared, names)
 

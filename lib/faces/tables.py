@@ -42,7 +42,7 @@ class _Part:
     usage: list[str]  # its split as written
 
 
-def list_csv(files: Files, names: Sequence[str], *, needs_split: bool = True) -> Listing:
+def list_csv(files: Files, names: Sequence[str], *, needs_split: bool) -> Listing:
     """List tables such as fer2013.csv or icml_face_data.csv, or train.csv and test.csv.
 
     Columns emotion (FER2013's code, or the name), pixels and Usage, in any order, blanks and

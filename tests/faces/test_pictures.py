@@ -80,13 +80,9 @@ def test_sixteen_bits_are_scaled_not_cut():
     assert decode_grey(packed(deep), "a").tolist() == [[0, 100, 255]]
 
 
-def test_luma_and_exchanged_channels():
+def test_colours_become_grey_by_their_luma():
     red = packed(np.full((2, 2, 3), (200, 0, 0), np.uint8))
     assert decode_grey(red, "a")[0, 0] == round(0.299 * 200)
-    assert decode_grey(red, "a", grey="bgr")[0, 0] == round(0.114 * 200)
-    assert (decode_grey(packed(RAMP), "a", grey="bgr") == RAMP).all()
-    with pytest.raises(StudyError, match="'mean' is unknown; there are luma, bgr"):
-        decode_grey(red, "a", grey="mean")
 
 
 @pytest.mark.parametrize(

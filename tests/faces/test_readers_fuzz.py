@@ -244,7 +244,7 @@ def cases(tmp_path_factory):
         ("checked.parquet", parquet("lists", write_page_checksum=True), images_of_originals),
         ("text.parquet", parquet("text", compression="none"), cut_is_a_beginning),
     ):
-        made[name] = Case(whole, lambda path: read_faces(path, px=PX, complete=False), name, check)
+        made[name] = Case(whole, lambda path: read_faces(path, px=PX, classes=KINDS), name, check)
         made[f"{name} evaluated"] = Case(whole, read_evaluation, name, images_of_originals)
     made["fer2013.csv evaluated"] = Case(fer2013_csv(), read_evaluation, "fer2013.csv")
     made["text.parquet evaluated"] = Case(parquet("text"), read_evaluation, "text.parquet")
@@ -252,14 +252,14 @@ def cases(tmp_path_factory):
         name = f"metadata.{form}"
         made[name] = Case(
             metadata(form),
-            lambda path: read_faces(path.parent, px=PX, complete=False),
+            lambda path: read_faces(path.parent, px=PX, classes=KINDS),
             name,
             of_originals,
             files,
         )
 
     # What stands beside, and what the application opens.
-    faces = read_faces(_write(folder / "fer2013.csv", fer2013_csv()), px=PX, complete=False)
+    faces = read_faces(_write(folder / "fer2013.csv", fer2013_csv()), px=PX, classes=KINDS)
     made["votes"] = Case(
         votes(), lambda path: read_ferplus(faces, str(path), beside=""), "v.csv", votes_are_numbers
     )

@@ -31,11 +31,11 @@ def frame(n=7, usage="Training"):
 def read(tmp_path):
     """Write a table as fer2013.csv, or its bytes, and read it as the loader does."""
 
-    def reader(table, classes=(), **options):
+    def reader(table, classes=()):
         path = tmp_path / "fer2013.csv"
         data = table if isinstance(table, bytes) else table.to_csv(index=False).encode()
         path.write_bytes(data)
-        return read_faces(path, px=PX, classes=classes, **{"complete": False} | options)
+        return read_faces(path, px=PX, classes=classes)
 
     return reader
 
@@ -57,7 +57,7 @@ def test_wanted_classes_keep_their_rows_and_numbers(read, capsys):
         "images of other classes, 10 in all, are left out: angry (2)"
     )
     with pytest.raises(StudyError, match="no images of contempt"):
-        read(frame(), ["sad", "contempt"], complete=True)
+        read(frame(), ["sad", "contempt"])
 
 
 def test_columns_of_the_second_edition(read):
