@@ -19,6 +19,7 @@ DISTURBANCES = {
 }
 OCCLUDER = 128  # grey level of the occluding square
 CALIBRATION_BINS = 15  # of the expected calibration error
+CALIBRATION_DRAWS = 200  # of its bootstrap
 
 
 def disturb(images: np.ndarray, kind: str, amount: float, *, seed: int = 0) -> np.ndarray:
@@ -158,9 +159,7 @@ def difficult_table(
     return pd.DataFrame(rows)
 
 
-def hardest_quarter(
-    predictions: dict, labels: np.ndarray, *, base, margin: float, share: float = 0.25
-) -> pd.DataFrame:
+def hardest_quarter(predictions: dict, labels: np.ndarray, *, base, margin: float) -> pd.DataFrame:
     """Decide for every model whether it is better than base on difficult images.
 
     Half of the seeds of both choose the images and the other half are scored on them, so that no
@@ -171,7 +170,6 @@ def hardest_quarter(
         labels: int64 (N,).
         base: key of the model that the others are compared with.
         margin: smallest effect of interest, share.
-        share: of the images that are called difficult.
 
     Returns:
         One row a model: arm, difference, low, high, n_images, n_seeds, verdict.
@@ -185,7 +183,7 @@ def hardest_quarter(
 
         # Choose with the first half of the seeds.
         choosing = {key: predictions[key][:half] for key in (base, other)}
-        most = max(2, round(share * len(labels)))
+        most = max(2, round(0.25 * len(labels)))
         chosen = hardest(choosing, labels, most=most)
 
         # Score the second half.
@@ -272,9 +270,7 @@ def _quality(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> dict:
     }
 
 
-def _calibration_standard_error(
-    probabilities: np.ndarray, labels: np.ndarray, seed: int, *, n_boot: int = 200
-) -> float:
+def _calibration_standard_error(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> float:
     """Estimate the standard error of the calibration error by a bootstrap over images.
 
     Its quantiles would not do: resampling adds noise, and noise in a bin can only raise the error.
@@ -289,5 +285,5 @@ def _calibration_standard_error(
 
     # Draw images with replacement.
     n = len(labels)
-    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), n_boot)
+    weights = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), CALIBRATION_DRAWS)
     return float((np.abs(weights @ inside).sum(1) / n).std())

@@ -14,6 +14,8 @@ from lib.faces.faceset import FaceSet
 from lib.faces.pictures import middle_square, to_square
 from lib.faces.sources import read_images
 
+BATCH = 256  # pictures that are classified at once
+
 
 def read_labelled(
     path: Path,
@@ -53,21 +55,20 @@ def read_labelled(
     return faces.with_columns(split="test")
 
 
-def class_accuracy(network: Network, faces: FaceSet, *, batch: int = 256) -> pd.DataFrame:
+def class_accuracy(network: Network, faces: FaceSet) -> pd.DataFrame:
     """Give a network's accuracy on the faces of each class.
 
     Args:
         network: classifier.
         faces: labelled, of the network's size.
-        batch: images at once.
 
     Returns:
         One row a class that occurs and one for all: class, accuracy, low, high (95 % Wilson), n,
         most often taken for (where the network is wrong).
     """
     # Predict in batches.
-    starts = range(0, len(faces), batch)
-    parts = [network.classify(faces.images[i : i + batch]).argmax(1) for i in starts]
+    starts = range(0, len(faces), BATCH)
+    parts = [network.classify(faces.images[i : i + BATCH]).argmax(1) for i in starts]
     predicted = np.array(network.classes)[np.concatenate(parts)]
     true = faces.table["class"].to_numpy()
 

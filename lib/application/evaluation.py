@@ -21,6 +21,7 @@ from lib.study.errors import StudyError
 
 CAST = 40  # faces that play in the film
 AVERAGED = 50  # photographs behind an average, at least: fewer could show a person
+TIMED = 100  # calls that are timed
 GREY = 128  # level of a square in place of a face
 FIRST_SEED = 900_000_000  # drawn actors' seeds begin here, far from those of any study
 
@@ -193,10 +194,10 @@ def _averages(test: FaceSet, numbers: np.ndarray) -> FaceSet:
     return FaceSet(np.stack(images)[order], table, test.classes)
 
 
-def _milliseconds(network: Network, images: np.ndarray, repeats: int = 100) -> float:
+def _milliseconds(network: Network, images: np.ndarray) -> float:
     """Measure the median time of one image."""
     times = []
-    for i in range(repeats):
+    for i in range(TIMED):
         # One image, from call to result.
         image = images[i % len(images)][None]
         began = time.perf_counter()

@@ -13,13 +13,15 @@ from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 
 SIZE = (640, 480)  # of a frame, pixels
+SIDE = 150  # of a shown face, pixels
+FPS = 25.0  # frames a second
 DRIFT = (25, 15)  # amplitude of a face's movement, pixels
 PERIOD = 30  # frames in which the phase of the movement grows by 1
 COLUMNS = ["frame", "place", "x", "y", "side", "class", "id"]
 
 
 def film(
-    faces: FaceSet, *, frames: int, at_once: int = 1, side: int = 150, hold: int = 15, seed: int = 0
+    faces: FaceSet, *, frames: int, at_once: int = 1, hold: int = 15, seed: int = 0
 ) -> Iterator[tuple[Frame, pd.DataFrame]]:
     """Make frames in which faces drift and change.
 
@@ -27,7 +29,6 @@ def film(
         faces: images to show, in order; repeated when there are too few.
         frames: number of frames.
         at_once: faces in a frame, 1 to 6.
-        side: of a shown face, pixels.
         hold: frames for which one image stays.
         seed: of the scene and of the movements.
 
@@ -50,27 +51,19 @@ def film(
             # Which image, and where.
             index = (number // hold * at_once + place) % len(faces)
             drift = np.array(DRIFT) * np.sin(phases[place] + number / PERIOD)
-            x, y = np.round(_centre(place, at_once) + drift - side / 2).astype(int)
+            x, y = np.round(_centre(place, at_once) + drift - SIDE / 2).astype(int)
 
             # Paint it, and note the truth.
-            shown = cv2.resize(faces.images[index], (side, side), interpolation=cv2.INTER_CUBIC)
-            canvas[y : y + side, x : x + side] = shown
+            shown = cv2.resize(faces.images[index], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+            canvas[y : y + SIDE, x : x + SIDE] = shown
             name, id_ = faces.table.loc[index, ["class", "id"]]
-            rows.append((number, place, x, y, side, name, id_))
+            rows.append((number, place, x, y, SIDE, name, id_))
         image = cv2.cvtColor(canvas, cv2.COLOR_GRAY2BGR)
         yield Frame(number, image), pd.DataFrame(rows, columns=COLUMNS)
 
 
 def make_video(
-    faces: FaceSet,
-    path: Path,
-    *,
-    frames: int,
-    at_once: int = 1,
-    side: int = 150,
-    hold: int = 15,
-    seed: int = 0,
-    fps: float = 25.0,
+    faces: FaceSet, path: Path, *, frames: int, hold: int = 15, seed: int = 0
 ) -> pd.DataFrame:
     """Write a film to a file that any player and cv2.VideoCapture read; see `film`.
 
@@ -88,9 +81,9 @@ def make_video(
     # The file appears under its name only when complete.
     temporary = path.with_name(f".tmp-{path.name}")
     codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
-    writer = cv2.VideoWriter(str(temporary), codec, fps, SIZE)
+    writer = cv2.VideoWriter(str(temporary), codec, FPS, SIZE)
     truth = []
-    for frame, rows in film(faces, frames=frames, at_once=at_once, side=side, hold=hold, seed=seed):
+    for frame, rows in film(faces, frames=frames, hold=hold, seed=seed):
         writer.write(frame.image)
         truth.append(rows)
     writer.release()

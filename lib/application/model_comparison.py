@@ -15,6 +15,7 @@ from lib.classifiers.models import load_facts, load_model, predict
 from lib.classifiers.runs import load_predictions
 from lib.faces.arms import REAL_KINDS, Arm, arm_of
 
+DRAWS = 2000  # of the bootstrap over images
 # Of a film's summary; it has no rows where no face was detected.
 FILM_COLUMNS = ("model", "accuracy", "low", "high", "images", "flips_per_100", "agreement")
 
@@ -113,13 +114,12 @@ def watch(networks: dict[str, Network], video: Path, truth: pd.DataFrame) -> pd.
     return pd.DataFrame(rows, columns=["model", "frame", "face", "class", "true", "image"])
 
 
-def film_summary(watched: pd.DataFrame, *, seed: int = 0, n_boot: int = 2000) -> pd.DataFrame:
+def film_summary(watched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     """Sum a film up, one row a model.
 
     Args:
         watched: from `watch`.
         seed: of the bootstrap.
-        n_boot: draws of images.
 
     Returns:
         model, accuracy (share of face frames) with low and high (95 %, bootstrap over the images
@@ -134,7 +134,7 @@ def film_summary(watched: pd.DataFrame, *, seed: int = 0, n_boot: int = 2000) ->
     for name, part in by_model.items():
         # Accuracy: count correct frames image by image.
         correct = (part["class"] == part["true"]).groupby(part["image"]).agg(["sum", "size"])
-        accuracy, low, high = _ratio_interval(correct.to_numpy(float), seed, n_boot)
+        accuracy, low, high = _ratio_interval(correct.to_numpy(float), seed)
 
         # Stability: changes of class, over all transitions between frames.
         changes = flips(part)
@@ -167,11 +167,11 @@ def class_shares(watched: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFram
     return pd.DataFrame(columns).rename_axis("class").reset_index()
 
 
-def _ratio_interval(counts: np.ndarray, seed: int, n_boot: int) -> tuple[float, float, float]:
+def _ratio_interval(counts: np.ndarray, seed: int) -> tuple[float, float, float]:
     """Give the share of correct frames, counts (images, 2), with its 95 % bootstrap interval."""
     # Resample images, not frames: the frames of one image are not independent.
     rng = np.random.default_rng(seed)
-    draws = counts[rng.integers(0, len(counts), (n_boot, len(counts)))]
+    draws = counts[rng.integers(0, len(counts), (DRAWS, len(counts)))]
     ratios = draws[..., 0].sum(1) / draws[..., 1].sum(1)
     low, high = np.quantile(ratios, [0.025, 0.975])
     return counts[:, 0].sum() / counts[:, 1].sum(), low, high

@@ -185,18 +185,11 @@ def recipes_of(classifiers: list[str], names: list[str]) -> dict[str, Recipe]:
         names: one recipe for all, or one a classifier.
 
     Raises:
-        StudyError: a recipe that does not exist, a list of another length, a network named twice.
+        StudyError: a recipe that does not exist.
     """
-    if len(names) not in (1, len(classifiers)):
-        raise StudyError(
-            f"recipes: {len(names)} for {len(classifiers)} classifiers; "
-            "give one for all, or one for each"
-        )
-    if len(set(classifiers)) < len(classifiers):
-        raise StudyError(f"classifiers: each may be named once; found {', '.join(classifiers)}")
-    if len(names) == 1:
-        return {classifier: recipe_of(names[0]) for classifier in classifiers}
-    return {classifier: recipe_of(name) for classifier, name in zip(classifiers, names)}
+    # Lists that do not fit stop a study before (lib.study.parameter_rules).
+    each = names * len(classifiers) if len(names) == 1 else names
+    return {name: recipe_of(recipe) for name, recipe in zip(classifiers, each, strict=True)}
 
 
 def recipe_table(classifiers: list[str], names: list[str]) -> pd.DataFrame:

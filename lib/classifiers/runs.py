@@ -22,7 +22,7 @@ from lib.classifiers.training_sets import Sources, arm_faces
 from lib.compute.cluster import run_on_cluster
 from lib.compute.progress import Bar
 from lib.compute.workers import run_in_pool
-from lib.faces.arms import ARM_FIELDS, Arm, arm_of
+from lib.faces.arms import ARM_FIELDS, arm_of
 from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
@@ -37,8 +37,6 @@ RESULT, PREDICTIONS = "result.json", "predictions.npz"
 HISTORY, WEIGHTS = "history.csv", "model.safetensors"
 REMEDY = "run notebook 40 again"  # where one of them is damaged
 
-# What a result of an earlier version leaves out of its arm.
-EARLIER_ARM = asdict(Arm("base"))
 # Reasons that say nothing about the run: those for which workers give it up, and a full disk.
 DIED, FULL = ("its process died", "its workers died"), "no space left"
 
@@ -304,9 +302,9 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
 def read_result(folder: Path) -> dict:
     """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
-    record = {"length": 1.0} | read_sealed(Path(folder) / RESULT)
+    record = read_sealed(Path(folder) / RESULT)
     with parsing(Path(folder) / RESULT, REMEDY):
-        arm = arm_of(EARLIER_ARM | record.pop("arm"))
+        arm = arm_of(record.pop("arm"))
     fields = {name: getattr(arm, name) for name in ARM_FIELDS}
     return {"arm": arm.name, **fields, **record}
 

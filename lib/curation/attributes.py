@@ -74,13 +74,12 @@ def groups_of(table: pd.DataFrame) -> dict[str, pd.Series]:
     return {name: group(table[name], name) for name in names}
 
 
-def group(values: pd.Series, name: str, *, bins: int = GROUPS) -> pd.Series:
+def group(values: pd.Series, name: str) -> pd.Series:
     """Assign each image to a group of one attribute: its value, or a range of numbers.
 
     Args:
         values: of the attribute.
         name: of the attribute.
-        bins: groups of about equal size that more than MAX_VALUES numbers are cut into.
 
     Returns:
         Ordered categorical with the index of values.
@@ -89,7 +88,7 @@ def group(values: pd.Series, name: str, *, bins: int = GROUPS) -> pd.Series:
         values = values.abs()
     # Many different numbers become ranges, anything else stays a value of its own.
     if pd.api.types.is_float_dtype(values) and values.nunique() > MAX_VALUES:
-        return _cut(values, bins)
+        return _cut(values)
     words = values.map(_word).where(values.notna())
     return words.astype(pd.CategoricalDtype(sorted(words.dropna().unique()), ordered=True))
 
@@ -130,17 +129,17 @@ def _word(value) -> str:
     return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
-def _cut(values: pd.Series, bins: int) -> pd.Series:
+def _cut(values: pd.Series) -> pd.Series:
     """Cut numbers into groups of about equal size, or into none and some.
 
     The latter where so many share the smallest value (no beard) that equal groups do not exist.
     """
     smallest = values == values.min()
-    if smallest.mean() > 1 / bins:
+    if smallest.mean() > 1 / GROUPS:
         words = pd.Series(np.where(smallest, "none", "some"), values.index)
         ordered = pd.CategoricalDtype(["none", "some"], ordered=True)
         return words.where(values.notna()).astype(ordered)
     # Equal values at an edge may leave fewer groups than asked.
-    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, bins + 1)))
+    edges = np.unique(np.nanquantile(values, np.linspace(0, 1, GROUPS + 1)))
     names = [f"{low:.3g} to {high:.3g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
     return pd.cut(values, edges, labels=names, include_lowest=True)

@@ -99,16 +99,8 @@ def export_pool(
     images = curated_images(folder)
 
     # The card beside the pictures.
-    source = source_of(pool)
-    write_card(
-        images,
-        pool,
-        curation,
-        name=f"{name}, curated",
-        source=source,
-        license=license,
-        biases=biases,
-    )
+    name = f"{name}, curated"
+    write_card(images, pool, curation, name=name, license=license, biases=biases)
     _check_export(images, pool, curation)
     return images
 
@@ -119,7 +111,6 @@ def write_card(
     curation: Curation,
     *,
     name: str,
-    source: str,
     license: str = "unknown",
     biases: pd.DataFrame | None = None,
 ) -> Path:
@@ -130,7 +121,6 @@ def write_card(
         pool: all generated images.
         curation: the outcome of the chain.
         name: what the set is called.
-        source: generator and settings in a sentence.
         license: identifier as Hugging Face writes it, or "unknown".
         biases: table of bias_table, of the detector; None: not measured.
 
@@ -144,7 +134,7 @@ def write_card(
         # What and from where.
         license=license,
         name=name,
-        source=source,
+        source=source_of(pool),
         # How many, and of what size.
         curated=len(kept),
         generated=len(pool),

@@ -45,7 +45,7 @@ def curate(
         Verdicts, the kept images and the seconds of each step.
 
     Raises:
-        StudyError: an unknown or a repeated step, or one that lacks an input.
+        StudyError: an unknown or a repeated step.
     """
     check_steps(steps)
     tables = [_no_verdicts()]

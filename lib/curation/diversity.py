@@ -112,7 +112,6 @@ def compare_with_random(
     chosen: np.ndarray,
     *,
     seed: int,
-    draws: int = RANDOM_CHOICES,
 ) -> pd.DataFrame:
     """Compare a choice of synthetic images with random choices of its size, and with all images.
 
@@ -121,7 +120,6 @@ def compare_with_random(
         synthetic: float (N, D), features in the same space.
         chosen: bool (N,), the synthetic images that were chosen.
         seed: of the random choices.
-        draws: number of random choices.
 
     Returns:
         Columns choice (chosen, random, all), images, distance_mean and distance_p95 (mean and 95th
@@ -132,7 +130,7 @@ def compare_with_random(
     rng = np.random.default_rng(seed)
     n = int(chosen.sum())
     by_chance = []
-    for _ in range(draws):
+    for _ in range(RANDOM_CHOICES):
         picked = rng.permutation(len(synthetic))[:n]
         by_chance.append(covering_distance(real, synthetic[picked]))
 

@@ -18,6 +18,7 @@ LESS_GUIDANCE = 0.8  # factor where labels are shown but real images are not cov
 # it agrees with the labels of real images.
 LABELS_SHOWN = 0.8
 COVERED = 0.6  # share of real images from which a pool covers them
+SURE_SHARE = 0.5  # of an equal part, which every class gets
 MIN_KEPT = 0.1  # share of kept images that is made up for, at least
 MIN_REAL_IMAGES = COVERAGE_K + 2  # of a class, for its coverage
 
@@ -95,7 +96,7 @@ def class_measures(
     return pd.DataFrame(rows)
 
 
-def next_counts(measures: pd.DataFrame, *, images: int, least_share: float = 0.5) -> pd.Series:
+def next_counts(measures: pd.DataFrame, *, images: int) -> pd.Series:
     """Share out the next round's images by class.
 
     A class gets more where the classifier errs and the pool is inconsistent or covers little: its
@@ -105,7 +106,6 @@ def next_counts(measures: pd.DataFrame, *, images: int, least_share: float = 0.5
     Args:
         measures: table of class_measures.
         images: images of the next round, kept and rejected.
-        least_share: every class gets at least this share of an equal part, 0 to 1.
 
     Returns:
         int64 by class, of sum `images`.
@@ -118,7 +118,7 @@ def next_counts(measures: pd.DataFrame, *, images: int, least_share: float = 0.5
     need = (error * (1 + (inconsistent + uncovered))).clip(lower=1e-9)
 
     # A sure part for every class, the rest by need; more where curation rejects more.
-    share = least_share / len(table) + (1 - least_share) * need / need.sum()
+    share = SURE_SHARE / len(table) + (1 - SURE_SHARE) * need / need.sum()
     generated = share / table["kept"].fillna(1).clip(lower=MIN_KEPT)
     return largest_remainders(generated / generated.sum(), images)
 

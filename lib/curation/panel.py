@@ -10,7 +10,13 @@ import pandas as pd
 
 from lib.compute.progress import is_interactive
 from lib.curation.keys import keep_keys, key_field
-from lib.curation.review import picture_hash, png_bytes, review_history, write_review
+from lib.curation.review import (
+    PICTURE_PX,
+    picture_hash,
+    png_bytes,
+    review_history,
+    write_review,
+)
 from lib.faces.faceset import FaceSet
 
 DIGITS = "1234567890"  # keys of the first ten classes
@@ -19,7 +25,6 @@ KEEP = "k"
 REJECT = "r"
 SKIP = "s"
 UNDO = "u"
-PICTURE_PX = 288  # width of the image on the page, pixels
 
 
 def review_panel(

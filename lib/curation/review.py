@@ -20,6 +20,7 @@ from lib.study.records import atomic_write, parsing
 
 COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
+PICTURE_PX = 288  # width of the image on the page, pixels
 HASH_BYTES = 6  # of the pixels' hash: 12 hex digits
 # Steps that reject high scores; the others reject low ones.
 HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")
@@ -141,17 +142,12 @@ def least_sure(pool: FaceSet, verdicts: pd.DataFrame, *, n: int) -> pd.DataFrame
     return nearest.drop(columns="distance").assign(position=position).reset_index(drop=True)
 
 
-def png_bytes(image: np.ndarray, *, side: int = 288) -> bytes:
-    """Enlarge an image by a whole factor and encode it as PNG.
-
-    Args:
-        image: uint8 (H, W).
-        side: wanted height, pixels; reached from below.
-    """
+def png_bytes(image: np.ndarray) -> bytes:
+    """Enlarge an image, uint8 (H, W), by a whole factor to PICTURE_PX or less, as PNG."""
     from PIL import Image
 
     # Repeat pixels, so that the person sees those that are there.
-    factor = max(1, side // image.shape[0])
+    factor = max(1, PICTURE_PX // image.shape[0])
     enlarged = image.repeat(factor, axis=0).repeat(factor, axis=1)
     file = io.BytesIO()
     Image.fromarray(enlarged).save(file, format="png")

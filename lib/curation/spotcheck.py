@@ -14,8 +14,8 @@ import pandas as pd
 from lib.compute.progress import is_interactive
 from lib.curation.intervals import wilson
 from lib.curation.keys import keep_keys, key_field
-from lib.curation.panel import PICTURE_PX, UNDO, class_keys
-from lib.curation.review import png_bytes
+from lib.curation.panel import UNDO, class_keys
+from lib.curation.review import PICTURE_PX, png_bytes
 from lib.faces.faceset import FaceSet
 from lib.study.records import atomic_write, parsing
 

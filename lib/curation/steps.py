@@ -23,7 +23,7 @@ HELD_OUT = ("val", "test")  # splits that nothing may learn from
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What steps may use besides the pool; a step that lacks what it needs raises an error."""
+    """What steps may use besides the pool; `inputs_of` gives all of it."""
 
     train: FaceSet | None = None  # real training images
     held_out: FaceSet | None = None  # real validation and test images: compared, never learnt
@@ -129,8 +129,7 @@ def _near_copy(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame
 
 
 def _leak(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
-    held_out = _needed(inputs.held_out, "leak", "the real validation and test images")
-    return reject_leaks(faces, held_out, like=params["near_copy_likeness"])
+    return reject_leaks(faces, inputs.held_out, like=params["near_copy_likeness"])
 
 
 def _face(faces: FaceSet, params: dict, inputs: StepInputs) -> tuple[pd.DataFrame, FaceSet]:
@@ -146,15 +145,13 @@ def _face(faces: FaceSet, params: dict, inputs: StepInputs) -> tuple[pd.DataFram
 
 
 def _memorised(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
-    train = _needed(inputs.train, "memorised", "the real training images")
-    features = _needed(inputs.features, "memorised", "a feature extractor")
-    quantile = params["memorised_quantile"]
-    return reject_memorised(faces, train, features, quantile=quantile, seed=params["seed"])
+    limits = {"quantile": params["memorised_quantile"], "seed": params["seed"]}
+    return reject_memorised(faces, inputs.train, inputs.features, **limits)
 
 
 def _label(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
     # The rows of the images that are left, the columns in the order of the classes.
-    table = _needed(inputs.probabilities, "label", "the label classifier's probabilities")
+    table = inputs.probabilities
     probabilities = table.loc[faces.table["id"], list(faces.classes)].to_numpy()
     return reject_inconsistent(
         faces,
@@ -168,13 +165,11 @@ def _label(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
 def _balance(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
     if params["balance_to"] == "equal":
         return reject_surplus(faces, pd.Series(1.0, index=faces.classes))
-    train = _needed(inputs.train, "balance", "the real training images")
-    return reject_surplus(faces, train.counts())
+    return reject_surplus(faces, inputs.train.counts())
 
 
 def _diverse(faces: FaceSet, params: dict, inputs: StepInputs) -> pd.DataFrame:
-    train = _needed(inputs.train, "diverse", "the real training images")
-    features = _needed(inputs.features, "diverse", "a feature extractor")
+    train, features = inputs.train, inputs.features
     # 0 asks for all images.
     n = params["diverse_images"] or len(faces)
     return reject_redundant(faces, features(faces.images), train, features(train.images), n=n)
@@ -195,13 +190,3 @@ STEPS = {
     "diverse": _diverse,
 }
 FACE_STEPS = ("face",)  # make sense for images of faces alone
-
-
-def _needed(value, step: str, what: str):
-    """Return what a step cannot do without, or raise an error that names it."""
-    if value is None:
-        raise StudyError(
-            f"curation_steps: the step {step!r} needs {what}, which this call does not give; take "
-            "it out of the list"
-        )
-    return value

@@ -28,9 +28,6 @@ KINDS = (*REAL_KINDS, *MIXED_KINDS, *VARIANT_KINDS, "synthetic", "shuffled")
 # First word of an arm's name where it is not the kind.
 STEMS = {"filtered": "supplement"}
 
-# What `controls` of base.yaml may name: the kinds of arms that exist only to be read against.
-CONTROL_KINDS = ("duplicate", "shuffled", "subset", "extra", "fewer_steps")
-
 
 @dataclass(frozen=True)
 class Arm:

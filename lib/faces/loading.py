@@ -69,13 +69,6 @@ def _source_faces(params: dict) -> FaceSet:
             "parquet)"
         )
 
-    # Only photographs have annotators.
-    if source in ("drawn", "digits") and params["labels"] != "own":
-        raise StudyError(
-            f"labels: {params['labels']} is about FER2013's photographs; with data: {source} "
-            "labels must be own"
-        )
-
     # One branch a source.
     if source == "drawn":
         return _drawn_faces(params)

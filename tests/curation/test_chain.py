@@ -117,7 +117,6 @@ def test_crops_replace_the_images_and_overruled_ones_are_resized(pool, monkeypat
     [
         (["blank", "haar"], "'haar' is no step.*blank"),
         (["blank", "blank"], "'blank' is named twice"),
-        (["label"], "'label' needs the label classifier"),
     ],
 )
 def test_steps_that_cannot_run_are_named(pool, steps, message):

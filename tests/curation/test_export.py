@@ -89,16 +89,15 @@ def test_the_card_names_the_classes_of_the_set(curated, tmp_path):
     names = np.array(classes)[np.arange(21) % 2]
     other = FaceSet(pool.images, pool.table.assign(**{"class": names}), classes)
     curation = curate(other, ["blank"], PARAMS)
-    text = write_card(tmp_path, other, curation, name="toy", source="").read_text()
+    text = write_card(tmp_path, other, curation, name="toy").read_text()
     assert "2 classes" in text and "**Classes**: no, yes" in text
     assert "face" not in text.replace("No face detector", "")
 
 
 def test_the_card_names_licence_and_measured_biases(exported):
     pool, curation, folder = exported
-    text = write_card(
-        folder, pool, curation, name="toy", source="", license="cc-by-4.0", biases=BIASES
-    ).read_text()
+    asked = {"name": "toy", "license": "cc-by-4.0", "biases": BIASES}
+    text = write_card(folder, pool, curation, **asked).read_text()
     assert yaml.safe_load(text.split("---")[1])["license"] == "cc-by-4.0"
     assert "**Licence**: cc-by-4.0" in text
     assert "the detector rejected 60.0% of class fear, and 10.0% of class sad" in text

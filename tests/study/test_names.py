@@ -6,10 +6,14 @@ from lib.classifiers.models import NETWORKS
 from lib.classifiers.recipes import RECIPES
 from lib.compute.cluster import BATCH_SYSTEMS, LOCAL
 from lib.curation.steps import STEPS
-from lib.faces.arms import CONTROL_KINDS
+from lib.faces.arms import KINDS, Arm, controls
 from lib.generators import contract, stylegan
 from lib.study import names
 from lib.study.parameter_rules import CHOICES
+
+# Kinds of arms that exist only to be read against.
+PAIRED = [pair for kind in KINDS for pair in controls(Arm(kind, "pool", 0.5))]
+CONTROLS = {arm.kind for arm in PAIRED if arm.is_control}
 
 
 @pytest.mark.parametrize(
@@ -22,7 +26,7 @@ from lib.study.parameter_rules import CHOICES
         (names.GAN_AUGMENTATIONS, stylegan.AUGMENTATIONS),
         (names.CLUSTERS, [LOCAL, *BATCH_SYSTEMS]),
         (names.CURATION_STEPS, STEPS),
-        (CHOICES["controls"], CONTROL_KINDS),
+        (CHOICES["controls"], CONTROLS),
     ],
 )
 def test_a_list_of_names_is_that_of_the_room_above(repeated, given):
