@@ -97,6 +97,22 @@ def predict(
     return torch.cat(parts).numpy()
 
 
+def features_of(model: Classifier, images: np.ndarray, *, batch: int = 512) -> np.ndarray:
+    """Compute penultimate features, float32 (N, D), of uint8 (N, px, px) of the network's size.
+
+    Args:
+        model: in evaluation mode.
+        batch: images at once.
+    """
+    # An empty part gives no images a shape too.
+    parts = [np.zeros((0, model.last.in_features), np.float32)]
+    with torch.no_grad():
+        for first in range(0, len(images), batch):
+            x = to_float(torch.from_numpy(images[first : first + batch]))
+            parts.append(model.features(x).numpy())
+    return np.concatenate(parts)
+
+
 def save_model(
     model: nn.Module,
     path: Path,

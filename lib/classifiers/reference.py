@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.classifiers.models import load_facts, load_model, predict, save_model
+from lib.classifiers.models import features_of, load_facts, load_model, predict, save_model
 from lib.classifiers.networks.base import Classifier
 from lib.classifiers.recipes import TrainingPlan, recipe_of
 from lib.classifiers.training import TrainingResult, train
@@ -51,14 +51,7 @@ class ReferenceClassifier:
         Returns:
             float32 (N, D).
         """
-        # An empty part gives no images a shape too.
-        parts = [np.zeros((0, self.model.last.in_features), np.float32)]
-        with torch.no_grad():
-            for first in range(0, len(images), batch):
-                resized = resize(images[first : first + batch], self.image_px)
-                x = torch.from_numpy(resized)[:, None].float() / 255
-                parts.append(self.model.features(x).numpy())
-        return np.concatenate(parts)
+        return features_of(self.model, resize(images, self.image_px), batch=batch)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Compute class probabilities, float32 (N, classes), of uint8 (N, H, W) of any size."""
@@ -67,15 +60,10 @@ class ReferenceClassifier:
 
 def reference_folds(faces: FaceSet) -> np.ndarray:
     """Assign images to FOLDS folds, int64 (N,); copies (one cluster) are in one fold."""
-    # Without marks of copies each image is a group of its own.
-    clusters = np.arange(len(faces))
-    if "cluster" in faces.table:
-        clusters = faces.table["cluster"].to_numpy()
-
     # Groups take folds in a random order.
-    count = int(clusters.max()) + 1 if len(clusters) else 0
+    count = int(faces.clusters.max()) + 1 if len(faces) else 0
     order = np.random.default_rng(FOLD_SEED).permutation(count)
-    return (order[clusters] % FOLDS).astype(np.int64)
+    return (order[faces.clusters] % FOLDS).astype(np.int64)
 
 
 def held_out_reference(faces: FaceSet) -> FaceSet:

@@ -24,19 +24,19 @@ PICKLE_SUFFIXES = (".ckpt", ".pt", ".pth", ".pkl", ".bin")
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: dict) -> Path:
-    """Write tensors and plain facts into one safetensors file, atomically.
+    """Write tensors and plain facts into one safetensors file, atomically, with digests of both.
 
     Args:
         path: file to write.
         tensors: any dtype and device.
         facts: what JSON can hold; kept in the file's header, so that both always belong together.
     """
-    # safetensors takes dense tensors on the CPU and texts, and has no checksum.
+    # safetensors takes dense tensors on the CPU, and has no checksum of its own.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     facts = json.loads(json.dumps(facts))  # as they will be read
     seal = {SEALED: True, SEAL: [content_hash(facts), _digest(plain)]}
 
-    # One text, for several would stand in another order in each file.
+    # All facts are one text of the header: the order of several would vary from file to file.
     with atomic_write(Path(path)) as file:
         file.write(save(plain, {"facts": json.dumps(facts | seal)}))
     return Path(path)

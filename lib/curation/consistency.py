@@ -40,21 +40,15 @@ def out_of_fold_probabilities(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    # Copies of an image stay within one fold.
-    _require_training_images(real)
-    if "cluster" in real.table:
-        groups = real.table["cluster"].to_numpy()
-    else:
-        groups = np.arange(len(real))
-
     # The pool at the size that the classifier learns.
+    _require_training_images(real)
     images = pool.resized(real.images.shape[1]).images
     of_pool = np.zeros((len(pool), len(real.classes)), np.float32)
     of_real = np.zeros((len(real), len(real.classes)), np.float32)
 
-    # Train one classifier a fold.
+    # Train one classifier a fold; copies of an image stay within one.
     splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    splits = splitter.split(real.images, real.labels, groups)
+    splits = splitter.split(real.images, real.labels, real.clusters)
     for number, (train, held) in enumerate(splits, start=1):
         # One call predicts the fold and the pool, so the network need not be kept.
         asked = np.concatenate([real.images[held], images])

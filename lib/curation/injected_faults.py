@@ -85,9 +85,7 @@ def split_without_copies(held_out: FaceSet, *, n: int, seed: int) -> tuple[FaceS
     # Images that the training set holds a copy of are left out.
     table = held_out.table
     order = np.random.default_rng(seed).permutation(len(held_out))
-    clusters = np.arange(len(held_out))
-    if "cluster" in table:
-        clusters = table["cluster"].to_numpy()
+    clusters = held_out.clusters
     if "leaked" in table:
         order = order[~table["leaked"].to_numpy(bool)[order]]
 

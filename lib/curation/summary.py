@@ -198,13 +198,18 @@ def _detector_sentences(biases: pd.DataFrame, quality: pd.DataFrame) -> list[str
 
 
 def _class_sentences(shift: pd.DataFrame) -> list[str]:
-    """State which classes the filter keeps least and most, and whether the intervals overlap."""
+    """State which classes the filter keeps least and most, and whether the intervals overlap.
+
+    Args:
+        shift: table of class_shift.
+    """
     counted = shift.dropna(subset="kept")
     if counted.empty:
         return []
-    # Overlapping intervals prove nothing.
     worst = counted.loc[counted["kept"].idxmin()]
     best = counted.loc[counted["kept"].idxmax()]
+
+    # Overlapping intervals prove nothing.
     verdict = "their intervals overlap, so no class is shown to be favoured"
     if worst["high"] < best["low"]:
         verdict = "the filter favours classes"

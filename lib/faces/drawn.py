@@ -238,9 +238,14 @@ def _noise(seeds: np.ndarray, px: int) -> np.ndarray:
 
 
 def _blurred(canvas: np.ndarray, amount: np.ndarray) -> np.ndarray:
-    """Blend with the mean of the four neighbours, twice: a blur of about `amount` pixels."""
+    """Blend each pixel with the mean of its four neighbours, twice.
+
+    Args:
+        canvas: float (B, px, px).
+        amount: width of the blur, pixels, float (B, 1, 1).
+    """
     for _ in range(2):
-        # The picture goes on beyond its edge as it ends.
+        # Beyond the edge of a picture its last pixels are repeated.
         wide = np.pad(canvas, ((0, 0), (1, 1), (1, 1)), mode="edge")
         above, below = wide[:, :-2, 1:-1], wide[:, 2:, 1:-1]
         left, right = wide[:, 1:-1, :-2], wide[:, 1:-1, 2:]

@@ -65,6 +65,15 @@ class FaceSet:
         """Positions in `classes`, int64 (N,)."""
         return label_indices(self.table["class"], self.classes)
 
+    @property
+    def clusters(self) -> np.ndarray:
+        """Numbers by which copies are known, int64 (N,): copies of one picture share one. Where none
+        were marked (`lib.faces.duplicates.mark_copies`), each image has its own.
+        """
+        if "cluster" in self.table:
+            return self.table["cluster"].to_numpy()
+        return np.arange(len(self))
+
     def select(self, rows) -> "FaceSet":
         """Take the rows of a boolean mask (N,) or of an index array, in its order."""
         rows = np.asarray(rows)

@@ -66,14 +66,12 @@ def evaluation_faces(faces: FaceSet, folds: int, seed: int) -> tuple[FaceSet, np
 
     # All images that are in the test split of some fold.
     chosen = faces.select(faces.table["split"].isin(DIVIDED).to_numpy())
-    table = chosen.table
-    clusters = table["cluster"].to_numpy() if "cluster" in table else np.arange(len(table))
 
     # Copies lie in one fold, so that none of these images leaks into training.
-    unleaked = {name: False for name in ("leaked", "leaked_exact") if name in table}
+    unleaked = {name: False for name in ("leaked", "leaked_exact") if name in chosen.table}
     return (
         chosen.with_columns(split="test", **unleaked),
-        1 + assign_folds(clusters, folds, seed=seed),
+        1 + assign_folds(chosen.clusters, folds, seed=seed),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lib.faces.arms import REAL_SHARES, Arm, filtered_pool
 from lib.faces.faceset import FaceSet, concat
-from lib.faces.sampling import apportion, class_counts, copies, stratified
+from lib.faces.sampling import apportion, copies, stratified
 from lib.study.errors import StudyError
 
 STREAM = 40  # of the study's seed, for subsets, duplicates and shuffles
@@ -123,9 +123,9 @@ def _at_numbers(
 
     # Copies of the chosen ones, in the class counts of what they control.
     if arm.kind == "duplicate":
-        counts = apportion(class_counts(chosen), arm.added)
+        counts = apportion(chosen.counts(), arm.added)
         if arm.class_shares != REAL_SHARES:
-            counts = class_counts(_from_pool(arm, chosen, pools, rng, at_random))
+            counts = _from_pool(arm, chosen, pools, rng, at_random).counts()
         return concat([chosen, _copies_by_class(chosen, counts, arm, rng)])
 
     # Synthetic images beside them.
@@ -157,7 +157,7 @@ def _from_pool(
 
     # The first of every class, by the class shares of the real images.
     rows, labels = [], pool.labels[order]
-    counts = apportion(class_counts(chosen), arm.added)
+    counts = apportion(chosen.counts(), arm.added)
     for label, (name, count) in enumerate(zip(pool.classes, counts)):
         of_class = order[labels == label]
         _require(count, len(of_class), arm, f"pool {arm.source}", f" of {name}")

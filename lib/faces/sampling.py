@@ -55,11 +55,6 @@ def apportion(counts: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(classes[chosen], minlength=len(counts))
 
 
-def class_counts(faces: FaceSet) -> np.ndarray:
-    """Count the images of each class, int64 (C,) in the order of the class list."""
-    return np.bincount(faces.labels, minlength=len(faces.classes))
-
-
 def copies(faces: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     """Duplicate images at random, each once before any twice; a copy's id ends with its number."""
     # Whole rounds over all images, each in an order of its own.

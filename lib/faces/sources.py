@@ -313,14 +313,20 @@ def _caution(place: _Place) -> int:
 
 
 def _list_pictures(files: Files, places: dict[str, _Place]) -> Listing:
-    """List pictures in class folders."""
+    """List pictures in class folders.
+
+    Args:
+        files: the source.
+        places: split and class folder of each picture, by its name.
+    """
+    # Where each class stands first, for messages.
     names = list(places)
     folders = [places[name].folder for name in names]
-    first = {}
+    first_places = {}
     for name, folder in zip(names, folders):
-        first.setdefault(folder, f"{files.path}/{name.rpartition('/')[0]}")
+        first_places.setdefault(folder, f"{files.path}/{name.rpartition('/')[0]}")
 
-    # Copies of FER2013 are known to hold its seven, and their names may hold its rows.
+    # Copies of FER2013 hold its seven classes, and their names may hold its row numbers.
     table = pd.DataFrame(
         {
             "id": picture_ids(names),
@@ -337,7 +343,7 @@ def _list_pictures(files: Files, places: dict[str, _Place]) -> Listing:
     def image(row: int) -> np.ndarray:
         return decode_grey(files.read(names[row]), files.where(names[row]))
 
-    return Listing(str(files.path), folders, first, table, image, declared, names)
+    return Listing(str(files.path), folders, first_places, table, image, declared, names)
 
 
 def _faces_csv(files: Files) -> list[str]:

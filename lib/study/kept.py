@@ -67,7 +67,7 @@ def are_whole(folder: Path, known: dict[str, str]) -> bool:
 
     Args:
         folder: that holds them.
-        known: of `digests`.
+        known: sha256 of each file by its name, as `digests` gives them.
     """
     # The first file that is gone or changed decides.
     for name, digest in known.items():

@@ -26,6 +26,7 @@ TOLD_APART = 0.75  # area under the curve from which one look tells sets apart
 # few identities. Drawn faces of 5 to 20 people: 0.74 to 0.79, of 50 to 100: 0.85, of any number: 1.
 NARROW = 0.9
 SHOWN = 10  # examples of a fault
+STREAM = 92  # of the seed, for the images that are compared
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def faults_of(found: PoolProbe, probe: Probe, inputs: Inputs) -> list[Fault]:
         _doubted_labels(found),
         *_copies(found.pool, inputs),
         _class_shares(found.pool, probe.real),
-        _look(found.pool.faces, probe.real, inputs),
+        _look(found.pool.faces, probe.real),
         _identities(found.pool.faces, probe.real),
     ]
     return [fault for fault in listed if fault is not None]
@@ -99,7 +100,7 @@ def look_table(pool: FaceSet, real: FaceSet, seed: int) -> pd.DataFrame:
     # As many images of either kind, in the real class shares.
     rows = draw_like(pool.labels, real.labels, COMPARED, seed)
     generated = pool.images[rows]
-    order = np.random.default_rng([seed, _STREAM]).permutation(len(real))[: len(generated)]
+    order = np.random.default_rng([seed, STREAM]).permutation(len(real))[: len(generated)]
     photographs = real.images[order]
     kinds = np.repeat([0, 1], [len(photographs), len(generated)])
 
@@ -117,7 +118,6 @@ def look_table(pool: FaceSet, real: FaceSet, seed: int) -> pd.DataFrame:
     return pd.DataFrame(listed, columns=["look", "told apart"])
 
 
-_STREAM = 92  # of the seed, for the images that are compared
 _MEASURES = {
     "brightness": lambda image: float(image.mean()),
     "contrast": lambda image: float(image.std()),
@@ -197,7 +197,7 @@ def _class_shares(pool: Pool, real: FaceSet) -> Fault | None:
     return Fault("class shares", 0, float("nan"), text, np.zeros(0, np.int64))
 
 
-def _look(pool: FaceSet, real: FaceSet, inputs: Inputs) -> Fault | None:
+def _look(pool: FaceSet, real: FaceSet) -> Fault | None:
     """Sets that brightness, contrast, sharpness or crop alone tells apart."""
     # Simple measures that tell most of the images apart.
     table = look_table(pool, real, seed=0).set_index("look")["told apart"]
@@ -227,7 +227,7 @@ def _identities(pool: FaceSet, real: FaceSet) -> Fault | None:
     rows = draw_like(pool.labels, real.labels, COMPARED, 0)
 
     # As many of either kind, for neighbours are nearer in larger sets.
-    order = np.random.default_rng(_STREAM).permutation(len(real))
+    order = np.random.default_rng(STREAM).permutation(len(real))
     rows = rows[: len(order)]
     order = order[: len(rows)]
     distances = [_resemblance(faces) for faces in (pool.images[rows], real.images[order])]

@@ -26,6 +26,7 @@ LEAST_IMAGES = 30  # real images of each class: fewer say nothing about it
 SMALLEST_PX, LARGEST_PX = 48, 96  # sides that faces are compared at
 STREAM = 90  # of the study's seed, for what limits keep
 SAME = 0.95  # share of a pool's images that are the real ones from which it is no pool
+USES = {"train": "train on", "test": "be tested on"}  # of the splits, in a note
 DEMONSTRATION = "drawn-faithful"  # the pool that drawn faces come with
 DEMONSTRATION_SEED = 6_000_000_000  # of its first image
 
@@ -145,7 +146,7 @@ def real_images(params: dict) -> tuple[FaceSet, list[str]]:
     faces = limited(faces, params["train_limit"], params["test_limit"], params["seed"])
     if len(faces) < whole:
         counts = faces.table["split"].value_counts()
-        parts = [f"{counts[name]:,} to {use}" for name, use in _USES.items() if name in counts]
+        parts = [f"{counts[name]:,} to {use}" for name, use in USES.items() if name in counts]
         notes.append(
             f"Of the {whole:,} real images {len(faces):,} are used, drawn by class share: "
             f"{', '.join(parts)}."
@@ -153,9 +154,6 @@ def real_images(params: dict) -> tuple[FaceSet, list[str]]:
     return faces.with_columns(
         cluster=near_groups(faces.images, params["near_copy_distance"])
     ), notes
-
-
-_USES = {"train": "train on", "test": "be tested on"}
 
 
 def read_real(path: str, *, px: int, classes: list[str]) -> FaceSet:

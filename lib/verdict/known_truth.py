@@ -13,8 +13,9 @@ all its verdicts show on faces that nobody has seen.
 
     python -m lib.verdict.known_truth --count 210 --folder runs/known-truth --workers 2
 
-continues where it was stopped, and writes params/verdict_known_truth.csv at its end. The time of
-each verdict counts in processor seconds of two cores, so that a busy machine changes nothing.
+continues where it was stopped; with --record it writes params/verdict_known_truth.csv at its end.
+The time of each verdict counts in processor seconds of two cores, so that a busy machine changes
+nothing.
 """
 
 import argparse
@@ -44,7 +45,6 @@ from lib.verdict.trial import Trial
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
 SIZES = (300, 1000, 3000)  # real images
-POOL_SHARE = 1.0  # images of a pool, of the real ones
 NOISE = 0.1  # share of wrong labels among the real training faces
 BEYOND = 1500  # faces on which the truth is measured
 SECONDS, CORES = 600.0, 2  # of a verdict
@@ -59,14 +59,14 @@ POOL_SEEDS, BEYOND_SEED = 1_000_000, 77
 RECORD = ROOT / "params" / "verdict_known_truth.csv"
 
 
-def world(number: int, kinds=KINDS, sizes=SIZES) -> tuple[str, int]:
+def world(number: int) -> tuple[str, int]:
     """Name the kind of pool and the number of real images of a verdict."""
-    kind, place = kinds[number % len(kinds)], number // len(kinds)
-    return kind, sizes[place % len(sizes)]
+    return KINDS[number % len(KINDS)], SIZES[number // len(KINDS) % len(SIZES)]
 
 
-def drawn_inputs(number: int, kind: str, size: int) -> Inputs:
+def drawn_inputs(number: int) -> Inputs:
     """Draw the images of one verdict."""
+    kind, size = world(number)
     real = drawn_study(size, 0, 0, NOISE, FIRST_REAL_SEED + number)
     real = real.with_columns(cluster=near_groups(real.images, NEAR))
     faces = drawn_pool(number, kind, real)
@@ -76,7 +76,7 @@ def drawn_inputs(number: int, kind: str, size: int) -> Inputs:
 def drawn_pool(number: int, kind: str, real: FaceSet) -> FaceSet:
     """Draw a pool of a kind."""
     # As many images as there are real ones, in their class shares.
-    count = round(POOL_SHARE * len(real))
+    count = len(real)
     rng = np.random.default_rng([number, KINDS.index(kind)])
     seeds = POOL_SEED + number * POOL_SEEDS + np.arange(count)
     labels = rng.permutation(np.resize(real.labels, count))
@@ -108,9 +108,7 @@ def _copied(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     return replace(real, images=images, table=real.table.iloc[rows].assign(id=ids))
 
 
-def run_one(
-    number: int, folder: Path, *, kind: str, size: int, seconds: float, protocol: Protocol
-) -> dict:
+def run_one(number: int, folder: Path) -> dict:
     """Reach one verdict, and measure what its networks do on faces that nobody has seen.
 
     Returns:
@@ -122,15 +120,16 @@ def run_one(
     # A folder of its own, which does not stay.
     runs = folder / f"runs{number:04d}"
     began = time.process_time()
+    kind, size = world(number)
     about = {"number": number, "kind": kind, "size": size}
     beyond = drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED)
     try:
         verdict = reach_verdict(
-            drawn_inputs(number, kind, size),
-            protocol,
+            drawn_inputs(number),
+            Protocol(),
             runs=runs,
             tables=runs,
-            clock=Clock(seconds, CORES, processor=True),
+            clock=Clock(SECONDS, CORES, processor=True),
             workers=0,
             beyond=beyond,
             say=lambda line: None,
@@ -236,20 +235,17 @@ def summary(table: pd.DataFrame) -> str:
     )
 
 
-def prepare(folder: Path, seconds: float, kinds: tuple, sizes: tuple) -> tuple:
+def prepare(folder: Path) -> Path:
     """Prepare a process: one thread."""
     import torch
 
     torch.set_num_threads(1)
-    return folder, seconds, kinds, sizes
+    return folder
 
 
-def work(prepared: tuple, number: int) -> None:
+def work(folder: Path, number: int) -> None:
     """Reach one verdict and write it down."""
-    folder, seconds, kinds, sizes = prepared
-    kind, size = world(number, kinds, sizes)
-    result = run_one(number, folder, kind=kind, size=size, seconds=seconds, protocol=Protocol())
-    write_json(folder / f"{number:04d}.json", result)
+    write_json(folder / f"{number:04d}.json", run_one(number, folder))
 
 
 def main() -> None:
@@ -260,26 +256,19 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=210)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--minutes", type=float, default=SECONDS / 60)
-    parser.add_argument("--kinds", default=",".join(KINDS))
-    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--record", action="store_true", help="write the table into params/")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    kinds = tuple(options.kinds.split(","))
-    sizes = tuple(int(size) for size in options.sizes.split(","))
 
     # Reach what is missing.
     files = {number: options.folder / f"{number:04d}.json" for number in range(options.count)}
     waiting = [number for number, file in files.items() if not file.exists()]
-    arguments = (options.folder, 60 * options.minutes, kinds, sizes)
-    for number, trouble in run_in_pool(waiting, prepare, work, arguments, options.workers):
+    for number, trouble in run_in_pool(waiting, prepare, work, (options.folder,), options.workers):
         print(f"{number}: {trouble or read_json(files[number])}", flush=True)
 
     # Count.
-    table = rates(
-        pd.DataFrame([read_json(f) for f in files.values() if f.exists()]), Protocol().margin
-    )
+    reached = pd.DataFrame([read_json(file) for file in files.values() if file.exists()])
+    table = rates(reached, Protocol().margin)
     print(table.to_string())
     print(summary(table))
     if options.record:

@@ -21,7 +21,7 @@ class Scores:
 
         # What is predicted, and which images are copies of each other.
         faces = laboratory.inputs.real.select(rows)
-        self.labels, self.clusters = faces.labels, faces.table["cluster"].to_numpy()
+        self.labels, self.clusters = faces.labels, faces.clusters
         self.classes = len(faces.classes)
         self.found: dict[tuple[Arm, int], dict[int, Trained]] = {}
 

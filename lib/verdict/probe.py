@@ -22,9 +22,9 @@ from lib.verdict.inputs import Inputs, Pool
 from lib.verdict.protocol import Protocol, stratified_folds
 
 FOLDS = 3  # networks
-REPETITION = -1  # in place of a repetition's number: the probe divides the images in its own way
 PASSES, LEAST_SEEN = 12.0, 16_000  # length of a network's training
 SEED = 900  # of the first network
+STREAM = 91  # of the seed, for the probe's folds
 
 REACH = 1.96  # standard errors of an interval
 DOUBT = 0.05  # share of labels that are doubted where nothing is wrong
@@ -92,8 +92,7 @@ def run_probe(inputs: Inputs, protocol: Protocol) -> Probe:
     """
     # Copies of one picture stay in one fold.
     real = inputs.real.select(inputs.train_rows)
-    clusters = real.table["cluster"].to_numpy()
-    folds = stratified_folds(real.labels, clusters, FOLDS, (protocol.seed, _STREAM))
+    folds = stratified_folds(real.labels, real.clusters, FOLDS, (protocol.seed, STREAM))
 
     # Every network judges the images that it has not seen, and every pool.
     of_real = np.zeros((len(real), len(real.classes)), np.float32)
@@ -173,9 +172,6 @@ def refuse_permuted(probe: Probe) -> None:
             )
 
 
-_STREAM = 91  # of the seed, for the probe's folds
-
-
 class _Network:
     """A small network of some real images, with a linear classifier on its features."""
 
@@ -202,15 +198,9 @@ class _Network:
 
     def features(self, images: np.ndarray) -> np.ndarray:
         """Compute what the linear classifier sees: the penultimate layer and principal pixels."""
-        import torch
+        from lib.classifiers.models import features_of
 
-        # In pieces, so that many images do not fill the memory.
-        parts = []
-        with torch.no_grad():
-            for first in range(0, len(images), 512):
-                x = torch.from_numpy(images[first : first + 512])[:, None].float() / 255
-                parts.append(self.model.features(x).numpy())
-        return np.concatenate([np.concatenate(parts), self.pixels(images)], axis=1)
+        return np.concatenate([features_of(self.model, images), self.pixels(images)], axis=1)
 
     def right(
         self, held: np.ndarray, labels: np.ndarray, added: tuple[np.ndarray, np.ndarray] | None
@@ -283,8 +273,7 @@ def _gains(
             added = network.features(images[kept]), labels[kept]
             beside = network.right(features, real.labels[held], added)
             delta[use][held] = beside.astype(float) - alone
-    clusters = real.table["cluster"].to_numpy()
-    return {use: gain_of(change, clusters) for use, change in delta.items()}
+    return {use: gain_of(change, real.clusters) for use, change in delta.items()}
 
 
 def gain_of(change: np.ndarray, clusters: np.ndarray) -> Gain:

@@ -97,8 +97,7 @@ class Laboratory:
         """Number the fold of each training image, int64 (N,)."""
         real = self.inputs.real.select(self.inputs.train_rows)
         seed = (self.protocol.seed, repetition)
-        clusters = real.table["cluster"].to_numpy()
-        return stratified_folds(real.labels, clusters, self.folds(repetition), seed)
+        return stratified_folds(real.labels, real.clusters, self.folds(repetition), seed)
 
     def held_rows(self, repetition: int, fold: int) -> np.ndarray:
         """List the real images that a training predicts."""

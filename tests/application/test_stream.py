@@ -45,6 +45,12 @@ def exported(tmp_path_factory):
     )
 
 
+def command(source, model, output, *more) -> int:
+    """Call the command line, and return its exit status."""
+    words = ["--source", source, "--model", model, "--output", output, *more]
+    return main([str(word) for word in words])
+
+
 @pytest.fixture(scope="module")
 def video(faces, tmp_path_factory):
     path = tmp_path_factory.mktemp("video") / "film.avi"
@@ -89,9 +95,7 @@ def test_a_crop_reaches_beyond_the_frame_by_repeating_its_edge():
 
 
 def test_the_command_leaves_a_complete_csv_and_a_playable_video(video, exported, tmp_path, capsys):
-    assert (
-        main(["--source", str(video[0]), "--model", str(exported), "--output", str(tmp_path)]) == 0
-    )
+    assert command(video[0], exported, tmp_path) == 0
     table = pd.read_csv(tmp_path / "faces.csv")
     assert sorted(set(table["frame"])) == list(range(40))
     with_face = table.dropna(subset=["face"])
@@ -115,20 +119,7 @@ def test_a_folder_with_a_damaged_picture_is_read_but_for_it(faces, exported, tmp
         cv2.imwrite(str(tmp_path / f"{number}.png"), frame.image)
     good = (tmp_path / "1.png").read_bytes()
     (tmp_path / "1.png").write_bytes(good[:1000])
-    assert (
-        main(
-            [
-                "--source",
-                str(tmp_path),
-                "--model",
-                str(exported),
-                "--output",
-                str(tmp_path / "out"),
-                "--no-video",
-            ]
-        )
-        == 1
-    )
+    assert command(tmp_path, exported, tmp_path / "out", "--no-video") == 1
     assert "1.png: the picture is damaged" in capsys.readouterr().err
     assert sorted(set(pd.read_csv(tmp_path / "out" / "faces.csv")["frame"])) == [0, 2]
 
@@ -136,16 +127,7 @@ def test_a_folder_with_a_damaged_picture_is_read_but_for_it(faces, exported, tmp
 def test_a_video_that_breaks_off_says_so_and_keeps_what_was_done(video, exported, tmp_path, capsys):
     whole = video[0].read_bytes()
     (tmp_path / "half.avi").write_bytes(whole[: len(whole) // 2])
-    status = main(
-        [
-            "--source",
-            str(tmp_path / "half.avi"),
-            "--model",
-            str(exported),
-            "--output",
-            str(tmp_path / "out"),
-        ]
-    )
+    status = command(tmp_path / "half.avi", exported, tmp_path / "out")
     frames = pd.read_csv(tmp_path / "out" / "faces.csv")["frame"].max() + 1
     assert status == 1 and 10 <= frames < 40
     assert f"broke off after {frames}" in capsys.readouterr().err
@@ -201,17 +183,7 @@ def test_a_frame_that_does_not_decode_is_passed_over_with_a_message(
     ]  # the start of the 21st picture
     whole[at : at + 600] = bytes(600)
     (tmp_path / "bad.avi").write_bytes(whole)
-    status = main(
-        [
-            "--source",
-            str(tmp_path / "bad.avi"),
-            "--model",
-            str(exported),
-            "--output",
-            str(tmp_path / "out"),
-            "--no-video",
-        ]
-    )
+    status = command(tmp_path / "bad.avi", exported, tmp_path / "out", "--no-video")
     frames = sorted(set(pd.read_csv(tmp_path / "out" / "faces.csv")["frame"]))
     assert status == 1 and frames == [n for n in range(40) if n != 20]
     assert "1 frames from frame 20 on do not decode; left out" in capsys.readouterr().err
@@ -248,19 +220,7 @@ def test_a_model_that_is_none_is_named_before_anything_is_written(
     video, tmp_path, capsys, model, said
 ):
     (tmp_path / "text.onnx").write_text("no network")
-    assert (
-        main(
-            [
-                "--source",
-                str(video[0]),
-                "--model",
-                str(tmp_path / model),
-                "--output",
-                str(tmp_path / "out"),
-            ]
-        )
-        == 1
-    )
+    assert command(video[0], tmp_path / model, tmp_path / "out") == 1
     assert said in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -270,20 +230,7 @@ def test_a_window_without_a_display_is_refused_before_anything_is_written(
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     monkeypatch.setattr("sys.platform", "linux")
-    assert (
-        main(
-            [
-                "--source",
-                str(video[0]),
-                "--model",
-                str(exported),
-                "--output",
-                str(tmp_path / "out"),
-                "--show",
-            ]
-        )
-        == 1
-    )
+    assert command(video[0], exported, tmp_path / "out", "--show") == 1
     assert "there is no display here" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -291,17 +238,7 @@ def test_a_file_that_is_not_yunet_is_named_before_anything_is_written(
     video, exported, tmp_path, capsys
 ):
     (tmp_path / "text").write_text("no network")
-    words = [
-        "--source",
-        str(video[0]),
-        "--model",
-        str(exported),
-        "--output",
-        str(tmp_path / "out"),
-        "--yunet",
-        str(tmp_path / "text"),
-    ]
-    assert main(words) == 1
+    assert command(video[0], exported, tmp_path / "out", "--yunet", tmp_path / "text") == 1
     assert "error: --yunet: " in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
@@ -310,20 +247,7 @@ def test_pictures_of_a_folder_have_nothing_to_do_with_each_other(faces, exported
         canvas = np.full((300, 600, 3), 120, np.uint8)
         canvas[60:210, x : x + 150] = faces.images[3][:, :, None]
         cv2.imwrite(str(tmp_path / f"{number}.png"), canvas)
-    assert (
-        main(
-            [
-                "--source",
-                str(tmp_path),
-                "--model",
-                str(exported),
-                "--output",
-                str(tmp_path / "out"),
-                "--no-video",
-            ]
-        )
-        == 0
-    )
+    assert command(tmp_path, exported, tmp_path / "out", "--no-video") == 0
     table = pd.read_csv(tmp_path / "out" / "faces.csv")
     assert (table["x"] > 300).tolist() == [False, True, False] and table["x"][0] == table["x"][2]
     assert np.allclose(

@@ -15,26 +15,10 @@ from lib.faces.drawn import draw_faces
 from lib.faces.faceset import FaceSet, save_faces
 from lib.faces.folds import evaluation_faces
 from lib.metrics.evidence import load_arms
+from lib.study.params import load_params
 
 ARMS = [Arm("base"), Arm("supplement", "pool", 0.5)]
-PARAMS = {
-    "classifiers": ["small"],
-    "recipes": ["quick"],
-    "train_steps": 2,
-    "train_epochs": 0,
-    "train_lengths": [1.0],
-    "train_passes": [],
-    "draws": False,
-    "seeds": 2,
-    "more_seeds": 0,
-    "more_seeds_arms": [],
-    "keep_weights": 1,
-    "device": "cpu",
-    "class_weights": "none",
-    "sampling": "shuffled",
-    "early_stopping_patience": 0,
-    "deterministic": True,
-}
+PARAMS = load_params("quick") | {"train_steps": 2, "seeds": 2, "device": "cpu"}
 
 
 def drawn(n: int, first_seed: int, **columns) -> FaceSet:

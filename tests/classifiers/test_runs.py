@@ -34,29 +34,13 @@ from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
 from lib.faces.faceset import FaceSet, save_faces
 from lib.faces.pool import save_single_steps
 from lib.study.errors import StudyError
+from lib.study.params import load_params
 from lib.study.records import atomic_write
 
 CLASSES = ("a", "b", "c", "d", "e")
 BASE, SUPPLEMENT = Arm("base"), Arm("supplement", "pool", 0.5)
 ARMS = [BASE, SUPPLEMENT]
-PARAMS = {
-    "classifiers": ["small"],
-    "recipes": ["quick"],
-    "train_steps": 2,
-    "train_epochs": 0,
-    "train_lengths": [1.0],
-    "train_passes": [],
-    "draws": False,
-    "seeds": 2,
-    "more_seeds": 0,
-    "more_seeds_arms": [],
-    "keep_weights": 1,
-    "device": "cpu",
-    "class_weights": "none",
-    "sampling": "shuffled",
-    "early_stopping_patience": 0,
-    "deterministic": True,
-}
+PARAMS = load_params("quick") | {"train_steps": 2, "seeds": 2, "device": "cpu"}
 
 
 def silent(line: str) -> None:

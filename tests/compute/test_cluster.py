@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import subprocess
 import sys
-from dataclasses import asdict
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from unittest.mock import Mock
@@ -15,7 +14,6 @@ import psutil
 import pytest
 
 from lib.classifiers.jobs import plan_jobs
-from lib.classifiers.recipes import TrainingOptions
 from lib.classifiers.runs import run_jobs
 from lib.classifiers.training_sets import Sources
 from lib.compute.certificates import make_certificate
@@ -23,6 +21,7 @@ from lib.compute.cluster import connected, do_task, loaded_code, run_on_cluster
 from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet, save_faces
 from lib.study.errors import StudyError
+from lib.study.params import load_params
 from lib.study.remote import open_to_strangers
 
 CODE = ("lib.compute.cluster",)
@@ -283,23 +282,6 @@ def test_a_scheduler_that_goes_away_is_named(tmp_path, duties):
             next(outcomes)
 
 
-PARAMS = {
-    "classifiers": ["small"],
-    "recipes": ["quick"],
-    "train_steps": 5,
-    "train_epochs": 0,
-    "train_lengths": [1.0],
-    "train_passes": [],
-    "draws": False,
-    "seeds": 4,
-    "more_seeds": 0,
-    "more_seeds_arms": [],
-    "keep_weights": 0,
-    "device": "cpu",
-    **asdict(TrainingOptions()),
-}
-
-
 @pytest.mark.slow
 def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     from distributed import LocalCluster
@@ -310,7 +292,8 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     table = table.assign(source="made", split=["train"] * 30 + ["test"] * 20)
     save_faces(FaceSet(images, table, ("a", "b")), tmp_path / "real")
     sources = Sources(tmp_path / "real", {}, True, 0)
-    jobs = plan_jobs([Arm("base")], sources, PARAMS)
+    params = {"train_steps": 5, "seeds": 4, "keep_weights": 0, "device": "cpu"}
+    jobs = plan_jobs([Arm("base")], sources, load_params("quick") | params)
 
     # There and here.
     silent = {"progress": lambda line: None}

@@ -19,29 +19,15 @@ from lib.faces.arms import (
     real_alone,
 )
 from lib.study.errors import StudyError
+from lib.study.params import load_params
 
-PARAMS = {
+PARAMS = load_params("quick") | {
     "pools": ["a", "b"],
-    "arm_pools": [],
-    "only_arms": [],
     "controls": ["duplicate", "shuffled", "subset", "extra"],
     "train_steps": 100,
     "supplement_shares": [0.2, 0.15025],
-    "replace_shares": [0.5],
-    "synthetic_multiples": [1.0],
     "scarce_shares": [0.25],
-    "real_counts": [],
-    "added_counts": [],
-    "added_class_shares": ["real"],
-    "added_uses": ["mixed"],
-    "draws": False,
     "balance": True,
-    "staged_shares": [],
-    "reversed_shares": [],
-    "weighted_shares": [],
-    "synthetic_weights": [0.5],
-    "auxiliary_norm_shares": [],
-    "filter_arms": [],
 }
 # Every kind of arm at once, of two generations of a pool.
 EVERYTHING = PARAMS | {

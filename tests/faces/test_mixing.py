@@ -12,29 +12,15 @@ from lib.faces.faceset import FaceSet, concat
 from lib.faces.mixing import build_arm, draw_subset, synthetic_count
 from lib.faces.sampling import apportion, stratified
 from lib.study.errors import StudyError
+from lib.study.params import load_params
 
-PARAMS = {
+PARAMS = load_params("quick") | {
     "pools": ["a", "b"],
-    "arm_pools": [],
-    "only_arms": [],
     "controls": ["duplicate", "shuffled", "subset", "extra", "fewer_steps"],
     "train_steps": 100,
     "supplement_shares": [0.2, 0.15025],
-    "replace_shares": [0.5],
-    "synthetic_multiples": [1.0],
     "scarce_shares": [0.25],
-    "real_counts": [],
-    "added_counts": [],
-    "added_class_shares": ["real"],
-    "added_uses": ["mixed"],
-    "draws": False,
     "balance": True,
-    "staged_shares": [],
-    "reversed_shares": [],
-    "weighted_shares": [],
-    "synthetic_weights": [0.5],
-    "auxiliary_norm_shares": [],
-    "filter_arms": [],
 }
 
 
