@@ -112,7 +112,7 @@ def time_per_class(table: pd.DataFrame, classes: tuple[str, ...]) -> pd.Series:
     return shares.reindex(classes, fill_value=0.0).rename("share")
 
 
-def hardest(predictions: dict, labels: np.ndarray, *, most: int = 8) -> np.ndarray:
+def hardest(predictions: dict, labels: np.ndarray, *, most: int) -> np.ndarray:
     """Choose the images that all models together find hardest, no model favoured.
 
     Args:

@@ -33,8 +33,14 @@ def parser() -> argparse.ArgumentParser:
         description="Classify the expressions of all faces in a camera, a video, an image or a "
         "folder, or evaluate a classifier on labelled pictures.",
     )
+    _add_task(p)
+    _add_results(p)
+    _add_tracking(p)
+    return p
 
-    # What to do.
+
+def _add_task(p: argparse.ArgumentParser) -> None:
+    """Add what to do, and with which network."""
     task = p.add_mutually_exclusive_group(required=True)
     task.add_argument(
         "--source",
@@ -56,7 +62,9 @@ def parser() -> argparse.ArgumentParser:
         "--model", required=True, type=_path, help="ONNX classifier, as notebook 70 writes it"
     )
 
-    # What to write and show.
+
+def _add_results(p: argparse.ArgumentParser) -> None:
+    """Add what to write and to show."""
     p.add_argument(
         "--output",
         type=_path,
@@ -72,7 +80,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--frames", type=int, default=0, help="stop after so many (default: all)")
 
-    # How faces are detected and tracked.
+
+def _add_tracking(p: argparse.ArgumentParser) -> None:
+    """Add how faces are detected, tracked and classified."""
     p.add_argument(
         "--every",
         type=int,
@@ -116,7 +126,6 @@ def parser() -> argparse.ArgumentParser:
         default=2,
         help="threads of detector and classifier (default: %(default)s)",
     )
-    return p
 
 
 def main(words: list[str] | None = None) -> int:

@@ -11,20 +11,17 @@ from lib.compute.progress import is_interactive
 from lib.study.errors import StudyError
 
 
-def live_panel(network: Network, *, source: str = "0", interactive: bool | None = None):
+def live_panel(network: Network, *, source: str):
     """Show a panel with a source, start and stop, and the annotated picture.
 
     Args:
         network: from open_network.
         source: camera number or path that stands in the field at first.
-        interactive: whether a person is there; None finds out.
 
     Returns:
         The widget; None in a batch, where a line says what would be here.
     """
-    if interactive is None:
-        interactive = is_interactive()
-    if not interactive:
+    if not is_interactive():
         print("a live panel: open this notebook in JupyterLab and run it to see the classifier on")
         print("a camera (source 0) or a file")
         return None

@@ -341,9 +341,7 @@ def _why_no_video(head: bytes) -> str:
     return "OpenCV reads no frame from it; is it a video, and whole?"
 
 
-def _from_capture(
-    capture, text: str, *, live: bool, said: str = "", endless: bool = False
-) -> Source:
+def _from_capture(capture, text: str, *, live: bool, said: str, endless: bool = False) -> Source:
     """Read from OpenCV's capture of a camera, a stream or a video.
 
     Args:

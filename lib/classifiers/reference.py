@@ -129,7 +129,7 @@ def reference_plan(steps: int, seed: int) -> TrainingPlan:
 
 
 def train_reference(
-    faces: FaceSet, *, steps: int, seed: int = 0, evaluate: dict[str, FaceSet] | None = None
+    faces: FaceSet, *, steps: int, seed: int, evaluate: dict[str, FaceSet] | None = None
 ) -> TrainingResult:
     """Train the reference network on some faces, on one thread; see `lib.classifiers.training`."""
     with one_thread():

@@ -10,7 +10,7 @@ code.
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from lib.classifiers.training_sets import Sources, arm_faces
 from lib.compute.cluster import run_on_cluster
 from lib.compute.progress import Bar
 from lib.compute.workers import run_in_pool
-from lib.faces.arms import ARM_FIELDS, arm_of
+from lib.faces.arms import ARM_FIELDS, Arm, arm_of
 from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
@@ -37,6 +37,8 @@ RESULT, PREDICTIONS = "result.json", "predictions.npz"
 HISTORY, WEIGHTS = "history.csv", "model.safetensors"
 REMEDY = "run notebook 40 again"  # where one of them is damaged
 
+# Fields that arms have got since a run was finished, which its result leaves out.
+ADDED_FIELDS = asdict(Arm("base"))
 # Reasons that say nothing about the run: those for which workers give it up, and a full disk.
 DIED, FULL = ("its process died", "its workers died"), "no space left"
 
@@ -51,7 +53,6 @@ def run_jobs(
     *,
     workers: int = 0,
     cluster: str = "",
-    progress: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """Do the runs that are not finished, in processes of one thread each.
 
@@ -62,7 +63,6 @@ def run_jobs(
         workers: processes at once, 0 for one a core, or two a GPU.
         cluster: address of a Dask scheduler, or "local": the runs go there instead, see
             lib.compute.cluster.
-        progress: called with a line of text now and then.
 
     Returns:
         The table of all runs, see load_runs.
@@ -71,8 +71,9 @@ def run_jobs(
     folder = Path(folder)
     waiting = [job for job in jobs if not finished(folder, job)]
     bar = Bar("training", len(waiting), "runs")
-    lines = (lambda _: None) if bar.live else progress
-    lines(f"{len(jobs)} runs: {len(jobs) - len(waiting)} finished before, {len(waiting)} to do")
+    if not bar.live:
+        done_before = len(jobs) - len(waiting)
+        print(f"{len(jobs)} runs: {done_before} finished before, {len(waiting)} to do")
     if not waiting:
         return load_runs(folder, jobs)
 
@@ -83,21 +84,15 @@ def run_jobs(
             if reason:
                 given_up.append(job)
             bar.step()
-            if is_progress_line(done, len(waiting)):
+            if not bar.live and is_progress_line(done, len(waiting)):
                 spent = time.time() - began
                 left = spent / done * (len(waiting) - done)
-                lines(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
-    _repeat_alone(given_up, sources, folder, cluster, progress)
+                print(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
+    _repeat_alone(given_up, sources, folder, cluster)
     return load_runs(folder, jobs)
 
 
-def _repeat_alone(
-    jobs: list[Job],
-    sources: Sources,
-    folder: Path,
-    cluster: str,
-    progress: Callable[[str], None],
-) -> None:
+def _repeat_alone(jobs: list[Job], sources: Sources, folder: Path, cluster: str) -> None:
     """Do runs whose processes died, as for want of memory, once more, one at a time.
 
     Raises:
@@ -106,7 +101,7 @@ def _repeat_alone(
     # Most often there are none.
     if not jobs:
         return
-    progress(f"{len(jobs)} runs whose processes died are done once more, one at a time")
+    print(f"{len(jobs)} runs whose processes died are done once more, one at a time")
     for job, reason in _work(jobs, sources, folder, 1, cluster):
         if reason:
             raise StudyError(
@@ -302,9 +297,9 @@ def load_runs(folder: Path, jobs: list[Job]) -> pd.DataFrame:
 
 def read_result(folder: Path) -> dict:
     """Read a run's result as a row: arm (its name), ARM_FIELDS, and the run's other facts."""
-    record = read_sealed(Path(folder) / RESULT)
+    record = {"length": 1.0} | read_sealed(Path(folder) / RESULT)
     with parsing(Path(folder) / RESULT, REMEDY):
-        arm = arm_of(record.pop("arm"))
+        arm = arm_of(ADDED_FIELDS | record.pop("arm"))
     fields = {name: getattr(arm, name) for name in ARM_FIELDS}
     return {"arm": arm.name, **fields, **record}
 

@@ -85,7 +85,7 @@ class Sources:
 
 
 def arm_faces(
-    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int, draw: int | None = None
+    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int, draw: int | None
 ) -> FaceSet:
     """Build an arm's training set from the study's faces.
 

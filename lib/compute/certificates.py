@@ -35,7 +35,7 @@ authorityKeyIdentifier = keyid:always
 
 
 @contextlib.contextmanager
-def temporary_security(parent: Path | None = None) -> Iterator:
+def temporary_security(parent: Path | None) -> Iterator:
     """Make a key and a certificate that last as long as the context.
 
     Args:

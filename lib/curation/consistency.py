@@ -116,18 +116,9 @@ def reject_inconsistent(
     Returns:
         Verdicts; score is the probability of the label, relabel the new class.
 
-    Raises:
-        StudyError: another number of rows than of images.
-
     Source: Northcutt, Jiang and Chuang 2021, "Confident learning", arXiv 1911.00068, as cleanlab
         implements it.
     """
-    # Probabilities of another set would be read as verdicts on this one.
-    if len(probabilities) != len(faces):
-        raise StudyError(
-            f"the label classifier gave {len(probabilities)} rows of probabilities for "
-            f"{len(faces)} images"
-        )
     # Find the labels that count as wrong.
     labels = faces.labels
     score = probabilities[np.arange(len(faces)), labels]

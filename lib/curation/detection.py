@@ -125,14 +125,12 @@ def choose_face(detections: np.ndarray, choice: str) -> np.ndarray:
     return detections[np.argmax(areas)]
 
 
-def detect_faces(images: np.ndarray, settings: FaceSettings, *, workers: int = 0) -> pd.DataFrame:
-    """Search each image for a face, in parallel over cores.
+def detect_faces(images: np.ndarray, settings: FaceSettings) -> pd.DataFrame:
+    """Search each image for a face, in as many threads as this notebook may use.
 
     Args:
         images: uint8 (N, H, W).
         settings: detector and its settings.
-        workers: threads, 0 for as many as this notebook may use; the result does not depend on
-            it.
 
     Returns:
         One row an image: x, y, side (pixels of the image, NaN without a face), score (0 without a
@@ -152,7 +150,7 @@ def detect_faces(images: np.ndarray, settings: FaceSettings, *, workers: int = 0
 
     # Threads share the images out; results come back in order.
     rows = []
-    with _single_threaded_opencv(), ThreadPoolExecutor(workers or own_threads()) as threads:
+    with _single_threaded_opencv(), ThreadPoolExecutor(own_threads()) as threads:
         parts = threads.map(work, range(0, len(images), CHUNK))
         for part in with_progress(parts, len(images), "looking for faces"):
             rows += part

@@ -27,9 +27,7 @@ SKIP = "s"
 UNDO = "u"
 
 
-def review_panel(
-    pool: FaceSet, candidates: pd.DataFrame, path: Path, *, interactive: bool | None = None
-):
+def review_panel(pool: FaceSet, candidates: pd.DataFrame, path: Path):
     """Show the panel; in a batch run, print where decisions would be written.
 
     Args:
@@ -37,15 +35,12 @@ def review_panel(
         candidates: rows of verdicts (id, step, keep, score, reason), the images to look at, in
             order.
         path: CSV that receives the decisions, written after each of them.
-        interactive: whether a person is there; None: detect it.
 
     Returns:
         The widget, or None in a batch run.
     """
     # Nobody can click in a batch run.
-    if interactive is None:
-        interactive = is_interactive()
-    if not interactive:
+    if not is_interactive():
         print(
             f"{len(candidates)} images to review: open this notebook in JupyterLab and run it; "
             f"decisions go to {path}"

@@ -26,7 +26,7 @@ HASH_BYTES = 6  # of the pixels' hash: 12 hex digits
 HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")
 
 
-def review_path(folder: Path, review_csv: str = "") -> Path:
+def review_path(folder: Path, review_csv: str) -> Path:
     """Locate the decisions: the file that was given, or review.csv beside the verdicts.
 
     Args:

@@ -124,7 +124,6 @@ def spot_check(
     *,
     per_class: int = 5,
     seed: int = 0,
-    interactive: bool | None = None,
 ):
     """Show the panel in JupyterLab; in a batch run, print how to open it.
 
@@ -133,16 +132,13 @@ def spot_check(
         path: CSV that receives the answers, written after each.
         per_class: images of every pool and class.
         seed: of the images and their order.
-        interactive: whether a person is there; None: detect it.
 
     Returns:
         The widget, or None in a batch run.
     """
     drawn = sample(pools, per_class=per_class, seed=seed)
     # Nobody can click in a batch run.
-    if interactive is None:
-        interactive = is_interactive()
-    if not interactive:
+    if not is_interactive():
         print(
             f"blind spot check of {len(drawn)} images: open this notebook in JupyterLab and run "
             f"it; answers go to {path}"

@@ -136,7 +136,7 @@ class Files:
         """Note a file that is not read."""
         self.walk.leave_out(reason, name)
 
-    def announce(self, used=()) -> None:
+    def announce(self, used) -> None:
         """Print what was left out, counted and named, if anything was.
 
         Args:

@@ -65,7 +65,7 @@ def build_arm(
     return _real_arm(arm, real, extra, rng)
 
 
-def draw_subset(real: FaceSet, count: int, *, seed: int, draw: int | None = None) -> FaceSet:
+def draw_subset(real: FaceSet, count: int, *, seed: int, draw: int | None) -> FaceSet:
     """Draw the real images that an arm with `real` images holds.
 
     Args:

@@ -143,7 +143,7 @@ def tells_splits(path: str | Path, *, classes: Sequence[str] = ()) -> bool:
 
 
 def carve_validation(
-    faces: FaceSet, share: float, seed: int, *, near_copy_distance: float = 0.0
+    faces: FaceSet, share: float, seed: int, *, near_copy_distance: float
 ) -> FaceSet:
     """Turn a share of train into val, copies kept together.
 

@@ -24,7 +24,7 @@ def generation_number(pool: str) -> int:
     return _parted(pool)[1]
 
 
-def all_generations(pools: list[str], count: int, ready_made: tuple[str, ...] = ()) -> list[str]:
+def all_generations(pools: list[str], count: int, ready_made: tuple[str, ...]) -> list[str]:
     """List every generation of some pools, each once.
 
     Args:

@@ -35,7 +35,7 @@ class Clock:
         """Core-seconds that a training took."""
         return trained.cpu_seconds if self.processor else trained.wall_seconds
 
-    def deadline(self, share: float = 1.0) -> float:
+    def deadline(self, share: float) -> float:
         """Give the moment, by time.monotonic, at which a share of what is left is spent."""
         return time.monotonic() + max(0.0, share * self.left / self.cores)
 

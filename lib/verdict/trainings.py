@@ -3,7 +3,6 @@ kept, so that a verdict that was stopped goes on where it was, and a second pool
 images finds the trainings on real images alone.
 """
 
-import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -223,7 +222,7 @@ def run_trainings(
     prepared: Path,
     trainings: Iterable[Training],
     workers: int,
-    deadline: float = math.inf,
+    deadline: float,
 ) -> Iterator[Training]:
     """Do trainings side by side and yield each that is done; the caller may stop at any time.
 

@@ -67,7 +67,7 @@ def test_supplements_come_first_and_shuffled_copies_never():
 
 
 def test_the_panel_names_faces_stops_and_says_what_is_wrong(film, capsys):
-    assert live_panel(always(3), interactive=False) is None
+    assert live_panel(always(3), source="0") is None
     assert "a live panel" in capsys.readouterr().out
     shown, stop = [], threading.Event()
 
@@ -80,8 +80,14 @@ def test_the_panel_names_faces_stops_and_says_what_is_wrong(film, capsys):
     assert "no camera answers" in play(always(3), "93", show, threading.Event())
 
 
-def test_the_panels_switch_starts_and_stops():
-    panel = live_panel(always(3), source="no-such-file.mp4", interactive=True)
+@pytest.fixture
+def person(monkeypatch):
+    """A person who runs the notebook."""
+    monkeypatch.setattr("lib.application.live.is_interactive", lambda: True)
+
+
+def test_the_panels_switch_starts_and_stops(person):
+    panel = live_panel(always(3), source="no-such-file.mp4")
     switch, status = panel.children[0].children[1], panel.children[2]
     switch.value = True
     for thread in threading.enumerate():
@@ -90,8 +96,8 @@ def test_the_panels_switch_starts_and_stops():
     assert "no such file" in status.value and switch.value is False
 
 
-def test_a_panel_started_anew_is_not_stopped_by_the_run_before(film):
-    panel = live_panel(always(3), source=str(film[0]), interactive=True)
+def test_a_panel_started_anew_is_not_stopped_by_the_run_before(film, person):
+    panel = live_panel(always(3), source=str(film[0]))
     switch, picture, status = panel.children[0].children[1], panel.children[1], panel.children[2]
     assert picture.layout.display == "none"
     for value in (True, False, True):

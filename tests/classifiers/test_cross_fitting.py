@@ -55,7 +55,7 @@ def runs(root) -> pd.DataFrame:
     """All runs of a study with three folds."""
     sources = sources_of(root, 3)
     jobs = plan_jobs(ARMS, sources, PARAMS)
-    return run_jobs(jobs, sources, root / "runs", workers=1, progress=lambda line: None)
+    return run_jobs(jobs, sources, root / "runs", workers=1)
 
 
 def test_every_arm_seed_and_fold_is_a_run(runs):

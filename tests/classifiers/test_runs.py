@@ -43,10 +43,6 @@ ARMS = [BASE, SUPPLEMENT]
 PARAMS = load_params("quick") | {"train_steps": 2, "seeds": 2, "device": "cpu"}
 
 
-def silent(line: str) -> None:
-    """Show no progress."""
-
-
 def noise(n: int, seed: int, splits: dict | None = None) -> FaceSet:
     """Make images of noise, 16 x 16, with the classes in turn."""
     images = np.random.default_rng(seed).integers(0, 256, (n, 16, 16)).astype(np.uint8)
@@ -70,7 +66,7 @@ def finished(sources, tmp_path_factory):
     """All runs of a small study: their folder, jobs and table."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = plan_jobs(ARMS, sources, PARAMS)
-    return folder, jobs, run_jobs(jobs, sources, folder, workers=1, progress=silent)
+    return folder, jobs, run_jobs(jobs, sources, folder, workers=1)
 
 
 # Doing runs.
@@ -111,23 +107,21 @@ def test_a_result_holds_the_arms_fields_and_the_classes(finished):
     assert read_result(target)["arm"] == SUPPLEMENT.name
 
 
-def test_the_second_call_does_nothing(finished, sources):
+def test_the_second_call_does_nothing(finished, sources, capsys):
     folder, jobs, table = finished
-    lines = []
-    repeated = run_jobs(jobs, sources, folder, workers=1, progress=lines.append)
-    assert lines == ["4 runs: 4 finished before, 0 to do"]
+    repeated = run_jobs(jobs, sources, folder, workers=1)
+    assert capsys.readouterr().out == "4 runs: 4 finished before, 0 to do\n"
     pd.testing.assert_frame_equal(repeated, table)
 
 
-def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, sources):
+def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, sources, capsys):
     folder, jobs, _ = finished
     lost = folder / jobs[0].folder
     before = load_predictions(lost)
     (lost / "result.json").unlink()
     (lost / "predictions.npz").write_bytes(b"half")
-    lines = []
-    run_jobs(jobs, sources, folder, workers=1, progress=lines.append)
-    assert lines[0] == "4 runs: 3 finished before, 1 to do"
+    run_jobs(jobs, sources, folder, workers=1)
+    assert capsys.readouterr().out.startswith("4 runs: 3 finished before, 1 to do\n")
     after = load_predictions(lost)
     for split, predictions in before.items():
         assert (after[split] == predictions).all()
@@ -186,7 +180,7 @@ def test_a_run_of_before_digests_were_kept_has_to_be_complete(one_run, damage, n
 
 
 def test_a_run_whose_processes_died_is_done_once_more_alone_and_never_taken_for_done(
-    finished, sources, tmp_path, monkeypatch
+    finished, sources, tmp_path, monkeypatch, capsys
 ):
     _, jobs, _ = finished
     asked = []
@@ -201,17 +195,19 @@ def test_a_run_whose_processes_died_is_done_once_more_alone_and_never_taken_for_
 
     # Short of memory beside others, and not by itself.
     monkeypatch.setattr(module, "_work", work)
-    deaths, lines = [1], []
-    table = run_jobs(jobs[:2], sources, tmp_path, workers=2, progress=lines.append)
+    deaths = [1]
+    table = run_jobs(jobs[:2], sources, tmp_path, workers=2)
     assert asked == [(2, 2), (1, 1)] and (table["failed"] == "").all() and len(table) == 2
-    assert lines[-1] == "1 runs whose processes died are done once more, one at a time"
+    assert capsys.readouterr().out.endswith(
+        "1 runs whose processes died are done once more, one at a time\n"
+    )
 
     # Short of memory even so: it is named, and the next call tries again.
     shutil.rmtree(tmp_path / jobs[1].folder)
     asked.clear()
     deaths = [1, 2]
     with pytest.raises(StudyError, match=f"{jobs[1].folder} cannot be done.*All others are kept"):
-        run_jobs(jobs[:2], sources, tmp_path, workers=2, progress=silent)
+        run_jobs(jobs[:2], sources, tmp_path, workers=2)
     assert not module.finished(tmp_path, jobs[1]) and module.finished(tmp_path, jobs[0])
 
 
@@ -266,7 +262,7 @@ def test_a_run_that_diverges_is_recorded_and_the_others_go_on(sources, tmp_path,
     with monkeypatch.context() as patched:
         patched.setattr("lib.classifiers.training.train", diverge)
         module.run_job(prepared, jobs[0])
-    table = run_jobs(jobs, sources, tmp_path, workers=1, progress=silent)
+    table = run_jobs(jobs, sources, tmp_path, workers=1)
     assert table["failed"].str.contains("loss is nan").tolist() == [True, False]
     assert table["kind"].tolist() == ["base", "supplement"]
 

@@ -296,11 +296,10 @@ def test_a_running_scheduler_makes_the_runs_that_processes_make(tmp_path):
     jobs = plan_jobs([Arm("base")], sources, load_params("quick") | params)
 
     # There and here.
-    silent = {"progress": lambda line: None}
     with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None) as cluster:
         address = cluster.scheduler_address
-        there = run_jobs(jobs, sources, tmp_path / "there", cluster=address, **silent)
-    here = run_jobs(jobs, sources, tmp_path / "here", workers=2, **silent)
+        there = run_jobs(jobs, sources, tmp_path / "there", cluster=address)
+    here = run_jobs(jobs, sources, tmp_path / "here", workers=2)
 
     # The same tables but for times, and the same bytes.
     times = ["seconds", "images_per_second"]

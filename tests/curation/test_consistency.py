@@ -136,11 +136,6 @@ def test_absent_classes_and_empty_pools_are_no_trouble(labels, shown, kept):
     assert verdicts["keep"].tolist() == kept
 
 
-def test_probabilities_of_other_images_are_refused():
-    with pytest.raises(StudyError, match="gave 2 rows of probabilities for 3 images"):
-        reject_inconsistent(faces_of([0, 1, 2]), soft([0, 1]), action="drop", confidence=0.8)
-
-
 def test_tables_have_the_classes_of_the_faces():
     faces = faces_of([0, 0, 1])
     table = label_agreement(faces, soft([0, 1, 1], 0.88))

@@ -129,9 +129,15 @@ def candidates():
     return pd.DataFrame(columns)
 
 
-def test_the_panel_decides_by_click_and_key_and_undoes(tmp_path, pool, candidates):
+@pytest.fixture
+def person(monkeypatch):
+    """A person who runs the notebook."""
+    monkeypatch.setattr("lib.curation.panel.is_interactive", lambda: True)
+
+
+def test_the_panel_decides_by_click_and_key_and_undoes(tmp_path, pool, candidates, person):
     path = tmp_path / "review.csv"
-    panel = review_panel(pool, candidates, path, interactive=True)
+    panel = review_panel(pool, candidates, path)
     progress, text, buttons, keys = widgets_of(panel)
     assert "1 of 3" in text.value and "fear" in text.value
     assert keys.placeholder == "k keep · r reject · 1–7 new class · s skip · u undo"
@@ -148,10 +154,10 @@ def test_the_panel_decides_by_click_and_key_and_undoes(tmp_path, pool, candidate
     assert "3 of 3" in text.value and progress.value == 2
 
 
-def test_the_panel_goes_on_where_it_stopped(tmp_path, pool, candidates):
+def test_the_panel_goes_on_where_it_stopped(tmp_path, pool, candidates, person):
     path = tmp_path / "review.csv"
     write_review(path, [("c", "reject", "", "", ""), ("a", "keep", "", "", "")])
-    panel = review_panel(pool, candidates, path, interactive=True)
+    panel = review_panel(pool, candidates, path)
     _, text, buttons, _ = widgets_of(panel)
     assert "3 of 3" in text.value
     # Decisions of an earlier session are not undone from here.
@@ -168,17 +174,17 @@ def test_keys_name_every_class_once(n):
     assert list(class_keys(classes))[:10] == list("1234567890")[:n]
 
 
-def test_classes_beyond_the_tenth_have_a_button(tmp_path):
+def test_classes_beyond_the_tenth_have_a_button(tmp_path, person):
     pytest.importorskip("ipywidgets")
     classes = tuple("abcdefghijkl")
     pool = faces_of(["x"], ["a"], classes)
     row = {"id": ["x"], "step": "face", "keep": [True], "score": [1.0], "reason": [""]}
-    panel = review_panel(pool, pd.DataFrame(row), tmp_path / "review.csv", interactive=True)
+    panel = review_panel(pool, pd.DataFrame(row), tmp_path / "review.csv")
     widgets_of(panel)[2]["l"].click()
     assert review_history(tmp_path / "review.csv")[0][:3] == ("x", "relabel", "l")
 
 
 def test_a_batch_run_shows_no_panel(tmp_path, pool, capsys):
     candidates = pd.DataFrame({"id": ["a"]})
-    assert review_panel(pool, candidates, tmp_path / "review.csv", interactive=False) is None
+    assert review_panel(pool, candidates, tmp_path / "review.csv") is None
     assert "JupyterLab" in capsys.readouterr().out

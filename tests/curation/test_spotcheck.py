@@ -58,12 +58,16 @@ def parts_of(panel):
     return progress, text, buttons, keys
 
 
-def test_the_panel_asks_counts_and_writes_each_answer(path):
+@pytest.fixture
+def person(monkeypatch):
+    """A person who runs the notebook."""
+    monkeypatch.setattr("lib.curation.spotcheck.is_interactive", lambda: True)
+
+
+def test_the_panel_asks_counts_and_writes_each_answer(path, person):
     pytest.importorskip("ipywidgets")
     pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
-    progress, text, buttons, keys = parts_of(
-        spotcheck.spot_check(pools, path, per_class=1, interactive=True)
-    )
+    progress, text, buttons, keys = parts_of(spotcheck.spot_check(pools, path, per_class=1))
     assert "Which expression does this face show?" in text.value and "image 1 of 7" in text.value
     buttons["happy"].click()
     keys.value = "1"
@@ -72,12 +76,10 @@ def test_the_panel_asks_counts_and_writes_each_answer(path):
     assert progress.value == 3 and "image 4 of 7" in text.value
 
 
-def test_who_cannot_tell_says_so_and_an_answer_can_be_taken_back(path):
+def test_who_cannot_tell_says_so_and_an_answer_can_be_taken_back(path, person):
     pytest.importorskip("ipywidgets")
     pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
-    progress, text, buttons, keys = parts_of(
-        spotcheck.spot_check(pools, path, per_class=1, interactive=True)
-    )
+    progress, text, buttons, keys = parts_of(spotcheck.spot_check(pools, path, per_class=1))
     keys.value = "n"
     buttons["cannot tell"].click()
     keys.value = "n1"
@@ -90,27 +92,25 @@ def test_who_cannot_tell_says_so_and_an_answer_can_be_taken_back(path):
     assert (whole["n"], whole["recognised"], whole["unclear"]) == (1, 0, 1)
 
 
-def test_answers_of_an_earlier_session_are_not_taken_back(path):
+def test_answers_of_an_earlier_session_are_not_taken_back(path, person):
     pytest.importorskip("ipywidgets")
     pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
-    parts_of(spotcheck.spot_check(pools, path, per_class=1, interactive=True))[3].value = "1"
-    keys = parts_of(spotcheck.spot_check(pools, path, per_class=1, interactive=True))[3]
+    parts_of(spotcheck.spot_check(pools, path, per_class=1))[3].value = "1"
+    keys = parts_of(spotcheck.spot_check(pools, path, per_class=1))[3]
     keys.value = "u"
     assert len(spotcheck.read_answers(path)) == 1
 
 
-def test_the_panel_offers_the_classes_of_the_pools(path):
+def test_the_panel_offers_the_classes_of_the_pools(path, person):
     pytest.importorskip("ipywidgets")
     table = {"id": ["x", "y"], "class": ["no", "yes"], "split": "train", "source": "test"}
     pool = FaceSet(np.zeros((2, 8, 8), np.uint8), pd.DataFrame(table), ("no", "yes"))
-    _, _, buttons, keys = parts_of(
-        spotcheck.spot_check({"a": pool}, path, per_class=1, interactive=True)
-    )
+    _, _, buttons, keys = parts_of(spotcheck.spot_check({"a": pool}, path, per_class=1))
     assert list(buttons) == ["no", "yes", "cannot tell", "undo"]
     assert keys.placeholder == "1 no · 2 yes · n cannot tell · u undo"
 
 
 def test_a_batch_run_shows_no_panel(path, capsys):
     pools = {"a": draw_faces(np.arange(14) % 7, np.arange(14))}
-    assert spotcheck.spot_check(pools, path, interactive=False) is None
+    assert spotcheck.spot_check(pools, path) is None
     assert "JupyterLab" in capsys.readouterr().out
