@@ -184,8 +184,17 @@ def _digests(
     seed: int,
     draws: set[int | None],
 ) -> dict[tuple[int, int | None, Arm], list]:
-    """Identify the images of each fold, draw and arm: its training set's, then the evaluated
-    sets'.
+    """Hash the images of each run: those that it learns from and those that it predicts.
+
+    Args:
+        arms: to train on.
+        splits: real faces as each fold splits them, by its number.
+        pools: of Sources.read.
+        seed: of subsets, duplicates and shuffles.
+        draws: numbers of the draws; None for the study's one.
+
+    Returns:
+        By fold, draw and arm: the training set's digest, and a list of the evaluated sets'.
     """
     digests = {}
     for fold, part in splits.items():

@@ -15,6 +15,8 @@ def arm_composition(arms: list[Arm], sources: Sources, draws: bool = False) -> p
     """Count what each arm's training set holds, and name the arms that cannot be built.
 
     Args:
+        arms: to be built.
+        sources: where the images are.
         draws: whether each seed draws its own images; the counts are then those of the first draw.
 
     Returns:

@@ -154,7 +154,8 @@ def controls(arm: Arm) -> list[Arm]:
     plain = Arm("supplement", arm.pool, arm.share, generation=arm.generation)
     duplicate = Arm("duplicate", share=arm.share, control_of="supplement")
 
-    # Supplements: against more of the same real images, fewer steps, more real ones, no meaning.
+    # Supplements: against more of the same real images, fewer steps, other real images, and the
+    # same synthetic images with shuffled labels.
     if arm.kind == "supplement":
         fewer_steps = Arm("fewer_steps", share=arm.share, control_of="supplement")
         extra = Arm("extra", share=arm.share, control_of="supplement")

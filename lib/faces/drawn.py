@@ -218,7 +218,12 @@ def _draw(p: dict, seeds: np.ndarray, px: int, zoom: float) -> np.ndarray:
 
 
 def _rows(v: np.ndarray, reach: tuple) -> slice:
-    """Find the rows of the picture where any image of the batch has a pixel within reach."""
+    """Find the rows of the picture where any image of the batch has a pixel within reach.
+
+    Args:
+        v: place of every pixel down the face, (B, px, px).
+        reach: lowest and highest v.
+    """
     touched = np.flatnonzero(((v > reach[0]) & (v < reach[1])).any(axis=(0, 2)))
     if not len(touched):
         return slice(0, 0)

@@ -60,11 +60,14 @@ def action_units(labels: np.ndarray, seeds: np.ndarray) -> pd.DataFrame:
 
 
 def brow_shape(p: dict) -> tuple:
-    """Place the brows.
+    """Compute the shape of the brows.
+
+    Args:
+        p: traits and action units of a batch by name, each (B, 1, 1).
 
     Returns:
-        Bend over t = -1 (inner end) to 1, horizontal shift, and knit (0-1, the furrow between
-        them).
+        Coefficients of a parabola, height over t = -1 (inner end) to 1 (outer end); horizontal
+        shift; depth of the furrow between the brows, 0 to 1.
     """
     # Raised inner ends win over the lowering of the whole brow.
     grief = np.minimum(1, p["au1"])

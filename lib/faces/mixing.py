@@ -353,10 +353,6 @@ def _fill(real: FaceSet, pool: FaceSet, arm: Arm) -> np.ndarray:
     for name in real.classes:
         # The first ones in order of generation.
         of_class = np.flatnonzero(pool.table["class"] == name)
-        if len(of_class) < missing[name]:
-            raise StudyError(
-                f"arm {arm.name}: needs {missing[name]} images of {name}, pool {arm.source} holds "
-                f"{len(of_class)}; raise pool_images"
-            )
+        _require(missing[name], len(of_class), arm, f"pool {arm.source}", f" of {name}")
         chosen.append(of_class[: missing[name]])
     return np.sort(np.concatenate(chosen))

@@ -58,13 +58,9 @@ def list_parquet(files: Files, names: Sequence[str], *, needs_split: bool) -> Li
 
     # One table, and where each of its rows stands.
     rows = [(part, i) for part in parts.values() for i in range(len(part.names))]
-    stems = [
-        f"{name.rsplit('.', 1)[0]}-{i}" for name in names for i in range(len(parts[name].names))
-    ]
-    flat = [stem.rpartition("/")[2] for stem in stems]
     table = pd.DataFrame(
         {
-            "id": flat if len(set(flat)) == len(flat) else picture_ids([f"{s}." for s in stems]),
+            "id": _row_ids(parts),
             "split": [split for part in parts.values() for split in part.splits],
             "source": "parquet",
         }
@@ -79,6 +75,17 @@ def list_parquet(files: Files, names: Sequence[str], *, needs_split: bool) -> Li
     declared = [name for part in parts.values() for name in part.declared]
     places = dict.fromkeys(classes, str(files.path))
     return Listing(str(files.path), classes, places, table, image, declared, list(names))
+
+
+def _row_ids(parts: dict[str, _Part]) -> list[str]:
+    """Name rows after their file and number: train-0-17; by folders too where that repeats."""
+    rows = []
+    for name, part in parts.items():
+        rows += [f"{name.rsplit('.', 1)[0]}-{row}" for row in range(len(part.names))]
+    ids = [row.rpartition("/")[2] for row in rows]
+
+    # picture_ids takes off an ending, which rows have none of.
+    return ids if len(set(ids)) == len(ids) else picture_ids([f"{row}." for row in rows])
 
 
 def holds_faces(files: Files, name: str) -> bool:

@@ -17,7 +17,7 @@ STALE = ("not run", "parameters", "upstream", "sources")
 
 
 def restore(tasks: list[Task]) -> None:
-    """Return archived copies of these tasks; whether one still holds is decided by its key."""
+    """Move archived copies of these tasks back; whether one still holds is decided by its key."""
     for task in tasks:
         archived = task.executed.parent / ARCHIVE / task.executed.name
         if archived.exists() and not task.executed.exists():

@@ -161,7 +161,7 @@ def element_type(key: str, declared: list) -> type:
 
 
 def nearest(word: str, valid) -> str:
-    """Ask for the valid word that is spelt most like another one; empty where none is near."""
+    """Write what was perhaps meant: ", did you mean 'x'?", x spelt most alike; "" for none."""
     close = difflib.get_close_matches(str(word), list(valid), n=1, cutoff=0.5)
     return f", did you mean '{close[0]}'?" if close else ""
 

@@ -9,7 +9,7 @@ import shutil
 import pytest
 from damage import DAMAGES, cut, keep_times, turn_a_bit
 
-from lib.study.errors import DamagedFile, StudyError
+from lib.study.errors import StudyError
 from lib.study.kept import (
     are_whole,
     digests,
@@ -108,10 +108,6 @@ def test_no_record_of_an_execution_is_believed_that_was_damaged(paths, damage):
         file.write_bytes(content)
         damage(file, rng)
         assert read_record(paths, "10_data") in (None, whole)
-
-
-def test_a_damaged_file_is_an_error_of_ours():
-    assert issubclass(DamagedFile, StudyError)
 
 
 # Whole runs.
