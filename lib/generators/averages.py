@@ -20,7 +20,7 @@ def update_average(average: nn.Module, network: nn.Module, step: int, length: fl
     far, whenever that is.
 
     Args:
-        average: a copy of the network; its buffers stay as they are.
+        average: a copy of the network; running statistics among its buffers are averaged too.
         network: as it is after the step.
         step: counted from 1; the average forgets what it was before the first.
         length: relative standard deviation of the profile, a share of the training.
@@ -28,6 +28,9 @@ def update_average(average: nn.Module, network: nn.Module, step: int, length: fl
     # The share that is kept of the average after the step before (section 3.1).
     decay = (1 - 1 / step) ** (power_of_length(length) + 1)
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    for averaged, current in zip(average.buffers(), network.buffers()):
+        if averaged.is_floating_point():
+            averaged.lerp_(current, 1 - decay)
 
 
 @functools.cache

@@ -309,36 +309,35 @@ def network_settings(params: dict) -> dict:
 
 
 # Settings that every network has, and the keys that hold them; the number of classes is another.
-SIZES = {"px": "gan_px", "lr": "gan_lr"}
+SIZES = {"px": "gan_px", "lr": "gan_lr", "precision": "gan_precision"}
+GAN = {"width": "gan_width", "r1": "gan_r1"}  # those that every GAN has besides
 
 
 def _dcgan() -> tuple[type, dict[str, str]]:
     from lib.generators.dcgan import DCGAN
 
-    return DCGAN, {"width": "gan_width", "conditional": "gan_conditional"}
+    return DCGAN, GAN | {"conditional": "gan_conditional"}
 
 
 def _cgan() -> tuple[type, dict[str, str]]:
     from lib.generators.cgan import CGAN
 
-    return CGAN, {"width": "gan_width"}
+    return CGAN, GAN
 
 
 def _acgan() -> tuple[type, dict[str, str]]:
     from lib.generators.cgan import ACGAN
 
-    return ACGAN, {"width": "gan_width"}
+    return ACGAN, GAN
 
 
 def _stylegan() -> tuple[type, dict[str, str]]:
     from lib.generators.stylegan import StyleGAN
 
-    return StyleGAN, {
-        "width": "gan_width",
+    return StyleGAN, GAN | {
         "condition": "gan_condition",
         "augment": "gan_augment",
         "share": "gan_augment_share",
-        "r1": "gan_r1",
         "truncation": "gan_truncation",
     }
 
@@ -354,7 +353,6 @@ def _diffusion() -> tuple[type, dict[str, str]]:
         "augment_share": "diffusion_augment_share",
         "votes_share": "diffusion_votes_share",
         "soft_labels": "diffusion_soft_labels",
-        "precision": "diffusion_precision",
         "guidance": "diffusion_guidance",
         "interval": "diffusion_interval",
         "sample_steps": "diffusion_sample_steps",

@@ -24,7 +24,7 @@ So 28,709 images take 17 to 20 minutes with 1.6 M weights and 31 to 33 with 4.1 
 128 are no faster than 32. bfloat16 pays on CPUs that have avx512_bf16; others compute in float32.
 Images in bfloat16 differ from those in float32 by 0.44 grey levels on average and 4 at most; in
 float32 the kernels of another CPU (avx2) changed one pixel of 74,000 by one grey level (n 32). Who
-needs the same bytes on any CPU, as nearly as there are, sets diffusion_precision to fp32.
+needs the same bytes on any CPU, as nearly as there are, sets gan_precision to fp32.
 """
 
 import copy
@@ -42,12 +42,11 @@ from lib.generators.diffusion_augmentation import AUGMENTATIONS, augment, mirror
 from lib.generators.diffusion_networks import UNet
 from lib.generators.edm import SIGMA_MAX, Sampler, training_loss
 from lib.generators.muon import MuonAdam
-from lib.generators.network import Network, autocast_like
+from lib.generators.network import PRECISIONS, Network, autocast_like, check_precision
 from lib.generators.sampling import from_grey, sample_rows, seed_noise
 from lib.study.errors import StudyError
 
 LENGTHS = (0.05, 0.1, 0.2)  # of the averages of weights, shares of the training so far
-PRECISIONS = {"auto": "bf16", "fp32": "fp32"}  # setting: precision of `precision_on`
 # Soft labels: name, and beginning of the columns that hold them, one a class.
 SOFT_LABELS = {"votes": "votes_", "predicted": "probability_"}
 
@@ -323,9 +322,7 @@ def load_guide(path: str, px: int, n_classes: int) -> UNet:
 
 def _check_sampling(precision: str, interval, sample_steps: int, average: float) -> None:
     """Stop at settings of which no sampler can be made."""
-    if precision not in PRECISIONS:
-        choices = ", ".join(PRECISIONS)
-        raise StudyError(f"diffusion_precision is {precision!r}; choices: {choices}")
+    check_precision(precision)
     if len(interval) != 2 or interval[0] > interval[1]:
         raise StudyError(
             f"diffusion_interval is {list(interval)}; it needs two noise levels, the lower first"

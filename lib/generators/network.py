@@ -8,6 +8,10 @@ from torch import nn
 
 from lib.compute.devices import autocast, precision_on
 from lib.faces.faceset import FaceSet
+from lib.study.errors import StudyError
+
+# Setting of a trained generator: precision of `precision_on`.
+PRECISIONS = {"auto": "bf16", "fp32": "fp32"}
 
 
 class Network(nn.Module):
@@ -114,3 +118,13 @@ def autocast_like(images: torch.Tensor, wanted: str = "mixed") -> torch.autocast
     """
     device = images.device.type
     return autocast(device, precision_on(device, wanted))
+
+
+def check_precision(precision: str) -> None:
+    """Stop at a precision that is none.
+
+    Raises:
+        StudyError: see above.
+    """
+    if precision not in PRECISIONS:
+        raise StudyError(f"gan_precision is {precision!r}; choices: {', '.join(PRECISIONS)}")

@@ -29,17 +29,20 @@ def augment(
 
     At p = 0 this is the identity, to the bit.
     """
-    # Move pixels.
+    # Move the pixels of the images that are moved at all: where p is small they are few.
     matrix, moved = random_geometry(len(images), images.shape[-1], p)
-    grid = affine_grid(matrix[:, :2], list(images.shape), align_corners=False)
-    warped = grid_sample(
-        images,
-        grid.to(images.dtype),
-        mode="bilinear",
-        padding_mode="reflection",
-        align_corners=False,
-    )
-    images = torch.where(moved[:, None, None, None], warped, images)
+    rows = moved.nonzero()[:, 0]
+    if len(rows):
+        chosen = images[rows]
+        grid = affine_grid(matrix[rows, :2], list(chosen.shape), align_corners=False)
+        warped = grid_sample(
+            chosen,
+            grid.to(chosen.dtype),
+            mode="bilinear",
+            padding_mode="reflection",
+            align_corners=False,
+        )
+        images = images.index_copy(0, rows, warped)
 
     # Change grey levels.
     scale, shift = random_colour(len(images), p)

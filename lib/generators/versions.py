@@ -8,9 +8,9 @@ them share (the training loop, seeds, optimiser steps) raises every version.
 """
 
 GENERATOR_VERSION = {
-    "dcgan": 1,
-    "cgan": 1,
-    "acgan": 1,
-    "stylegan": 1,
+    "dcgan": 2,
+    "cgan": 2,
+    "acgan": 2,
+    "stylegan": 2,
     "diffusion": 2,
 }

@@ -24,6 +24,7 @@ RENAMED = {
     "judge_folds": "label_classifier_folds",
     "judge_steps": "label_classifier_steps",
     "split_norm_shares": "auxiliary_norm_shares",
+    "diffusion_precision": "gan_precision",
 }
 # Key: old value: new value.
 RENAMED_VALUES = {"controls": {"fewer": "fewer_steps"}}
@@ -71,7 +72,7 @@ CHOICES = {
     "gan_condition": GAN_CONDITIONS,
     "gan_augment": GAN_AUGMENTATIONS,
     "pool_class_counts": ("balanced", "real"),
-    "diffusion_precision": ("auto", "fp32"),
+    "gan_precision": ("auto", "fp32"),
     "diffusion_soft_labels": ("votes", "predicted"),
     "sd_prompts": ("schuermann", "expressive"),
     "curation_steps": CURATION_STEPS,

@@ -63,7 +63,7 @@ def parsed() -> argparse.Namespace:
         "--steps",
         type=int,
         default=16,
-        help="training steps that are timed; StyleGAN's regularisers come every 4 and 16",
+        help="training steps that are timed; a GAN's penalty comes every 16",
     )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")

@@ -12,13 +12,13 @@ from lib.study.params import load_params
 # Sizes at which every network trains a step in some hundredths of a second.
 SMALL = {
     "gan_px": 16,
-    "gan_width": 8,
+    "gan_width": 16,
     "gan_batch": 8,
     "gan_steps": 6,
     "log_every_steps": 3,
     "diffusion_channels": [16, 32],
     "diffusion_blocks": [1, 1],
-    "diffusion_precision": "fp32",  # the same numbers on every CPU, but for rounding
+    "gan_precision": "fp32",  # the same numbers on every CPU, but for rounding
     "diffusion_sample_steps": 3,
     "device": "cpu",
 }

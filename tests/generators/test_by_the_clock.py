@@ -25,7 +25,7 @@ TINY = {
     "diffusion_channels": "16,32",
     "diffusion_blocks": "1,1",
     "diffusion_sample_steps": 2,
-    "diffusion_precision": "fp32",
+    "gan_precision": "fp32",
     "device": "cpu",
 }
 

@@ -95,7 +95,7 @@ def test_names_of_weights_are_those_that_weights_files_hold():
         ({"interval": [1.0]}, "diffusion_interval.*two noise levels"),
         ({"interval": [2.0, 1.0]}, "diffusion_interval.*the lower first"),
         ({"average": 0.3}, "diffusion_average is 0.3; .* above 0 and below 0.28"),
-        ({"precision": "fp16"}, "diffusion_precision is 'fp16'"),
+        ({"precision": "fp16"}, "gan_precision is 'fp16'"),
         ({"sample_steps": 1}, "diffusion_sample_steps is 1"),
         ({"guide": "/nowhere.safetensors"}, "nowhere.safetensors: no such"),
     ],
@@ -162,7 +162,7 @@ def test_a_training_on_soft_labels_is_one_of_its_own(tmp_path):
 
 
 def test_half_precision_resumes_exactly_too(tmp_path):
-    auto = {"diffusion_precision": "auto", "diffusion_dropout": 0.1}
+    auto = {"gan_precision": "auto", "diffusion_dropout": 0.1}
     people = noise_faces()
     small_generator("diffusion", **auto).fit(people, folder=tmp_path / "whole")
     small_generator("diffusion", **auto, gan_steps=3).fit(people, folder=tmp_path / "broken")

@@ -67,7 +67,7 @@ def test_a_comment_without_room_stands_above_its_parameter():
 def test_a_notebook_is_rewritten_once_and_keeps_which_parameters_it_declares(toy):
     path = toy.notebook("20_generation", "1", 'pool: str = ""\ngan_lr: float = 1.0\nseed: int = 9')
     assert rewrite(path) and not rewrite(path)
-    declared = {"seed": 0, "pool": "drawn-faithful", "gan_lr": 0.0005}
+    declared = {"seed": 0, "pool": "drawn-faithful", "gan_lr": 0.001}
     assert declared_parameters(path) == declared
     assert list(inspect_notebook(str(path))) == list(declared)
     assert nbformat.writes(nbformat.read(path, as_version=4)) + "\n" == path.read_text()
