@@ -6,6 +6,7 @@ import base64
 import contextlib
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -28,12 +29,24 @@ FLAGS = (
 DOMAINS = ("Page", "Runtime", "Log", "Network")  # of the protocol, whose events are wanted
 START_S = 60  # seconds that the browser has to start
 LARGEST_PICTURE_PX = 12_000
+# Where npm puts axe-core: beside the project, or for all users.
+AXE_FOLDERS = ("/usr/local/lib/node_modules", "/usr/lib/node_modules")
+AXE_RUN = """axe.run(document, {resultTypes: ["violations"]}).then((result) =>
+  result.violations.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.html}`)))"""
 WIDTH = "Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)"
 
 
 def find_chromium() -> str:
     """Find the browser, empty where there is none."""
     return next((path for name in NAMES if (path := shutil.which(name))), "")
+
+
+def find_axe() -> str:
+    """Find axe-core's script, empty where there is none: what AXE_CORE names, else npm's."""
+    named = os.environ.get("AXE_CORE", "")
+    files = [Path(folder) / "axe-core" / "axe.min.js" for folder in AXE_FOLDERS]
+    files = [Path(named)] if named else files
+    return next((str(file) for file in files if file.is_file()), "")
 
 
 @dataclass
@@ -88,6 +101,11 @@ class Browser:
         """Open every fold and measure the page again."""
         unfold = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
         return self.value(f"{unfold}; {WIDTH}")
+
+    def violations(self) -> list[str]:
+        """List what axe-core finds on the page: a rule and an element each."""
+        self.value(Path(find_axe()).read_text(encoding="utf-8"))
+        return self.value(AXE_RUN)
 
     def picture(self, file: Path) -> None:
         """Save the whole page as a PNG."""
