@@ -15,7 +15,7 @@ from lib.study.paths import ROOT
 
 FILES = {".gitattributes", ".gitignore", "LICENSE", "README.md"}
 FILES |= {"environment.yml", "pyproject.toml", "run_all.py"}
-TOP = FILES | {".ci", "lib", "notebooks", "params", "reports", "tests"}
+TOP = FILES | {".ci", ".github", "lib", "notebooks", "params", "reports", "tests"}
 # From the ground up; the parts of one floor do not import each other.
 FLOORS = (
     ("study",),

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+import yaml
 
 from lib.report.shell import read_summary
 from lib.study.paths import ROOT
@@ -79,3 +80,13 @@ def test_the_overview_names_every_published_study():
         pytest.skip("no report is published yet")
     overview = (REPORTS / "index.html").read_text(encoding="utf-8")
     assert [study for study in published() if f'href="{study}/index.html"' not in overview] == []
+
+
+def test_the_site_is_the_reports_alone_and_its_workflow_may_do_nothing_else():
+    file = ROOT / ".github" / "workflows" / "pages.yml"
+    workflow = yaml.load(file.read_text(encoding="utf-8"), yaml.BaseLoader)
+    (job,) = workflow["jobs"].values()
+    uploads = [step for step in job["steps"] if "upload-pages-artifact" in step.get("uses", "")]
+    assert [step["with"]["path"] for step in uploads] == ["reports"]
+    assert job["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
+    assert workflow["on"]["push"]["paths"] == ["reports/**", ".github/workflows/pages.yml"]
