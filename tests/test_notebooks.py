@@ -39,6 +39,8 @@ NO_STATEMENTS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.
 # Ways to take a text apart; an arm is asked for its fields.
 TEXT_METHODS = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith"}
 TEXT_METHODS |= {"removeprefix", "removesuffix", "fullmatch", "match", "extract", "contains"}
+# Without a table whose rows a changed parameter would move: a pool's images, a verdict's trial.
+NOTHING_MOVES = {"20_generation", "90_verdict"}
 PATH_OF_ITS_OWN = re.compile(r"(~|\.{0,2}/|[A-Z]:\\|runs/|reports/)")
 
 
@@ -173,6 +175,12 @@ def test_it_begins_and_finishes_its_record(path):
     cells = cells_of(path, "code")
     assert f'step = begin("{path.stem}", globals())' in cells[1]["text"] + cells[2]["text"]
     assert re.search(r"^step\.finish\(", cells[-1]["text"], re.MULTILINE)
+
+
+@every_notebook
+def test_after_a_changed_parameter_it_says_what_moved(path):
+    called = any("say_what_moved(step, tables)" in cell["text"] for cell in cells_of(path, "code"))
+    assert called is (path.stem not in NOTHING_MOVES)
 
 
 def test_the_figure_of_the_answer_is_marked_for_the_index():
