@@ -32,6 +32,11 @@ def show(drawing, alt: str, caption: str = "") -> None:
     """
     from IPython.display import HTML, display
 
+    display(HTML(figure_html(drawing, alt, caption)))
+
+
+def figure_html(drawing, alt: str, caption: str = "") -> str:
+    """Write a figure as HTML; arguments as in `show`."""
     if not alt.strip():
         raise StudyError(
             "show: a figure needs an alternative text (alt=...) that says what it shows"
@@ -48,7 +53,7 @@ def show(drawing, alt: str, caption: str = "") -> None:
 
     # Sheets carry their caption with them; every figure carries what was measured of it.
     below = _figcaption(caption or figure.get_label())
-    display(HTML(f'<figure class="plot"{_measurements(figure)}>{image}{below}</figure>'))
+    return f'<figure class="plot"{_measurements(figure)}>{image}{below}</figure>'
 
 
 def absent(words: str) -> None:

@@ -89,9 +89,28 @@ def long_table() -> str:
     return table_html(data, "a long table of differences", first=4)
 
 
-def figure_html() -> str:
-    image = f'<img alt="what the figure finds" width="1200" src="data:image/png;base64,{PIXEL}">'
-    return f'<figure class="plot">{image}<figcaption>n = 9</figcaption></figure>'
+def figure() -> str:
+    """A chart of the project's own, as wide as they are."""
+    import pandas as pd
+
+    from lib.plots.data import bars
+    from lib.plots.display import figure_html
+
+    chart = bars(pd.Series({"fear": 40.0, "happy": 80.0}), xlabel="accuracy, %")
+    return figure_html(chart, alt="what the figure finds", caption="n = 9")
+
+
+def interactive_map() -> str:
+    """The map that is explored by pointing at it."""
+    import numpy as np
+
+    from lib.plots.hover import hover_map
+
+    points = np.random.default_rng(0).normal(size=(40, 2))
+    sources, labels = ["real", "dcgan"] * 20, np.arange(40) % 2
+    images = {"dcgan": np.zeros((20, 48, 48), np.uint8)}
+    words = {"alt": "two groups apart", "caption": "n = 40"}
+    return hover_map(points, sources, labels, ("fear", "happy"), images, **words)
 
 
 def error_output():
@@ -156,7 +175,7 @@ def results_cells() -> list:
             "figure",
             id="cell-07",
             metadata={"tags": ["answer-figure"]},
-            outputs=[png, html_output(figure_html())],
+            outputs=[png, html_output(interactive_map()), html_output(figure())],
             execution_count=5,
         ),
         new_code_cell("panel", id="cell-08", outputs=[widget, script, warning], execution_count=6),

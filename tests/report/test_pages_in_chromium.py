@@ -173,6 +173,17 @@ def test_the_first_column_stays_in_sight_when_a_table_is_scrolled(browser, repor
     assert browser.value(left) == before
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_chart_is_scrolled_by_keys_where_it_is_wider_than_the_page_and_not_elsewhere(
+    browser, reports, width
+):
+    browser.open((reports / "quick/index.html").as_uri(), width=width)
+    box = "document.querySelector('figure.plot')"
+    wide = browser.value(f"{box}.querySelector('img').getBoundingClientRect().width")
+    assert 500 < wide < 700, "its type is of a readable size, and no larger than on a desk"
+    assert browser.value(f"{box}.tabIndex") == (0 if width < 500 else -1)
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 def test_the_contents_and_the_place_in_the_study_stay_in_view(browser, reports, width):
     browser.open((reports / "quick/10_data.html").as_uri(), width=width)

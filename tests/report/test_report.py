@@ -75,7 +75,7 @@ def test_the_index_opens_with_the_answer_then_what_was_run_then_the_evidence(ren
 
 def test_the_figure_beside_the_answer_is_the_last_output_of_the_marked_cell(rendered):
     index = text(rendered, "index.html")
-    assert index.count('<figure class="plot">') == 1 and "n = 9" in index
+    assert index.count('<figure class="plot"') == 1 and "n = 9" in index
     assert index.index("1 of 2 synthetic pools") < index.index("n = 9")
 
 

@@ -126,6 +126,15 @@ all("figure.table").forEach((figure) => {
   table.closest(".scroll").after(tools);
 });
 
+// A chart that is wider than its box is scrolled by keys too.
+const reach = () => all("figure.plot").forEach((figure) => {
+  if (figure.scrollWidth > figure.clientWidth + 1) figure.tabIndex = 0; else figure.removeAttribute("tabindex");
+});
+addEventListener("resize", reach);
+addEventListener("load", reach);
+document.addEventListener("toggle", reach, true);
+reach();
+
 // A link into a fold opens it.
 const unfold = () => {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
