@@ -19,9 +19,6 @@ from lib.study.errors import StudyError
 # Streams of random numbers that one seed governs.
 ORDER_STREAM, STEP_STREAM, CLASS_STREAM = 1, 2, 3
 
-SAMPLING = ("shuffled", "balanced")
-CLASS_WEIGHTS = ("none", "inverse", "effective")
-
 # Cui et al. 2019: the samples of a class cover a volume of at most 1 / (1 - beta) of them.
 EFFECTIVE_BETA = 0.9999
 
@@ -120,10 +117,8 @@ def plan_phases(
         device: that receives the positions.
 
     Raises:
-        StudyError: no phase lasts to the end, or an unknown way of sampling.
+        StudyError: no phase lasts to the end.
     """
-    if sampling not in SAMPLING:
-        raise StudyError(f"sampling: there is no {sampling!r}; there are {', '.join(SAMPLING)}")
     ends = np.ones(len(labels)) if ends is None else ends
     if ends.max() != 1 or ends.min() < 0:
         given = ", ".join(f"{end:g}" for end in np.unique(ends))
@@ -225,15 +220,8 @@ def class_weights(labels: np.ndarray, kind: str, classes: int) -> np.ndarray:
     Returns:
         float64 (classes,), of mean 1 over the images, 0 where a class has none.
 
-    Raises:
-        StudyError: an unknown kind.
-
     Source: effective number: Cui et al. 2019, arXiv 1901.05555, equation 2, with beta 0.9999.
     """
-    if kind not in CLASS_WEIGHTS:
-        known = ", ".join(CLASS_WEIGHTS)
-        raise StudyError(f"class_weights: there is no {kind!r}; there are {known}")
-
     # How much there is of each class; it weighs as the inverse.
     counts = np.bincount(labels, minlength=classes)
     amounts = np.ones(classes)

@@ -30,7 +30,6 @@ from lib.classifiers.models import build_classifier
 from lib.classifiers.recipes import Recipe, TrainingPlan
 from lib.compute.devices import autocast, precision_on
 from lib.faces.faceset import FaceSet
-from lib.study.errors import StudyError
 
 
 @dataclass(frozen=True)
@@ -128,11 +127,7 @@ def _column(faces: FaceSet, name: str, dtype: type) -> np.ndarray | None:
 
 
 def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Build a recipe's optimiser with torch's fused kernels; biases and norms do not decay.
-
-    Raises:
-        StudyError: an optimiser that is not known.
-    """
+    """Build a recipe's optimiser with torch's fused kernels; biases and norms do not decay."""
     # Kernels and matrices decay, biases and the scales of norms do not.
     trained = [p for p in model.parameters() if p.requires_grad]
     kernels = [p for p in trained if p.ndim > 1]
@@ -147,11 +142,7 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.Adam(groups, recipe.lr_peak, fused=True)
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, recipe.lr_peak, fused=True)
-    if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
-    raise StudyError(
-        f"recipe {recipe.name}: optimiser {recipe.optimiser!r} is none of adam, adamw, sgd"
-    )
+    return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

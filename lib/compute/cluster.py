@@ -132,7 +132,7 @@ def connected(
         cluster, workers, environments, shared: as `run_on_cluster` takes them.
 
     Raises:
-        StudyError: Dask is not installed, no scheduler answers, an unknown word.
+        StudyError: Dask is not installed, no scheduler answers.
     """
     # Dask is optional.
     try:
@@ -175,17 +175,9 @@ def start_cluster(cluster: str, workers: int, environments: tuple[dict, ...], se
     Args:
         cluster, workers, environments: as `run_on_cluster` takes them.
         security: of `temporary_security`.
-
-    Raises:
-        StudyError: neither an address nor a known word.
     """
     if cluster == LOCAL:
         return start_local_cluster(workers or cores(), environments, security)
-    if cluster not in BATCH_SYSTEMS:
-        known = ", ".join([LOCAL, *BATCH_SYSTEMS])
-        raise StudyError(
-            f"cluster: {cluster!r} is neither an address such as tcp://host:8786 nor one of {known}"
-        )
     import dask
     import dask_jobqueue
 

@@ -67,8 +67,8 @@ class FaceSet:
 
     @property
     def clusters(self) -> np.ndarray:
-        """Numbers by which copies are known, int64 (N,): copies of one picture share one. Where none
-        were marked (`lib.faces.duplicates.mark_copies`), each image has its own.
+        """Numbers that copies of one picture share, int64 (N,); where none were marked
+        (`lib.faces.duplicates.mark_copies`), each image has its own.
         """
         if "cluster" in self.table:
             return self.table["cluster"].to_numpy()

@@ -79,11 +79,6 @@ def test_the_learning_rate_rises_to_its_peak_and_falls_to_nearly_nothing():
     assert {learning_rate(SCHUERMANN, step, 9) for step in range(9)} == {0.001}
 
 
-def test_an_unknown_optimiser_is_named():
-    with pytest.raises(StudyError, match="recipe quick: optimiser 'lion'.*adamw"):
-        train(stripes(16), plan(replace(QUICK, optimiser="lion")))
-
-
 # Keys.
 
 

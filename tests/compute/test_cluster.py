@@ -63,11 +63,6 @@ def test_a_scheduler_that_is_not_there_is_named(monkeypatch, run, address):
         run(["a"], address)
 
 
-def test_an_unknown_word_is_named_with_the_known_ones(run):
-    with pytest.raises(StudyError, match="'lokal'.*tcp://host:8786.*local, slurm"):
-        run(["a"], "lokal")
-
-
 def test_a_batch_system_without_its_settings_is_explained(run):
     with pytest.raises(StudyError, match="slurm.*cores"):
         run(["a"], "slurm")
