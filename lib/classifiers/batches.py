@@ -100,11 +100,7 @@ def batch_schedule(plan: TrainingPlan, images: int) -> BatchSchedule:
 
 
 def plan_phases(
-    schedule: BatchSchedule,
-    labels: np.ndarray,
-    ends: np.ndarray | None,
-    sampling: str,
-    device: str,
+    schedule: BatchSchedule, labels: np.ndarray, ends: np.ndarray | None, sampling: str, device: str
 ) -> tuple[Phase, ...]:
     """Divide a run into phases; most runs have one.
 

@@ -148,10 +148,7 @@ def load_model(path: Path) -> Classifier:
     # An untrained network of the same kind, for its shape.
     facts = load_facts(path)
     model = build_classifier(
-        facts["classifier"],
-        classes=len(facts["classes"]),
-        image_px=facts["image_px"],
-        start=False,
+        facts["classifier"], classes=len(facts["classes"]), image_px=facts["image_px"], start=False
     )
 
     # Its weights.

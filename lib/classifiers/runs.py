@@ -47,12 +47,7 @@ CODE = ("lib.classifiers.runs", "lib.classifiers.jobs")
 
 
 def run_jobs(
-    jobs: list[Job],
-    sources: Sources,
-    folder: Path,
-    *,
-    workers: int = 0,
-    cluster: str = "",
+    jobs: list[Job], sources: Sources, folder: Path, *, workers: int = 0, cluster: str = ""
 ) -> pd.DataFrame:
     """Do the runs that are not finished, in processes of one thread each.
 

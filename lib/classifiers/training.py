@@ -76,11 +76,7 @@ class TrainingState:
             return replace(self, evaluations_since_best=self.evaluations_since_best + 1)
         best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         return replace(
-            self,
-            best=best,
-            best_accuracy=accuracy,
-            best_step=self.step,
-            evaluations_since_best=0,
+            self, best=best, best_accuracy=accuracy, best_step=self.step, evaluations_since_best=0
         )
 
 

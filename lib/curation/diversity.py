@@ -107,11 +107,7 @@ def covering_distance(real: np.ndarray, synthetic: np.ndarray) -> dict[str, floa
 
 
 def compare_with_random(
-    real: np.ndarray,
-    synthetic: np.ndarray,
-    chosen: np.ndarray,
-    *,
-    seed: int,
+    real: np.ndarray, synthetic: np.ndarray, chosen: np.ndarray, *, seed: int
 ) -> pd.DataFrame:
     """Compare a choice of synthetic images with random choices of its size, and with all images.
 

@@ -10,13 +10,7 @@ import pandas as pd
 
 from lib.compute.progress import is_interactive
 from lib.curation.keys import keep_keys, key_field
-from lib.curation.review import (
-    PICTURE_PX,
-    picture_hash,
-    png_bytes,
-    review_history,
-    write_review,
-)
+from lib.curation.review import PICTURE_PX, picture_hash, png_bytes, review_history, write_review
 from lib.faces.faceset import FaceSet
 
 DIGITS = "1234567890"  # keys of the first ten classes

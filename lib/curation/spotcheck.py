@@ -118,13 +118,7 @@ def take_back(path: Path, row: pd.Series) -> None:
         file.write(answers[~same_image].to_csv(index=False, lineterminator="\n"))
 
 
-def spot_check(
-    pools: dict[str, FaceSet],
-    path: Path,
-    *,
-    per_class: int = 5,
-    seed: int = 0,
-):
+def spot_check(pools: dict[str, FaceSet], path: Path, *, per_class: int = 5, seed: int = 0):
     """Show the panel in JupyterLab; in a batch run, print how to open it.
 
     Args:

@@ -10,15 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from lib.faces.content import HEAD, PARQUET, describe_content, is_zip, reason_of
 from lib.faces.pictures import PICTURES
-from lib.faces.walk import (
-    PARQUETS,
-    TABLES,
-    Walk,
-    has_surrogates,
-    not_utf8,
-    walk_folder,
-    walk_zip,
-)
+from lib.faces.walk import PARQUETS, TABLES, Walk, has_surrogates, not_utf8, walk_folder, walk_zip
 from lib.study.errors import StudyError
 
 MOST_BYTES = 200_000_000  # a picture that unpacks to more is a mistake or an attack

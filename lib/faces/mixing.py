@@ -136,11 +136,7 @@ def _at_numbers(
 
 
 def _from_pool(
-    arm: Arm,
-    chosen: FaceSet,
-    pools: dict[str, FaceSet],
-    rng: np.random.Generator,
-    at_random: bool,
+    arm: Arm, chosen: FaceSet, pools: dict[str, FaceSet], rng: np.random.Generator, at_random: bool
 ) -> FaceSet:
     """Take an arm's synthetic images from its pool, in the pool's class shares or the real ones.
 

@@ -17,15 +17,7 @@ from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, s
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
-from lib.faces.files import (
-    PARQUETS,
-    TABLES,
-    TWICE,
-    Files,
-    counted,
-    ending_of,
-    open_files,
-)
+from lib.faces.files import PARQUETS, TABLES, TWICE, Files, counted, ending_of, open_files
 from lib.faces.listing import Listing, decode_listing, picture_ids
 from lib.faces.metadata import labelled_metadata, list_metadata
 from lib.faces.parquet import holds_faces, list_parquet
@@ -43,12 +35,7 @@ NO_CLASS = "pictures in no class folder"
 TWO_CLASSES = "names of pictures that links put into several classes"
 
 
-def read_faces(
-    path: str | Path,
-    *,
-    px: int = 48,
-    classes: Sequence[str] = (),
-) -> FaceSet:
+def read_faces(path: str | Path, *, px: int = 48, classes: Sequence[str] = ()) -> FaceSet:
     """Read labelled real faces with their splits.
 
     Args:

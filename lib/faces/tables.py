@@ -290,11 +290,7 @@ def _column_names(cells: Sequence[str]) -> list[str]:
 
 
 def _column(
-    columns: list[str],
-    rows: list[list[str]],
-    wanted: Sequence[str],
-    where: str,
-    missing: str = "",
+    columns: list[str], rows: list[list[str]], wanted: Sequence[str], where: str, missing: str = ""
 ) -> list[str]:
     """Take the values of a column.
 

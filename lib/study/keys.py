@@ -26,10 +26,7 @@ from lib.study.stages import CURATION, FINDINGS, GENERATION, METRICS, stage_of
 # Where and how fast a notebook runs, not what it computes.
 NOT_IN_KEY = ("output", "workers", "cluster")
 # Files of params/ that a stage reads beside its parameters.
-READ_BESIDE = {
-    GENERATION: ("prompts.yaml",),
-    FINDINGS: ("*.csv", "claims.yaml", "reported.yaml"),
-}
+READ_BESIDE = {GENERATION: ("prompts.yaml",), FINDINGS: ("*.csv", "claims.yaml", "reported.yaml")}
 GENERATOR_VERSION = "GENERATOR_VERSION"  # in lib/generators/versions.py, a number a generator
 # Changes of the page alone: what takes hours has a key of its own, and is not repeated.
 PAGE_ALONE = ("notebook", "code")

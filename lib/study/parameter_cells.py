@@ -27,11 +27,7 @@ TAG, TAG_INJECTED = "parameters", "injected-parameters"  # papermill's
 INJECTED = "# Parameters\n"  # how the cell begins that papermill adds
 # As JupyterLab names the kernel of the environment that it runs in, so that saving changes nothing.
 METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3 (ipykernel)",
-        "language": "python",
-        "name": "python3",
-    },
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 DEFAULT_POOL = "drawn-faithful"  # the pool whose values stand in the cells of 20 and 30

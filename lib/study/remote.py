@@ -65,10 +65,7 @@ def send(order: dict, address: str) -> dict:
     # A worker stops as soon as this process no longer shows that it waits.
     file = heartbeat_file(order)
     try:
-        with (
-            Client(address, timeout=CONNECT_S, set_as_default=False) as client,
-            heartbeat(file),
-        ):
+        with Client(address, timeout=CONNECT_S, set_as_default=False) as client, heartbeat(file):
             return client.submit(execute_on_worker, order, str(file), pure=False).result()
     except Exception as error:
         # Any error of Dask or of the network is reported.

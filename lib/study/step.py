@@ -20,12 +20,7 @@ from lib.study.kept import (
     set_aside_rotten,
     write_sealed,
 )
-from lib.study.machine import (
-    THREADS,
-    compiled_code_folder,
-    environment_facts,
-    thread_environment,
-)
+from lib.study.machine import THREADS, compiled_code_folder, environment_facts, thread_environment
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
 from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml

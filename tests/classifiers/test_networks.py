@@ -27,13 +27,7 @@ PUBLISHED = {
     "densenet121": 7_978_856,
     "convnext-tiny": 28_589_128,
 }
-OWN_SIZES = [
-    ("s2", 3.6),
-    ("resemotenet", 80),
-    ("deep", 2.8),
-    ("fast", 0.30),
-    ("small", 0.10),
-]
+OWN_SIZES = [("s2", 3.6), ("resemotenet", 80), ("deep", 2.8), ("fast", 0.30), ("small", 0.10)]
 
 
 def on_meta(name: str, classes: int = 7):

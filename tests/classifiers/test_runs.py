@@ -22,13 +22,7 @@ from lib.classifiers.overview import (
     learning_curves,
 )
 from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
-from lib.classifiers.runs import (
-    load_history,
-    load_predictions,
-    load_runs,
-    read_result,
-    run_jobs,
-)
+from lib.classifiers.runs import load_history, load_predictions, load_runs, read_result, run_jobs
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
 from lib.faces.faceset import FaceSet, save_faces

@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib.classifiers.models import (
-    build_classifier,
-    load_facts,
-    load_model,
-    predict,
-    save_model,
-)
+from lib.classifiers.models import build_classifier, load_facts, load_model, predict, save_model
 from lib.compute.checkpoints import save_tensors
 from lib.study.errors import StudyError
 

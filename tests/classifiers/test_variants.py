@@ -109,8 +109,7 @@ def phases_of(faces: FaceSet, schedule: BatchSchedule):
 
 
 @pytest.mark.parametrize(
-    ("kind", "order"),
-    [("staged", ["synthetic", "real"]), ("reversed", ["real", "synthetic"])],
+    ("kind", "order"), [("staged", ["synthetic", "real"]), ("reversed", ["real", "synthetic"])]
 )
 def test_phases_follow_one_another_each_with_its_own_images(kind, order):
     faces = faces_of(kind)

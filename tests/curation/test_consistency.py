@@ -123,11 +123,7 @@ def test_doubt_is_a_limit_on_the_probability_of_the_label():
 
 @pytest.mark.parametrize(
     ("labels", "shown", "kept"),
-    [
-        ([1, 1, 3, 3, 3], [1, 1, 3, 3, 3], [True] * 5),
-        ([2, 2], [2, 5], [True, False]),
-        ([], [], []),
-    ],
+    [([1, 1, 3, 3, 3], [1, 1, 3, 3, 3], [True] * 5), ([2, 2], [2, 5], [True, False]), ([], [], [])],
     ids=["absent classes", "one class", "no images"],
 )
 def test_absent_classes_and_empty_pools_are_no_trouble(labels, shown, kept):

@@ -8,13 +8,7 @@ import nbformat
 import pytest
 
 from lib.study.outcomes import Outcome, last_line
-from lib.study.progress import (
-    Progress,
-    expected_seconds,
-    note_seconds,
-    seconds_left,
-    span,
-)
+from lib.study.progress import Progress, expected_seconds, note_seconds, seconds_left, span
 
 
 @pytest.fixture
