@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.special import softmax
 
 from lib.faces.classes import known_class
 from lib.faces.content import HEAD, describe_content, reason_of
@@ -83,7 +84,7 @@ def open_network(path: Path, *, threads: int = 1) -> Network:
         if not len(images):
             return np.zeros((0, len(classes)), np.float32)
         numbers = answer(images)
-        return _softmax(numbers) if is_logits else numbers
+        return softmax(numbers, axis=1) if is_logits else numbers
 
     return Network(classify, image_px, classes, facts)
 
@@ -232,13 +233,6 @@ def _broken(path: Path, what: str) -> StudyError:
         f"--model {path}: {what}; it is damaged, or was not trained: export it again with "
         "notebook 70"
     )
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Turn logits into probabilities, float32 (N, C)."""
-    # Less the largest, so that no power overflows.
-    powers = np.exp(logits - logits.max(1, keepdims=True))
-    return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:

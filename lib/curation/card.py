@@ -118,11 +118,7 @@ def write_card(
 
     Args:
         folder: the image folder.
-        pool: all generated images.
-        curation: the outcome of the chain.
-        name: what the set is called.
-        license: identifier as Hugging Face writes it, or "unknown".
-        biases: table of bias_table, of the detector; None: not measured.
+        pool, curation, name, license, biases: as in export_pool.
 
     Returns:
         The card's path.

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.curation.steps import StepInputs, check_steps, run_step
 from lib.faces.faceset import FaceSet
-from lib.faces.pool import REVIEW, VERDICT_COLUMNS, decide
+from lib.faces.pool import REVIEW, VERDICT_COLUMNS, decide, no_verdicts
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def curate(
         StudyError: an unknown or a repeated step.
     """
     check_steps(steps)
-    tables = [_no_verdicts()]
+    tables = [no_verdicts()]
     seconds = {}
     images = list(pool.images)  # as the last step that saw them left them
     left = pool  # what all steps so far kept
@@ -104,16 +104,9 @@ def verdicts_alone(
         Verdicts with a row for each image and step.
     """
     check_steps(steps)
-    tables = [_no_verdicts()]
+    tables = [no_verdicts()]
     tables += [curate(pool, [name], params, inputs).verdicts for name in steps]
     return pd.concat(tables, ignore_index=True)
-
-
-def _no_verdicts() -> pd.DataFrame:
-    """Make an empty table of verdicts with the right types."""
-    types = {"keep": bool, "score": float}
-    columns = {name: pd.Series(dtype=types.get(name, object)) for name in VERDICT_COLUMNS}
-    return pd.DataFrame(columns)
 
 
 def _kept(

@@ -119,10 +119,14 @@ def load_verdicts(folder: Path, name: str = CHAIN) -> pd.DataFrame:
         with parsing(path, "run notebook 30 for this pool again"):
             verdicts = pd.read_parquet(io.BytesIO(path.read_bytes()))
             return verdicts[list(VERDICT_COLUMNS)]
+    return no_verdicts()
 
-    # The same columns without rows.
-    kinds = {column: bool if column == "keep" else object for column in VERDICT_COLUMNS}
-    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in kinds.items()})
+
+def no_verdicts() -> pd.DataFrame:
+    """Make an empty table of verdicts with the right types."""
+    types = {"keep": bool, "score": float}
+    columns = {name: pd.Series(dtype=types.get(name, object)) for name in VERDICT_COLUMNS}
+    return pd.DataFrame(columns)
 
 
 def curation_folder(folder: Path) -> Path:

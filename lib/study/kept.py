@@ -15,6 +15,7 @@ from lib.study.records import (
     SHARED_OUTPUTS,
     content_hash,
     file_digest,
+    looks_untouched,
     parsing,
     plain_json,
     read_json,
@@ -134,20 +135,10 @@ def set_aside_rotten(paths: StudyPaths, names: Iterable[str]) -> list[str]:
         record = read_record(paths, name) or {}
         for file, known in (record.get("outputs", {}) | record.get("appended", {})).items():
             path = paths.root / file
-            if _looks_untouched(path, known) and file_digest(path) != known["sha256"]:
+            if looks_untouched(path, known) and file_digest(path) != known["sha256"]:
                 set_aside(path)
                 rotten.append(file)
     return rotten
-
-
-def _looks_untouched(path: Path, known: dict) -> bool:
-    """Tell whether size and time are those recorded."""
-    # Gone is not untouched.
-    try:
-        stat = path.stat()
-    except OSError:
-        return False
-    return stat.st_size == known["size"] and stat.st_mtime_ns == known["mtime_ns"]
 
 
 def has_outputs(record: dict) -> bool:
