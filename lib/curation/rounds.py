@@ -99,14 +99,8 @@ def load_round(folder: Path) -> pd.DataFrame:
         raise StudyError(
             f"{path}: no such file; run notebook 30 for the pool {pool}, the round before"
         )
-    content = read_json(path)
-    if KEY not in content:
-        raise StudyError(
-            f"{path}: {KEY!r} is missing; it is not the record of a round, run notebook 30 for the "
-            f"pool {pool} again"
-        )
     with parsing(path, f"run notebook 30 for the pool {pool} again"):
-        return pd.DataFrame(content[KEY]).astype({name: float for name in SHARES})
+        return pd.DataFrame(read_json(path)[KEY]).astype({name: float for name in SHARES})
 
 
 def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

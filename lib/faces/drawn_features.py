@@ -2,6 +2,7 @@
 
 Left and right are drawn at once on the folded axis s = |u|; pose, light and `asymmetry` make the
 halves differ. Numbers are lengths in units of the head's half-width, and shares of darkening.
+Canvas, `at` and `p` are those of lib.faces.drawn_heads.
 """
 
 import numpy as np

@@ -1,4 +1,8 @@
-"""Background, hair, ears, neck and the head with its pose; glasses, beard and what hides a face."""
+"""Background, hair, ears, neck and the head with its pose; glasses, beard and what hides a face.
+
+Each function draws into a canvas, float (B, rows, px). `at` holds the place of every pixel on the
+head (u across, v down the face), `p` the traits of the batch by name, each (B, 1, 1).
+"""
 
 import numpy as np
 
