@@ -142,7 +142,7 @@ def test_a_finished_pool_is_kept_until_its_images_would_be_others(tmp_path, monk
     # Other weights and seeds, another number, another network, other classes.
     make_pool(small_generator(seed=1), POOL | {"seed": 1}, tmp_path)
     make_pool(generator, POOL | {"pool_images": 21}, tmp_path)
-    make_pool(small_generator(gan_width=16), POOL, tmp_path)
+    make_pool(small_generator(gan_width=12), POOL, tmp_path)
     make_pool(small_generator(classes=tuple("abcdefg")), POOL, tmp_path)
     assert len(sampled) == 4
 
