@@ -1,52 +1,47 @@
 """What images added to a number of real ones bring, in everyday words printed from the tables.
 
-Every sentence names its reading, the number of draws and of test images, and the last one what none
-of them says. Where the readings disagree, that comes first.
+Every sentence names its reading, the number of draws and of test images, and the last one of those
+that lead says what none of them does. Where the readings disagree, that comes first.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
-from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS, UNKNOWN
+from lib.metrics.amount_words import (
+    KNOWLEDGE,
+    agreement_sentence,
+    copies_sentence,
+    crossing_sentence,
+    disagreement_sentence,
+    end_text,
+    gain_sentence,
+    limits_sentence,
+    over_alone,
+    rounded,
+    row_of,
+)
+from lib.metrics.amounts import ALONE, BEST, DUPLICATES
 from lib.metrics.crossing import CROSSES, FADES, LASTS
 from lib.metrics.evidence import of_first_classifier
-from lib.metrics.recovered import BOUNDED
-from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
 from lib.metrics.wording import interval_text, points
 from lib.report.names import pool_text
 from lib.study.answer import Sentence
 from lib.study.records import atomic_write, read_json
 
-# What a pool's generator knew, in words.
-KNOWLEDGE = {
-    "external": "its generator knew none of the study's images",
-    "same images": "its generator learnt from the same real images",
-    "all images": "its generator learnt from all real images: an upper bound",
-    "other images": "its generator learnt from other real images",
-    UNKNOWN: "what its generator knew is not recorded",
-}
-# A reading, of an effect.
-IN_READING = {
-    "best length": "each at its best length",
-    "equal steps": "at equal steps",
-    "equal real passes": "at equal passes over the real images",
-}
-# A verdict on added images.
-SAID = {
-    HELPS: "they help",
-    HURTS: "they hurt",
-    EQUIVALENT: "no difference that matters",
-    UNDECIDED: "undecided",
-}
 NOTHING = (
     "This study has no arms of numbers of real images: it does not ask how many there must be."
 )
 SENTENCES = "amounts.json"  # beside the tables that the sentences are printed from
+BOUND = "all images"  # known to the generator of a pool that no one has who has fewer
+# The answer in a word: by the verdicts on the pool that leads, ...
+FEW, HELP, HARM, NO_DIFFERENCE = "With few, yes", "It helps", "It hurts", "No difference"
+NO_GAIN, DEPENDS = "No gain shown", "It depends"
 # What a line of the figure is about, at all numbers of real images.
 DESIGN = ["kind", "pool", "generation", "added", "class_shares"]
 # What a gain shares with its recovered fraction, and with the curve that it is a point of.
@@ -89,10 +84,25 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     return rows[is_shown & (rows["generation"] == 1) & belongs]
 
 
-def amount_sentences(
+def leading_pool(gains: pd.DataFrame) -> str:
+    """Name the pool that the answer is about: the first one that a person with few images could
+    have; else the first.
+
+    Args:
+        gains: of `headline_gains`.
+    """
+    # A generator that saw all real images is a bound.
+    pools = gains[gains["kind"] == "supplement"]
+    own = pools[pools["knowledge"] != BOUND]
+    return (own if len(own) else pools)["pool"].iloc[0]
+
+
+def headline_sentences(
     gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
 ) -> list[Sentence]:
-    """Say how added images change the accuracy beside few and many real ones.
+    """Answer in at most four sentences: where the readings disagree; what the leading pool brings
+    beside the fewest real images, and what one is worth; where that ends, and beside the most; and
+    what these do not say. The first one carries the answer in a word and in a number.
 
     Args:
         gains: of `gains.gain_table`.
@@ -104,29 +114,81 @@ def amount_sentences(
         None for a study without arms of numbers.
     """
     shown = headline_gains(gains)
-    of_pools = shown[shown["kind"] == "supplement"]
-    if not len(of_pools):
+    if not (shown["kind"] == "supplement").any():
         return []
-    alone = of_pools[of_pools["against"] == ALONE]
-    sentences = _disagreements(alone)
+    pool = leading_pool(shown)
+    own = over_alone(shown[shown["pool"] == pool])
+    best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
+    fewest, most = best.iloc[0].to_dict(), best.iloc[-1].to_dict()
+    crossing = row_of(crossings, fewest, OF_CROSSING)
 
-    # Where each pool stops helping.
-    leading = of_pools[of_pools["reading"] == BEST].sort_values("n_real", kind="stable")
-    for pool in dict.fromkeys(leading["pool"]):
-        against = {kind: leading[leading["against"] == kind] for kind in (ALONE, DUPLICATES)}
-        against = {kind: rows[rows["pool"] == pool] for kind, rows in against.items()}
-        crossing = _row_of(crossings, against[ALONE].iloc[0].to_dict(), OF_CROSSING)
-        if crossing:
-            sentences.append(Sentence(_crossing_sentence(crossing, unit), pool))
+    # Beside few, where it ends, beside many.
+    text = gain_sentence(fewest, row_of(recovered, fewest, OF_GAIN), unit)
+    sentences = [Sentence(text, pool, fewest["verdict"])]
+    if crossing:
+        end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
+        sentences.append(Sentence(end, pool, most["verdict"]))
+    sentences.append(Sentence(limits_sentence(best)))
 
-        # What it brings beside the fewest and the most real images, and beyond copies of these.
-        ends = against[ALONE].iloc[[0, -1]].drop_duplicates("arm")
-        for row in ends.to_dict("records"):
-            text = _gain_sentence(row, _row_of(recovered, row, OF_GAIN), unit)
-            sentences.append(Sentence(text, pool, row["verdict"]))
-        for row in against[DUPLICATES].head(1).to_dict("records"):
-            sentences.append(Sentence(_copies_sentence(row, unit), pool, row["verdict"]))
-    return [*sentences, Sentence(_limits(leading))]
+    # What depends on the reading comes first, and the first has the word and the number.
+    disagreement = disagreement_sentence(own)
+    if disagreement:
+        sentences.insert(0, Sentence(disagreement, pool))
+    word, verdict = answer_word(best, crossing)
+    number, about = f"{points(fewest['difference'])} points", _about(fewest, crossing)
+    sentences[0] = replace(
+        sentences[0], word=word, verdict=verdict or sentences[0].verdict, number=number, about=about
+    )
+    return sentences
+
+
+def amount_sentences(
+    gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
+) -> list[Sentence]:
+    """Say how added images change the accuracy beside few and many real ones: the headline, then
+    pool by pool.
+
+    Args:
+        gains, recovered, crossings, unit: as in `headline_sentences`.
+
+    Returns:
+        None for a study without arms of numbers.
+    """
+    sentences = headline_sentences(gains, recovered, crossings, unit=unit)
+    if not sentences:
+        return []
+
+    # What the headline does not hold: other sizes, copies, and what the generator knew.
+    shown = headline_gains(gains)
+    of_pools = shown[shown["kind"] == "supplement"].sort_values("n_real", kind="stable")
+    lead = leading_pool(shown)
+    for pool in dict.fromkeys(of_pools["pool"]):
+        own = of_pools[(of_pools["pool"] == pool) & (of_pools["reading"] == BEST)]
+        sentences += _of_pool(own, recovered, crossings, unit=unit, leads=pool == lead)
+    agreement = agreement_sentence(over_alone(shown))
+    return [*sentences, Sentence(agreement)] if agreement else sentences
+
+
+def answer_word(gains: pd.DataFrame, crossing: dict | None) -> tuple[str, str]:
+    """Give the answer in a word, and the verdict that colours it ("" for none).
+
+    Args:
+        gains: of the leading pool over the real images alone at the best length, fewest first.
+        crossing: its row of `crossing.crossing_table`; None for one number of real images.
+    """
+    # Help at few that ends or fades; help everywhere.
+    verdicts = gains["verdict"].tolist()
+    outcome = crossing["outcome"] if crossing else ""
+    if verdicts[0] == HELPS and outcome in (CROSSES, FADES):
+        return FEW, HELPS
+    if set(verdicts) == {HELPS} or outcome == LASTS and HURTS not in verdicts:
+        return HELP, HELPS
+
+    # One verdict for all numbers, or no help, or some of each.
+    for verdict, word in ((HURTS, HARM), (EQUIVALENT, NO_DIFFERENCE)):
+        if set(verdicts) == {verdict}:
+            return word, verdict
+    return (DEPENDS, "") if HELPS in verdicts else (NO_GAIN, "")
 
 
 def write_sentences(folder: Path, sentences: list[Sentence]) -> Path:
@@ -151,113 +213,53 @@ def read_sentences(folder: Path) -> list[Sentence]:
     return [Sentence(**row) for row in rows]
 
 
-def _disagreements(of_pools: pd.DataFrame) -> list[Sentence]:
-    """Name the pools and sizes whose verdict depends on the reading."""
-    differing, total = [], 0
-    for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
-        # A single reading has nothing to disagree with.
-        by_reading = rows.set_index("reading")
-        total += len(rows) > 1
-        if rows["verdict"].nunique() < 2:
-            continue
+def _of_pool(
+    gains: pd.DataFrame,
+    recovered: pd.DataFrame,
+    crossings: pd.DataFrame,
+    *,
+    unit: str,
+    leads: bool,
+) -> list[Sentence]:
+    """Say of one pool what the headline does not.
 
-        # Every reading's verdict, the leading one's first.
-        said = [
-            f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "
-            f"({points(by_reading.loc[reading, 'difference'])})"
-            for reading in READINGS
-            if reading in by_reading.index
-        ]
-        differing.append(f"{pool_text(pool)} beside {size:,} real images {', '.join(said)}")
+    Args:
+        gains: of the pool, each arm at its best length, fewest real images first.
+        leads: whether the headline is about it.
+    """
+    alone, copies = (gains[gains["against"] == kind] for kind in (ALONE, DUPLICATES))
+    if not len(alone):
+        return []
+    first = alone.iloc[0].to_dict()
+    pool, knew = first["pool"], KNOWLEDGE.get(first["knowledge"], first["knowledge"])
+    sentences = [Sentence(f"{pool_text(pool)}: {knew}.", pool)]
 
-    # That they agree is worth a sentence too.
-    if differing:
-        cases = "; ".join(differing)
-        return [Sentence(f"The readings disagree in {len(differing)} of {total} cases: {cases}.")]
-    agreed = f"All readings give the same verdict in {total} of {total} cases."
-    return [Sentence(agreed)] if total else []
-
-
-def _gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
-    """Say what a pool brings beside one number of real images, and what real images would."""
-    added = f"{row['added']:,.0f} images ({pool_text(row['pool'])})"
-    knew = KNOWLEDGE.get(row["knowledge"], row["knowledge"])
-    effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
-    text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
-    text += f": {SAID[row['verdict']]}. {knew[0].upper()}{knew[1:]}."
-
-    # The ceiling, and the share of it.
-    if worth is None:
-        return f"{text} What as many real images would change is not known: none are held back."
-    ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
-    return f"{text}{ceiling}; one of these is worth {_worth_text(worth)}."
+    # Where it ends, unless that was said, and the gain beside every other number.
+    crossing = row_of(crossings, first, OF_CROSSING)
+    if crossing and not leads:
+        sentences.append(Sentence(crossing_sentence(crossing, unit), pool))
+    for row in alone.iloc[1 if leads else 0 :].to_dict("records"):
+        text = gain_sentence(row, row_of(recovered, row, OF_GAIN), unit)
+        sentences.append(Sentence(text, pool, row["verdict"]))
+    for row in copies.head(1).to_dict("records"):
+        sentences.append(Sentence(copies_sentence(row, unit), pool, row["verdict"]))
+    return sentences
 
 
-def _worth_text(worth: dict) -> str:
-    """Write a recovered fraction with its interval, or that it has none."""
-    # An unbounded interval has no ends to print.
-    value = f"{worth['recovered']:.2f} real ones".replace("-", "\u2212")
-    if worth["interval"] != BOUNDED:
-        return f"{value}, with no bound: the gain of real images itself is not shown"
-    ends = f"{worth['low']:.2f} to {worth['high']:.2f}".replace("-", "\u2212")
-    return f"{value} (95 % interval {ends})"
-
-
-def _copies_sentence(row: dict, unit: str) -> str:
-    """Say what a pool brings beyond copies of the same number and class counts."""
-    effect = f"{points(row['difference'])} points ({_evidence(row, unit)})"
-    beside = f"Compared with class-matched copies of {row['n_real']:,} real images"
-    pool, verdict = pool_text(row["pool"]), SAID[row["verdict"]]
-    return f"{beside}, as many of {pool} change accuracy by {effect}: {verdict}."
-
-
-def _crossing_sentence(row: dict, unit: str) -> str:
-    """Say from how many real images on a pool brings nothing any more."""
-    images = f"{row['n_images']:,} test images"
-    basis = f"{IN_READING[row['reading']]}; {row['n_seeds']} {unit} or more a size, {images}"
-    pool, shown = pool_text(row["pool"]), f"{row['shown_up_to']:,}"
-
-    # Its help ends within the sizes that were tried, fades, lasts or was never there.
-    if row["outcome"] == CROSSES:
-        low, high = _rounded(row["low"]), _rounded(row["high"])
-        found = f"The help of {pool} ends at about {_rounded(row['crossing'])} real images"
-        return f"{found} (95 % interval {low} to {high}; {basis}); it is shown up to {shown}."
-    if row["outcome"] == FADES:
-        found = f"The help of {pool} is shown up to {shown} real images"
-        return (
-            f"{found}; from {_rounded(row['low'])} on neither help nor its end is shown ({basis})."
-        )
-    if row["outcome"] == LASTS:
-        most = f"{row['largest']:,} real images, the most that were tried"
-        return f"{pool} help even beside {most}: where that ends is not known ({basis})."
-    sizes = f"{row['sizes']} numbers of real images, {row['smallest']:,} to {row['largest']:,}"
-    return f"No help of {pool} is shown beside any of {sizes} ({basis})."
-
-
-def _evidence(row: dict, unit: str) -> str:
-    """Write what an effect rests on: interval, repetitions, test images, reading."""
-    # Which images, how many draws, and how long both were trained.
-    copies = " without copies in training" if "leakfree" in row["scoring"] else ""
-    counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
-    return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"
-
-
-def _limits(rows: pd.DataFrame) -> str:
-    """Say what none of the sentences says."""
-    network = rows["classifier"].iloc[0]
-    return (
-        f"These are accuracies of one network ({network}) on one data set: they say nothing about "
-        "other networks, other pools, other amounts or other ways to use the images."
+def _at_most(row: dict, unit: str) -> str:
+    """Say what a pool brings beside the most real images, in short."""
+    effect = (
+        f"{points(row['difference'])} points ({interval_text(row)}; {row['n_seeds']:.0f} {unit})"
     )
+    return f"Beside {row['n_real']:,} they change accuracy by {effect}: {row['verdict']}."
 
 
-def _rounded(size: float) -> str:
-    """Write a number of images with two digits: interpolated ones are no more exact."""
-    return f"{float(f'{size:.2g}'):,.0f}"
-
-
-def _row_of(table: pd.DataFrame, gain: dict, columns: list[str]) -> dict | None:
-    """Find the row of a table that agrees with a gain in some columns; None where there is none."""
-    for name in columns:
-        table = table[table[name] == gain[name]]
-    return table.iloc[0].to_dict() if len(table) else None
+def _about(fewest: dict, crossing: dict | None) -> str:
+    """Say what the number of the answer is: the gain beside the fewest, and where help ends."""
+    added = f"{fewest['added']:,.0f} generated images to {fewest['n_real']:,} real ones"
+    text = f"of accuracy by adding {added}, {interval_text(fewest)}"
+    if crossing and crossing["outcome"] == CROSSES:
+        return f"{text}; the help ends at about {end_text(crossing)}"
+    if crossing and crossing["outcome"] == FADES:
+        return f"{text}; no help is shown from {rounded(crossing['low'])} real images on"
+    return text

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
-from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amount_sentences import BOUND, headline_gains
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
+from lib.metrics.lengths import length_choice
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
 from lib.metrics.wording import points
@@ -16,8 +17,18 @@ from lib.study.generations import generation_name
 ABOUT = ["real images", "added", "of", "class shares", "against"]
 # Whose class shares added images have, by the arm's field.
 SHARES = {"": "the pool's", REAL_SHARES: "of the real images"}
+# Kinds of arms whose draws are counted, under their names.
+DRAWN = {
+    "real alone": ("base", "subset"),
+    "with a pool": ("supplement",),
+    "shuffled labels": ("shuffled",),
+    "copies": ("duplicate",),
+    "held-back real images": ("extra",),
+    "fewer steps": ("fewer_steps",),
+}
 ADVICE_COLUMNS = (
     "real images",
+    "draws",
     "accuracy alone, %",
     "best pool",
     "its gain, points",
@@ -25,6 +36,34 @@ ADVICE_COLUMNS = (
     "as many real images, points",
     "what to do",
 )
+
+
+def draws_view(runs: pd.DataFrame) -> pd.DataFrame:
+    """Count the draws that finished at the chosen length, by number of real images.
+
+    Args:
+        runs: of `Predictions`, of every length.
+
+    Returns:
+        Columns "real images", one for each kind of arm at numbers ("6", or "4 to 6" where several
+        arms of a kind differ), and failed: runs of any length that did not succeed.
+    """
+    # Arms of numbers, and the real images alone that they are compared with.
+    choice = length_choice(runs)
+    at_numbers = choice[(choice["real"] > 0) | (choice["added"] > 0) | (choice["kind"] == "base")]
+    if not (at_numbers["added"] > 0).any():
+        return pd.DataFrame()
+    rows = []
+    for real, of_size in sorted(at_numbers.groupby("real"), key=lambda size: size[0] or np.inf):
+        counted = {
+            kind: of_size.loc[of_size["kind"].isin(kinds), "n_seeds"]
+            for kind, kinds in DRAWN.items()
+        }
+        row = {"real images": f"{real:,}" if real else "all"}
+        row |= {kind: _range_text(counts) for kind, counts in counted.items()}
+        failed = (runs["real"] == real) & (runs["failed"] != "")
+        rows.append(row | {"failed": int(failed.sum())})
+    return pd.DataFrame(rows)
 
 
 def gains_by_reading(gains: pd.DataFrame) -> pd.DataFrame:
@@ -107,9 +146,11 @@ def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
     shown = shown[shown["reading"] == BEST]
     rows = []
     for size, of_size in shown.groupby("n_real"):
-        # Against the real images alone: pools, copies and as many real images.
+        # Against the real images alone: pools, copies and as many real images. A pool whose
+        # generator saw more real images than there are is a bound, and no one has it.
         alone = of_size[of_size["against"] == ALONE]
         pools = alone[alone["control_of"] == ""].sort_values("difference", ascending=False)
+        pools = pools[(pools["knowledge"] != BOUND) | (pools["real"] == 0)]
         copies, real = (alone[alone["kind"] == kind] for kind in ("duplicate", "extra"))
         if not len(pools):
             continue
@@ -118,7 +159,8 @@ def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
         beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
         advice = _advice(pools, copies, set(beyond["pool"]))
         best = pools.iloc[0]
-        row = (size, 100 * best["reference_score"], best["pool"], points(best["difference"]))
+        row = (size, int(best["n_seeds"]), 100 * best["reference_score"])
+        row += (best["pool"], points(best["difference"]))
         rows.append((*row, _best_points(copies), _best_points(real), advice))
     return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
 
@@ -145,10 +187,17 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
 
     # No gain is shown.
     if (pools["verdict"] == HURTS).all():
-        return "add nothing: every pool hurts"
+        return "add nothing: every pool that was tried hurts"
     if pools["verdict"].isin([HURTS, EQUIVALENT]).all():
         return "add nothing: no pool makes a difference for the better that matters"
     return "add nothing on this evidence: no gain is shown"
+
+
+def _range_text(counts: pd.Series) -> str:
+    """Write a count that several arms have: "6", or "4 to 6"; "" for no arm."""
+    if not len(counts):
+        return ""
+    return str(counts.max()) if counts.nunique() == 1 else f"{counts.min()} to {counts.max()}"
 
 
 def _best_points(rows: pd.DataFrame) -> str:

@@ -47,6 +47,7 @@ CROSSING_COLUMNS = (
     "low",
     "high",
     "zero_within",
+    "draws",
     "n_seeds",
     "n_images",
 )
@@ -147,7 +148,8 @@ def crossing_table(amounts: Amounts, predictions: Predictions, gains: pd.DataFra
         reading with two sizes or more. shown_up_to: the largest size at which a gain is shown, 0
         for none; outcome: CROSSES, FADES, LASTS or NEVER; crossing: number of real images, missing
         where the gain does not cross 0; low, high: the stretch of sizes around it (or, where it
-        fades, up to the largest) whose interval contains 0; zero_within: all such stretches.
+        fades, up to the largest) whose interval contains 0; zero_within: all such stretches;
+        draws: seeds at each size, "287: 6; 718: 4"; n_seeds: the fewest of them.
     """
     # The first scoring is that without copies in training.
     scoring = own_scorings(predictions)[0]
@@ -163,8 +165,12 @@ def crossing_table(amounts: Amounts, predictions: Predictions, gains: pd.DataFra
         sizes = {"sizes": len(by_size), "smallest": min(by_size), "largest": max(by_size)}
         sizes["shown_up_to"] = max(helped, default=0)
         outcome = _outcome(gain_curve(scores, by_size), sizes["shown_up_to"])
-        pairs = [scores.common_seeds(own.arm, own.reference) for own in by_size.values()]
-        counts = {"n_seeds": min(map(len, pairs)), "n_images": int(scores.mask.sum())}
+        draws = {
+            size: len(scores.common_seeds(own.arm, own.reference))
+            for size, own in sorted(by_size.items())
+        }
+        counts = {"draws": "; ".join(f"{size}: {count}" for size, count in draws.items())}
+        counts |= {"n_seeds": min(draws.values()), "n_images": int(scores.mask.sum())}
         about = {"scoring": scoring, "metric": scores.metric}
         rows.append(_about_design(design, amounts) | about | sizes | outcome | counts)
     return pd.DataFrame(rows, columns=CROSSING_COLUMNS)

@@ -11,6 +11,7 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amounts import Amounts, Comparison, Key
 from lib.metrics.arms import ArmPredictions, image_scores
+from lib.metrics.looks import looks_beside
 from lib.metrics.predictions import Predictions
 from lib.metrics.statistics import Effect, compare, decide
 
@@ -124,7 +125,8 @@ def gain_table(
     every metric; the scoring without copies in training comes first.
 
     Args:
-        predictions: whose facts hold margin and seeds (the planned ones).
+        predictions: whose facts hold margin, seeds (the planned ones) and looks (of
+            `looks.load_looks`): a comparison that was looked at before counts once more.
         metrics: of METRICS.
 
     Returns:
@@ -133,7 +135,8 @@ def gain_table(
         (`statistics.decide`). Without rows where the study has no arms of numbers.
     """
     # Scores are made once for all comparisons of a scoring and metric.
-    rows, effects, planned = [], [], predictions.facts.get("seeds", 0)
+    rows, effects, facts = [], [], predictions.facts
+    planned, looks = facts.get("seeds", 0), facts.get("looks", [])
     for scoring in own_scorings(predictions):
         for metric in metrics:
             scores = scores_of(amounts, predictions, scoring, metric)
@@ -143,14 +146,16 @@ def gain_table(
                 about |= {"reference_score": scores.matrix(comparison.reference).mean()}
                 effects.append(scores.effect(scores.gain(comparison)))
                 n_seeds = effects[-1].n_seeds
-                rows.append(about | {"analyses": _analyses(comparison, amounts, n_seeds, planned)})
+                analyses = _analyses(comparison, amounts, n_seeds, planned)
+                analyses += looks_beside(looks, about["n_real"])
+                rows.append(about | {"analyses": analyses})
 
     # The numbers, then what they decide.
     table = pd.DataFrame(rows, columns=[*GAIN_COLUMNS, "analyses"])
     analyses = table.pop("analyses")
     for name in GAIN_NUMBERS:
         table[name] = [getattr(effect, name) for effect in effects]
-    return _decided(table.assign(analyses=analyses), effects, predictions.facts["margin"])
+    return _decided(table.assign(analyses=analyses), effects, facts["margin"])
 
 
 def own_scorings(predictions: Predictions) -> list[str]:

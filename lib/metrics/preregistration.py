@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -187,12 +188,20 @@ def _outcome(prediction: Prediction, row: dict) -> tuple[str, str]:
         return CONFIRMED if found == prediction.verdict else REFUTED, found
 
     # An interval within the range, outside it, or across its ends.
-    text = f"{row['value']:,g} ({row['low']:,g} to {row['high']:,g})"
+    ends = f"{_number(row['low'])} to {_number(row['high'])}"
+    text = f"{_number(row['value'])} ({ends})"
     if prediction.low <= row["low"] and row["high"] <= prediction.high:
         return CONFIRMED, text
     if row["high"] < prediction.low or row["low"] > prediction.high:
         return REFUTED, text
     return UNDECIDED, text
+
+
+def _number(value: float) -> str:
+    """Write a number with three digits; one that was not found, or has no end, in words."""
+    if np.isnan(value):
+        return "not found"
+    return f"{float(f'{value:.3g}'):,g}" if np.isfinite(value) else "no end"
 
 
 def _read(path: Path) -> dict:

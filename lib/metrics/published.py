@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.metrics.amount_headline import HEADLINE, headline_bytes, headline_of
+from lib.metrics.amount_predictions import decided_predictions
 from lib.metrics.amount_sentences import SENTENCES, amount_sentences, sentences_bytes
 from lib.metrics.amount_views import advice_table
+from lib.metrics.amount_words import edge_sentences
 from lib.metrics.amounts import amounts_of
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.crossing import crossing_table
@@ -35,7 +38,7 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     """Make the tables of notebook 55.
 
     Returns:
-        lengths, length_curve, gains, recovered, crossings, advice.
+        lengths, length_curve, gains, recovered, crossings, advice, preregistered.
     """
     # What the study calls its images stands in the words of these tables.
     name_ready_made(predictions.facts.get("synthetic_name", ""))
@@ -43,13 +46,19 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     # Gains first: what is shown of them decides which crossings are stated.
     amounts = amounts_of(predictions)
     gains = gain_table(amounts, predictions)
+    recovered = recovered_table(amounts, predictions)
+    crossings = crossing_table(amounts, predictions, gains)
+
+    # Predictions are about some data alone.
+    why_not = predictions.facts.get("why_not", "")
     return {
         "lengths": length_choice(predictions.runs),
         "length_curve": length_curve(predictions.runs),
         "gains": gains,
-        "recovered": recovered_table(amounts, predictions),
-        "crossings": crossing_table(amounts, predictions, gains),
+        "recovered": recovered,
+        "crossings": crossings,
         "advice": advice_table(gains),
+        "preregistered": decided_predictions(gains, recovered, crossings, why_not=why_not),
     }
 
 
@@ -60,11 +69,25 @@ def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
         tables: of `amount_tables`.
         facts: of the predictions: draws, whether each seed drew its own images.
     """
-    # What the study calls its images; a draw changes subset, seed and generator, a seed no more
-    # than the training.
     name_ready_made(facts.get("synthetic_name", ""))
-    unit = "draws" if facts.get("draws") else "seeds"
-    return amount_sentences(tables["gains"], tables["recovered"], tables["crossings"], unit=unit)
+    found = tables["gains"], tables["recovered"], tables["crossings"]
+    sentences = amount_sentences(*found, unit=_unit(facts))
+    if not sentences:
+        return []
+
+    # Where a longer or shorter training might say something else.
+    return [*sentences, *map(Sentence, edge_sentences(tables["lengths"]))]
+
+
+def headline(tables: dict[str, pd.DataFrame], facts: dict) -> dict:
+    """Gather what the overview and the README say of a study, as `amount_headline.headline_of`.
+
+    Args:
+        tables: of `amount_tables`.
+        facts: as in `said_of`.
+    """
+    name_ready_made(facts.get("synthetic_name", ""))
+    return headline_of(tables, facts, _unit(facts))
 
 
 def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
@@ -97,7 +120,11 @@ def rebuilt_tables(folder: Path) -> dict[str, bytes]:
     amounts = amount_tables(predictions)
     tables = score_tables(predictions) | amounts
     files = {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
-    return files | {SENTENCES: sentences_bytes(said_of(amounts, predictions.facts))}
+    files[SENTENCES] = sentences_bytes(said_of(amounts, predictions.facts))
+
+    # What the README prints, where the study asks for numbers of images.
+    found = headline(amounts, predictions.facts)
+    return files | ({HEADLINE: headline_bytes(found)} if found else {})
 
 
 def differing_tables(folder: Path, tables: dict[str, bytes]) -> list[str]:
@@ -153,6 +180,11 @@ def _rebuild(folder: Path, *, write: bool) -> list[str]:
                 file.write(data)
         print(f"{folder / name}: {said}")
     return differing
+
+
+def _unit(facts: dict) -> str:
+    """Name the repetitions: draws change subset, seed and generator, seeds the training alone."""
+    return "draws" if facts.get("draws") else "seeds"
 
 
 def _csv_bytes(table: pd.DataFrame) -> bytes:

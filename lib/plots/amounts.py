@@ -1,6 +1,7 @@
 """Charts of gains at numbers of real images, and of accuracy against the length of training."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,14 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from lib.faces.arms import arm_of
+from lib.metrics.amount_headline import HEADLINE, headline_bytes
 from lib.metrics.amount_sentences import headline_gains
 from lib.metrics.amount_views import use_text
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panels, shared_legend, styled
+from lib.plots.vector import write_svg
 from lib.report.names import pool_text
 from lib.study.generations import generation_name
+from lib.study.records import atomic_write
 
 # Inches: as wide as a page's column, so that no type is shrunk.
 FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 2.9
@@ -84,6 +88,27 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
         _number_axis(ax, sorted(shown["n_real"].unique()))
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
     return figure
+
+
+def write_headline(
+    folder: Path, headline: dict, gains: pd.DataFrame, recovered: pd.DataFrame
+) -> list[Path]:
+    """Write what leads the overview and the README: gain.json, and the figure gain.svg for light
+    and gain-dark.svg for dark pages.
+
+    Args:
+        headline: of `amount_headline.headline_of`.
+        gains, recovered: as in `gains_figure`.
+
+    Returns:
+        Their paths; none for a study without arms of numbers.
+    """
+    if not headline:
+        return []
+    words, figure = Path(folder) / HEADLINE, gains_figure(gains, recovered)
+    with atomic_write(words) as file:
+        file.write(headline_bytes(headline))
+    return [words, *write_svg(figure, words.with_suffix(".svg"))]
 
 
 @styled

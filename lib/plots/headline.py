@@ -4,39 +4,35 @@ and puts it on the README's first screen.
 Nothing here is typed in: a study without results has no row and no sentence.
 """
 
-import html
 import sys
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 
 from lib.faces.arms import ARM_FIELDS
+from lib.metrics.amount_headline import HEADLINE
 from lib.metrics.answers import question_sentence
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.wording import deciding_interval, points, tally
 from lib.plots.forest import intervals, rows_text
-from lib.plots.style import GRID, INK, MUTED
+from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
+from lib.plots.vector import write_svg
 from lib.report import render_top
 from lib.report.names import READY_MADE, pool_text
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import load_params, studies
 from lib.study.paths import ROOT, StudyPaths, study_paths
-from lib.study.records import atomic_write, write_json
+from lib.study.records import read_json, write_json
 
 ROWS_A_QUESTION = 4  # of the figure
-# The figure's colours on a light page, and what takes their place on a dark one.
-DARK = {INK: "#e3e8ee", MUTED: "#a3aebb", GRID: "#2d3742", "#ffffff": "#12171d"}
 # All studies on real faces have one margin; the figure shows it as a band.
 MARGIN_STUDY = "schuermann"
 # Columns that the questions and sentences need of a published table.
 NEEDED = ("metric", "class", "reference_kind", "steps", "reference_steps", *ARM_FIELDS)
 
-# Marks in the README, between which the answer stands.
-BEGIN, END = "<!-- answer:", "<!-- /answer -->"
 CAPTION = "Lines are the intervals that decide; marks are shaped by the verdict."
 # `Question.headline` in words.
 AMOUNTS = (
@@ -143,15 +139,7 @@ def draw_headline(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
     label = "accuracy, points against the real faces of each question"
     figure = intervals(shown, margin=margin, xlabel=label).get_figure()
 
-    # The same rows make the same bytes.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context({"svg.hashsalt": "answer"}):
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-    dark = path.read_text(encoding="utf-8")
-    for light_hue, dark_hue in DARK.items():
-        dark = dark.replace(light_hue, dark_hue)
-    with atomic_write(dark_beside(path), "w") as file:
-        file.write(dark)
+    write_svg(figure, path)
     return path
 
 
@@ -167,11 +155,6 @@ def shown_rows(rows: pd.DataFrame) -> pd.DataFrame:
     amounts = [BY_KEY[row["question"]].amount(row["share"]) for row in records]
     shown["name"] = [f"{row['name']}, {words}" for row, words in zip(records, amounts, strict=True)]
     return shown
-
-
-def dark_beside(path: Path) -> Path:
-    """Name the figure for dark pages that stands beside one for light pages."""
-    return path.with_name(f"{path.stem}-dark{path.suffix}")
 
 
 def write_answer_data(path: Path, rows: pd.DataFrame) -> None:
@@ -196,29 +179,18 @@ def write_readme(readme: Path, rows: pd.DataFrame) -> None:
     Raises:
         StudyError: the marks are not there.
     """
-    # Everything between the marks is written anew.
-    text = readme.read_text(encoding="utf-8")
-    begin, end = text.find(BEGIN), text.find(END)
-    if not 0 <= begin < end:
-        raise StudyError(f"{readme.name}: no '{BEGIN} ... -->' and '{END}' to write between")
-    line_end = text.index("\n", begin) + 1
-
     # Where the numbers come from, and what the figure leaves out.
     names = dict.fromkeys(rows["study"])
     links = ", ".join(f"[{study}](reports/{study}/index.html)" for study in names)
     notes = [AMOUNTS]
     if rows["question"].value_counts().max() > ROWS_A_QUESTION:
         notes.append(f"The figure shows the best {ROWS_A_QUESTION} of each question.")
-    notes.append(f"From {links}; all reports: [overview](reports/index.html).")
+    notes.append(f"From {links}; {OVERVIEW}.")
 
     # Figure, sentences, notes.
     bullets = [f"- {sentence}" for sentence in headline_sentences(rows)]
-    dark = '<source media="(prefers-color-scheme: dark)" srcset="reports/answer-dark.svg">'
-    light = f'<img alt="{html.escape(_alt(rows), quote=True)}" src="reports/answer.svg">'
-    figure = ["<picture>", f"  {dark}", f"  {light}", "</picture>"]
-    lines = ["", *figure, "", *bullets, "", " ".join(notes), "", ""]
-    with atomic_write(readme, "w") as file:
-        file.write(text[:line_end] + "\n".join(lines) + text[end:])
+    figure = picture_lines("answer", _alt(rows))
+    write_between(readme, [*figure, "", *bullets, "", " ".join(notes)])
 
 
 def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
@@ -244,8 +216,10 @@ def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
 
 
 def main(output: str = "") -> int:
-    """Write reports/answer.svg, the overview and the README's answer from the results of all
-    studies on real faces, and print the sentences.
+    """Write the overview and the README's answer from published results alone, and print it.
+
+    The study of numbers of real images answers where it is published (reports/gain.json). Without
+    it all studies on real faces do, by shares of synthetic images: reports/answer.svg.
 
     Args:
         output: folder that holds reports/, and README.md where it has one; empty for the project's
@@ -254,7 +228,39 @@ def main(output: str = "") -> int:
     Raises:
         StudyError: no study on real faces has results.
     """
-    # Published results of all studies on real faces.
+    folder = Path(output) if output else ROOT
+    reports, readme = folder / "reports", folder / "README.md"
+    render_top(reports)
+
+    # Numbers of real images lead.
+    if (reports / HEADLINE).exists():
+        lines = gain_lines(read_json(reports / HEADLINE))
+        print("\n".join(lines))
+        if readme.exists():
+            write_between(readme, lines)
+        return 0
+
+    # Figure, overview, README and the terminal say the same.
+    rows = headline_rows(*_published(output))
+    if not len(rows):
+        raise StudyError(
+            "no study on real faces has results yet; run one first, for example: run_all.py "
+            "--study amounts-cpu --data fer2013.csv --synthetic dataset_synthetic"
+        )
+    margin = load_params(MARGIN_STUDY)["margin"]
+    figure = draw_headline(rows, reports / "answer.svg", margin=margin)
+    write_answer_data(reports / "answer.json", rows)
+    render_top(reports)
+    if readme.exists():
+        write_readme(readme, rows)
+    print("\n".join([*headline_sentences(rows), f"figure: {figure}"]))
+    return 0
+
+
+def _published(output: str) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Read the published effects of all studies on real faces, and what their ready-made images
+    are called; both by study.
+    """
     params = {study: load_params(study) for study in studies()}
     tables = {}
     for study, values in params.items():
@@ -263,25 +269,7 @@ def main(output: str = "") -> int:
         effects = published_effects(study_paths(study, output))
         if effects is not None:
             tables[study] = effects
-    ready_made = {study: values["synthetic_name"] for study, values in params.items()}
-    rows = headline_rows(tables, ready_made)
-    if not len(rows):
-        raise StudyError(
-            "no study on real faces has results yet; run one first, for example: run_all.py "
-            "--study comp7055-cpu --data fer2013.csv"
-        )
-
-    # Figure, README and the terminal say the same.
-    folder = Path(output) if output else ROOT
-    margin = params[MARGIN_STUDY]["margin"]
-    figure = draw_headline(rows, folder / "reports" / "answer.svg", margin=margin)
-    write_answer_data(folder / "reports" / "answer.json", rows)
-    render_top(folder / "reports")
-    readme = folder / "README.md"
-    if readme.exists():
-        write_readme(readme, rows)
-    print("\n".join([*headline_sentences(rows), f"figure: {figure}"]))
-    return 0
+    return tables, {study: values["synthetic_name"] for study, values in params.items()}
 
 
 def _pool_name(pool: str, ready_made: str) -> str:

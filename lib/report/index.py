@@ -2,7 +2,6 @@
 all studies.
 """
 
-import base64
 import csv
 from pathlib import Path
 
@@ -16,6 +15,13 @@ from lib.report.executions import (
 )
 from lib.report.glossary import PAGE as GLOSSARY
 from lib.report.glossary import earlier_studies, render_glossary
+from lib.report.leading import (
+    copy,
+    headline_figures,
+    keep_headline,
+    keep_leading,
+    leading_words,
+)
 from lib.report.names import name_study
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
@@ -24,7 +30,7 @@ from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write, read_json
+from lib.study.records import read_json
 
 NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
@@ -36,8 +42,6 @@ LONGEST_MESSAGE = 400  # characters of an error
 NETWORKS = (("floats", "classifier.onnx"), ("8 bit", "classifier-int8.onnx"))
 # Pages over all studies: over those that are published, and over others, which git ignores.
 OVERVIEWS = {True: "index.html", False: "local.html"}
-# Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
-HEADLINES = ("gain", "answer")
 ANSWER = "answer.json"  # of lib.plots.headline
 PARTS = {
     "answer": "The answer",
@@ -58,6 +62,7 @@ TABLES = {
     "recovered.csv": "what one added image is worth",
     "crossings.csv": "from how many real images on the gain is gone",
     "advice.csv": "what to do with as many real images",
+    "preregistered.csv": "what was predicted, and what was measured",
     "amounts.json": "the same in sentences",
     "lengths.csv": "the length of each arm's training, chosen on val",
     "length_curve.csv": "accuracy on val at every length",
@@ -85,6 +90,7 @@ def render_index(paths: StudyPaths) -> Path:
     sentences = read_answer(paths)
     data = embedded_data(paths) if records.get("10_data") else _declared_data(study)
     _name_pools(records)
+    keep_headline(paths)
     short_answer = sentences[0].text if sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
     return write_page(
@@ -137,10 +143,12 @@ def render_top(reports: Path) -> Path:
         _overview(reports / OVERVIEWS[False], local, others=others)
     published = [study for study in studies if is_published(study["name"], study["data"])]
     answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
+    keep_leading(reports, [study["name"] for study in published])
     return _overview(
         reports / OVERVIEWS[True],
         published,
         answer=answer,
+        gain=leading_words(reports),
         figures=headline_figures(reports),
         earlier=earlier_studies(),
     )
@@ -151,31 +159,15 @@ def is_published(name: str, data: str) -> bool:
     return not data and name.split("-")[0] in ORDER
 
 
-def headline_figures(reports: Path) -> list[dict]:
-    """Read the figures over all studies that stand in reports/, the leading one first.
-
-    Returns:
-        light and dark (data addresses; dark "" where there is none), alt and caption of each.
-    """
-    figures = []
-    for name in HEADLINES:
-        light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))
-        if light.exists() and words.exists():
-            known = read_json(words)
-            row = {"light": _data_address(light), "dark": _data_address(dark)}
-            figures.append(row | {"alt": known["alt"], "caption": known.get("caption", "")})
-    return figures
-
-
 def _overview(page: Path, studies: list[dict], **values) -> Path:
     """Write a page over several studies.
 
     Args:
         page: the file.
         studies: name, answer, data, about and size of each.
-        values: answer, figures, earlier and others, where it has them.
+        values: answer, gain, figures, earlier and others, where it has them.
     """
-    values = {"answer": {}, "figures": [], "earlier": [], "others": {}} | values
+    values = {"answer": {}, "gain": {}, "figures": [], "earlier": [], "others": {}} | values
     parts = {"answer": values["figures"], "leaderboard": values["answer"].get("leaderboard")}
     parts |= {"studies": studies, "earlier": values["earlier"]}
     shown = [name for name, part in parts.items() if part]
@@ -211,7 +203,7 @@ def keep_classifier(paths: StudyPaths) -> dict:
         # Reports lie in a repository.
         size = source.stat().st_size
         if size <= LARGEST_CLASSIFIER:
-            _copy(source, paths.reports / name)
+            copy(source, paths.reports / name)
             card = _keep_card(paths)
             facts = {"file": name, "kilobytes": size / 1000, "accuracy": accuracy[network]}
             return facts | {"card": card}
@@ -222,7 +214,7 @@ def _keep_card(paths: StudyPaths) -> str:
     """Put the classifier's card beside it and name its file, "" where there is none."""
     source = paths.application / CARD
     if source.exists():
-        _copy(source, paths.reports / "classifier.md")
+        copy(source, paths.reports / "classifier.md")
         return "classifier.md"
     return ""
 
@@ -240,7 +232,7 @@ def keep_tables(paths: StudyPaths) -> list[dict]:
     for name, holds in TABLES.items():
         source, target = paths.tables / name, paths.reports / name
         if source.exists():
-            _copy(source, target)
+            copy(source, target)
         if target.exists():
             kept.append({"file": name, "holds": holds})
     return kept
@@ -355,13 +347,6 @@ def _name_pools(records: dict[str, dict]) -> None:
     name_study({"synthetic_name": next(filter(None, names), "")})
 
 
-def _data_address(file: Path) -> str:
-    """Write a picture as an address that holds it, for pages load no files; "" for none."""
-    if not file.exists():
-        return ""
-    return f"data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"
-
-
 def _place(study: dict) -> tuple:
     """Order the studies: real faces before the project's own data, then as ORDER says."""
     # A study of reduced size stands where the full one does.
@@ -373,11 +358,6 @@ def _machine_text(facts: dict) -> str:
     cores = f"{facts['cores']} core{'' if facts['cores'] == 1 else 's'}"
     gpu = "no GPU" if facts["device"] == "cpu" else facts["device"]
     return f"{facts['cpu']}, {cores}, {gpu}"
-
-
-def _copy(source: Path, target: Path) -> None:
-    with atomic_write(target) as file:
-        file.write(source.read_bytes())
 
 
 def _csv(file: Path) -> list[dict]:

@@ -9,8 +9,6 @@ import pytest
 from lib.faces.arms import Arm
 from lib.metrics.contrasts import BASE
 from lib.plots.headline import (
-    DARK,
-    dark_beside,
     draw_headline,
     headline_rows,
     headline_sentences,
@@ -18,6 +16,7 @@ from lib.plots.headline import (
     main,
     write_readme,
 )
+from lib.plots.vector import DARK, dark_beside
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 

@@ -1,0 +1,134 @@
+"""The answer over all studies, from the one that asks for numbers of real images: a word, a number,
+sentences, and what to do; as data for the overview and for the README, printed from its tables.
+"""
+
+import json
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lib.metrics.amount_sentences import headline_gains, headline_sentences
+from lib.metrics.amounts import ALONE, BEST
+from lib.metrics.statistics import HELPS
+from lib.metrics.wording import points
+
+HEADLINE = "gain.json"  # beside the figure gain.svg
+CAPTION = (
+    "Each set trained at its best length, chosen on validation images. Bands: 95 % intervals over "
+    "draws and test images."
+)
+# Numbers of real images in words: the fewest that were tried, the most, and what lies between.
+ONE, FIRST, BETWEEN, LAST = "With {}", "With few ({})", "With some ({})", "With many ({})"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do with some numbers of real images."""
+
+    text: str
+    sizes: tuple[int, ...]  # numbers of real images, ascending
+
+
+def advice_sentences(advice: pd.DataFrame) -> list[str]:
+    """Say what to do with few, some and many real images: neighbouring numbers with one advice
+    together.
+
+    Args:
+        advice: of `amount_views.advice_table`.
+    """
+    grouped = _grouped(advice)
+    sentences = []
+    for place, group in enumerate(grouped):
+        # The first stretch is of few, the last of many.
+        words = BETWEEN
+        if len(grouped) == 1:
+            words = ONE
+        elif place in (0, len(grouped) - 1):
+            words = LAST if place else FIRST
+        sentences.append(f"{words.format(_sizes_text(group.sizes))}, {group.text}.")
+    return sentences
+
+
+def real_sentence(gains: pd.DataFrame) -> str:
+    """Say what as many real images would bring, where that is shown; "" where it is nowhere.
+
+    Args:
+        gains: of `gains.gain_table`.
+    """
+    shown = headline_gains(gains)
+    rows = shown[(shown["kind"] == "extra") & (shown["reading"] == BEST)]
+    rows = rows[rows["verdict"] == HELPS].sort_values("n_real")
+    if not len(rows):
+        return ""
+    gained = [f"{points(row.difference)} points beside {row.n_real:,}" for row in rows.itertuples()]
+    added = f"{rows['added'].iloc[0]:,} more of them"
+    return f"Real images are worth more: {added} add {', '.join(gained)}."
+
+
+def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict:
+    """Gather what the overview and the README say of a study.
+
+    Args:
+        tables: of `published.amount_tables`.
+        facts: of the predictions.
+        unit: what the repetitions are: draws or seeds.
+
+    Returns:
+        study, word, verdict, number, about, sentences, advice, alt, caption; {} for a study without
+        arms of numbers.
+    """
+    sentences = headline_sentences(
+        tables["gains"], tables["recovered"], tables["crossings"], unit=unit
+    )
+    if not sentences:
+        return {}
+    first, real = sentences[0], real_sentence(tables["gains"])
+    advice = advice_sentences(tables["advice"])
+    return {
+        "study": facts.get("study", ""),
+        "word": first.word,
+        "verdict": first.verdict,
+        "number": first.number,
+        "about": first.about,
+        "sentences": [sentence.text for sentence in sentences],
+        "advice": [*advice, real] if real else advice,
+        "alt": _alt(tables["gains"]),
+        "caption": CAPTION,
+    }
+
+
+def headline_bytes(headline: dict) -> bytes:
+    """Give the bytes of gain.json."""
+    # As `records.write_json` lays out.
+    return (json.dumps(headline, indent=1) + "\n").encode()
+
+
+def _grouped(advice: pd.DataFrame) -> list[Advice]:
+    """Put neighbouring numbers of real images with the same advice together."""
+    groups = []
+    for row in advice.sort_values("real images").to_dict("records"):
+        size, text = int(row["real images"]), row["what to do"]
+        if groups and groups[-1].text == text:
+            groups[-1] = Advice(text, (*groups[-1].sizes, size))
+        else:
+            groups.append(Advice(text, (size,)))
+    return groups
+
+
+def _sizes_text(sizes: tuple[int, ...]) -> str:
+    """Write a stretch of numbers of real images."""
+    if len(sizes) == 1:
+        return f"{sizes[0]:,} real images"
+    return f"{sizes[0]:,} to {sizes[-1]:,} real images"
+
+
+def _alt(gains: pd.DataFrame) -> str:
+    """Describe the figure for those who cannot see it: every gain at the best length."""
+    shown = headline_gains(gains)
+    shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
+    own = shown[shown["kind"] == "supplement"].sort_values(["pool", "n_real"])
+    gained = [
+        f"beside {row.n_real:,} {points(row.difference)} ({row.verdict})"
+        for row in own.itertuples()
+    ]
+    return f"Gain in accuracy, points, by number of real images: {'; '.join(gained)}."

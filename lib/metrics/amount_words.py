@@ -1,0 +1,227 @@
+"""Sentences about gains at numbers of real images, one fact each, printed from rows of tables."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lib.faces.arms import arm_of
+from lib.metrics.amounts import ALONE, READINGS, UNKNOWN
+from lib.metrics.crossing import CROSSES, FADES, LASTS
+from lib.metrics.recovered import BOUNDED
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.metrics.wording import interval_text, points
+from lib.report.names import arm_text, pool_text
+
+# What a pool's generator knew, in words.
+KNOWLEDGE = {
+    "external": "its generator knew none of the study's images",
+    "same images": "its generator learnt from the same real images",
+    "all images": "its generator learnt from all real images: an upper bound",
+    "other images": "its generator learnt from other real images",
+    UNKNOWN: "what its generator knew is not recorded",
+}
+# A reading, of an effect.
+IN_READING = {
+    "best length": "each at its best length",
+    "equal steps": "at equal steps",
+    "equal real passes": "at equal passes over the real images",
+}
+# A verdict on added images.
+SAID = {
+    HELPS: "they help",
+    HURTS: "they hurt",
+    EQUIVALENT: "no difference that matters",
+    UNDECIDED: "undecided",
+}
+# Where an arm's best length lies on the grid of those that were tried.
+EDGES = {"longest": "more steps might be better", "shortest": "fewer steps might be better"}
+MOST_CASES = 3  # of readings that disagree, in a sentence
+
+
+def disagreement_sentence(of_pools: pd.DataFrame) -> str:
+    """Name the pools and sizes whose verdict depends on the reading; "" where there is none.
+
+    Args:
+        of_pools: gains of pools over the real images alone, in every reading.
+    """
+    differing, total = [], 0
+    for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
+        # A single reading has nothing to disagree with.
+        total += len(rows) > 1
+        if rows["verdict"].nunique() > 1:
+            differing.append(f"{pool_text(pool)} beside {size:,} real images: {_said(rows)}")
+    if not differing:
+        return ""
+
+    # The first cases in full.
+    more = len(differing) - MOST_CASES
+    cases = "; ".join(differing[:MOST_CASES]) + (f"; and {more} more" if more > 0 else "")
+    return (
+        f"In {len(differing)} of {total} cases the verdict depends on how the length of training "
+        f"is made equal. {cases}."
+    )
+
+
+def agreement_sentence(of_pools: pd.DataFrame) -> str:
+    """Say that all readings agree; "" where they do not, or where there is but one.
+
+    Args:
+        of_pools: as in `disagreement_sentence`.
+    """
+    cases = of_pools.groupby(["pool", "n_real"])
+    several = int((cases.size() > 1).sum())
+    if not several or (cases["verdict"].nunique() > 1).any():
+        return ""
+    return f"All readings give the same verdict in {several} of {several} cases."
+
+
+def gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
+    """Say what a pool brings beside one number of real images, and what real images would.
+
+    Args:
+        row: of `gains.gain_table`.
+        worth: its row of `recovered.recovered_table`, None where there is none.
+        unit: what the repetitions are: draws or seeds.
+    """
+    added = f"{row['added']:,.0f} generated ones ({pool_text(row['pool'])})"
+    effect = f"{points(row['difference'])} points ({evidence_text(row, unit)})"
+    text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
+    text += f", from {100 * row['reference_score']:.1f} %: {SAID[row['verdict']]}."
+
+    # The ceiling, and the share of it.
+    if worth is None:
+        return f"{text} What as many real images would change is not known: none are held back."
+    ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
+    return f"{text}{ceiling}; one generated image is worth {worth_text(worth)}."
+
+
+def copies_sentence(row: dict, unit: str) -> str:
+    """Say what a pool brings beyond copies of the same number and class counts."""
+    effect = f"{points(row['difference'])} points ({evidence_text(row, unit)})"
+    beside = f"Compared with class-matched copies of {row['n_real']:,} real images"
+    pool, verdict = pool_text(row["pool"]), SAID[row["verdict"]]
+    return f"{beside}, as many of {pool} change accuracy by {effect}: {verdict}."
+
+
+def crossing_sentence(row: dict, unit: str) -> str:
+    """Say from how many real images on a pool brings nothing any more.
+
+    Args:
+        row: of `crossing.crossing_table`.
+    """
+    images = f"{row['n_images']:,} test images"
+    basis = f"{IN_READING[row['reading']]}; {draws_text(row['draws'], unit)}; {images}"
+    pool, shown = pool_text(row["pool"]), f"{row['shown_up_to']:,}"
+
+    # Its help ends within the sizes that were tried, fades, lasts or was never there.
+    if row["outcome"] == CROSSES:
+        found = f"The help of {pool} ends at about {end_text(row)}"
+        return f"{found} ({basis}); it is shown up to {shown}."
+    if row["outcome"] == FADES:
+        found = f"The help of {pool} is shown up to {shown} real images"
+        return (
+            f"{found}; from {rounded(row['low'])} on neither help nor its end is shown ({basis})."
+        )
+    if row["outcome"] == LASTS:
+        most = f"{row['largest']:,} real images, the most that were tried"
+        return f"{pool} help even beside {most}: where that ends is not known ({basis})."
+    sizes = f"{row['sizes']} numbers of real images, {row['smallest']:,} to {row['largest']:,}"
+    return f"No help of {pool} is shown beside any of {sizes} ({basis})."
+
+
+def limits_sentence(rows: pd.DataFrame) -> str:
+    """Say what none of the sentences says.
+
+    Args:
+        rows: of `gains.gain_table`.
+    """
+    network = rows["classifier"].iloc[0]
+    return (
+        f"These are accuracies of one network ({network}) on one data set: they say nothing about "
+        "other networks, other pools, other amounts or other ways to use the images."
+    )
+
+
+def edge_sentences(rows: pd.DataFrame) -> list[str]:
+    """Say for which arms the best length is the longest or the shortest that was tried.
+
+    Args:
+        rows: of `lengths.length_choice`.
+    """
+    sentences = []
+    # The fewer-steps control has the length of another arm.
+    chosen = rows[rows["kind"] != "fewer_steps"]
+    for edge, meaning in EDGES.items():
+        names = [arm_text(arm_of(row)) for row in chosen[chosen["edge"] == edge].to_dict("records")]
+        if names:
+            count = f"{len(names)} of {len(chosen)} arms"
+            listed = "; ".join(names)
+            sentences.append(
+                f"The {edge} training tried is best for {count}, so {meaning}: {listed}."
+            )
+    return sentences
+
+
+def evidence_text(row: dict, unit: str) -> str:
+    """Write what an effect rests on: interval, repetitions, test images, reading."""
+    # Which images, how many draws, and how long both were trained.
+    copies = " without copies in training" if "leakfree" in row["scoring"] else ""
+    counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
+    return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"
+
+
+def worth_text(row: dict) -> str:
+    """Write a recovered fraction with its interval, or that it has none."""
+    # An unbounded interval has no ends to print.
+    value = f"{row['recovered']:.2f} real ones".replace("-", "\u2212")
+    if row["interval"] != BOUNDED:
+        return f"{value}, with no bound: the gain of real images itself is not shown"
+    ends = f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\u2212")
+    return f"{value} (95 % interval {ends})"
+
+
+def end_text(row: dict) -> str:
+    """Write where help ends: "1,300 real images (95 % interval 800 to 2,900)"."""
+    low, high = rounded(row["low"]), rounded(row["high"])
+    return f"{rounded(row['crossing'])} real images (95 % interval {low} to {high})"
+
+
+def draws_text(draws: str, unit: str) -> str:
+    """Write the repetitions of a curve: "6 draws each", or those of each number of real images.
+
+    Args:
+        draws: of `crossing.crossing_table`: "287: 6; 718: 4".
+    """
+    by_size = [tuple(map(int, text.split(": "))) for text in draws.split("; ")]
+    counts = dict.fromkeys(count for _, count in by_size)
+    if len(counts) == 1:
+        return f"{next(iter(counts))} {unit} beside each number"
+    return f"{unit}: " + ", ".join(f"{count} beside {size:,}" for size, count in by_size)
+
+
+def rounded(size: float) -> str:
+    """Write a number of images with two digits: interpolated ones are no more exact."""
+    return f"{float(f'{size:.2g}'):,.0f}"
+
+
+def row_of(table: pd.DataFrame, like: dict, columns: Sequence[str]) -> dict | None:
+    """Find the row of a table that agrees with another row in some columns; None for none."""
+    for name in columns:
+        table = table[table[name] == like[name]]
+    return table.iloc[0].to_dict() if len(table) else None
+
+
+def over_alone(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the gains of pools over the real images alone."""
+    return rows[(rows["kind"] == "supplement") & (rows["against"] == ALONE)]
+
+
+def _said(rows: pd.DataFrame) -> str:
+    """Write the verdict of every reading, the leading one first."""
+    by_reading = rows.set_index("reading")
+    return ", ".join(
+        f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "
+        f"({points(by_reading.loc[reading, 'difference'])})"
+        for reading in READINGS
+        if reading in by_reading.index
+    )

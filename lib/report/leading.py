@@ -1,0 +1,71 @@
+"""The study that leads the overview: its figure, for light and dark pages, and its words.
+
+Notebook 55 writes the files; they travel with the study's pages, and those of the leading study
+stand in reports/, for the overview and the README.
+"""
+
+import base64
+from pathlib import Path
+
+from lib.study.paths import StudyPaths
+from lib.study.records import atomic_write, read_json
+
+# Words (a word, a number, sentences, advice, alt and caption of the figure) and figure.
+WORDS = "gain.json"
+FILES = (WORDS, "gain.svg", "gain-dark.svg")
+# Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
+HEADLINES = ("gain", "answer")
+
+
+def keep_headline(paths: StudyPaths) -> None:
+    """Put the files beside a study's pages, where its notebooks wrote them."""
+    if all((paths.tables / name).exists() for name in FILES):
+        for name in FILES:
+            copy(paths.tables / name, paths.reports / name)
+
+
+def keep_leading(reports: Path, studies: list[str]) -> None:
+    """Put the files of the leading study into reports/.
+
+    Args:
+        reports: folder that holds one folder a study.
+        studies: that are published, the one that leads first where it has the files.
+    """
+    leading = [name for name in studies if (reports / name / WORDS).exists()]
+    for name in FILES if leading else ():
+        copy(reports / leading[0] / name, reports / name)
+
+
+def leading_words(reports: Path) -> dict:
+    """Read the words of the leading study; {} where there is none."""
+    file = reports / WORDS
+    return read_json(file) if file.exists() else {}
+
+
+def headline_figures(reports: Path) -> list[dict]:
+    """Read the figures over all studies that stand in reports/, the leading one first.
+
+    Returns:
+        light and dark (data addresses; dark "" where there is none), alt and caption of each.
+    """
+    figures = []
+    for name in HEADLINES:
+        light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))
+        if light.exists() and words.exists():
+            known = read_json(words)
+            row = {"light": _data_address(light), "dark": _data_address(dark)}
+            figures.append(row | {"alt": known["alt"], "caption": known.get("caption", "")})
+    return figures
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with atomic_write(target) as file:
+        file.write(source.read_bytes())
+
+
+def _data_address(file: Path) -> str:
+    """Write a picture as an address that holds it, for pages load no files; "" for none."""
+    if not file.exists():
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"

@@ -1,0 +1,68 @@
+"""The README's answer is printed from the published study, and typed by nobody."""
+
+import json
+
+import pytest
+
+from lib.plots.headline import main
+from lib.plots.readme import COLUMNS, between, gain_lines, write_between
+from lib.study.errors import StudyError
+from lib.study.paths import ROOT
+
+GAIN = {
+    "study": "amounts-cpu",
+    "word": "With few, yes",
+    "verdict": "helps",
+    "number": "+2.8 points",
+    "about": "of accuracy by adding 5,096 generated images to 287 real ones",
+    "sentences": ["Beside 287 real images they help (6 draws). " * 4, "The help ends at 1,300."],
+    "advice": ["With few (287 real images), add Schürmann's faces."],
+    "alt": 'Gain, "points": beside 287 +2.8.',
+    "caption": "Bands are intervals.",
+}
+PUBLISHED = ROOT / "reports" / "gain.json"
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with a README and the words of a published study."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "gain.json").write_text(json.dumps(GAIN))
+    text = "# Title\n\n<!-- answer: written -->\nold\n<!-- /answer -->\n\nThe rest.\n"
+    (tmp_path / "README.md").write_text(text)
+    return tmp_path
+
+
+def test_one_command_prints_the_answer_into_the_readme(project, capsys):
+    for _ in range(2):
+        assert main(str(project)) == 0
+    text = (project / "README.md").read_text()
+    assert text.startswith("# Title\n\n<!-- answer: written -->\n\n**With few, yes: +2.8 points**")
+    assert text.endswith("<!-- /answer -->\n\nThe rest.\n") and "old" not in text
+    assert between(project / "README.md") == gain_lines(GAIN)
+    assert "The help ends at 1,300." in capsys.readouterr().out
+
+
+def test_the_figure_has_a_light_and_a_dark_face_and_words():
+    lines = "\n".join(gain_lines(GAIN))
+    assert 'srcset="reports/gain-dark.svg"' in lines and 'src="reports/gain.svg"' in lines
+    assert 'alt="Gain, &quot;points&quot;: beside 287 +2.8."' in lines
+
+
+def test_sentences_and_advice_are_lists_of_short_lines():
+    lines = gain_lines(GAIN)
+    assert all(len(line) <= COLUMNS for line in lines if "<" not in line)
+    first = lines.index("What to do:")
+    assert sum(line.startswith("- ") for line in lines[:first]) == 2
+    assert sum(line.startswith("- ") for line in lines[first:]) == 1
+
+
+def test_a_readme_without_marks_is_refused(tmp_path):
+    (tmp_path / "README.md").write_text("# Title\n")
+    with pytest.raises(StudyError, match="README.md: no '<!-- answer"):
+        write_between(tmp_path / "README.md", ["x"])
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="no study of numbers of images is published")
+def test_the_readme_says_what_is_published():
+    assert between(ROOT / "README.md") == gain_lines(json.loads(PUBLISHED.read_text()))
