@@ -30,6 +30,7 @@ POOLS = {
     "stylegan-s2": "StyleGAN2-ADA as in S2",
     "diffusion": "diffusion",
     "diffusion-edited": "diffusion from real faces",
+    "diffusion-all": "diffusion, all faces",
     "stable": "Stable Diffusion",
     "stable-expressive": "Stable Diffusion, expressive prompts",
     READY_MADE: "ready-made faces",

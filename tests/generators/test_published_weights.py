@@ -1,0 +1,36 @@
+"""The weights that the repository holds: whole, small, carded, and the pools made of them."""
+
+import numpy as np
+import pytest
+
+from lib.generators.weights import read_generator
+from lib.study.params import known_pools, load_params
+from lib.study.paths import ROOT
+from lib.study.records import file_digest
+
+FOLDER = ROOT / "reports" / "weights"
+MOST_BYTES = 10 * 2**20
+PUBLISHED = sorted(FOLDER.glob("*.safetensors"))
+each = pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+
+
+@each
+def test_published_weights_are_small_and_their_card_names_their_bytes(path):
+    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert path.stat().st_size < MOST_BYTES and file_digest(path) in card
+
+
+@each
+def test_published_weights_make_faces_that_differ_by_class_and_seed(path):
+    generator = read_generator(path)
+    classes = np.arange(len(generator.classes))
+    by_class = generator.sample(classes, np.zeros(len(classes), int)).images
+    by_seed = generator.sample(np.zeros(3, int), np.arange(3)).images
+    for images in (by_class, by_seed):
+        assert len({image.tobytes() for image in images}) == len(images)
+        assert images.std((1, 2)).min() > 10  # grey levels: none is blank
+
+
+def test_pools_that_ask_for_weights_find_them_in_the_repository():
+    asked = {load_params("quick", (), pool)["generator_weights"] for pool in known_pools()} - {""}
+    assert asked == {str(path.relative_to(ROOT)) for path in PUBLISHED}
