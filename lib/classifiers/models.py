@@ -55,6 +55,7 @@ def build_classifier(
         raise StudyError(
             f"classifiers: there is no network {name!r}; there are {', '.join(NETWORKS)}"
         )
+    # torchvision's alone have weights to begin from.
     if name in ZOO:
         return ZOO[name](image_px, classes, start=start)
     return NETWORKS[name](image_px, classes)
@@ -165,6 +166,7 @@ def load_facts(path: Path) -> dict:
     Raises:
         StudyError: a file that does not read, or one of another kind.
     """
+    # Digests are checked with the weights, so these are read too.
     _, facts = load_tensors(_file(path))
     missing = HEADER - set(facts)
     if missing:

@@ -70,6 +70,7 @@ def buildable(arms: list[Arm], composition: pd.DataFrame) -> list[Arm]:
     Args:
         composition: of arm_composition.
     """
+    # Those whose reason is empty.
     possible = set(composition.loc[composition["left out"] == "", "arm"])
     return [arm for arm in arms if arm.name in possible]
 
@@ -146,6 +147,7 @@ def fitted_best(history: pd.DataFrame) -> pd.DataFrame:
     Returns:
         classifier, arm, accuracy, loss.
     """
+    # The best of each run, then the mean over runs.
     by_run = history.groupby(["classifier", "arm", "seed"], sort=False)
     extremes = by_run.agg(accuracy=("accuracy", "max"), loss=("loss", "min"))
     return extremes.groupby(["classifier", "arm"], sort=False).mean().reset_index()
@@ -160,6 +162,7 @@ def range_table(runs: pd.DataFrame) -> pd.DataFrame:
     Returns:
         classifier, arm, and for val (where there is one) and test: mean, min, max.
     """
+    # A source without a validation split has no accuracy on it.
     splits = [split for split in ("val", "test") if f"accuracy_{split}" in runs]
     columns = {
         f"{split} {statistic}": (f"accuracy_{split}", statistic)
@@ -177,5 +180,6 @@ def steps_are_equal(runs: pd.DataFrame) -> bool:
     Args:
         runs: of `load_runs`, one row a run, without failed ones.
     """
+    # One number of steps for each classifier and length.
     compared = runs[runs["kind"] != "fewer_steps"]
     return bool(compared.groupby(["classifier", "length"])["steps"].nunique().eq(1).all())

@@ -72,6 +72,7 @@ def held_out_reference(faces: FaceSet) -> FaceSet:
     These are the validation images, or, where a source has none, the training images that the
     reference classifier has not seen.
     """
+    # Validation images, which nothing learns from.
     held = faces.split("val")
     if len(held):
         return held
@@ -142,6 +143,7 @@ def load_reference(folder: Path) -> ReferenceClassifier:
     Raises:
         StudyError: none there, or a damaged one.
     """
+    # The notebook that trains it is named.
     path = Path(folder) / FILE
     if not path.exists():
         raise StudyError(f"{folder}: no reference classifier here; run notebook 10 first")

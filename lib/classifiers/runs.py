@@ -111,6 +111,7 @@ def _work(
     """Do runs in processes here or on a cluster, and yield each with "" or why it was given up."""
     from lib.compute.devices import environments_on, processes_on
 
+    # All runs of a study are on one device.
     device = jobs[0].plan.device
     count = min(workers or processes_on(device), len(jobs))
     duties = (prepare, run_job, (sources, folder), count)
@@ -242,6 +243,7 @@ def run_job(prepared: tuple, job: Job) -> None:
 
 def _accuracies(probabilities: dict[str, np.ndarray], held: dict[str, FaceSet]) -> dict[str, float]:
     """Compute the accuracy on each evaluated set: accuracy_val, accuracy_test."""
+    # Shares of the images whose most probable class is their label.
     accuracies = {}
     for name, part in held.items():
         correct = probabilities[name].argmax(1) == part.labels

@@ -51,6 +51,7 @@ def temporary_security(parent: Path | None) -> Iterator:
 
     # The folder can be entered by its owner alone, whatever the umask.
     with tempfile.TemporaryDirectory(prefix=".tls-", dir=parent, ignore_cleanup_errors=True) as own:
+        # One pair of files for all three roles.
         make_certificate(Path(own))
         certificate, key = str(Path(own, CERTIFICATE)), str(Path(own, KEY))
         roles = {}
@@ -65,6 +66,7 @@ def make_certificate(folder: Path) -> None:
     Raises:
         StudyError: the program openssl is not there, or fails.
     """
+    # Python's own library makes no certificates.
     if shutil.which("openssl") is None:
         raise StudyError(
             "cluster: the certificates that keep others out are made by the program openssl, which "

@@ -50,6 +50,7 @@ class Bar:
             total: of all steps.
             unit: of the steps, in the plural; "": only the share is named.
         """
+        # What is counted, and since when.
         self.what = what
         self.total = max(total, 1e-9)
         self.unit = unit
@@ -73,6 +74,7 @@ class Bar:
 
     def step(self, done: float = 1) -> None:
         """Count work that is done, and draw the bar anew where it is time."""
+        # Drawing costs more than a step may take, so it waits.
         self.done = min(self.done + done, self.total)
         now = time.perf_counter()
         if self.live and now - self.shown >= LIVE_EVERY_S:
@@ -87,6 +89,7 @@ class Bar:
         counted = f"{self.done:,.0f} of {self.total:,.0f} {self.unit}" if self.unit else share
         if not self.done:
             return f"{self.what}: {counted}"
+        # The rest is taken to go as fast as what is done.
         spent = time.perf_counter() - self.began
         left = span(spent / self.done * (self.total - self.done))
         return f"{self.what}: {counted}, about {left} left"
@@ -115,6 +118,7 @@ def with_progress(
     Yields:
         Each part, unchanged.
     """
+    # Where nobody watches, lines are rare.
     live = is_interactive() or sys.stdout.isatty()
     pause = LIVE_EVERY_S if live else BATCH_EVERY_S
     began = time.perf_counter()
@@ -129,6 +133,7 @@ def with_progress(
         if now - shown < pause or done >= total:
             continue
 
+        # The estimate, and a line that covers the last one whole.
         shown = now
         left_s = (now - began) / done * (total - done)
         counts = f"{done:,} of {total:,} images, {left_s:.0f} s left"

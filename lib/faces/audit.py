@@ -106,6 +106,7 @@ def label_noise(faces: FaceSet) -> pd.DataFrame:
 
 def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
     """Write tables as <folder>/<name>.csv, without empty ones. Returns the paths."""
+    # A table without rows is no file.
     paths = []
     for name, data in tables.items():
         if len(data):

@@ -88,6 +88,7 @@ class Files:
         Raises:
             StudyError: it does not read, its part of the zip is damaged, or it is larger.
         """
+        # The size is stated before anything is unpacked.
         size = self._size(name)
         if size > most:
             raise StudyError(f"{self.where(name)}: has {size:,} bytes, too large; remove it")
@@ -114,6 +115,7 @@ class Files:
 
     def once(self, names: list[str]) -> list[str]:
         """Keep one name of each real file, the first; the others are left out."""
+        # Where the system gives no numbers of files, the name is the identity.
         seen, kept = set(), []
         for name in names:
             identity = self.identity.get(name, name)
@@ -134,9 +136,11 @@ class Files:
         Args:
             used: names of the files that were read; the others are left out, too.
         """
+        # What was neither read nor left out by the walk is of another kind.
         used = set(used)
         used.update(*self.walk.left_out.values())
         others = [name for name in self.names if name not in used]
+        # One part a reason, then what is of other kinds, by ending.
         parts = [
             f"{len(names):,} {reason} ({_listed(PurePosixPath(name).name for name in names)})"
             for reason, names in self.walk.left_out.items()
@@ -144,6 +148,7 @@ class Files:
         if others:
             endings = Counter(ending_of(name) for name in others)
             parts.append(f"{len(others):,} {OTHER} ({counted(endings)})")
+        # A name may hold bytes that no terminal shows.
         if parts:
             text = f"{self.path.name}: left out: {'; '.join(parts)}"
             print(text.encode("utf-8", "replace").decode())
@@ -166,6 +171,7 @@ def open_files(path: str | Path) -> Files:
     Raises:
         StudyError: nothing there, or something that is read in no way; says what it is.
     """
+    # Folders are walked, files are told by how they begin.
     path = existing(path)
     if path.is_dir():
         return Files(path, walk_folder(path))
@@ -207,6 +213,7 @@ def existing(path: str | Path) -> Path:
 
 def _refusal(path: Path, head: bytes) -> str:
     """Say why one file is no source."""
+    # A picture or another file, else nothing that is known.
     said = describe_content(head)
     if path.suffix.lower() in PICTURES and (not said or said.endswith("picture")):
         return "is one picture; give a folder with one folder of pictures a class"
@@ -220,6 +227,7 @@ def _refusal(path: Path, head: bytes) -> str:
 
 def _open_zip(path: Path) -> Files:
     """Open a zip file."""
+    # The table of contents stands at the end: without it the file was cut off.
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # zipfile raises nearly everything on damaged archives
@@ -236,6 +244,7 @@ def _open_zip(path: Path) -> Files:
 
 def ending_of(name: str) -> str:
     """Give a file's ending in lower case, .tar.gz included; of a table its name."""
+    # Tables are few, and a name says which one was left out.
     if PurePosixPath(name).suffix.lower() in (*TABLES, *PARQUETS):
         return PurePosixPath(name).name
     endings = PurePosixPath(name).suffixes[-2:]

@@ -37,6 +37,7 @@ def labelled_metadata(files: Files) -> dict[str, list[dict]]:
     Raises:
         StudyError: a file that does not read, names no files, or stands in two forms.
     """
+    # Files without labels are left to those who read class folders.
     found = {}
     named = [name for name in files.names if PurePosixPath(name).name.lower() in METADATA]
     for name in files.once(named):
@@ -85,6 +86,7 @@ def list_metadata(files: Files, tables: dict[str, list[dict]], *, needs_split: b
                     f"{place}: {found['file']} has the label {shortened(found['label'])} here and "
                     f"{shortened(earlier['label'])} before; keep one of the two rows"
                 )
+    # Names of classes, which class folders must not contradict.
     ordered = sorted(rows.values(), key=lambda row: row["file"])
     names, declared = _class_names(ordered, files)
     for name, row in zip(names, ordered):

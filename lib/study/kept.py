@@ -53,6 +53,7 @@ def read_sealed(path: Path) -> dict:
 
 def set_aside(path: Path) -> Path:
     """Rename a file that is damaged, so that it is made anew; returns its new path."""
+    # An earlier one of the same name is replaced.
     aside = path.with_name(path.name + DAMAGED)
     os.replace(path, aside)
     return aside
@@ -143,6 +144,7 @@ def set_aside_rotten(paths: StudyPaths, names: Iterable[str]) -> list[str]:
 
 def has_outputs(record: dict) -> bool:
     """Tell whether a record names outputs as records do."""
+    # Whatever the file holds, it may not stop a reader.
     outputs = record.get("outputs")
     if not isinstance(outputs, dict):
         return False

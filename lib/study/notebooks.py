@@ -24,6 +24,7 @@ def read_notebook(path: Path) -> dict:
         DamagedFile: empty, cut off, or no notebook.
         StudyError: no such file.
     """
+    # What is no notebook is an error that names the file.
     book = read_json(path)
     with parsing(path):
         book["cells"] = [_cell(cell) for cell in book["cells"]]
@@ -41,6 +42,7 @@ def is_notebook(path: Path) -> bool:
 
 def _cell(cell: dict) -> dict:
     """Check the parts of a cell that readers rely on, and join the lines of its source."""
+    # Source, tags and outputs are what readers use.
     _check(cell, {"cell_type": str, "metadata": dict, "source": (str, list)})
     _check(cell["metadata"].get("papermill", {}), {})
     tags = cell["metadata"].get("tags", [])

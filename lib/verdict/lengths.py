@@ -84,12 +84,14 @@ def _tried(bench: Bench, arm: Arm, passes: float) -> bool:
 
 def _is_affordable(bench: Bench, arm: Arm, passes: float) -> bool:
     """Tell whether a length leaves enough of the time for the comparisons."""
+    # On all validation folds.
     steps = bench.laboratory.steps(arm, passes) * bench.laboratory.protocol.choosing_folds
     return bench.seconds(steps) < LONGER_SHARE * bench.clock.left
 
 
 def _right(bench: Bench, arm: Arm, passes: float) -> np.ndarray:
     """Tell on which images of the validation folds an arm is right at a length, bool (n,)."""
+    # Each fold's images are predicted by the network that did not see them.
     right = []
     for fold in range(bench.laboratory.protocol.choosing_folds):
         trained = bench.laboratory.load(_training(bench, arm, passes, fold))
@@ -100,6 +102,7 @@ def _right(bench: Bench, arm: Arm, passes: float) -> np.ndarray:
 
 def _gain(bench: Bench, arm: Arm, one: float, other: float) -> tuple[float, float]:
     """Measure the gain of a length over another, and its standard error over images."""
+    # Paired by image, for both lengths predict the same ones.
     change = _right(bench, arm, one).astype(float) - _right(bench, arm, other)
     return float(change.mean()), float(change.std() / math.sqrt(len(change)))
 
@@ -107,6 +110,7 @@ def _gain(bench: Bench, arm: Arm, one: float, other: float) -> tuple[float, floa
 def _best(bench: Bench, arm: Arm, lengths: list[float]) -> float:
     """Take the length that beats the usual one by most standard errors, if by more than one."""
     usual = bench.laboratory.protocol.usual
+    # The usual length has to be beaten by one standard error.
     best, most = usual, 1.0
     if usual not in lengths:
         return usual

@@ -39,6 +39,7 @@ class Scores:
 
     def complete(self, *arms: Arm) -> list[int]:
         """List the repetitions, from 1 without a gap, that all of some arms have."""
+        # Repetitions end in any order; only an unbroken row counts.
         done = []
         while all(self.has(arm, len(done) + 1) for arm in arms):
             done.append(len(done) + 1)
@@ -55,6 +56,7 @@ class Scores:
 
     def folds(self, repetitions: list[int]) -> np.ndarray:
         """Number the network that predicted each image, int64 (R, N)."""
+        # With a test split of its own one network predicts every image.
         numbers = np.zeros((len(repetitions), len(self.labels)), np.int64)
         for row, repetition in enumerate(repetitions):
             if self.laboratory.folds(repetition) > 1:
@@ -74,5 +76,6 @@ class Scores:
 
     def accuracy(self, arm: Arm, repetitions: list[int]) -> float:
         """Average an arm's accuracy over repetitions."""
+        # Over all images and repetitions alike.
         predicted = self.probabilities(arm, repetitions).argmax(2)
         return float((predicted == self.labels).mean())

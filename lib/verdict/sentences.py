@@ -225,6 +225,7 @@ def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: T
 
 def _beyond_copies(control: Comparison) -> str:
     """Say what a pool gains beyond copies of the real images."""
+    # The control decides whether the images add more than repetition.
     look = control.last
     gain = f"{points(look.found.difference)} ({points(look.low)} to {points(look.high)})"
     if look.word == HELPS:
@@ -263,6 +264,7 @@ def _use(
 def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
     """Say what would show a difference as large as the margin."""
     found, name = comparison.last.found, comparison.arm.pool
+    # As many points as the margin.
     margin = trial.laboratory.protocol.margin
     wanted = f"a difference of {100 * margin:g} points"
 
@@ -281,6 +283,7 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
 
 def _more_real(more: Ceiling) -> str:
     """Say what more real images would bring."""
+    # A gain that nobody would notice is said as that.
     if more.gain < FEW:
         return (
             f"{more.images:,} more real images like your own would hardly bring anything "
