@@ -72,7 +72,7 @@ def held_out_reference(faces: FaceSet) -> FaceSet:
     These are the validation images, or, where a source has none, the training images that the
     reference classifier has not seen.
     """
-    # Validation images, which nothing learns from.
+    # Validation images, which no training set holds.
     held = faces.split("val")
     if len(held):
         return held
