@@ -14,7 +14,7 @@ from lib.study.errors import StudyError
 AVERAGED = 50  # photographs behind a class average, at least: fewer could show a person
 WHITE, BLANK = 255, 225  # grey levels of the page, and of a class that is not shown
 PAGE_DPI = 96  # pixels of the page an inch
-TITLE_INCHES = 0.14  # of a line of a title: 8 points and their leading
+TITLE_POINTS, TITLE_INCHES = 8, 0.14  # type of a title, and height of a line with its leading
 ROW_NAMES_INCHES = (0.85, 1.5)  # left of a sheet whose rows have names: least and most
 ROW_POINTS = 9.5  # type of these names
 GALLERY_WIDTH = 560  # pixels of the page for the images of a gallery
@@ -54,10 +54,11 @@ def sheet(
         )
 
     # A column of a table counts by labels of its own, a list by position.
-    titles = [] if titles is None else [str(title) for title in titles]
     high, wide = images.shape[1:]
     inch = 48 * scale / PAGE_DPI / high  # an image pixel in inches
     gap = round(high / 16)
+    room = wide * inch * POINTS_AN_INCH
+    titles = [] if titles is None else [_in_lines(str(title), room) for title in titles]
     title_lines = max((title.count("\n") + 1 for title in titles), default=0)
     band = gap + round(TITLE_INCHES / inch * title_lines) if title_lines else 0
 
@@ -80,7 +81,7 @@ def sheet(
     ax.imshow(page, cmap="gray", vmin=0, vmax=WHITE, interpolation="nearest", aspect="auto")
     ax.set_axis_off()
     for (x, y), title in zip(corners, titles):
-        ax.text(x + wide / 2, y - gap, title, ha="center", va="bottom", fontsize=8)
+        ax.text(x + wide / 2, y - gap, title, ha="center", va="bottom", fontsize=TITLE_POINTS)
     for i, name in enumerate(rows):
         y = i * step_y + band + high / 2
         words = wrapped(name, (side - 0.1) * POINTS_AN_INCH, ROW_POINTS)
@@ -308,6 +309,11 @@ def _examples(faces: FaceSet, name: str, each: int, *, averaged: bool) -> list[n
     if averaged:
         shown = [np.uint8(_average(of_class, AVERAGED))]
     return shown + [blank] * (each - len(shown))
+
+
+def _in_lines(title: str, room: float) -> str:
+    """Break each line of a title where it is wider than its image, points."""
+    return "\n".join(wrapped(line, room, TITLE_POINTS) for line in title.split("\n"))
 
 
 def _names_inches(rows: Sequence[str]) -> float:

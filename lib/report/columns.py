@@ -38,6 +38,8 @@ COLUMNS = {
     "metric": Column("measure", "name"),
     "scoring": Column("test images", "scoring"),
     "map": Column("map", "name"),
+    "step": Column("step", "name"),
+    "attribute": Column("attribute", "name"),
     "method": Column("method", "name"),
     "classifier": Column("network", "text"),
     "our_classifier": Column("this study's network", "text"),

@@ -69,6 +69,13 @@ SCORINGS = {
     "test-leakfree-plus": "without copies, FER+ labels",
 }
 MAPS = {"pca": "principal axes", "tsne": "t-SNE", "umap": "UMAP"}
+# Steps of the curation, and attributes of drawn faces, whose names have underscores.
+STEPS = {
+    "exact_copy": "exact copy",
+    "near_copy": "near-copy",
+    "leak": "copy of a test image",
+    "age_lines": "age lines",
+}
 OTHERS = {
     "train": "training",
     "val": "validation",
@@ -77,7 +84,7 @@ OTHERS = {
     "base, other seed": "all real images, another seed",
     "one annotator of FER+": "one human annotator",
 }
-KNOWN = METRICS | SPACES | MAPS | OTHERS
+KNOWN = METRICS | SPACES | MAPS | STEPS | OTHERS
 
 # Kinds of arms with synthetic images: what the training set is, before its amount.
 MIXED = {

@@ -115,7 +115,8 @@ def notebook_body(ipynb: Path, title: str) -> str:
         if has_tag(cell, TAG):
             cell.metadata["report_html"] = _parameter_table(ipynb)
         if cell.cell_type == "code":
-            cell.outputs = [_for_readers(output) for output in cell.outputs if _is_shown(output)]
+            shown = [_for_readers(output) for output in cell.outputs if _is_shown(output)]
+            cell.outputs = _joined(shown)
 
     # HTML by nbconvert; wide tables scroll, and large pictures shrink.
     body, _ = _exporter().from_notebook_node(book)
@@ -128,13 +129,14 @@ def notebook_body(ipynb: Path, title: str) -> str:
 
 
 def without_absent(cells: list) -> tuple[list, list[str]]:
-    """Take out the sections that show nothing but that there is nothing to show.
+    """Take out what shows nothing but that there is nothing to show.
 
     Args:
         cells: of an executed notebook, with their outputs.
 
     Returns:
-        The other cells, and a line for each section that was taken out: its heading, and why.
+        The other cells, and a line for each section that had such an output: its heading, and why.
+        A section that shows nothing else is taken out whole.
     """
     # A section begins with a heading; what stands before the first one stays.
     sections = [[]]
@@ -145,21 +147,48 @@ def without_absent(cells: list) -> tuple[list, list[str]]:
 
     kept, lines = [], []
     for section in sections:
-        words = _why_absent(section)
-        if words:
-            name = plain(section[0].source.lstrip().splitlines()[0].lstrip("# "))
-            lines.append(f"{name}: {words}")
-        else:
+        reasons = [reason for cell in section for reason in _take_absent(cell)]
+        if not reasons:
             kept += section
+            continue
+        name = plain(section[0].source.lstrip().splitlines()[0].lstrip("# "))
+        lines.append(f"{name}: {'; '.join(reasons)}")
+        if any(cell.get("outputs") for cell in section):
+            kept += _without_idle(section)
     return kept, lines
 
 
-def _why_absent(section: list) -> str:
-    """Say why a section has nothing to show; "" where it shows something."""
-    outputs = [output for cell in section for output in cell.get("outputs", [])]
-    texts = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
-    found = [ABSENT.fullmatch(text.strip()) for text in texts]
-    return "; ".join(match[1] for match in found) if found and all(found) else ""
+def _take_absent(cell) -> list[str]:
+    """Take the outputs that say why there is nothing out of a cell, and list the reasons."""
+    reasons, others = [], []
+    for output in cell.get("outputs", []):
+        text = "".join(output.get("data", {}).get("text/html", ""))
+        found = ABSENT.fullmatch(text.strip())
+        if found:
+            reasons.append(found[1])
+        else:
+            others.append(output)
+    if reasons:
+        cell.outputs = others
+        cell.metadata["idle"] = not others
+    return reasons
+
+
+def _without_idle(section: list) -> list:
+    """Leave out the cells of a section that had nothing to show, and the texts that led to them."""
+    # A text leads to the cells up to the next one; the heading stays.
+    blocks = [[]]
+    for cell in section:
+        if cell.cell_type == "markdown":
+            blocks.append([])
+        blocks[-1].append(cell)
+    kept = []
+    for block in blocks:
+        busy = [cell for cell in block if not cell.metadata.get("idle")]
+        shows = any(cell.get("outputs") for cell in busy)
+        if len(busy) == len(block) or shows or block[0] is section[0]:
+            kept += busy
+    return kept
 
 
 def _absent_list(lines: list[str]) -> str:
@@ -260,6 +289,19 @@ def _is_shown(output) -> bool:
     """Tell whether an output belongs on a page: scripts do not."""
     # The pages' own script is the only one: theirs may not even load without a kernel.
     return "application/javascript" not in output.get("data", {})
+
+
+def _joined(outputs: list) -> list:
+    """Join what a cell printed bit by bit: one text where no other output stands between."""
+    joined = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if "stream" == output["output_type"] == before.get("output_type"):
+            if output["name"] == before["name"]:
+                before["text"] += output["text"]
+                continue
+        joined.append(output)
+    return joined
 
 
 def _for_readers(output):

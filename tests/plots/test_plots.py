@@ -99,6 +99,15 @@ def test_a_sheet_of_no_image_is_refused():
         plots.sheet(faces(5).images[:0])
 
 
+def test_a_title_is_broken_before_it_runs_into_its_neighbour():
+    titles = ["near-copy 0.99", "face 0", "near-copy 0.99"]
+    figure = plots.sheet(faces(9).images[:3], titles=titles, columns=3)
+    figure.canvas.draw()
+    first, _, third = (text.get_window_extent() for text in figure.axes[0].texts)
+    assert figure.axes[0].texts[0].get_text() == "near-copy\n0.99"
+    assert third.x0 - first.x1 > 48 * 1.2 and first.y1 <= figure.bbox.height + 1
+
+
 def test_titles_of_a_sheet_may_be_a_column_of_a_table_with_labels_of_its_own():
     images, titles = faces(5).images[:2], pd.Series(["blur", "face"], index=[4, 9])
     written = [text.get_text() for text in plots.sheet(images, titles=titles).axes[0].texts]

@@ -109,7 +109,10 @@ def test_nothing_on_a_page_points_outside(rendered):
 def test_every_image_has_an_alternative_text(rendered):
     shown = text(rendered, "10_data.html")
     with_text = re.findall(r"<img[^>]*\salt=\"[^\"]+\"", shown)
-    assert len(re.findall("<img", shown)) == len(with_text) == 2
+    assert len(with_text) == 2
+
+    # Of what is pointed at on a map a sentence tells; its picture is empty until then.
+    assert len(re.findall("<img", shown)) == len(re.findall(r"<img[^>]*\salt=", shown)) == 3
     assert 'alt="Figure: Figures without words"' in shown
     assert 'alt="what the figure finds"' in shown
 
@@ -300,19 +303,39 @@ def test_a_study_of_ones_own_leaves_the_published_overview_as_it_is(tmp_path):
 
 def test_sections_that_show_nothing_are_listed_in_one_line_each_at_the_end(tmp_path):
     nothing = html_output('<p class="absent">no control was run</p>')
+    few = html_output('<p class="absent">no arm is small</p>')
     cells = [
         new_markdown_cell("## Controls\n\nA long explanation.", id="cell-20"),
         new_code_cell("controls", id="cell-21", outputs=[nothing]),
         new_markdown_cell("## Arms", id="cell-22"),
         new_code_cell("arms", id="cell-23", outputs=[html_output("<p>five</p>"), nothing]),
+        new_markdown_cell("Beside them the arms of few images.", id="cell-24"),
+        new_code_cell("few", id="cell-25", outputs=[few]),
+        new_markdown_cell("Then the others.", id="cell-26"),
+        new_code_cell("others", id="cell-27", outputs=[html_output("<p>nine</p>")]),
     ]
     file, page = tmp_path / "50_metrics.ipynb", tmp_path / "pages" / "50_metrics.html"
     nbformat.write(book("Metrics", "Which differ?", *cells), file)
     shown = render_notebook(file, page, study="quick").read_text()
     assert "A long explanation" not in shown
     assert "<li>Controls: no control was run</li>" in shown
+    assert "<li>Arms: no control was run; no arm is small</li>" in shown
     assert "five" in shown and '<h2 id="arms">' in shown
     assert shown.index("five") < shown.rindex("What did not occur")
+
+    # What leads up to nothing goes too; what stands around it stays.
+    assert "arms of few images" not in shown
+    assert shown.index("Then the others.") < shown.index("nine")
+
+
+def test_what_a_cell_prints_bit_by_bit_stands_in_one_box(tmp_path):
+    bits = [new_output("stream", text=f"step {i}\n") for i in range(3)]
+    cell = new_code_cell("train", id="cell-20", outputs=bits)
+    file, page = tmp_path / "20_generation.ipynb", tmp_path / "pages" / "20_generation.html"
+    nbformat.write(book("Generation", "What is made?", cell), file)
+    shown = render_notebook(file, page, study="quick").read_text()
+    boxes = re.findall(r"<pre[^>]*>(.*?)</pre>", shown, re.S)
+    assert "step 0\nstep 1\nstep 2\n" in boxes
 
 
 def test_every_section_is_listed_in_the_contents_and_can_be_linked_to(rendered):
