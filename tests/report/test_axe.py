@@ -1,4 +1,4 @@
-"""axe-core, which others use to check pages for accessibility, finds nothing on any kind of page."""
+"""axe-core, which checks pages for accessibility, finds nothing on any kind of page."""
 
 import pytest
 from fixture_study import make_study
