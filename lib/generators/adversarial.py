@@ -31,10 +31,12 @@ One training a row unless said; the images alone give an agreement a standard er
 | DCGAN as before, width 32, lr 0.0003, 180 s              |      266 |      25 % | 2.92 |
 | DCGAN, width 32, lr 0.0003, r1 0.1                       |      388 |      41 % | 1.75 |
 | DCGAN, **lr 0.001**, r1 0.1                              |      394 |      42 % | 1.70 |
+| lr 0.001, without real images under wrong classes        |      359 |      26 % | 2.89 |
 | lr 0.0003, r1 1                                          |      389 |      35 % | 2.40 |
 | lr 0.0005, r1 0.01                                       |      399 |      39 % | 1.92 |
 | that, drawn without the average                          |          |      31 % | 2.15 |
 | lr 0.0003, r1 0.1, without dropout                       |      433 |      33 % | 2.00 |
+| ACGAN, width 32, lr 0.001, r1 0.1                        |      369 |      47 % | 1.91 |
 | R3GAN, width 32, lr 0.001, r1 0.1 and r1 2               | 147, 130 |  22, 16 % | 4.75, 3.78 |
 | StyleGAN, lr 0.01, 287 images, without augmentation      |      326 |      36 % | 2.65 |
 | the same, adaptive, p rising five times as fast          |      287 |      36 % | 3.10 |
