@@ -36,6 +36,7 @@ def advice_sentences(advice: pd.DataFrame) -> list[str]:
     Args:
         advice: of `amount_views.advice_table`.
     """
+    # One sentence a stretch of numbers.
     grouped = _grouped(advice)
     sentences = []
     for place, group in enumerate(grouped):
@@ -55,6 +56,7 @@ def real_sentence(gains: pd.DataFrame) -> str:
     Args:
         gains: of `gains.gain_table`.
     """
+    # Held-back real images are shown to help, at their best length.
     shown = headline_gains(gains)
     rows = shown[(shown["kind"] == "extra") & (shown["reading"] == BEST)]
     rows = rows[rows["verdict"] == HELPS].sort_values("n_real")
@@ -82,6 +84,8 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
     )
     if not sentences:
         return {}
+
+    # The word and the number stand on the first sentence.
     first, real = sentences[0], real_sentence(tables["gains"])
     advice = advice_sentences(tables["advice"])
     return {
@@ -99,12 +103,13 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
 
 def headline_bytes(headline: dict) -> bytes:
     """Give the bytes of gain.json."""
-    # As `records.write_json` lays out.
+    # As `records.write_json` lays out, so that the file is the same wherever it is made.
     return (json.dumps(headline, indent=1) + "\n").encode()
 
 
 def _grouped(advice: pd.DataFrame) -> list[Advice]:
     """Put neighbouring numbers of real images with the same advice together."""
+    # A stretch goes on while the advice stays the same.
     groups = []
     for row in advice.sort_values("real images").to_dict("records"):
         size, text = int(row["real images"]), row["what to do"]
@@ -124,6 +129,7 @@ def _sizes_text(sizes: tuple[int, ...]) -> str:
 
 def _alt(gains: pd.DataFrame) -> str:
     """Describe the figure for those who cannot see it: every gain at the best length."""
+    # What the first panel shows of the pools.
     shown = headline_gains(gains)
     shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
     own = shown[shown["kind"] == "supplement"].sort_values(["pool", "n_real"])

@@ -30,6 +30,7 @@ def decided_predictions(
     Returns:
         Columns `preregistration.COLUMNS`; none where nothing that was predicted was measured.
     """
+    # Predictions about photographs say nothing about drawings.
     if why_not or not len(gains):
         return pd.DataFrame(columns=COLUMNS)
     measured = _measured(gains, recovered, crossings)

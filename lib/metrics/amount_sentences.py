@@ -14,6 +14,7 @@ import pandas as pd
 from lib.faces.arms import REAL_SHARES
 from lib.metrics.amount_words import (
     KNOWLEDGE,
+    SAID,
     agreement_sentence,
     copies_sentence,
     crossing_sentence,
@@ -113,6 +114,7 @@ def headline_sentences(
     Returns:
         None for a study without arms of numbers.
     """
+    # The gains of the leading pool, fewest real images first.
     shown = headline_gains(gains)
     if not (shown["kind"] == "supplement").any():
         return []
@@ -227,6 +229,7 @@ def _of_pool(
         gains: of the pool, each arm at its best length, fewest real images first.
         leads: whether the headline is about it.
     """
+    # A pool whose real images alone were not trained has no gain.
     alone, copies = (gains[gains["against"] == kind] for kind in (ALONE, DUPLICATES))
     if not len(alone):
         return []
@@ -248,14 +251,14 @@ def _of_pool(
 
 def _at_most(row: dict, unit: str) -> str:
     """Say what a pool brings beside the most real images, in short."""
-    effect = (
-        f"{points(row['difference'])} points ({interval_text(row)}; {row['n_seeds']:.0f} {unit})"
-    )
-    return f"Beside {row['n_real']:,} they change accuracy by {effect}: {row['verdict']}."
+    effect = f"{points(row['difference'])} points: {SAID[row['verdict']]}"
+    evidence = f"{interval_text(row)}; {row['n_seeds']:.0f} {unit}"
+    return f"Beside {row['n_real']:,} they change accuracy by {effect} ({evidence})."
 
 
 def _about(fewest: dict, crossing: dict | None) -> str:
     """Say what the number of the answer is: the gain beside the fewest, and where help ends."""
+    # The gain, and where it ends or is not seen any more.
     added = f"{fewest['added']:,.0f} generated images to {fewest['n_real']:,} real ones"
     text = f"of accuracy by adding {added}, {interval_text(fewest)}"
     if crossing and crossing["outcome"] == CROSSES:

@@ -6,6 +6,7 @@ import pandas as pd
 from lib.faces.arms import REAL_SHARES
 from lib.metrics.amount_sentences import BOUND, headline_gains
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
+from lib.metrics.crossing import LASTS, NEVER
 from lib.metrics.lengths import length_choice
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
@@ -73,12 +74,13 @@ def gains_by_reading(gains: pd.DataFrame) -> pd.DataFrame:
         gains: of `gains.gain_table`.
 
     Returns:
-        Columns ABOUT, classifier (only where there are several), and one for each of READINGS:
-        points with the interval that decides (`statistics.decide`), and the verdict.
+        Columns ABOUT, classifier (only where there are several), draws, and one for each of
+        READINGS: points with the interval that decides (`statistics.decide`), and the verdict;
+        beside every number of real images the pools come first, then the controls.
     """
     # The scoring without copies in training comes first.
     rows = gains[gains["scoring"] == gains["scoring"].iloc[0]] if len(gains) else gains
-    rows = rows[rows["metric"] == "accuracy"]
+    rows = _pools_first(rows[rows["metric"] == "accuracy"])
     return _laid_out(rows, rows["reading"], [_effect_text(row) for row in rows.to_dict("records")])
 
 
@@ -125,11 +127,25 @@ def crossing_view(crossings: pd.DataFrame) -> pd.DataFrame:
     table = crossings.assign(of=added, class_shares=crossings["class_shares"].replace(SHARES))
     table = table[shown]
 
+    # What all rows share needs no column.
+    same = ("added", "class_shares", "classifier")
+    table = table.drop(columns=[name for name in same if table[name].nunique() < 2])
+
     # Interpolated numbers of images are whole, and columns have words for names.
     whole = {name: table[name].round() for name in ("crossing", "low", "high")}
+    outcome = table["outcome"].replace({LASTS: "lasts", NEVER: "no help shown"})
     names = {"class_shares": "class shares", "shown_up_to": "help shown up to"}
     names |= {"crossing": "ends at", "zero_within": "no difference within"}
-    return table.assign(**whole).rename(columns=names)
+    return table.assign(outcome=outcome, **whole).rename(columns=names)
+
+
+def preregistered_view(decided: pd.DataFrame) -> pd.DataFrame:
+    """Lay decided predictions out for reading.
+
+    Args:
+        decided: of `amount_predictions.decided_predictions`.
+    """
+    return decided.rename(columns={"expected": "predicted", "sentence": "prediction"})
 
 
 def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
@@ -208,6 +224,13 @@ def _best_points(rows: pd.DataFrame) -> str:
     return f"{points(best['difference'])} ({best['verdict']})"
 
 
+def _pools_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Order the rows of every number of real images: pools, then controls."""
+    order = rows.assign(_control=rows["control_of"] != "")
+    order = order.sort_values(["classifier", "n_real", "_control"], kind="stable")
+    return order.drop(columns="_control").reset_index(drop=True)
+
+
 def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.DataFrame:
     """Lay texts out by what they are about, in order of appearance.
 
@@ -229,6 +252,10 @@ def _laid_out(rows: pd.DataFrame, columns: pd.Series, texts: list[str]) -> pd.Da
         }
     )
     index = list(about) if about["classifier"].nunique() > 1 else ABOUT
+
+    # Readings may differ in the draws that both arms have.
+    about["draws"] = rows.groupby([about[name] for name in index])["n_seeds"].transform(_range_text)
+    index = [*index, "draws"]
 
     # Readings in their order, other columns as they come.
     names = [name for name in READINGS if name in set(columns)] or list(dict.fromkeys(columns))

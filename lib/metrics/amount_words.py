@@ -45,11 +45,13 @@ def disagreement_sentence(of_pools: pd.DataFrame) -> str:
         of_pools: gains of pools over the real images alone, in every reading.
     """
     differing, total = [], 0
+    several = of_pools["pool"].nunique() > 1
     for (pool, size), rows in of_pools.groupby(["pool", "n_real"], sort=True):
         # A single reading has nothing to disagree with.
         total += len(rows) > 1
         if rows["verdict"].nunique() > 1:
-            differing.append(f"{pool_text(pool)} beside {size:,} real images: {_said(rows)}")
+            name = f"{pool_text(pool)} beside" if several else "beside"
+            differing.append(f"{name} {size:,} real images {_said(rows)}")
     if not differing:
         return ""
 
@@ -58,7 +60,7 @@ def disagreement_sentence(of_pools: pd.DataFrame) -> str:
     cases = "; ".join(differing[:MOST_CASES]) + (f"; and {more} more" if more > 0 else "")
     return (
         f"In {len(differing)} of {total} cases the verdict depends on how the length of training "
-        f"is made equal. {cases}."
+        f"is made equal: {cases}."
     )
 
 
@@ -68,6 +70,7 @@ def agreement_sentence(of_pools: pd.DataFrame) -> str:
     Args:
         of_pools: as in `disagreement_sentence`.
     """
+    # Cases with several readings, all of one verdict.
     cases = of_pools.groupby(["pool", "n_real"])
     several = int((cases.size() > 1).sum())
     if not several or (cases["verdict"].nunique() > 1).any():
@@ -83,24 +86,25 @@ def gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
         worth: its row of `recovered.recovered_table`, None where there is none.
         unit: what the repetitions are: draws or seeds.
     """
+    # Effect, verdict, evidence.
     added = f"{row['added']:,.0f} generated ones ({pool_text(row['pool'])})"
-    effect = f"{points(row['difference'])} points ({evidence_text(row, unit)})"
+    effect = f"{points(row['difference'])} points, from {100 * row['reference_score']:.1f} %"
     text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
-    text += f", from {100 * row['reference_score']:.1f} %: {SAID[row['verdict']]}."
+    text += f": {SAID[row['verdict']]} ({evidence_text(row, unit)})."
 
     # The ceiling, and the share of it.
     if worth is None:
         return f"{text} What as many real images would change is not known: none are held back."
     ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
-    return f"{text}{ceiling}; one generated image is worth {worth_text(worth)}."
+    return f"{text}{ceiling}: one generated image is worth {worth_text(worth)}."
 
 
 def copies_sentence(row: dict, unit: str) -> str:
     """Say what a pool brings beyond copies of the same number and class counts."""
-    effect = f"{points(row['difference'])} points ({evidence_text(row, unit)})"
+    effect = f"{points(row['difference'])} points: {SAID[row['verdict']]}"
     beside = f"Compared with class-matched copies of {row['n_real']:,} real images"
-    pool, verdict = pool_text(row["pool"]), SAID[row["verdict"]]
-    return f"{beside}, as many of {pool} change accuracy by {effect}: {verdict}."
+    pool, evidence = pool_text(row["pool"]), evidence_text(row, unit)
+    return f"{beside}, as many of {pool} change accuracy by {effect} ({evidence})."
 
 
 def crossing_sentence(row: dict, unit: str) -> str:
@@ -192,6 +196,7 @@ def draws_text(draws: str, unit: str) -> str:
     Args:
         draws: of `crossing.crossing_table`: "287: 6; 718: 4".
     """
+    # One number for all sizes is said once.
     by_size = [tuple(map(int, text.split(": "))) for text in draws.split("; ")]
     counts = dict.fromkeys(count for _, count in by_size)
     if len(counts) == 1:
@@ -218,6 +223,7 @@ def over_alone(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _said(rows: pd.DataFrame) -> str:
     """Write the verdict of every reading, the leading one first."""
+    # Readings in their order, of those that were trained.
     by_reading = rows.set_index("reading")
     return ", ".join(
         f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "

@@ -16,7 +16,6 @@ from lib.faces.arms import ARM_FIELDS
 from lib.study.errors import StudyError
 
 ARM_KEY = ["arm", "classifier"]  # an arm's name is unique in a study
-MOST_NAMES = 6  # of arms in a sentence
 
 # What `length_curve` says of each arm, network and length; accuracies are means over seeds.
 CURVE_COLUMNS = (
@@ -153,7 +152,8 @@ def length_choice(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def choice_sentences(choice: pd.DataFrame) -> list[str]:
-    """Say in words how the lengths were chosen, and where the choice is not sure to be the best.
+    """Say in words how the lengths were chosen, and whether more steps would fit the arm's own
+    images alone; `amount_words.edge_sentences` says for which arms the choice lies at an edge.
 
     Args:
         choice: of `length_choice`.
@@ -166,16 +166,6 @@ def choice_sentences(choice: pd.DataFrame) -> list[str]:
         f"Each of {len(choice)} arms is read at the best of up to {most} lengths by mean accuracy "
         "on val. The best of several is optimistic on val, never on test."
     ]
-
-    # The longest of all may not be long enough.
-    longest = choice[choice["edge"] == "longest"]
-    if len(longest):
-        names = ", ".join(longest["arm"].head(MOST_NAMES))
-        more = ", ..." if len(longest) > MOST_NAMES else ""
-        sentences.append(
-            f"The longest training was best for {len(longest)} of them, which might gain from "
-            f"still more steps: {names}{more}."
-        )
 
     # Training has gone far enough where the arm's own images are learnt better than others.
     fitted = int(choice["fitted"].sum())

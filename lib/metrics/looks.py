@@ -44,6 +44,7 @@ def load_looks(study: str, *, why_not: str = "", path: Path = CLAIMS) -> list[di
     Raises:
         StudyError: naming the file, the look and the key.
     """
+    # Each entry is complete, whichever study it is of.
     found = []
     entries = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("looks", [])
     for place, entry in enumerate(entries, 1):
@@ -66,6 +67,7 @@ def looks_beside(looks: Sequence[Mapping], size: int) -> int:
         looks: of `load_looks`.
         size: number of real images.
     """
+    # Other runs on the same images are named, and cost nothing.
     return sum(look["own"] and size in look["real"] for look in looks)
 
 
@@ -75,6 +77,7 @@ def looks_sentences(looks: Sequence[Mapping]) -> list[str]:
     Args:
         looks: of `load_looks`.
     """
+    # The last look is that of the page itself.
     own = [look for look in looks if look["own"]]
     others = [look for look in looks if not look["own"]]
     times = TIMES.get(len(own) + 1, f"{len(own) + 1} times")

@@ -201,7 +201,9 @@ def _number(value: float) -> str:
     """Write a number with three digits; one that was not found, or has no end, in words."""
     if np.isnan(value):
         return "not found"
-    return f"{float(f'{value:.3g}'):,g}" if np.isfinite(value) else "no end"
+    if not np.isfinite(value):
+        return "no end"
+    return f"{float(f'{value:.3g}'):,g}".replace("-", "\u2212")
 
 
 def _read(path: Path) -> dict:

@@ -86,6 +86,7 @@ def headline(tables: dict[str, pd.DataFrame], facts: dict) -> dict:
         tables: of `amount_tables`.
         facts: as in `said_of`.
     """
+    # In the words of the study.
     name_ready_made(facts.get("synthetic_name", ""))
     return headline_of(tables, facts, _unit(facts))
 

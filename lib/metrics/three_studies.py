@@ -12,9 +12,11 @@ from functools import cache
 
 from lib.faces.arms import ARM_FIELDS, KINDS, REAL_KINDS, Arm, plan_arms
 from lib.faces.classes import EMOTIONS
+from lib.report.executions import embedded_data
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA, nearest
 from lib.study.params import known_pools, load_params, studies
+from lib.study.paths import StudyPaths
 
 ANY_SHARE = 0.0  # kinds without a share, such as base, have this one
 
@@ -34,6 +36,15 @@ def why_not_applicable(classes: tuple[str, ...], data: str) -> str:
         seven = f"the three studies tell {', '.join(EMOTIONS)} apart"
         return f"does not apply: {seven}, these data {', '.join(classes)}"
     return ""
+
+
+def why_not_of_study(paths: StudyPaths, classes: tuple[str, ...]) -> str:
+    """Write why a study says nothing about the three studies, by the data that notebook 10 read.
+
+    Args:
+        classes: class list of the study's faces.
+    """
+    return why_not_applicable(classes, embedded_data(paths))
 
 
 def check_word(word: str, valid, where: str, key: str) -> None:

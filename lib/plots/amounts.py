@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
 from lib.faces.arms import arm_of
 from lib.metrics.amount_headline import HEADLINE, headline_bytes
@@ -43,7 +43,7 @@ KNOWLEDGE = {
 REAL_LINES = {
     "subset": "real images alone",
     "base": "real images alone",
-    "duplicate": "class-matched copies of them",
+    "duplicate": "class-matched copies of the real images",
     "extra": "held-back real images (the ceiling)",
     "fewer_steps": "real images alone, fewer steps",
 }
@@ -84,8 +84,9 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     worth.axhline(1, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
     low, high = worth.get_ylim()
     worth.set_ylim(max(low, WORST), min(max(high, 1.1), BEST_FRACTION))
+    draws = _draws_by_size(shown)
     for ax in (gain, worth, bounds):
-        _number_axis(ax, sorted(shown["n_real"].unique()))
+        _number_axis(ax, draws)
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
     return figure
 
@@ -103,6 +104,7 @@ def write_headline(
     Returns:
         Their paths; none for a study without arms of numbers.
     """
+    # Words and figure are of the same tables.
     if not headline:
         return []
     words, figure = Path(folder) / HEADLINE, gains_figure(gains, recovered)
@@ -230,16 +232,29 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     ax.set(xlabel="optimiser steps", ylabel="accuracy on val, %")
 
 
-def _number_axis(ax: Axes, sizes: Sequence[int]) -> None:
-    """Lay out the axis of the number of real images: logarithmic, with the trained ones named."""
+def _draws_by_size(rows: pd.DataFrame) -> dict[int, str]:
+    """Count the draws beside each number of real images, ascending: "6", or "4 to 6"."""
+    # Arms of one number of real images may differ in the draws that finished.
+    counts = rows.groupby("n_real")["n_seeds"].agg(["min", "max"])
+    return {
+        int(size): f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
+        for size, low, high in counts.itertuples()
+    }
+
+
+def _number_axis(ax: Axes, draws: dict[int, str]) -> None:
+    """Lay out the axis of the number of real images: logarithmic, with the trained ones named, and
+    the draws of each below.
+    """
+    sizes = list(draws)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(list(sizes)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.xaxis.set_major_locator(FixedLocator(sizes))
+    ax.xaxis.set_major_formatter(FixedFormatter([f"{s:,}\nn = {draws[s]}" for s in sizes]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.tick_params(labelsize=TICK_POINTS)
     ax.grid(axis="y", color=GRID)
     ax.set_xlim(sizes[0] / MARGIN, sizes[-1] * MARGIN)
-    ax.set_xlabel("real images")
+    ax.set_xlabel("real images (n: draws)")
 
 
 def _spaced(values: Sequence[int], apart: float) -> list[int]:

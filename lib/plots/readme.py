@@ -41,6 +41,7 @@ def picture_lines(name: str, alt: str) -> list[str]:
     Args:
         alt: what the figure shows.
     """
+    # GitHub chooses by the reader's own setting.
     dark = f'<source media="(prefers-color-scheme: dark)" srcset="reports/{name}-dark.svg">'
     light = f'<img alt="{html.escape(alt, quote=True)}" src="reports/{name}.svg">'
     return ["<picture>", f"  {dark}", f"  {light}", "</picture>"]
@@ -64,6 +65,7 @@ def write_between(readme: Path, lines: list[str]) -> None:
 
 def between(readme: Path) -> list[str]:
     """Read the lines between the README's marks, as `write_between` takes them."""
+    # Without the empty lines beside the marks.
     text = readme.read_text(encoding="utf-8")
     begin, end = _marks(text, readme)
     return text[begin:end].split("\n")[1:-2]

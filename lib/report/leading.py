@@ -19,6 +19,7 @@ HEADLINES = ("gain", "answer")
 
 def keep_headline(paths: StudyPaths) -> None:
     """Put the files beside a study's pages, where its notebooks wrote them."""
+    # All of them or none: words without their figure would lead nowhere.
     if all((paths.tables / name).exists() for name in FILES):
         for name in FILES:
             copy(paths.tables / name, paths.reports / name)
@@ -31,6 +32,7 @@ def keep_leading(reports: Path, studies: list[str]) -> None:
         reports: folder that holds one folder a study.
         studies: that are published, the one that leads first where it has the files.
     """
+    # The first published study that has them.
     leading = [name for name in studies if (reports / name / WORDS).exists()]
     for name in FILES if leading else ():
         copy(reports / leading[0] / name, reports / name)
@@ -48,6 +50,7 @@ def headline_figures(reports: Path) -> list[dict]:
     Returns:
         light and dark (data addresses; dark "" where there is none), alt and caption of each.
     """
+    # A figure without words, or words without a figure, is not shown.
     figures = []
     for name in HEADLINES:
         light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))

@@ -172,7 +172,7 @@ def arm_text(arm) -> str:
     Args:
         arm: a `lib.faces.arms.Arm`; its fields alone are read.
     """
-    if not arm.pool:
+    if _is_of_real_images(arm):
         return _real_text(arm)
     words = _synthetic_text(arm, arm.control_of if arm.kind == "shuffled" else arm.kind)
     return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
@@ -180,7 +180,7 @@ def arm_text(arm) -> str:
 
 def group_text(arm) -> str:
     """Describe an arm without its pool, as a heading over pools: "Added: 12 % of ..."."""
-    if not arm.pool:
+    if _is_of_real_images(arm):
         return ALONE
     kind = arm.control_of if arm.kind == "shuffled" else arm.kind
     heading = GROUPS[kind].format(only=arm.only, weight=arm.weight)
@@ -191,7 +191,7 @@ def group_text(arm) -> str:
 
 def row_text(arm) -> str:
     """Name an arm under the heading `group_text`: its pool, or what the real images are."""
-    return pool_text(arm.source) if arm.pool else _real_text(arm)
+    return _real_text(arm) if _is_of_real_images(arm) else pool_text(arm.source)
 
 
 def reference_text(kind: str) -> str:
@@ -204,6 +204,11 @@ def percent(share: float) -> str:
     # Two digits tell the amounts of one study apart.
     value = 100 * share
     return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+
+
+def _is_of_real_images(arm) -> bool:
+    """Tell whether an arm holds no synthetic images; copies may have a pool's class counts."""
+    return not arm.pool or arm.kind == "duplicate"
 
 
 def _synthetic_text(arm, kind: str) -> str:
@@ -235,7 +240,8 @@ def _real_text(arm) -> str:
         return f"{added:,} more real images beside {amount}" if added else "more real images"
     if arm.kind == "duplicate":
         if added:
-            return f"{added:,} copies of real images beside {amount}"
+            counts = f", class counts of {pool_text(arm.pool)}" if arm.pool else ""
+            return f"{added:,} copies of real images beside {amount}{counts}"
         share = f", {percent(arm.share)} of the training images" if arm.share else ""
         return f"real images repeated{share}"
     if arm.kind == "fewer_steps":

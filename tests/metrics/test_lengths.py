@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.faces.arms import ARM_FIELDS, Arm
+from lib.metrics.amount_words import edge_sentences
 from lib.metrics.contrasts import BASE
 from lib.metrics.lengths import (
     best_lengths,
@@ -111,7 +112,10 @@ def test_a_choice_at_the_end_of_the_grid_is_said_so():
     assert choice["steps"].to_dict() == {BASE.name: 400, SUBSET.name: 200}
     sentences = choice_sentences(choice.reset_index())
     assert "optimistic on val, never on test" in sentences[0]
-    assert "might gain from still more steps: base" in sentences[1]
+    assert sentences[1].startswith("At its length 1 of 2 arms fit their training batches")
+    (longest,) = edge_sentences(choice.reset_index())
+    assert longest.startswith("The longest training tried is best for 1 of 2 arms")
+    assert longest.endswith("more steps might be better: all real images.")
 
 
 def test_whether_the_training_images_are_learnt_better_than_val_is_said():

@@ -33,6 +33,7 @@ def made_gains(pools: tuple = ("folder", "dcgan")) -> pd.DataFrame:
             row = {"arm": arm.name, **asdict(arm), "n_real": real or 28709, "classifier": "small"}
             row |= {"knowledge": "external" if arm.kind == "supplement" else ""}
             row |= {"scoring": "test", "metric": "accuracy", "difference": difference}
+            row |= {"n_seeds": 6 if real else 3}
             row |= {"low": difference - 0.01, "high": difference + 0.01, "against": ALONE}
             rows.append(row | {"reading": BEST})
             if arm.kind == "supplement":
@@ -105,7 +106,11 @@ def test_the_first_figure_shows_gains_at_the_best_length_against_the_real_images
     assert np.allclose(sorted(heights[0]), [0.564, 1.426, 2.0])
     assert max(np.max(line.get_ydata()) for line in bounds.lines) == pytest.approx(19)
     assert min(np.min(line.get_ydata()) for line in bounds.lines) == pytest.approx(-7)
-    assert [label.get_text() for label in gain.get_xticklabels()] == ["287", "718", "28,709"]
+    assert [label.get_text() for label in gain.get_xticklabels()] == [
+        "287\nn = 6",
+        "718\nn = 6",
+        "28,709\nn = 3",
+    ]
     assert worth.get_ylim()[1] <= 1.5
 
 
