@@ -138,9 +138,8 @@ def headline_sentences(
         sentences.insert(0, Sentence(disagreement, pool))
     word, verdict = answer_word(best, crossing)
     number, about = f"{points(fewest['difference'])} points", _about(fewest, crossing)
-    sentences[0] = replace(
-        sentences[0], word=word, verdict=verdict or sentences[0].verdict, number=number, about=about
-    )
+    lead = {"word": word, "verdict": verdict, "number": number, "about": about}
+    sentences[0] = replace(sentences[0], **lead)
     return sentences
 
 

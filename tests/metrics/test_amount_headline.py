@@ -1,0 +1,169 @@
+"""The answer in a word, a number, sentences and advice: on simulated studies whose truth is known."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.metrics.amount_headline import advice_sentences, headline_bytes, headline_of
+from lib.metrics.amount_predictions import decided_predictions
+from lib.metrics.amount_sentences import (
+    DEPENDS,
+    FEW,
+    HARM,
+    HELP,
+    NO_DIFFERENCE,
+    NO_GAIN,
+    answer_word,
+    headline_sentences,
+)
+from lib.metrics.amount_views import ADVICE_COLUMNS, advice_table, draws_view, preregistered_view
+from lib.metrics.amount_words import draws_text
+from lib.metrics.crossing import CROSSES, FADES, LASTS, NEVER
+from lib.metrics.predictions import Predictions
+from lib.metrics.published import amount_tables
+from lib.metrics.simulated_amounts import POOL, WORLDS, simulated_study
+from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+
+FACTS = {"study": "simulated", "draws": True}
+
+
+def study_of(world: str) -> Predictions:
+    """A simulated study with the columns that a published one has."""
+    predictions = simulated_study(np.random.default_rng(4), WORLDS[world], images=1500)
+    runs = predictions.runs.assign(accuracy_val=0.3, accuracy_train=0.4, length=1.0)
+    return replace(predictions, runs=runs, facts=predictions.facts | FACTS)
+
+
+@pytest.fixture(scope="module", params=["fades", "nothing"])
+def answered(request) -> tuple[str, dict, dict]:
+    """A world, its tables and its headline."""
+    predictions = study_of(request.param)
+    tables = amount_tables(predictions)
+    return request.param, tables, headline_of(tables, predictions.facts, "draws")
+
+
+def test_the_word_is_true_of_the_world(answered):
+    world, tables, headline = answered
+    assert headline["word"] == {"fades": FEW, "nothing": NO_GAIN}[world]
+    assert headline["verdict"] == {"fades": HELPS, "nothing": ""}[world]
+    first = tables["gains"].query("n_real == 287 and kind == 'supplement' and metric == 'accuracy'")
+    assert headline["number"] == f"{100 * first['difference'].iloc[0]:+.1f} points".replace(
+        "-", "−"
+    )
+
+
+def test_three_sentences_hold_reading_draws_images_and_what_they_do_not_say(answered):
+    _, _, headline = answered
+    few, end, limits = headline["sentences"]
+    assert few.startswith("Beside 287 real images, 5,000 generated ones (simulated)")
+    for part in ("each at its best length", "10 draws", "test images", "is worth"):
+        assert part in few
+    assert "Beside 7,177 they change accuracy by" in end and "10 draws beside each number" in end
+    assert "say nothing about other networks" in limits
+
+
+def test_advice_is_for_few_and_many_and_names_what_real_images_bring(answered):
+    world, _, headline = answered
+    advice = headline["advice"]
+    if world == "fades":
+        assert advice[0].startswith("With few (287") and "add simulated" in advice[0]
+        assert advice[-2].startswith("With many (") and "add nothing" in advice[-2]
+    assert advice[-1].startswith("Real images are worth more: 5,000 more of them add +")
+
+
+def test_the_headline_is_the_same_bytes_each_time(answered):
+    _, tables, headline = answered
+    again = headline_of(tables, {**FACTS, "margin": 0.005}, "draws")
+    assert headline_bytes(again) == headline_bytes(headline)
+    assert json.loads(headline_bytes(headline)) == headline
+
+
+def rows_of(verdicts: list[str]) -> pd.DataFrame:
+    return pd.DataFrame({"verdict": verdicts})
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "outcome", "word"),
+    [
+        ([HELPS, HELPS, UNDECIDED], FADES, FEW),
+        ([HELPS, HURTS], CROSSES, FEW),
+        ([HELPS, HELPS], LASTS, HELP),
+        ([UNDECIDED, HELPS], LASTS, HELP),
+        ([UNDECIDED, HELPS, HURTS], CROSSES, DEPENDS),
+        ([HURTS, HURTS], NEVER, HARM),
+        ([EQUIVALENT, EQUIVALENT], NEVER, NO_DIFFERENCE),
+        ([UNDECIDED, HURTS], NEVER, NO_GAIN),
+    ],
+)
+def test_every_pattern_of_verdicts_has_its_word(verdicts, outcome, word):
+    assert answer_word(rows_of(verdicts), {"outcome": outcome})[0] == word
+
+
+def test_neighbouring_numbers_with_the_same_advice_stand_together():
+    texts = ["add x", "add x", "repeat", "add nothing"]
+    table = pd.DataFrame({"real images": [287, 718, 2871, 28709], "what to do": texts})
+    assert advice_sentences(table) == [
+        "With few (287 to 718 real images), add x.",
+        "With some (2,871 real images), repeat.",
+        "With many (28,709 real images), add nothing.",
+    ]
+    assert advice_sentences(table[:2]) == ["With 287 to 718 real images, add x."]
+
+
+def test_a_pool_that_saw_all_images_is_advised_to_nobody_who_has_fewer():
+    predictions = study_of("lasts")
+    knows_all = replace(predictions, facts=predictions.facts | {"knowledge": {POOL: "all images"}})
+    advice = [advice_table(amount_tables(one)["gains"]) for one in (predictions, knows_all)]
+    assert [len(table) for table in advice] == [5, 0] and list(advice[0]) == [*ADVICE_COLUMNS]
+
+
+def test_a_number_that_was_looked_at_before_is_tested_more_strictly():
+    predictions = study_of("fades")
+    look = {"own": True, "real": (287,), "runs": 9, "date": "2026-01-01", "what": ""}
+    facts = predictions.facts | {"looks": [look]}
+    once, twice = (
+        amount_tables(one)["gains"] for one in (predictions, replace(predictions, facts=facts))
+    )
+    seen = once["n_real"] == 287
+    assert (twice["analyses"] == once["analyses"] + seen).all()
+    assert (twice.loc[seen, "p_holm"] >= once.loc[seen, "p_holm"]).all()
+
+
+def test_draws_are_counted_by_number_of_real_images_and_kind():
+    runs = study_of("nothing").runs
+    fewer = runs[~((runs["real"] == 718) & (runs["kind"] == "extra") & (runs["seed"] > 3))]
+    drawn = draws_view(fewer).set_index("real images")
+    assert drawn.loc["718", "held-back real images"] == "4"
+    assert drawn.loc["718", "with a pool"] == "10" and drawn.loc["287", "copies"] == ""
+    assert not len(draws_view(runs[runs["added"] < 0]))
+
+
+def test_different_draws_are_named_with_their_number_of_real_images():
+    assert draws_text("287: 6; 718: 6", "draws") == "6 draws beside each number"
+    assert draws_text("287: 6; 28709: 3", "draws") == "draws: 6 beside 287, 3 beside 28,709"
+
+
+def test_predictions_are_held_against_the_best_length_of_their_pool():
+    predictions = study_of("fades")
+    runs = predictions.runs.assign(pool=predictions.runs["pool"].replace(POOL, "folder"))
+    tables = amount_tables(replace(predictions, runs=runs))
+    decided = tables["preregistered"].set_index("id")
+    assert decided.loc["P1", "measured"] and decided.loc["P2", "measured"]
+    assert decided.loc["P3", "outcome"] == "not measured"
+    assert {"prediction", "predicted"} <= set(preregistered_view(tables["preregistered"]))
+
+    # Of another pool, or of other data, nothing was predicted.
+    found = [tables[name] for name in ("gains", "recovered", "crossings")]
+    assert not len(decided_predictions(*found, why_not="drawings"))
+    assert not len(amount_tables(predictions)["preregistered"])
+
+
+def test_a_study_without_numbers_of_images_has_no_headline():
+    tables = amount_tables(study_of("nothing"))
+    empty = {name: table[:0] for name, table in tables.items()}
+    assert headline_of(empty, FACTS, "draws") == {}
+    found = (empty["gains"], empty["recovered"], empty["crossings"])
+    assert headline_sentences(*found) == []
