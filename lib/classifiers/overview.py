@@ -8,6 +8,7 @@ from lib.classifiers.runs import load_history
 from lib.classifiers.training_sets import Sources, arm_faces
 from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls
 from lib.faces.faceset import FaceSet
+from lib.report.names import ALONE, group_text
 from lib.study.errors import StudyError
 
 
@@ -103,22 +104,27 @@ def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
     Args:
         history: of learning_curves.
+
+    Returns:
+        Rows of `history` by title: what was added to which real images, and the network where
+        there are several.
     """
     # Every arm by its name.
     arms = {row["arm"]: arm_of(row) for row in history.drop_duplicates("arm").to_dict("records")}
     base = {name for name, arm in arms.items() if arm.kind == "base"}
 
     # Arms with synthetic images that are no controls, one chart a design.
-    charts = {}
+    charts, several = {}, history["classifier"].nunique() > 1
     pooled = history[(history["pool"] != "") & (history["control_of"] == "")]
-    for (classifier, design), rows in pooled.groupby(["classifier", "design"], sort=False):
+    for (classifier, _), rows in pooled.groupby(["classifier", "design"], sort=False):
         # Base and the controls of real images are the same for all pools.
         shown = set(rows["arm"]) | base
         for name in rows["arm"].unique():
             shown |= {each.name for each in controls(arms[name]) if each.kind in REAL_KINDS}
         chosen = history["arm"].isin(shown) & (history["classifier"] == classifier)
-        charts[f"{design}, {classifier}"] = history[chosen]
-    return charts or {"base": history}
+        network = f", {classifier}" if several else ""
+        charts[f"{group_text(arms[rows['arm'].iloc[0]])}{network}"] = history[chosen]
+    return charts or {ALONE: history}
 
 
 def how_trained(runs: pd.DataFrame) -> str:

@@ -127,7 +127,7 @@ def shown_columns(data: pd.DataFrame, digits: int, kinds: dict[str, str]) -> lis
     # Numbers with an interval, intervals by themselves, and everything else.
     columns = []
     for position, name in enumerate(data.columns):
-        if name in hidden or name in used:
+        if name in hidden or name in used or _says_nothing(data.iloc[:, position]):
             continue
         if name in INTERVALS:
             columns.append(_range_column(data, name, digits, kinds))
@@ -136,6 +136,11 @@ def shown_columns(data: pd.DataFrame, digits: int, kinds: dict[str, str]) -> lis
         else:
             columns.append(_plain_column(data, position, digits, kinds))
     return columns
+
+
+def _says_nothing(values: pd.Series) -> bool:
+    """Tell whether every cell of a column is an empty text."""
+    return len(values) > 0 and all(isinstance(value, str) and not value for value in values)
 
 
 def anchor_of(caption: str, data: pd.DataFrame) -> str:

@@ -77,7 +77,8 @@ def curves_text(
     words, ends = line_names(history, by), []
     for name, line in history.groupby(by, sort=False):
         last = line.loc[line[x] == line[x].max(), y].mean()
-        ends.append(f"{words[str(name)]} {last:.{digits}f}")
+        end = f"{last:.0%}" if y.startswith("accuracy") else f"{last:.{digits}f}"
+        ends.append(f"{words[str(name)]} {end}")
     return f"{in_words(y)} at the end: {', '.join(ends)}."
 
 

@@ -74,6 +74,7 @@ STEPS = {
     "exact_copy": "exact copy",
     "near_copy": "near-copy",
     "leak": "copy of a test image",
+    "face": "no face",
     "age_lines": "age lines",
 }
 OTHERS = {
@@ -81,6 +82,7 @@ OTHERS = {
     "val": "validation",
     "real": "real images",
     "base": REAL,
+    "accuracy on val": "accuracy on the validation images",
     "base, other seed": "all real images, another seed",
     "one annotator of FER+": "one human annotator",
 }

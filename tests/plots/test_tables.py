@@ -156,3 +156,9 @@ def test_a_table_is_displayed(monkeypatch):
 )
 def test_single_values_among_texts(value, text):
     assert number_text(value) == text
+
+
+def test_a_column_without_a_word_is_left_out():
+    data = pd.DataFrame({"pool": ["dcgan", "cgan"], "left out": ["", ""], "reason": ["", "small"]})
+    heads = re.findall(r"data-k=\"([^\"]+)\"", table_html(data))
+    assert heads == ["pool", "reason"]
