@@ -1,4 +1,4 @@
-"""The answer in a word, a number, sentences and advice: on simulated studies whose truth is known."""
+"""Word, number, sentences and advice of the answer, on simulated studies whose truth is known."""
 
 import json
 from dataclasses import replace

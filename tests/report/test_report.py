@@ -359,12 +359,12 @@ def test_the_answer_is_a_word_and_a_number_before_the_sentences(tmp_path):
 def test_the_overview_shows_the_headline_figure_for_light_and_dark_and_the_leaderboard(tmp_path):
     real_study(tmp_path, "full")
     reports = tmp_path / "reports"
-    for name in ("gain.svg", "gain-dark.svg"):
+    for name in ("answer.svg", "answer-dark.svg"):
         (reports / name).write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    (reports / "gain.json").write_text(json.dumps({"alt": "it falls", "caption": "n = 10"}))
     row = {"pool": "dcgan", "name": "DCGAN", "study": "full", "effect": "+1.0 (0.1 to 1.9)"}
     row |= {"values": "0.01|0.001|0.019", "verdict": "helps", "n_seeds": 5, "n_images": 7066}
     answer = {"sentences": ["In short.", "At length."], "leaderboard": [row]}
+    answer |= {"alt": "it falls", "caption": "n = 10"}
     (reports / "answer.json").write_text(json.dumps(answer))
     overview = render_top(reports).read_text()
     assert 'alt="it falls"' in overview and "n = 10" in overview
