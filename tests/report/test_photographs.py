@@ -83,7 +83,7 @@ DRAWING_MODULES = {
     "lib/application/command.py",
     "lib/application/live.py",
     "lib/report/pictures.py",
-    "lib/report/index.py",  # a study's drawn figure, SVG
+    "lib/report/leading.py",  # the answer's chart, SVG
 }
 DRAWS = re.compile(
     r"\.imshow\(|\.matshow\(|b64encode\(|figimage\(|OffsetImage\(|widgets\.Image\(|display\.Image"
