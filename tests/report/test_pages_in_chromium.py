@@ -197,7 +197,10 @@ def test_the_contents_and_the_place_in_the_study_stay_in_view(browser, reports, 
     assert browser.value("document.querySelectorAll('nav.contents [aria-current]').length") == 1
 
 
-@pytest.mark.parametrize("page", ["quick/index.html", "quick/10_data.html"])
+PRINTED = ("quick/index.html", "quick/10_data.html", "quick/80_findings.html")
+
+
+@pytest.mark.parametrize("page", PRINTED)
 def test_on_paper_no_table_is_cut_and_a_page_is_a_few_sheets(browser, reports, page):
     browser.open((reports / page).as_uri(), width=SHEET_PX)
     assert browser.sheets() <= 6
@@ -206,5 +209,11 @@ def test_on_paper_no_table_is_cut_and_a_page_is_a_few_sheets(browser, reports, p
         "Math.max(...[...document.querySelectorAll('table, img, pre')]"
         ".filter((one) => one.checkVisibility()).map((one) => one.getBoundingClientRect().right))"
     )
+    broken = browser.value(
+        "[...document.querySelectorAll('td .pill')].filter((one) => one.getClientRects().length > 1"
+        " || one.getBoundingClientRect().height > 20).map((one) => one.textContent)"
+    )
+    parameters = browser.value("document.querySelector('.parameters')?.checkVisibility() ?? false")
     browser.call("Emulation.setEmulatedMedia", media="")
     assert reach <= SHEET_PX + 1
+    assert broken == [] and not parameters
