@@ -309,12 +309,16 @@ def gain_and_measure(effects: pd.DataFrame, gates: list[dict]) -> pd.DataFrame:
         gates: rows of `gates.label_agreement_of_pools`.
 
     Returns:
-        Columns pool, measure (label agreement, percent), difference, low, high.
+        Columns pool, measure (label agreement, percent), difference, low, high, and the interval
+        that decides where it is another one.
     """
     agreement = {gate["pool"]: 100 * gate["agreement"] for gate in gates}
     measured = effects[effects["pool"].isin(agreement)].drop_duplicates("pool")
     measured = measured.assign(measure=measured["pool"].map(agreement))
-    return measured[["pool", "measure", "difference", "low", "high"]].reset_index(drop=True)
+    # Beside a verdict stands the interval that decides it.
+    decided = [name for name in ("low_decided", "high_decided") if name in measured]
+    kept = ["pool", "measure", "difference", "low", "high", *decided]
+    return measured[kept].reset_index(drop=True)
 
 
 def distance_rows(distances: pd.DataFrame, *, study: str, seed: int) -> list[dict]:

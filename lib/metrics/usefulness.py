@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from lib.faces.arms import arm_of
 from lib.metrics.statistics import ALPHA
+from lib.report.names import in_words
 
 LESS_IS_BETTER = ("fd", "kd")  # distances; all other measures promise more use where larger
 FEWEST_POOLS = 3  # a rank correlation of fewer is 1 or -1 by chance
@@ -39,7 +40,7 @@ def measures_of_pools(
     # Distances count against a pool, precision, coverage and the like for it.
     distances = distances[distances["pool"] != "real"]
     sign = np.where(distances["metric"].isin(LESS_IS_BETTER), -1.0, 1.0)
-    measure = distances["metric"] + " (" + distances["space"] + ")"
+    measure = distances["metric"].map(in_words) + " (" + distances["space"].map(in_words) + ")"
     parts = [distances.assign(measure=measure, value=sign * distances["value"])]
 
     # Separability from real images and copies of them count against a pool.
@@ -48,7 +49,7 @@ def measures_of_pools(
         (memorised, "share", "not memorised"),
     ):
         table = table[table["pool"] != "real"]
-        measure = name + " (" + table["space"] + ")"
+        measure = name + " (" + table["space"].map(in_words) + ")"
         parts.append(table.assign(measure=measure, value=-table[column]))
 
     # How many of a pool's labels the reference classifier confirms.

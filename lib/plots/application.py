@@ -11,6 +11,15 @@ from lib.plots.style import need, panels, shared_legend, styled
 
 COLUMNS = ("model", "disturbance", "amount", "accuracy", "low", "high")
 COLUMNS += ("ece_15", "ece_low", "ece_high")
+# What an amount of each disturbance is measured in (lib.application.behaviour.DISTURBANCES).
+UNITS = {
+    "blur": "deviation, pixels",
+    "darkness": "light missing",
+    "rotation": "degrees",
+    "occlusion": "side covered",
+    "low_resolution": "times smaller",
+}
+SHARES = ("darkness", "occlusion")  # amounts from 0 to 1
 
 
 @styled
@@ -38,12 +47,18 @@ def sweeps(swept: pd.DataFrame) -> Figure:
             _line_with_band(above, line, "accuracy", "low", "high", hue)
             _line_with_band(below, line, "ece_15", "ece_low", "ece_high", hue)
         above.set(ylim=(0, 1), title=kind.replace("_", " "))
-        below.set(ylim=(0, max(0.1, 1.05 * swept["ece_high"].max())), xlabel="amount")
+        below.set(ylim=(0, max(0.1, 1.05 * swept["ece_high"].max())))
+        below.set_xlabel(UNITS.get(kind, "amount"), fontsize=9)
+
+        # Amounts from 0 to 1 are shares.
+        for ax in (above, below):
+            if kind in SHARES:
+                ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
 
     # All columns share the scales of the first.
     for ax in axes.ravel():
         ax.grid(axis="y")
-        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     for ax in axes[:, 1:].ravel():
         ax.set_yticklabels([])
     axes[0, 0].set_ylabel("accuracy")

@@ -98,7 +98,8 @@ def gain_against(table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str) ->
     """Draw every pool's gain in training against one measure of the pool.
 
     Args:
-        table: pool, measure, difference, low, high (shares, 0 to 1), one row a pool.
+        table: pool, measure, difference, low, high (shares, 0 to 1), one row a pool; low_decided
+            and high_decided where other intervals decide.
         ax: drawn into; None makes one.
         xlabel: of the measure, with its unit.
     """
@@ -108,7 +109,8 @@ def gain_against(table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str) ->
     for row in table.to_dict("records"):
         # The pool is the unit: one mark, with the interval of its gain.
         hue, gain = colour(row["pool"]), 100 * row["difference"]
-        ax.plot([row["measure"]] * 2, [100 * row["low"], 100 * row["high"]], color=hue, lw=2)
+        low, high = deciding_interval(row)
+        ax.plot([row["measure"]] * 2, [100 * low, 100 * high], color=hue, lw=2)
         ax.plot(row["measure"], gain, "o", color=hue, ms=7, label=pool_text(row["pool"]))
     ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
     ax.grid(axis="y")

@@ -83,18 +83,19 @@ def colour(name: str) -> str:
     Every generation of a pool has its colour. For other class lists see `class_palette`, for arms
     `arm_colour`.
     """
+    return known_colour(name) or SPARE_COLOURS[zlib.crc32(name.encode()) % len(SPARE_COLOURS)]
+
+
+def known_colour(name: str) -> str:
+    """Give the colour that a name has everywhere, "" for a name that nobody gave one."""
     # The arm that every figure has, where a table knows its name alone.
     if name == "base":
         return REAL_ARM_COLOURS["base"]
     if name == PERSON:
         return PERSON_COLOUR
-    known = CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS
 
     # All generations of a pool share its hue.
-    pool = first_generation(name)
-    if pool in known:
-        return known[pool]
-    return SPARE_COLOURS[zlib.crc32(name.encode()) % len(SPARE_COLOURS)]
+    return (CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS).get(first_generation(name), "")
 
 
 def palette(names: Iterable) -> dict[str, str]:

@@ -6,8 +6,8 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from lib.plots.colours import colour, line_colours, line_names, palette
-from lib.plots.style import axis, legend_above, panels, styled
+from lib.plots.colours import known_colour, line_colours, line_names, palette
+from lib.plots.style import MUTED, axis, legend_above, panels, styled
 from lib.report.names import in_words
 
 # Inches: the room of a bar, of title and scale, and of a chart of one or two bars.
@@ -73,7 +73,7 @@ def bars(
     Args:
         values: numbers, indexed by name; drawn from top to bottom.
         ax: drawn into; None makes one.
-        colours: by name; None: those that the names have everywhere.
+        colours: by name; None: those that the names have everywhere, one for names that have none.
         xlabel, title: of the axis.
         digits: decimals of the numbers.
     """
@@ -81,7 +81,7 @@ def bars(
 
     # Bars from top to bottom, each with its number.
     names = [str(name) for name in values.index]
-    hues = [colours[name] if colours else colour(name) for name in names]
+    hues = [colours[name] if colours else known_colour(name) or MUTED for name in names]
     shown = [in_words(name) for name in names]
     drawn = ax.barh(shown, values.to_numpy(), color=hues, height=0.65)
     ax.bar_label(drawn, labels=[f"{value:,.{digits}f}" for value in values], padding=3, fontsize=9)

@@ -37,6 +37,7 @@ def show(drawing, alt: str, caption: str = "") -> None:
 
 def figure_html(drawing, alt: str, caption: str = "") -> str:
     """Write a figure as HTML; arguments as in `show`."""
+    # A picture says nothing to a screen reader.
     if not alt.strip():
         raise StudyError(
             "show: a figure needs an alternative text (alt=...) that says what it shows"

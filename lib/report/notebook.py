@@ -145,6 +145,7 @@ def without_absent(cells: list) -> tuple[list, list[str]]:
             sections.append([])
         sections[-1].append(cell)
 
+    # What a section lacks becomes one line; what it shows stays.
     kept, lines = [], []
     for section in sections:
         reasons = [reason for cell in section for reason in _take_absent(cell)]
@@ -182,6 +183,8 @@ def _without_idle(section: list) -> list:
         if cell.cell_type == "markdown":
             blocks.append([])
         blocks[-1].append(cell)
+
+    # A block that lost all that it showed goes with its text.
     kept = []
     for block in blocks:
         busy = [cell for cell in block if not cell.metadata.get("idle")]
@@ -293,6 +296,7 @@ def _is_shown(output) -> bool:
 
 def _joined(outputs: list) -> list:
     """Join what a cell printed bit by bit: one text where no other output stands between."""
+    # Errors and output are two streams.
     joined = []
     for output in outputs:
         before = joined[-1] if joined else {}

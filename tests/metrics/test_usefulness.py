@@ -123,7 +123,7 @@ def test_measures_are_oriented_so_that_more_promises_more_use():
     gates = [{"pool": "p", "agreement": 0.5, "n": 3}]
     table = measures_of_pools(distances, two_sample, gates, memorised)
     assert table.set_index("measure")["value"].to_dict() == {
-        "fd (pixels)": -3,
+        "Fréchet distance (pixels)": -3,
         "recall (pixels)": 0.4,
         "not separable (encoder)": -0.9,
         "not memorised (pixels)": -0.2,

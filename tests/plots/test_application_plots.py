@@ -32,6 +32,13 @@ def test_each_disturbance_has_a_column_and_each_model_a_line(kinds):
     assert names == ["all real images", "DCGAN"]
 
 
+def test_the_amount_of_each_disturbance_has_its_unit():
+    from lib.application.behaviour import DISTURBANCES
+
+    below = sweeps(swept(*DISTURBANCES)).axes[len(DISTURBANCES) :]
+    assert all(ax.get_xlabel() not in ("", "amount") for ax in below)
+
+
 def test_models_have_the_colours_of_their_arms():
     lines = sweeps(swept("blur")).axes[0].lines
     assert [line.get_color() for line in lines] == [colour("base"), colour("dcgan")]

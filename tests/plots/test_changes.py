@@ -47,6 +47,9 @@ def test_a_pool_is_one_mark_with_the_interval_of_its_gain():
     data = data.assign(low=-0.01, high=0.03)
     ax = plots.gain_against(data, xlabel="label agreement, %")
     assert [list(line.get_ydata()) for line in ax.lines[1:]] == [[-1.0, 3.0], [1.0]]
+    decided = data.assign(low_decided=-0.02, high_decided=0.04)
+    lines = plots.gain_against(decided, xlabel="label agreement, %").lines[1:]
+    assert list(lines[0].get_ydata()) == [-2.0, 4.0], "the interval beside a verdict decides it"
     assert plots.gain_text(data) == "Measure and gain of each pool: DCGAN 40.0: +1.0 points."
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from colour_vision import VISIONS, difference, least_difference
 
+from lib import plots
 from lib.faces.arms import Arm, arm_table, controls
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.human_baseline import PERSON
@@ -134,3 +135,10 @@ def test_real_images_a_person_and_the_pools_of_a_study_are_told_apart(study, vis
 def test_real_images_are_black_in_every_figure():
     assert colour("real") == colour("train") == colour("base") == arm_colour(Arm("base"))
     assert colour("real") == "#000000"
+
+
+def test_bars_of_names_that_nobody_gave_a_colour_have_one_colour():
+    chart = plots.bars(pd.Series({"coverage (pixels)": 0.8, "precision (encoder)": 0.4}))
+    assert len({patch.get_facecolor() for patch in chart.patches}) == 1
+    classes = plots.bars(pd.Series({"happy": 0.8, "sad": 0.4}))
+    assert len({patch.get_facecolor() for patch in classes.patches}) == 2
