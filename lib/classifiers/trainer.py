@@ -142,7 +142,9 @@ def make_optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.Adam(groups, recipe.lr_peak, fused=True)
     if recipe.optimiser == "adamw":
         return torch.optim.AdamW(groups, recipe.lr_peak, fused=True)
-    return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, recipe.lr_peak, momentum=0.9, nesterov=True, fused=True)
+    raise ValueError(f"recipe {recipe.name}: optimiser {recipe.optimiser!r} is not known")
 
 
 def learning_rate(recipe: Recipe, step: int, steps: int) -> float:

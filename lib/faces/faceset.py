@@ -71,7 +71,7 @@ class FaceSet:
         (`lib.faces.duplicates.mark_copies`), each image has its own.
         """
         if "cluster" in self.table:
-            return self.table["cluster"].to_numpy()
+            return self.table["cluster"].to_numpy(np.int64)
         return np.arange(len(self))
 
     def select(self, rows) -> "FaceSet":

@@ -101,9 +101,7 @@ def causes_of_gap(
             evidence = {name: cause.evidence for name, cause in causes.items()}
 
     # Copies among the test faces count as one image.
-    clusters = np.arange(len(test))
-    if "cluster" in test.table:
-        clusters = test.table["cluster"].to_numpy()
+    clusters = test.clusters
     scores = {name: np.array(rows, float) for name, rows in correct.items()}
 
     # The gap first: the pool itself against as many real faces.

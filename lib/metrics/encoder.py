@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lib.classifiers.reference import one_thread
 from lib.compute.checkpoints import load_tensors, save_tensors
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
@@ -106,12 +107,8 @@ def fit_encoder(faces: FaceSet, folder: Path, *, seed: int = 0) -> Encoder:
             return known
 
     # One thread, so that the bytes repeat on any number of cores.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         tensors, kept = _learn(real.images, torch.Generator().manual_seed(seed))
-    finally:
-        torch.set_num_threads(threads)
 
     facts = {"images": min(len(real), MOST_IMAGES), "kept": kept, "digest": digest}
     save_tensors(path, tensors, facts)

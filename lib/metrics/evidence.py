@@ -205,16 +205,6 @@ def over_folds(
     return pd.DataFrame(kept, columns=runs.columns), whole
 
 
-def clusters_of(faces: FaceSet) -> np.ndarray:
-    """Number the groups of copies, int64 (N,); where copies were not looked for, every image is a
-    group of its own.
-    """
-    # Notebook 10 marks copies where it looked for them.
-    if "cluster" in faces.table:
-        return faces.table["cluster"].to_numpy(np.int64)
-    return np.arange(len(faces))
-
-
 def usable_pools(
     paths: StudyPaths, names: list[str], *, curated: bool, at_most: int = 0, seed: int = 0
 ) -> dict[str, FaceSet]:

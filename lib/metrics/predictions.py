@@ -18,7 +18,7 @@ from lib.classifiers.runs import EVALUATED, load_predictions
 from lib.faces.arms import ARM_FIELDS
 from lib.faces.faceset import FaceSet, label_indices
 from lib.metrics.contrasts import Arms, Scorings, scorings
-from lib.metrics.evidence import clusters_of, stack_arms
+from lib.metrics.evidence import stack_arms
 from lib.metrics.lengths import chosen_runs, with_training_accuracy
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
@@ -244,7 +244,7 @@ def _put(row: np.ndarray, own: np.ndarray, probabilities: np.ndarray, folder: Pa
 def _known(faces: FaceSet, fold: np.ndarray) -> pd.DataFrame:
     """Tabulate what images are scored by, one row an image."""
     known = pd.DataFrame({"class": faces.table["class"].astype(str).to_numpy()})
-    known["cluster"] = clusters_of(faces)
+    known["cluster"] = faces.clusters
 
     # Copies and FER+'s labels are known of some data alone.
     if "leaked" in faces.table:

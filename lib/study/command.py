@@ -24,7 +24,7 @@ from lib.study.listing import (
     reasons_to_run,
 )
 from lib.study.lock import study_lock
-from lib.study.machine import cores
+from lib.study.machine import INTERRUPTS, cores
 from lib.study.names import EMBEDDED_DATA
 from lib.study.params import load_params
 from lib.study.paths import StudyPaths
@@ -33,7 +33,6 @@ from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION, VERDICT
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Exit statuses.
 FAILED, MISTAKE, STOPPED = 1, 2, 130
 

@@ -6,11 +6,15 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from lib.study.checkout import commit_and_changes
+
+# A stop: Ctrl-C, a batch system's end, a closed terminal.
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # Packages whose version can change a number or a figure; a test holds them to pyproject.toml.
 PACKAGES = (

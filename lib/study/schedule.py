@@ -17,7 +17,7 @@ from pathlib import Path
 from lib.study.errors import StudyError, sentence
 from lib.study.kept import read_sealed, set_aside_rotten, write_sealed
 from lib.study.keys import key_parts, reason_to_run
-from lib.study.machine import thread_environment
+from lib.study.machine import INTERRUPTS, thread_environment
 from lib.study.outcomes import Outcome, cell_counts, failure_text
 from lib.study.paths import ROOT
 from lib.study.plan import Task
@@ -30,7 +30,6 @@ POLL_S = 0.05
 STOP_S = 10  # seconds that a process has to take its kernel along
 LONGEST_FOLDER = 40  # characters: the path of a kernel's socket has room for about a hundred
 REPORTED = "reported"  # file in a process's scratch folder, whose last line is its result
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OUT_OF_MEMORY = -9  # exit status of a process that the system killed
 
 # What a kernel finds in its environment, beside its threads and its path.

@@ -12,7 +12,6 @@ from lib.faces.faceset import FaceSet, save_faces
 from lib.metrics.amount_sentences import read_sentences, write_sentences
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.evidence import (
-    clusters_of,
     knowledge_of_pools,
     load_arms,
     load_evaluation,
@@ -143,7 +142,7 @@ def report(paths):
     # Notebook 50 reads the probabilities of the runs.
     runs = recorded_runs(paths)
     _, tested, _ = load_evaluation(paths, 0, 0)
-    arms, scored = load_arms(runs, classes=tested.classes), (tested.labels, clusters_of(tested))
+    arms, scored = load_arms(runs, classes=tested.classes), (tested.labels, tested.clusters)
     seconds = float(runs["seconds"].mean())
     settings = {"margin": MARGIN, "seconds_per_run": seconds, "planned_seeds": SEEDS}
     tables = {"levels": levels(arms, *scored)}
