@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.arms import REAL_KINDS, Arm, arm_of, controls, real_alone
+from lib.metrics.evidence import all_real_images
 from lib.metrics.lengths import best_lengths
 from lib.metrics.predictions import NOT_PREDICTED, Predictions
 
@@ -198,7 +199,7 @@ def amounts_of(predictions: Predictions) -> Amounts:
         trained=trained,
         best={key: length for key, length in best.items() if (*key, length) in trained},
         clusters=predictions.clusters,
-        n_real=_all_real_images(good),
+        n_real=all_real_images(good),
         knowledge=predictions.facts.get("knowledge", {}),
     )
 
@@ -222,9 +223,3 @@ def _stacked(runs: pd.DataFrame, predicted: np.ndarray) -> Trained:
     analyses = runs["analyses"].mean() if "analyses" in runs else 1
     steps = round(float(runs["steps"].mean()))
     return Trained(tuple(rows), matrix, steps, float(accuracy), round(float(analyses)))
-
-
-def _all_real_images(runs: pd.DataFrame) -> int:
-    """Count all real training images: those of arms that hold all of them; 0 where none does."""
-    all_real = runs[(runs["real"] == 0) & ((runs["kind"] == "base") | (runs["added"] > 0))]
-    return int((all_real["images"] - all_real["added"]).max()) if len(all_real) else 0

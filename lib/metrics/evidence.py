@@ -15,6 +15,8 @@ from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import load_pool
 from lib.metrics.contrasts import BASE, Arms, gather_arms
 from lib.metrics.lengths import chosen_runs
+from lib.metrics.looks import load_looks, looks_beside
+from lib.metrics.three_studies import why_not_of_study
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
@@ -41,7 +43,8 @@ def runs_of_every_length(paths: StudyPaths) -> pd.DataFrame:
         One row a run, classifiers in the study's order: folder (absolute), arm (its name),
         ARM_FIELDS, classifier, recipe, seed, fold (0 without folds), length, steps, seconds, failed
         ("" if not), analyses (2 for base and the arms in more_seeds_arms where more_seeds asks for
-        further seeds after a first analysis, else 1), and the run's other facts.
+        further seeds after a first analysis, else 1; one more for each earlier look at the test
+        images beside as many real ones), and the run's other facts.
 
     Raises:
         StudyError: where 40_training has not run, or no run of it succeeded.
@@ -66,7 +69,7 @@ def runs_of_every_length(paths: StudyPaths) -> pd.DataFrame:
 
     # The study's first classifier is the one that decides.
     parameters = record.get("parameters", {})
-    table["analyses"] = _analyses(table, parameters)
+    table["analyses"] = _analyses(table, parameters) + _earlier_looks(table, paths)
     classifiers = parameters.get("classifiers", [])
     place = {name: place for place, name in enumerate(classifiers)}
     table["place"] = table["classifier"].map(place)
@@ -253,6 +256,16 @@ def knowledge_of_pools(paths: StudyPaths, names: list[str]) -> dict[str, str]:
     return {name: record["knowledge"] for name, record in records.items() if "knowledge" in record}
 
 
+def all_real_images(runs: pd.DataFrame) -> int:
+    """Count all real training images: those of arms that hold all of them; 0 where none does.
+
+    Args:
+        runs: columns kind, real, added and images.
+    """
+    all_real = runs[(runs["real"] == 0) & ((runs["kind"] == "base") | (runs["added"] > 0))]
+    return int((all_real["images"] - all_real["added"]).max()) if len(all_real) else 0
+
+
 def of_first_classifier(effects: pd.DataFrame) -> pd.DataFrame:
     """Keep the comparisons of the study's first classifier: a question is answered once, not once
     per network.
@@ -272,17 +285,32 @@ def one_classifier(arms: Arms) -> Arms:
     return {key: predictions for key, predictions in arms.items() if key[1] == first}
 
 
-def _analyses(runs: pd.DataFrame, parameters: dict) -> list[int]:
+def _analyses(runs: pd.DataFrame, parameters: dict) -> np.ndarray:
     """How often the comparisons of each run's arm are analysed, by notebook 40's parameters."""
     # Without further seeds there is one analysis.
     arms = [arm_of(run) for run in runs.to_dict("records")]
     if not parameters.get("more_seeds", 0):
-        return [1] * len(arms)
+        return np.ones(len(arms), int)
 
     # The arms that the training would continue, whether it did or not.
     key = "more_seeds_arms"
     continued = set(asked_for(list(dict.fromkeys(arms)), parameters.get(key, []), key))
-    return [2 if arm in continued else 1 for arm in arms]
+    return np.array([2 if arm in continued else 1 for arm in arms])
+
+
+def _earlier_looks(runs: pd.DataFrame, paths: StudyPaths) -> np.ndarray:
+    """Count the looks at the test images before this study was published, by each run's number of
+    real images (`lib.metrics.looks`).
+    """
+    # Most studies were never looked at.
+    classes = tuple(runs["classes"].iloc[0]) if "classes" in runs else ()
+    looks = load_looks(paths.root.name, why_not=why_not_of_study(paths, classes))
+    if not looks:
+        return np.zeros(len(runs), int)
+
+    # Arms without a number hold all real images.
+    sizes = runs["real"].where(runs["real"] > 0, all_real_images(runs))
+    return np.array([looks_beside(looks, size) for size in sizes])
 
 
 def _require_classes(runs: pd.DataFrame, classes: tuple[str, ...]) -> None:

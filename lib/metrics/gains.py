@@ -11,7 +11,6 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amounts import Amounts, Comparison, Key
 from lib.metrics.arms import ArmPredictions, image_scores
-from lib.metrics.looks import looks_beside
 from lib.metrics.predictions import Predictions
 from lib.metrics.statistics import Effect, compare, decide
 
@@ -125,8 +124,7 @@ def gain_table(
     every metric; the scoring without copies in training comes first.
 
     Args:
-        predictions: whose facts hold margin, seeds (the planned ones) and looks (of
-            `looks.load_looks`): a comparison that was looked at before counts once more.
+        predictions: whose facts hold margin and seeds (the planned ones).
         metrics: of METRICS.
 
     Returns:
@@ -136,7 +134,7 @@ def gain_table(
     """
     # Scores are made once for all comparisons of a scoring and metric.
     rows, effects, facts = [], [], predictions.facts
-    planned, looks = facts.get("seeds", 0), facts.get("looks", [])
+    planned = facts.get("seeds", 0)
     for scoring in own_scorings(predictions):
         for metric in metrics:
             scores = scores_of(amounts, predictions, scoring, metric)
@@ -147,7 +145,6 @@ def gain_table(
                 effects.append(scores.effect(scores.gain(comparison)))
                 n_seeds = effects[-1].n_seeds
                 analyses = _analyses(comparison, amounts, n_seeds, planned)
-                analyses += looks_beside(looks, about["n_real"])
                 rows.append(about | {"analyses": analyses})
 
     # The numbers, then what they decide.

@@ -122,10 +122,9 @@ def test_a_pool_that_saw_all_images_is_advised_to_nobody_who_has_fewer():
 
 def test_a_number_that_was_looked_at_before_is_tested_more_strictly():
     predictions = study_of("fades")
-    look = {"own": True, "real": (287,), "runs": 9, "date": "2026-01-01", "what": ""}
-    facts = predictions.facts | {"looks": [look]}
+    runs = predictions.runs.assign(analyses=1 + (predictions.runs["real"] == 287))
     once, twice = (
-        amount_tables(one)["gains"] for one in (predictions, replace(predictions, facts=facts))
+        amount_tables(one)["gains"] for one in (predictions, replace(predictions, runs=runs))
     )
     seen = once["n_real"] == 287
     assert (twice["analyses"] == once["analyses"] + seen).all()

@@ -2,7 +2,7 @@
 named.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -11,6 +11,7 @@ from lib.faces.arms import Arm
 from lib.faces.classes import EMOTIONS
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import save_faces
+from lib.metrics import evidence
 from lib.metrics.contrasts import BASE
 from lib.metrics.evidence import (
     arms_shown,
@@ -42,7 +43,7 @@ def add_run(
     """Write a run's folder, and return its result's name in the study."""
     folder = paths.runs / f"{arm.name}-{classifier}-seed{seed}-{suffix}"
     about = {"arm": asdict(arm), "classifier": classifier, "recipe": "quick", "seed": seed}
-    facts = {"failed": failed, "seconds": 1.0, "steps": 160, "classes": list(classes)}
+    facts = {"failed": failed, "seconds": 1.0, "steps": 160, "images": N, "classes": list(classes)}
     write_json(folder / "result.json", about | facts)
     if not failed:
         rng = np.random.default_rng([seed, len(arm.name)])
@@ -160,3 +161,16 @@ def test_arms_that_may_have_further_seeds_are_analysed_twice(paths):
     assert analyses == {BASE: 2, SMALL: 1, LARGE: 2}
     record(paths, names, more_seeds=2, more_seeds_arms=[])
     assert recorded_runs(paths)["analyses"].eq(2).all()
+
+
+def test_a_look_at_the_test_images_counts_beside_the_numbers_that_were_looked_at(
+    paths, monkeypatch
+):
+    looks = [{"own": True, "real": (210,)}, {"own": False, "real": (210,)}]
+    monkeypatch.setattr(evidence, "load_looks", lambda study, why_not: looks)
+    few = replace(SMALL, real=100)
+    monkeypatch.setitem(SKILL, few, 0.5)
+    names = [add_run(paths, arm, 1) for arm in (BASE, SMALL, few)]
+    record(paths, names)
+    runs = recorded_runs(paths).set_index("arm")
+    assert runs["analyses"].to_dict() == {BASE.name: 2, SMALL.name: 2, few.name: 1}
