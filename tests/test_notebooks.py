@@ -40,7 +40,7 @@ NO_STATEMENTS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.
 TEXT_METHODS = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith"}
 TEXT_METHODS |= {"removeprefix", "removesuffix", "fullmatch", "match", "extract", "contains"}
 # Without a table whose rows a changed parameter would move: a pool's images, a verdict's trial.
-NOTHING_MOVES = {"20_generation", "90_verdict"}
+NOTHING_MOVES = {"90_verdict"}
 PATH_OF_ITS_OWN = re.compile(r"(~|\.{0,2}/|[A-Z]:\\|runs/|reports/)")
 
 
