@@ -117,8 +117,6 @@ def table_moves(before: pd.DataFrame, now: pd.DataFrame) -> list[Move]:
         now: under others.
     """
     keys = [name for name in KEYS if name in before and name in now]
-    if not keys:
-        return []
     pair = [_keyed(table, keys) for table in (before, now)]
     both = pair[0].add_suffix(" before").join(pair[1].add_suffix(" now"), how="outer")
 
@@ -161,7 +159,9 @@ def _sentence(name: str, moves: list[Move], rows: int) -> str:
 
 
 def _keyed(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Index a table by what tells its rows apart; of equal ones the first counts."""
+    """Index a table by what tells its rows apart, of equal ones the first; else by row."""
+    if not keys:
+        return table.set_axis([f"row {place}" for place in range(1, len(table) + 1)])
     texts = table.assign(**{name: table[name].astype(str) for name in keys})
     return texts.drop_duplicates(keys).set_index(keys)
 

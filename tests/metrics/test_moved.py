@@ -101,9 +101,13 @@ def test_the_values_of_a_pool_are_those_of_its_file(tmp_path):
 def test_rows_that_came_or_went_are_named(tmp_path):
     moves = table_moves(effects(), effects().iloc[:1])
     assert [move.text for move in moves] == ["undecided → not there"]
-    assert not table_moves(pd.DataFrame({"x": [1.0]}), pd.DataFrame({"x": [2.0]}))
 
 
 def test_missing_numbers_do_not_count_as_moved():
     table = effects().assign(difference=np.nan)
     assert not table_moves(table, table)
+
+
+def test_rows_that_nothing_tells_apart_are_compared_by_their_place():
+    (move,) = table_moves(pd.DataFrame({"distance": [1.0]}), pd.DataFrame({"distance": [2.0]}))
+    assert move.name == "row 1" and move.size == 1
