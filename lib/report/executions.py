@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +155,13 @@ def parameters(cells: list[dict]) -> list[dict]:
         row = {"name": name, "value": given.get(name, default), "default": default}
         rows.append(row | {"meaning": meanings.get(name, "")})
     return rows
+
+
+def ready_made_words(executions: Iterable[Execution]) -> str:
+    """Read what a study's ready-made images are called off its notebooks; "" where none says it."""
+    rows = (row for one in executions for row in parameters(read_cells(one.ipynb)))
+    words = (row["value"] for row in rows if row["name"] == "synthetic_name")
+    return next(filter(None, words), "")
 
 
 def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:

@@ -11,6 +11,7 @@ from lib.report.executions import (
     executions,
     first_error,
     read_cells,
+    ready_made_words,
     step_record,
 )
 from lib.report.glossary import PAGE as GLOSSARY
@@ -22,7 +23,7 @@ from lib.report.leading import (
     keep_leading,
     leading_words,
 )
-from lib.report.names import name_study
+from lib.report.names import name_ready_made
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.parameter_cells import has_tag
@@ -89,7 +90,7 @@ def render_index(paths: StudyPaths) -> Path:
     # The answer, also as data beside the page for the index over all studies.
     sentences = read_answer(paths)
     data = embedded_data(paths) if records.get("10_data") else _declared_data(study)
-    _name_pools(records)
+    name_ready_made(ready_made_words(listed))
     keep_headline(paths)
     short_answer = sentences[0].text if sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
@@ -339,12 +340,6 @@ def _declared_data(study: str) -> str:
     """Tell what data of the project's own a study is on by its file, before notebook 10 has run."""
     data = load_params(study)["data"] if study in studies_of_params() else ""
     return data if data in EMBEDDED_DATA else ""
-
-
-def _name_pools(records: dict[str, dict]) -> None:
-    """Take what the ready-made images of a study are called from its steps' parameters."""
-    names = [record.get("parameters", {}).get("synthetic_name") for record in records.values()]
-    name_study({"synthetic_name": next(filter(None, names), "")})
 
 
 def _place(study: dict) -> tuple:

@@ -16,9 +16,11 @@ from lib.report.executions import (
     parameters,
     plain,
     read_cells,
+    ready_made_words,
     step_record,
     study_beside,
 )
+from lib.report.names import name_ready_made
 from lib.report.pictures import smaller_pictures
 from lib.report.shell import (
     BANNERS,
@@ -74,6 +76,7 @@ def render_notebook(
     # A notebook that is rendered alone takes its study from where it lies.
     name, paths = page.stem, study_beside(ipynb)
     siblings = siblings or tuple(executions(paths))
+    name_ready_made(ready_made_words(siblings))
     cells = read_cells(ipynb)
     title, question = heading(cells)
     body = notebook_body(ipynb, title or name)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lib.report.executions import Execution, executions, step_record
 from lib.report.index import render_index, render_top
-from lib.report.names import name_study
 from lib.report.notebook import render_notebook
 from lib.report.shell import read_summary, stamp, write_summary
 from lib.study.paths import StudyPaths
@@ -21,9 +20,6 @@ def render_study(paths: StudyPaths) -> Path:
         Path of reports/<study>/index.html.
     """
     paths.reports.mkdir(parents=True, exist_ok=True)
-
-    # What pools are called, for links to their pages.
-    name_study(step_record(paths, "80_findings").get("parameters", {}))
 
     # All notebooks, and those that left a copy.
     listed = tuple(executions(paths))

@@ -96,6 +96,18 @@ def test_pages_of_pools_link_to_each_other_and_turn_in_order(rendered):
     assert re.search(r'<nav class="pools".*drawn-faithful.*</nav>', page, re.DOTALL)
 
 
+def test_every_page_calls_ready_made_images_what_their_notebook_calls_them(tmp_path):
+    paths = study_paths("quick", str(tmp_path))
+    folder = book("Generation", "What is made?", pool="folder")
+    folder.cells[2].source += 'synthetic_name = "somebody\'s faces"\n'
+    save(paths, "10_data", book("Data", "What faces?"))
+    save(paths, "20_generation-folder", folder)
+    render_study(paths)
+    pages = [text(paths, name) for name in ("10_data.html", "20_generation-folder.html")]
+    assert all("somebody&#39;s faces" in page for page in pages)
+    assert "<title>Generation: somebody&#39;s faces" in pages[1]
+
+
 def test_nothing_on_a_page_points_outside(rendered):
     for page in pages(rendered):
         shown = page.read_text(encoding="utf-8")
