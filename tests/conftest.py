@@ -16,6 +16,11 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+from lib.study.notebooks import quick_imports  # noqa: E402
+
+with quick_imports():
+    import nbformat  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # for modules that several folders of tests share
 

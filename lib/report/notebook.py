@@ -30,6 +30,7 @@ from lib.report.shell import (
     with_anchors,
     write_page,
 )
+from lib.study.notebooks import quick_imports
 from lib.study.parameter_cells import TAG, TAG_INJECTED, has_tag
 from lib.study.params import size_of
 
@@ -106,7 +107,8 @@ def notebook_body(ipynb: Path, title: str) -> str:
         ipynb: the executed copy.
         title: of the page, for images before the first heading.
     """
-    import nbformat
+    with quick_imports():
+        import nbformat
 
     book = nbformat.read(ipynb, as_version=4)
 
@@ -347,7 +349,8 @@ def _error(cells: list[dict]) -> dict | None:
 @functools.cache
 def _exporter():
     """Set up nbconvert with the project's cell template: no CDN, no prompts, no anchors."""
-    from nbconvert import HTMLExporter
+    with quick_imports():
+        from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
         template_name="basic",

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 
 from lib.study.errors import sentence
+from lib.study.notebooks import quick_imports
 
 LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
 START_S = 180  # seconds until a kernel has to answer
@@ -30,7 +31,8 @@ def execute(order: dict) -> dict:
         {"ok": True}, or {"ok": False, "error": name, "message": text, "line": failing source line,
         "copy": path}.
     """
-    import papermill
+    with quick_imports():
+        import papermill
     from traitlets.config import Config
 
     # The copy has another name while it runs, and where it fails.

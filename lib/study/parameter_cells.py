@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lib.study.errors import StudyError
-from lib.study.notebooks import read_notebook
+from lib.study.notebooks import quick_imports, read_notebook
 from lib.study.parameter_rules import check_values
 from lib.study.params import PARAMS, load_params, shown
 from lib.study.paths import ROOT
@@ -181,7 +181,8 @@ def rewrite(notebook_path: Path) -> bool:
     """Write a notebook's parameters cell anew, and the notebook in nbformat's canonical form; tells
     whether that changed anything.
     """
-    import nbformat
+    with quick_imports():
+        import nbformat
 
     # Which parameters it declares is the notebook's choice; their values are the quick study's.
     names = set(declared_parameters(notebook_path))

@@ -246,6 +246,17 @@ def test_progress_names_the_package_and_counts_those_in_place(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_notebooks_are_read_without_the_grammar_that_takes_longest_to_load():
+    code = """
+import sys
+from lib.study.notebooks import SLOW, quick_imports
+with quick_imports():
+    import nbconvert, papermill
+assert SLOW not in sys.modules and "jsonschema" in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_what_a_notebook_holds_after_a_session_is_no_change_for_git(tmp_path, monkeypatch):
     def git(*words):
         command = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=b", *words]
