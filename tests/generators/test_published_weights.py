@@ -1,6 +1,7 @@
 """The weights that the repository holds: whole, small, carded, and the pools made of them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.generators.weights import read_generator
@@ -34,3 +35,14 @@ def test_published_weights_make_faces_that_differ_by_class_and_seed(path):
 def test_pools_that_ask_for_weights_find_them_in_the_repository():
     asked = {load_params("quick", (), pool)["generator_weights"] for pool in known_pools()} - {""}
     assert asked == {str(path.relative_to(ROOT)) for path in PUBLISHED}
+
+
+def test_the_blind_judgement_on_the_card_is_counted_from_its_answers():
+    answers = pd.read_csv(FOLDER / "diffusion-judged.csv")
+    seen = answers.assign(seen=answers["label"] == answers["answer"]).groupby("source")["seen"]
+    assert set(answers.groupby(["source", "label"]).size()) == {5}
+    assert seen.sum().to_dict() == {"generated": 20, "real": 25}
+    told = (answers["source"] == answers["guess"]).sum()
+    card = (FOLDER / "diffusion.md").read_text()
+    assert "in 20 of the generated ones" in card and "in 25 of the real ones" in card
+    assert f"{told} of {len(answers)} were told apart" in card
