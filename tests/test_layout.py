@@ -226,3 +226,9 @@ def test_the_readme_names_only_files_that_exist():
     readme = (ROOT / "README.md").read_text()
     named = set(re.findall(r"`((?:notebooks|params|lib|tests)/[\w./-]+)`", readme))
     assert named and {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_the_readme_is_read_in_minutes():
+    text = (ROOT / "README.md").read_text()
+    opening, rest = text.split("<!-- answer", 1)
+    assert len(opening.split()) <= 60 and len(text.split()) <= 900
