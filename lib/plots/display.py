@@ -28,7 +28,7 @@ def show(drawing, alt: str, caption: str = "") -> None:
             have.
 
     Raises:
-        StudyError: empty alternative text.
+        StudyError: empty alternative text, or no caption.
     """
     from IPython.display import HTML, display
 
@@ -43,8 +43,11 @@ def figure_html(drawing, alt: str, caption: str = "") -> str:
             "show: a figure needs an alternative text (alt=...) that says what it shows"
         )
 
-    # Charts are axes, sheets are figures.
+    # Charts are axes, sheets are figures, which carry their caption with them.
     figure = drawing if isinstance(drawing, Figure) else np.ravel(drawing)[0].get_figure()
+    caption = caption or figure.get_label()
+    if not caption.strip():
+        raise StudyError("show: a figure needs a caption (caption=...) that can stand alone")
     kind, data = picture(figure)
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     image = (
@@ -52,8 +55,8 @@ def figure_html(drawing, alt: str, caption: str = "") -> str:
         f'src="{source}" style="max-width:100%;height:auto">'
     )
 
-    # Sheets carry their caption with them; every figure carries what was measured of it.
-    below = _figcaption(caption or figure.get_label())
+    # Every figure carries what was measured of it.
+    below = f"<figcaption>{html.escape(caption)}</figcaption>"
     return f'<figure class="plot"{_measurements(figure)}>{image}{below}</figure>'
 
 
@@ -101,8 +104,3 @@ def _measurements(figure: Figure) -> str:
     faults = html.escape("; ".join(measured.faults), quote=True)
     numbers = f' data-axes="{measured.share:.2f}" data-type="{measured.points:.1f}"'
     return f'{numbers} data-faults="{faults}"'
-
-
-def _figcaption(caption: str) -> str:
-    """Wrap a caption for a figure element."""
-    return f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""

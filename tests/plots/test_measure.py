@@ -190,7 +190,7 @@ def test_slanted_words_beside_each_other_do_not_overlap():
 def test_what_was_measured_stands_on_the_page(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda item: shown.append(item.data))
-    plots.show(plots.bars(pd.Series({"base": 0.5})), alt="one bar")
+    plots.show(plots.bars(pd.Series({"base": 0.5})), alt="one bar", caption="a bar")
     about = dict(re.findall(r'data-(\w+)="([^"]*)"', shown[0]))
     assert float(about["axes"]) >= LEAST_SHARE and float(about["type"]) >= LEAST_POINTS
     assert about["faults"] == ""

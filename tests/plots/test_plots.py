@@ -68,6 +68,11 @@ def test_a_figure_without_alternative_text_is_refused():
         plots.show(plots.bars(pd.Series({"base": 0.5})), alt=" ")
 
 
+def test_a_figure_without_a_caption_is_refused():
+    with pytest.raises(StudyError, match="needs a caption"):
+        plots.show(plots.bars(pd.Series({"base": 0.5})), alt="one bar")
+
+
 @pytest.mark.parametrize(
     "value, text",
     [
