@@ -59,7 +59,7 @@ def curves(
     label = column(y).label if y in COLUMNS else in_words(y)
     ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}: mean{spread}")
     if y.startswith("accuracy"):
-        ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.grid(axis="y")
     legend_above(ax)
     return ax
@@ -126,4 +126,8 @@ def training_trace(
         ax.set(ylabel=label, xlabel=x)
         ax.grid(axis="y")
         legend_above(ax)
+
+        # A speed that varies by a hundredth is a level line.
+        if label.endswith("/s"):
+            ax.set_ylim(bottom=0)
     return figure
