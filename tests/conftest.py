@@ -32,7 +32,7 @@ def render_study(paths):
     names = sorted(file.stem for file in paths.notebooks.glob("*.ipynb"))
     (paths.reports / "index.html").write_text(" ".join(names))
 '''
-TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nseed: int = 0'
+TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nwrite: bool = False\nseed: int = 0'
 # A notebook that records one file; NAME, FOLDER and TEXT are filled in.
 TOY_BODY = """
 from lib.study.records import atomic_write

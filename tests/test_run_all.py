@@ -127,6 +127,27 @@ def test_a_dry_run_tells_each_notebook_s_own_change_and_what_it_follows(toy):
     assert re.search(r"80_findings +after 40_training, unless that writes the same", plan)
 
 
+def test_a_notebook_that_is_opened_reads_the_study_and_leaves_it_as_it_is(toy):
+    toy.stage("10_data", "seed")
+    earlier = "(step.paths.tables / '10_data.txt').read_text()"
+    toy.stage("40_training", earlier + " + str(seed)")
+    toy.run("--set", "seed=5")
+    done = toy.outputs()
+    opened = toy.run("--open", "40", "--no-browser", "--set", "seed=6")
+    copy = toy.root / "runs" / "quick" / "explore" / "40_training.ipynb"
+    assert opened.stdout == f"{copy}\n", opened.stdout + opened.stderr
+
+    # Executed as JupyterLab would: from its own folder.
+    environment = toy.environment() | {"PYTHONPATH": str(toy.root)}
+    command = [sys.executable, "-m", "papermill", copy.name, copy.name, "-k", "python3"]
+    subprocess.run(
+        command, cwd=copy.parent, env=environment, check=True, capture_output=True, timeout=120
+    )
+    assert (copy.parent / "tables" / "40_training.txt").read_text() == "56"
+    assert toy.outputs("quick/tables/*.txt") == done
+    assert "Nothing changed" in toy.run("--set", "seed=5").stdout
+
+
 def test_what_is_executed_again_and_writes_the_same_repeats_nothing_after_it(toy):
     toy.stage("10_data", "'the same'")
     toy.stage("40_training")
@@ -385,6 +406,7 @@ def test_only_needs_what_comes_before(toy):
         (["--set", "generator=dcgann"], ["'generator' is 'dcgann'", "did you mean 'dcgan'"]),
         (["--set", "arm_pools=diffusion"], ["'diffusion' is none of the pools of the study"]),
         (["--set", "gan_source=nowhere"], ["gan_source: ", "nowhere: no such file"]),
+        (["--open", "20"], ["study quick has not run in runs/quick", "run it first"]),
         (["--cluster", "banana"], ["'banana'", "tcp://host:8786", "local, slurm, pbs, lsf"]),
     ],
 )

@@ -33,7 +33,7 @@ from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
 
-NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
+NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
 ORDER = ("amounts", "schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes

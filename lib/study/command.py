@@ -26,6 +26,7 @@ from lib.study.listing import (
 from lib.study.lock import study_lock
 from lib.study.machine import INTERRUPTS, cores
 from lib.study.names import EMBEDDED_DATA
+from lib.study.opening import open_notebook
 from lib.study.params import load_params
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
@@ -258,6 +259,10 @@ def _run(options, pages, check_arms) -> int:
     # A list is shown even where the study cannot run.
     if options.list:
         return show_list(options)
+    if options.open:
+        return open_notebook(
+            options.study, options.open, settings(options), browser=not options.no_browser
+        )
     tasks = plan_tasks(options.study, settings(options))
     if not tasks:
         raise StudyError("notebooks: none there")

@@ -24,7 +24,7 @@ from lib.study.sources import are_same, source_identities
 from lib.study.stages import CURATION, FINDINGS, GENERATION, METRICS, stage_of
 
 # Where and how fast a notebook runs, not what it computes.
-NOT_IN_KEY = ("output", "workers", "cluster")
+NOT_IN_KEY = ("output", "write", "workers", "cluster")
 # Files of params/ that a stage reads beside its parameters.
 READ_BESIDE = {GENERATION: ("prompts.yaml",), FINDINGS: ("*.csv", "claims.yaml", "reported.yaml")}
 GENERATOR_VERSION = "GENERATOR_VERSION"  # in lib/generators/versions.py, a number a generator

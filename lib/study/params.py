@@ -177,6 +177,27 @@ def check_pools(values: dict, folder: Path = PARAMS) -> None:
                 raise StudyError(f"{found}: {', '.join(values['pools'])}")
 
 
+def check_generator(values: dict, folder: Path = PARAMS) -> None:
+    """Check that a pool is made by its own generator: its name would say what it is not.
+
+    Args:
+        values: parameters of a notebook; without pool or generator nothing is checked.
+
+    Raises:
+        StudyError: the generator is not that of the pool's file.
+    """
+    if not {"pool", "generator"} <= values.keys():
+        return
+    file = folder / "pools" / f"{first_generation(values['pool'])}.yaml"
+    own = read_yaml(file).get("generator", values["generator"])
+    if own != values["generator"]:
+        raise StudyError(
+            f"generator: {values['generator']!r} makes no pool {values['pool']!r}, which "
+            f"{shown(file)} makes by {own!r}: set all that stands there, or take it from the "
+            f"study: run_all.py --open 20-{values['pool']}"
+        )
+
+
 def shown(path: Path) -> str:
     """Name a path from the project's root where it lies in it."""
     # Messages are shorter this way, and the same on every machine.
