@@ -120,7 +120,7 @@ def main(argv):
         return test()
     from lib.study.command import run
 
-    return run(options, pages, arms)
+    return run(options, pages, arms, grids)
 
 
 def open_standard_streams():
@@ -151,6 +151,13 @@ def pages():
     import lib.report
 
     return lib.report
+
+
+def grids():
+    """Import what compares the cells of a grid of settings."""
+    import lib.metrics.grid_page
+
+    return lib.metrics.grid_page
 
 
 def test():

@@ -26,6 +26,7 @@ from lib.report.leading import (
 from lib.report.names import name_ready_made
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
+from lib.study.cells import MARK
 from lib.study.parameter_cells import has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
@@ -156,8 +157,10 @@ def render_top(reports: Path) -> Path:
 
 
 def is_published(name: str, data: str) -> bool:
-    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER."""
-    return not data and name.split("-")[0] in ORDER
+    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER, and
+    no cell of a grid of settings.
+    """
+    return not data and MARK not in name and name.split("-")[0] in ORDER
 
 
 def _overview(page: Path, studies: list[dict], **values) -> Path:
