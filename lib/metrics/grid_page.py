@@ -114,17 +114,18 @@ def comparison_rows(effects: pd.DataFrame, cells: list[str]) -> list[dict]:
         cells: names, in order.
 
     Returns:
-        arm and against (in words), and cells: verdict, difference, interval, alone (the cell's own
+        arm and against (in words), classifier, and cells: verdict, difference, interval, alone (the cell's own
         verdict where it is another one) of each, or None where the cell lacks the comparison.
     """
-    rows = []
+    # A network is named where there are several.
+    rows, has_several = [], effects["classifier"].nunique() > 1
     for _, group in effects.groupby(KEYS, sort=False):
         by_cell = {row["cell"]: row for row in group.to_dict("records")}
         first = next(iter(by_cell.values()))
         rows.append(
             {
                 "arm": arm_text(arm_of(first)),
-                "classifier": first["classifier"],
+                "classifier": first["classifier"] if has_several else "",
                 "against": reference_text(first["reference_kind"]),
                 "cells": [_shown(by_cell[cell]) if cell in by_cell else None for cell in cells],
             }
