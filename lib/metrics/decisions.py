@@ -1,4 +1,6 @@
-"""What a table of estimated differences decides: verdicts, family by family, and what is missing."""
+"""What a table of estimated differences decides: verdicts, family by family, and what is
+missing.
+"""
 
 from collections.abc import Sequence
 

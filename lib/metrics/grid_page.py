@@ -114,8 +114,9 @@ def comparison_rows(effects: pd.DataFrame, cells: list[str]) -> list[dict]:
         cells: names, in order.
 
     Returns:
-        arm and against (in words), classifier, and cells: verdict, difference, interval, alone (the cell's own
-        verdict where it is another one) of each, or None where the cell lacks the comparison.
+        arm and against (in words), classifier, and cells: verdict, difference, interval and alone
+        (the cell's own verdict where it is another one) of each, or None where the cell lacks the
+        comparison.
     """
     # A network is named where there are several.
     rows, has_several = [], effects["classifier"].nunique() > 1
