@@ -296,9 +296,12 @@ def run_grid(options, pages, check_arms, grids) -> int:
             print_plan(chosen, taken={} if options.fresh else adoptable(tasks))
         else:
             status = max(status, run_plan(options, tasks, chosen, pages))
-    if not options.dry_run:
-        cells = {cell: tasks[0].paths for cell, tasks in plans.items()}
-        print(f"\ncomparison: {grids().render_grid(options.study, cells)}")
+    if options.dry_run:
+        print("\nEach finds the training runs that the others have finished.")
+        return status
+
+    cells = {cell: tasks[0].paths for cell, tasks in plans.items()}
+    print(f"\ncomparison: {grids().render_grid(options.study, cells)}")
     return status
 
 

@@ -34,7 +34,7 @@ def print_studies() -> None:
 
 
 def print_parameters(task: Task, whole: bool) -> None:
-    """Print a study's parameters.
+    """Print a study's parameters, but for `write`, which is true in every run.
 
     Args:
         task: one of the study's, not of a pool.
@@ -48,7 +48,7 @@ def print_parameters(task: Task, whole: bool) -> None:
     else:
         print(f"parameters that differ from quick ({len(task.params)} in all: -v):")
     for key, value in task.params.items():
-        if whole or key in differing:
+        if key != "write" and (whole or key in differing):
             print(f"  {'*' if key in differing else ' '} {key}: {value!r}")
     if not whole and not differing:
         print("  none")
