@@ -19,6 +19,8 @@ examples:
   python3 run_all.py --study schuermann --data base --synthetic generated
   python3 run_all.py --only 40-80 --set seeds=10    more runs, what follows
   python3 run_all.py --dry-run --set seeds=10       what would run, and why
+  python3 run_all.py --vary seeds=5,10 --vary pool_images=1600,3200
+  python3 run_all.py --study full-cpu --open 80     explore its findings
   python3 run_all.py --test                         the tests
 
 Called again, it goes on where it was; with nothing changed it does nothing.
@@ -89,6 +91,20 @@ def parse(argv):
         metavar="DIR",
         help="folder that receives runs/ and reports/ (default: the project's own)",
     )
+    add(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="KEY=A,B",
+        help="run a study for each value of a parameter; repeatable: for each combination",
+    )
+    add(
+        "--open",
+        default="",
+        metavar="STAGE",
+        help="open a notebook with the study's values: 80, or 20-dcgan; the study stays as it is",
+    )
+    add("--no-browser", action="store_true", help="with --open: print its path alone")
     add("--test", action="store_true", help="run the tests instead")
     return parser.parse_args(argv)
 
@@ -104,7 +120,7 @@ def main(argv):
         return test()
     from lib.study.command import run
 
-    return run(options, pages, arms)
+    return run(options, pages, arms, grids)
 
 
 def open_standard_streams():
@@ -135,6 +151,13 @@ def pages():
     import lib.report
 
     return lib.report
+
+
+def grids():
+    """Import what compares the cells of a grid of settings."""
+    import lib.metrics.grid_page
+
+    return lib.metrics.grid_page
 
 
 def test():

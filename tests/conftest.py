@@ -32,7 +32,7 @@ def render_study(paths):
     names = sorted(file.stem for file in paths.notebooks.glob("*.ipynb"))
     (paths.reports / "index.html").write_text(" ".join(names))
 '''
-TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nseed: int = 0'
+TOY_PARAMETERS = 'study: str = "quick"\noutput: str = ""\nwrite: bool = False\nseed: int = 0'
 # A notebook that records one file; NAME, FOLDER and TEXT are filled in.
 TOY_BODY = """
 from lib.study.records import atomic_write
@@ -67,16 +67,17 @@ class Toy:
         path.write_text(json.dumps(book, indent=1) + "\n")
         return path
 
-    def stage(self, name: str, text: str = "1", pool: bool = False) -> Path:
+    def stage(self, name: str, text: str = "1", pool: bool = False, seed: bool = True) -> Path:
         """Write a notebook that records one file.
 
         Args:
             text: what the file holds, a Python expression that may use the parameters.
             pool: the notebook runs once a pool, whose folder holds the file.
+            seed: the notebook has the parameter seed.
         """
         folder = "step.paths.pool(pool)" if pool else "step.paths.tables"
         body = TOY_BODY.replace("NAME", name).replace("FOLDER", folder).replace("TEXT", text)
-        parameters = TOY_PARAMETERS
+        parameters = TOY_PARAMETERS if seed else TOY_PARAMETERS.replace("\nseed: int = 0", "")
         if pool:
             parameters += '\npool: str = "drawn-faithful"'
         return self.notebook(name, body, parameters)

@@ -117,11 +117,12 @@ def test_the_top_level_holds_what_it_should_and_nothing_else():
 
 
 def test_what_a_run_makes_is_ignored_and_lib_is_not():
-    asked = ["runs/quick/x", ".venv", "lib/study/paths.py"]
+    asked = ["runs/quick/x", ".venv", "reports/full-cpu~seeds=5/x", "reports/full-cpu/x"]
+    asked += ["lib/study/paths.py"]
     ignored = git("check-ignore", *asked)
     if ignored.returncode == 128:
         pytest.skip("not a git checkout")
-    assert ignored.stdout.split() == asked[:2]
+    assert ignored.stdout.split() == asked[:3]
 
 
 @pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)

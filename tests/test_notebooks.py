@@ -105,7 +105,7 @@ def test_each_parameter_is_one_literal_with_one_equals_sign_and_a_comment(path):
 def test_papermill_sees_every_parameter(path):
     names = list(declared_parameters(path))
     assert list(inspect_notebook(str(path))) == names
-    assert {"study", "output"} <= set(names) <= set(read_yaml(PARAMS / "base.yaml"))
+    assert {"study", "output", "write"} <= set(names) <= set(read_yaml(PARAMS / "base.yaml"))
 
 
 @every_notebook

@@ -127,6 +127,62 @@ def test_a_dry_run_tells_each_notebook_s_own_change_and_what_it_follows(toy):
     assert re.search(r"80_findings +after 40_training, unless that writes the same", plan)
 
 
+def test_a_notebook_that_is_opened_reads_the_study_and_leaves_it_as_it_is(toy):
+    toy.stage("10_data", "seed")
+    earlier = "(step.paths.tables / '10_data.txt').read_text()"
+    toy.stage("40_training", earlier + " + str(seed)")
+    toy.run("--set", "seed=5")
+    done = toy.outputs()
+    opened = toy.run("--open", "40", "--no-browser", "--set", "seed=6")
+    copy = toy.root / "runs" / "quick" / "explore" / "40_training.ipynb"
+    assert opened.stdout == f"{copy}\n", opened.stdout + opened.stderr
+
+    # Executed as JupyterLab would: from its own folder.
+    environment = toy.environment() | {"PYTHONPATH": str(toy.root)}
+    command = [sys.executable, "-m", "papermill", copy.name, copy.name, "-k", "python3"]
+    subprocess.run(
+        command, cwd=copy.parent, env=environment, check=True, capture_output=True, timeout=120
+    )
+    assert (copy.parent / "tables" / "40_training.txt").read_text() == "56"
+    assert toy.outputs("quick/tables/*.txt") == done
+    assert "Nothing changed" in toy.run("--set", "seed=5").stdout
+
+
+GRID_PAGE = """
+def render_grid(study, cells):
+    page = next(iter(cells.values())).reports.parent / f"{study}~vary" / "index.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(" ".join(cells))
+    return page
+"""
+
+
+def test_a_grid_of_settings_does_what_differs_and_a_finer_one_what_is_new(toy):
+    write_module(toy, "lib.metrics.grid_page", GRID_PAGE)
+    toy.stage("10_data", "'the same in all cells'", seed=False)
+    toy.stage("40_training", "seed")
+    runs, cells = toy.root / "runs", [f"quick~seed={seed}" for seed in (1, 2, 3)]
+    first = toy.run("--vary", "seed=1,2")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert f"2 of 2: {cells[1]}\n1 executions taken from {cells[0]}\n" in first.stdout
+    assert "1 executions kept, 1 run." in first.stdout
+    shared = {(runs / cell / "tables" / "10_data.txt").stat().st_mtime_ns for cell in cells[:2]}
+    texts = [(runs / cell / "tables" / "40_training.txt").read_text() for cell in cells[:2]]
+    assert len(shared) == 1 and texts == ["1", "2"] and not (runs / "quick").exists()
+    page = toy.root / "reports" / "quick~vary" / "index.html"
+    assert f"comparison: {page}" in first.stdout and page.read_text() == " ".join(cells[:2])
+
+    # What each would do, and what only the new one does.
+    plan = toy.run("--dry-run", "--vary", "seed=1,2,3").stdout
+    assert len(re.findall("10_data +kept\n +40_training +kept", plan)) == 2
+    assert re.search(f"10_data +taken from {cells[0]}\n +40_training +not run yet", plan), plan
+    assert not (runs / cells[2]).exists()
+    finer = toy.run("--vary", "seed=1,2,3").stdout
+    assert finer.count("Nothing changed") == 2 and "1 executions kept, 1 run." in finer
+    assert page.read_text() == " ".join(cells)
+    assert "Nothing changed" in toy.run("--study", cells[2]).stdout
+
+
 def test_what_is_executed_again_and_writes_the_same_repeats_nothing_after_it(toy):
     toy.stage("10_data", "'the same'")
     toy.stage("40_training")
@@ -385,6 +441,10 @@ def test_only_needs_what_comes_before(toy):
         (["--set", "generator=dcgann"], ["'generator' is 'dcgann'", "did you mean 'dcgan'"]),
         (["--set", "arm_pools=diffusion"], ["'diffusion' is none of the pools of the study"]),
         (["--set", "gan_source=nowhere"], ["gan_source: ", "nowhere: no such file"]),
+        (["--vary", "seeds=5"], ["--vary seeds: one value (5)", "or use --set"]),
+        (["--vary", "sed=5,6"], ["unknown key 'sed'", "did you mean 'seed'"]),
+        (["--vary", "seeds=5,6", "--open", "80"], ["name a cell: --study 'quick~key=value'"]),
+        (["--open", "20"], ["study quick has not run in runs/quick", "run it first"]),
         (["--cluster", "banana"], ["'banana'", "tcp://host:8786", "local, slurm, pbs, lsf"]),
     ],
 )

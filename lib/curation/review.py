@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.faceset import FaceSet
-from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write, parsing
 
@@ -26,14 +25,14 @@ HASH_BYTES = 6  # of the pixels' hash: 12 hex digits
 HIGH_IS_BAD = ("exposure", "exact_copy", "near_copy", "leak")
 
 
-def review_path(folder: Path, review_csv: str) -> Path:
+def review_path(beside: Path, review_csv: str) -> Path:
     """Locate the decisions: the file that was given, or review.csv beside the verdicts.
 
     Args:
-        folder: the pool's folder.
+        beside: of `StudyPaths.review`.
         review_csv: the parameter; "" for the file beside the verdicts.
     """
-    return Path(review_csv).expanduser() if review_csv else curation_folder(folder) / "review.csv"
+    return Path(review_csv).expanduser() if review_csv else beside
 
 
 def read_review(path: Path, pool: FaceSet) -> pd.DataFrame:

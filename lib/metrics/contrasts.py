@@ -14,9 +14,9 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls, real_alone
 from lib.faces.faceset import label_indices
 from lib.metrics.arms import ArmPredictions, compare_arms, level
-from lib.metrics.planner import sample_size_text
+from lib.metrics.decisions import decided
 from lib.metrics.scores import class_scores, scores
-from lib.metrics.statistics import UNDECIDED, Effect, decide
+from lib.metrics.statistics import Effect
 from lib.study.errors import StudyError
 
 BASE = Arm("base")  # all real images and nothing else: what every arm is compared with
@@ -50,18 +50,6 @@ EFFECT_NUMBERS = (
     "n_seeds",
     "generations",
     "minimum_detectable_effect",
-)
-# What follows from them: how often a comparison is analysed, the p-values of no difference and of a
-# difference beyond the margin (adjusted), the interval that decides, and what would show the margin
-# ("" where the verdict is decided).
-DECISION_COLUMNS = (
-    "analyses",
-    "p_holm",
-    "p_equivalence",
-    "low_decided",
-    "high_decided",
-    "verdict",
-    "sample_size",
 )
 
 
@@ -267,8 +255,8 @@ def effects(
             its arms say. 0: not known.
 
     Returns:
-        Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, DECISION_COLUMNS. Low and high are the
-        plain 95 % interval, low_decided and high_decided the one that decides
+        Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, `decisions.DECISION_COLUMNS`. Low and
+        high are the plain 95 % interval, low_decided and high_decided the one that decides
         (`statistics.decide`): adjusted for the family and the analyses, above 0 exactly where the
         arm helps, below 0 exactly where it hurts.
 
@@ -277,6 +265,36 @@ def effects(
         one asks. Shares, references and metrics are families of their own, uncorrected against each
         other. A comparison both of whose arms may have further seeds after the first analysis
         counts two analyses at either, whether it was continued or not.
+    """
+    table, estimates = estimated(
+        arms,
+        labels,
+        clusters,
+        metric=metric,
+        class_name=class_name,
+        classes=classes,
+        planned_seeds=planned_seeds,
+    )
+    return decided(table, estimates, margin, seconds_per_run).drop(columns="family")
+
+
+def estimated(
+    arms: Arms,
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    metric: str = "accuracy",
+    class_name: str = "",
+    classes: tuple[str, ...] = (),
+    planned_seeds: int = 0,
+) -> tuple[pd.DataFrame, list[Effect]]:
+    """Estimate every contrast of a study on one metric, and decide none.
+
+    Args:
+        arms, labels, clusters, metric, class_name, classes, planned_seeds: as in `effects`.
+
+    Returns:
+        Columns EFFECT_COLUMNS, EFFECT_NUMBERS and analyses; and the effect of each row.
     """
     # Every contrast of every classifier: which arms, and the estimate.
     label = classes.index(class_name) if class_name else None
@@ -299,11 +317,11 @@ def effects(
             analyses.append(_analyses(*pair, estimates[-1], planned_seeds))
             rows.append(row)
 
-    # The numbers of the estimates, then what they decide.
+    # The numbers of the estimates.
     table = pd.DataFrame(rows, columns=EFFECT_COLUMNS)
     for name in EFFECT_NUMBERS:
         table[name] = [getattr(effect, name) for effect in estimates]
-    return _decided(table.assign(analyses=analyses), estimates, margin, seconds_per_run)
+    return table.assign(analyses=analyses), estimates
 
 
 def generation_range(
@@ -361,26 +379,3 @@ def _analyses(
     """
     continued = effect.n_seeds > planned_seeds > 0
     return max(min(reference.analyses, arm.analyses), 1 + continued)
-
-
-def _decided(
-    table: pd.DataFrame, estimates: list[Effect], margin: float, seconds_per_run: float
-) -> pd.DataFrame:
-    """Add DECISION_COLUMNS to a table of effects with the column analyses."""
-    # Family by family.
-    decisions = {}
-    for rows in table.groupby("family", sort=False).groups.values():
-        analyses = table.loc[rows, "analyses"].tolist()
-        of_family = decide([estimates[row] for row in rows], margin, analyses=analyses)
-        decisions |= dict(zip(rows, of_family))
-
-    # An undecided comparison says what would decide it.
-    numbers = []
-    for row, effect in enumerate(estimates):
-        decided, text = decisions[row], ""
-        if decided.verdict == UNDECIDED:
-            text = sample_size_text(effect, margin, seconds_per_run=seconds_per_run)
-        interval = decided.low, decided.high
-        numbers.append((decided.p, decided.p_equivalence, *interval, decided.verdict, text))
-    table[list(DECISION_COLUMNS[1:])] = pd.DataFrame(numbers, columns=DECISION_COLUMNS[1:])
-    return table.drop(columns="family")

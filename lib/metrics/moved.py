@@ -19,7 +19,8 @@ from lib.study.stages import PER_POOL, stage_of
 
 OWN = "own"  # folder of the tables under the study's own values, beside tables/
 # Parameters that say where and with how many, not what; data come with every call.
-ELSEWHERE = {"study", "output", "pool", "workers", "cluster", "device", "synthetic_name", "data"}
+ELSEWHERE = {"study", "output", "write", "pool", "workers", "cluster", "device"}
+ELSEWHERE |= {"synthetic_name", "data"}
 # What tells the rows of a table apart, as far as it has these columns.
 KEYS = ("arm", "reference", "classifier", "reading", "scoring", "metric", "class", "pool", "source")
 KEYS += ("space", "map", "method", "setting", "step", "measure", "fault", "attribute", "network")

@@ -15,6 +15,7 @@ nothing should depend on fewer than 4 seeds. The plain percentile bootstrap over
 the seeds too little, so it is shown and never decides.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -146,7 +147,10 @@ class Decision:
 
 
 def decide(
-    effects: list[Effect], margin: float, *, analyses: list[int] | None = None
+    effects: list[Effect],
+    margin: float | Sequence[float],
+    *,
+    analyses: list[int] | None = None,
 ) -> list[Decision]:
     """Decide effects that ask one question, as one family.
 
@@ -162,7 +166,7 @@ def decide(
 
     Args:
         effects: those with one seed are undecided and no part of the family.
-        margin: smallest effect of interest, in the metric's unit.
+        margin: smallest effect of interest, in the metric's unit; one for all, or one for each.
         analyses: how often each is analysed, each time free to stop: the last analysis and the
             interim ones, at all of them alike (Bonferroni). None: once.
 
@@ -177,8 +181,9 @@ def decide(
 
     # Both families, each p-value counted once an analysis.
     counts = np.array([analyses[place] for place in tested])
+    margins = np.broadcast_to(margin, len(effects))
     difference = np.array([effects[place].p for place in tested])
-    equivalence = np.array([equivalence_p(effects[place], margin) for place in tested])
+    equivalence = np.array([equivalence_p(effects[place], margins[place]) for place in tested])
     families = [np.minimum(p * counts, 1) for p in (difference, equivalence)]
     adjusted = zip(*(holm(list(p)) for p in families))
     levels = zip(*(ALPHA / counts / holm_standing(p) for p in families))

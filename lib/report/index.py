@@ -26,6 +26,7 @@ from lib.report.leading import (
 from lib.report.names import name_ready_made
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
+from lib.study.cells import MARK
 from lib.study.parameter_cells import has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
@@ -33,7 +34,7 @@ from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import read_json
 
-NOT_SHOWN = ("study", "output", "pool", "workers")  # where and which, not what
+NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
 ORDER = ("amounts", "schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
@@ -156,8 +157,10 @@ def render_top(reports: Path) -> Path:
 
 
 def is_published(name: str, data: str) -> bool:
-    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER."""
-    return not data and name.split("-")[0] in ORDER
+    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER, and
+    no cell of a grid of settings.
+    """
+    return not data and MARK not in name and name.split("-")[0] in ORDER
 
 
 def _overview(page: Path, studies: list[dict], **values) -> Path:

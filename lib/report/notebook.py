@@ -286,6 +286,8 @@ def _parameter_table(ipynb: Path) -> str:
     """Render the parameters that a notebook ran with."""
     rows = []
     for row in parameters(read_cells(ipynb)):
+        if row["name"] == "write":
+            continue  # true in every batch: no reader asks
         # What differs from the default matters most, then what every notebook has.
         is_first = row["name"] in FIRST or row["value"] != row["default"]
         value = short_paths(row["value"]) if isinstance(row["value"], str) else row["value"]

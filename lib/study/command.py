@@ -8,10 +8,13 @@ import shutil
 import signal
 import sys
 import textwrap
+from collections import Counter
 from pathlib import Path
 
+from lib.study.adoption import adopt, adoptable
 from lib.study.answer import read_answer
 from lib.study.archive import archive_stale, restore
+from lib.study.cells import settings_of
 from lib.study.errors import DamagedFile, StudyError, sentence
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.listing import (
@@ -26,18 +29,20 @@ from lib.study.listing import (
 from lib.study.lock import study_lock
 from lib.study.machine import INTERRUPTS, cores
 from lib.study.names import EMBEDDED_DATA
+from lib.study.opening import open_notebook
 from lib.study.params import load_params
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
 from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION, VERDICT
+from lib.study.vary import cells_of
 
 # Exit statuses.
 FAILED, MISTAKE, STOPPED = 1, 2, 130
 
 
-def run(options, pages, check_arms) -> int:
+def run(options, pages, check_arms, grids=None) -> int:
     """Do what the command line asks for.
 
     Args:
@@ -45,6 +50,7 @@ def run(options, pages, check_arms) -> int:
         pages: imports and returns the module that renders (render_study).
         check_arms: called with a study's parameters, where they name arms by patterns; stops at one
             that fits none.
+        grids: imports and returns the module that compares the cells of a grid (render_grid).
 
     Returns:
         Exit status: 0, 1 if a notebook failed, 2 for a user's mistake, 130 if stopped.
@@ -57,7 +63,7 @@ def run(options, pages, check_arms) -> int:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _stop_once)
     try:
-        return _run(options, pages, check_arms)
+        return _run(options, pages, check_arms, grids)
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -158,6 +164,8 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
 
         # What these settings made before comes back, and counts where its key still holds.
         restore(tasks)
+        if settings_of(paths.root.name) and not options.fresh:
+            tell_adopted(adopt(tasks))
         check_upstream(tasks, chosen)
         reasons = reasons_to_run(chosen)
         # Nothing is said where nothing runs.
@@ -178,6 +186,13 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
         print(f"{kept} executions kept, {len(chosen) - kept - missing} run.")
     print_answer(paths)
     return FAILED if missing else 0
+
+
+def tell_adopted(places: dict[str, StudyPaths]) -> None:
+    """Print how many executions a cell took over from which of its siblings."""
+    counts = Counter(paths.root.name for paths in places.values())
+    for name, count in counts.items():
+        print(f"{count} executions taken from {name}")
 
 
 def check_upstream(tasks: list[Task], chosen: list[Task]) -> None:
@@ -253,19 +268,66 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
         print(f"earlier work moved to {target}")
 
 
-def _run(options, pages, check_arms) -> int:
+def run_grid(options, pages, check_arms, grids) -> int:
+    """Run the cells of a grid of settings, or show what each would do, and compare them.
+
+    Args:
+        options, pages, check_arms, grids: see `run`.
+    """
+    if options.open or options.papermill:
+        raise StudyError(
+            "--vary: --open and --papermill are about one study; name a cell: "
+            f"--study '{options.study}~key=value'"
+        )
+
+    # A mistake in any cell stops before the first one runs.
+    sets = settings(options)
+    plans = {cell: plan_tasks(cell, sets) for cell in cells_of(options.study, options.vary, sets)}
+    for tasks in plans.values():
+        _check(tasks, check_arms)
+        select(tasks, options.only)
+
+    # One after the other: each finds what those before it did.
+    status = 0
+    for number, (cell, tasks) in enumerate(plans.items(), 1):
+        print(f"\n{number} of {len(plans)}: {cell}")
+        chosen = select(tasks, options.only)
+        if options.dry_run:
+            print_plan(chosen, taken={} if options.fresh else adoptable(tasks))
+        else:
+            status = max(status, run_plan(options, tasks, chosen, pages))
+    if options.dry_run:
+        print("\nEach finds the training runs that the others have finished.")
+        return status
+
+    cells = {cell: tasks[0].paths for cell, tasks in plans.items()}
+    print(f"\ncomparison: {grids().render_grid(options.study, cells)}")
+    return status
+
+
+def _check(tasks: list[Task], check_arms) -> None:
+    """Stop where a study has no notebooks, or a pattern fits none of its arms."""
+    if not tasks:
+        raise StudyError("notebooks: none there")
+    # A pattern of arms' names is the last thing that can be mistyped.
+    if any(tasks[0].params[key] for key in ("only_arms", "more_seeds_arms")):
+        check_arms(tasks[0].params)
+
+
+def _run(options, pages, check_arms, grids) -> int:
     """List, show or run, as the command line asks."""
     # A list is shown even where the study cannot run.
     if options.list:
         return show_list(options)
+    if options.vary:
+        return run_grid(options, pages, check_arms, grids)
+    if options.open:
+        return open_notebook(
+            options.study, options.open, settings(options), browser=not options.no_browser
+        )
     tasks = plan_tasks(options.study, settings(options))
-    if not tasks:
-        raise StudyError("notebooks: none there")
+    _check(tasks, check_arms)
     chosen = select(tasks, options.only)
-
-    # A pattern of arms' names is the last thing that can be mistyped.
-    if any(tasks[0].params[key] for key in ("only_arms", "more_seeds_arms")):
-        check_arms(tasks[0].params)
     if options.dry_run:
         return show_plan(tasks, chosen, options.verbose)
     if options.papermill:

@@ -24,7 +24,7 @@ from lib.study.sources import are_same, source_identities
 from lib.study.stages import CURATION, FINDINGS, GENERATION, METRICS, stage_of
 
 # Where and how fast a notebook runs, not what it computes.
-NOT_IN_KEY = ("output", "workers", "cluster")
+NOT_IN_KEY = ("output", "write", "workers", "cluster")
 # Files of params/ that a stage reads beside its parameters.
 READ_BESIDE = {GENERATION: ("prompts.yaml",), FINDINGS: ("*.csv", "claims.yaml", "reported.yaml")}
 GENERATOR_VERSION = "GENERATOR_VERSION"  # in lib/generators/versions.py, a number a generator
@@ -42,8 +42,12 @@ class Reason:
     text: str  # for people
 
 
-def key_parts(task: Task) -> dict:
+def key_parts(task: Task, places: dict[str, StudyPaths] | None = None) -> dict:
     """Collect everything that can change a task's outcome, in parts that can be named to a reader.
+
+    Args:
+        places: by name, the studies in which upstream tasks are finished, where it is not the
+            task's own (lib.study.adoption).
 
     Raises:
         StudyError: an upstream task that has not finished.
@@ -59,7 +63,10 @@ def key_parts(task: Task) -> dict:
         "parameters": {key: v for key, v in task.values.items() if key not in NOT_IN_KEY},
         "sources": _sources(task),
         "arithmetic": _arithmetic(task, modules),
-        "upstream": {name: upstream_digest(task.paths, name) for name in task.upstream},
+        "upstream": {
+            name: upstream_digest((places or {}).get(name, task.paths), name)
+            for name in task.upstream
+        },
         "packages": package_versions(),
         "notebook": content_hash(sources),
         "code": {

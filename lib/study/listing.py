@@ -14,6 +14,7 @@ from lib.study.errors import StudyError
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.machine import cores
 from lib.study.params import load_params, studies, summary
+from lib.study.paths import StudyPaths
 from lib.study.plan import Task
 from lib.study.progress import expected_seconds, seconds_left, span
 from lib.study.records import atomic_write
@@ -33,7 +34,7 @@ def print_studies() -> None:
 
 
 def print_parameters(task: Task, whole: bool) -> None:
-    """Print a study's parameters.
+    """Print a study's parameters, but for `write`, which is true in every run.
 
     Args:
         task: one of the study's, not of a pool.
@@ -47,27 +48,33 @@ def print_parameters(task: Task, whole: bool) -> None:
     else:
         print(f"parameters that differ from quick ({len(task.params)} in all: -v):")
     for key, value in task.params.items():
-        if whole or key in differing:
+        if key != "write" and (whole or key in differing):
             print(f"  {'*' if key in differing else ' '} {key}: {value!r}")
     if not whole and not differing:
         print("  none")
 
 
-def print_plan(chosen: list[Task], times: bool = False) -> None:
-    """Print one line a task: kept, or why it would run.
+def print_plan(
+    chosen: list[Task], times: bool = False, taken: dict[str, StudyPaths] | None = None
+) -> None:
+    """Print one line a task: kept, taken from another study, or why it would run.
 
     Args:
         times: add how long each took when it last ran.
+        taken: by name, the studies that tasks are taken from (lib.study.adoption).
     """
     # Only what would run has a time worth showing.
-    expected, reasons = expected_seconds(chosen) if times else {}, reasons_to_run(chosen)
+    taken = {name: f"taken from {paths.root.name}" for name, paths in (taken or {}).items()}
+    to_do = [task for task in chosen if task.name not in taken]
+    expected, reasons = expected_seconds(to_do) if times else {}, reasons_to_run(to_do)
     for task in chosen:
         took = (
             f" ({span(expected[task.name])})"
             if task.name in reasons.keys() & expected.keys()
             else ""
         )
-        print(f"  {task.name:<32} {reasons.get(task.name, 'kept')}{took}")
+        text = taken.get(task.name) or reasons.get(task.name, "kept")
+        print(f"  {task.name:<32} {text}{took}")
     print(f"\n{outlook([task for task in chosen if task.name in reasons])}")
 
 

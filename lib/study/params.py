@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from lib.study.cells import settings_of, study_of
 from lib.study.errors import StudyError
 from lib.study.generations import all_generations, first_generation, of_generation
 from lib.study.parameter_rules import check_together, check_values, element_type, nearest
@@ -56,13 +57,13 @@ def studies(folder: Path = PARAMS) -> list[str]:
 
 def size_of(study: str) -> str:
     """Say at which size a study runs: "reduced size" where its file lies over a full one's."""
-    full = study.rpartition("-")[0]  # schuermann of schuermann-cpu
+    full = study_of(study).rpartition("-")[0]  # schuermann of schuermann-cpu
     return "reduced size" if full in studies() else "full size"
 
 
 def summary(study: str, folder: Path = PARAMS) -> str:
     """Read what a study is from the first comment of its file, up to the command that runs it."""
-    file = folder / f"{study}.yaml"
+    file = folder / f"{study_of(study)}.yaml"
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     texts = []
 
@@ -84,7 +85,8 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
     """List the files that lie over base.yaml, in order: the study's, then the pool's.
 
     Args:
-        study: such as schuermann, quick, or schuermann-cpu, which lies over schuermann.
+        study: such as schuermann, quick, or schuermann-cpu, which lies over schuermann; a cell of
+            a grid of settings has those of its study.
         pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for
             schuermann-cpu in pools/dcgan-cpu.yaml.
         folder: where the files lie.
@@ -92,7 +94,7 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
     Raises:
         StudyError: no such study or pool.
     """
-    known = studies(folder)
+    known, study = studies(folder), study_of(study)
     if study not in known:
         found = f"no study '{study}' in {shown(folder)}{nearest(study, known)}"
         raise StudyError(f"{found}; studies: {', '.join(known)}")
@@ -120,7 +122,7 @@ def load_params(
     """Compose the parameters of a study.
 
     Args:
-        study: name of params/<study>.yaml.
+        study: name of params/<study>.yaml, or of a cell, whose settings win over everything.
         sets: strings "key=value" that override everything else; lists as "a,b" or "[a, b]".
         pool: name of params/pools/<pool>.yaml, composed after the study's file;
             <pool>-generation2 is the same from another seed.
@@ -139,11 +141,14 @@ def load_params(
     for path in layers(study, pool and first_generation(pool), folder):
         values.update(check_values(read_yaml(path), base, shown(path)))
     values.update(check_values(_parsed(sets, base), base, "--set"))
+    values.update(check_values(_parsed(settings_of(study), base), base, f"study {study}"))
 
     # Paths and keys go by this name: another one inside the file would mix two studies up.
-    if values["study"] != study:
-        found = f"{shown(folder / study)}.yaml: key 'study' is '{values['study']}'"
-        raise StudyError(f"{found}, but a study is named after its file: write study: {study}")
+    own = study_of(study)
+    if values["study"] != own:
+        found = f"{shown(folder / own)}.yaml: key 'study' is '{values['study']}'"
+        raise StudyError(f"{found}, but a study is named after its file: write study: {own}")
+    values["study"] = study
     check_together(values)
 
     # A pool stands for all its generations; a later one differs in name, seed and round before.
@@ -177,6 +182,27 @@ def check_pools(values: dict, folder: Path = PARAMS) -> None:
                 raise StudyError(f"{found}: {', '.join(values['pools'])}")
 
 
+def check_generator(values: dict, folder: Path = PARAMS) -> None:
+    """Check that a pool is made by its own generator: its name would say what it is not.
+
+    Args:
+        values: parameters of a notebook; without pool or generator nothing is checked.
+
+    Raises:
+        StudyError: the generator is not that of the pool's file.
+    """
+    if not {"pool", "generator"} <= values.keys():
+        return
+    file = folder / "pools" / f"{first_generation(values['pool'])}.yaml"
+    own = read_yaml(file).get("generator", values["generator"])
+    if own != values["generator"]:
+        raise StudyError(
+            f"generator: {values['generator']!r} makes no pool {values['pool']!r}, which "
+            f"{shown(file)} makes by {own!r}: set all that stands there, or take it from the "
+            f"study: run_all.py --open 20-{values['pool']}"
+        )
+
+
 def shown(path: Path) -> str:
     """Name a path from the project's root where it lies in it."""
     # Messages are shorter this way, and the same on every machine.
@@ -202,6 +228,19 @@ def _ready_made(folder: Path) -> tuple[str, ...]:
     return tuple(
         name for name, file in files.items() if read_yaml(file).get("generator") == "folder"
     )
+
+
+def setting_values(key: str, texts: list[str], base: dict) -> list:
+    """Read several values of one parameter, as `--set key=text` would read each.
+
+    Args:
+        base: all keys of base.yaml with their defaults.
+
+    Raises:
+        StudyError: an unknown key, a wrong type, a value out of range.
+    """
+    parsed = [_parsed((f"{key}={text}",), base) for text in texts]
+    return [check_values(values, base, "--vary")[key] for values in parsed]
 
 
 def _parsed(sets: tuple, base: dict) -> dict:

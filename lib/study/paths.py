@@ -13,6 +13,8 @@ class StudyPaths:
 
     root: Path  # runs/<study>: what a run makes, which git ignores
     reports: Path  # reports/<study>: what people read
+    # runs/<study> where the root is a place beside it for exploring (lib.study.explore), else None.
+    explored: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -38,18 +40,24 @@ class StudyPaths:
         """Trained generators by the key of their training, which studies of the same real faces
         share.
         """
-        return self.root.parent / "generators"  # beside the studies, not in one
+        # Beside the studies, not in one; while exploring, where no study looks.
+        return (self.root if self.explored else self.root.parent) / "generators"
+
+    @property
+    def _of_persons(self) -> Path:
+        """The study's folder also while exploring: what a person decides is no result of a run."""
+        return self.explored or self.root
 
     def review(self, pool: str) -> Path:
         """A person's decisions about a pool: read by notebook 30, written by its panel, never by a
         run.
         """
-        return self.pools / "curation" / pool / "review.csv"
+        return self._of_persons / "pools" / "curation" / pool / "review.csv"
 
     @property
     def spot_check(self) -> Path:
         """A person's answers to the spot check of notebook 50, which its panel writes."""
-        return self.root / "spot_check.csv"
+        return self._of_persons / "spot_check.csv"
 
     @property
     def runs(self) -> Path:

@@ -11,6 +11,9 @@ from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.sources import check_sources
 from lib.study.stages import CURATION, PER_POOL, UPSTREAM, ancestors, stage_of, stages_of
 
+# A batch writes into its study; a notebook that a person starts, beside it (lib.study.explore).
+WRITES = {"write": True}
+
 
 @dataclass(frozen=True)
 class Task:
@@ -70,7 +73,7 @@ def plan_tasks(study: str, sets: tuple = (), *, notebooks: Path = ROOT / "notebo
         for pool in params["pools"] if stage in PER_POOL else [""]:
             name = f"{file.stem}-{pool}" if pool else file.stem
             whole = of_pool[pool] if pool else params
-            values = {key: whole[key] for key in declared}
+            values = {key: (whole | WRITES)[key] for key in declared}
             tasks.append(Task(name, file, stage, pool, values, whole, paths, ()))
 
     # Pools of a later round come after the rounds before, and all pools before the training.

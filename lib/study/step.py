@@ -13,22 +13,30 @@ from pathlib import Path
 
 from lib.study.checkout import require_own_checkout
 from lib.study.errors import StudyError
+from lib.study.explore import executions_read, explore
 from lib.study.kept import (
     other_outputs,
     read_record,
-    recorded_executions,
     set_aside_rotten,
     write_sealed,
 )
 from lib.study.machine import THREADS, compiled_code_folder, environment_facts, thread_environment
 from lib.study.parameter_cells import INJECTED, assignments, declared_parameters
 from lib.study.parameter_rules import check_together, check_values
-from lib.study.params import PARAMS, check_pools, layers, load_params, read_yaml
+from lib.study.params import (
+    PARAMS,
+    check_generator,
+    check_pools,
+    layers,
+    load_params,
+    read_yaml,
+    shown,
+)
 from lib.study.paths import ROOT, StudyPaths, study_paths
 from lib.study.records import append_jsonl, output_names, output_record
 from lib.study.results import check_rows, result_lines
 from lib.study.sources import check_sources
-from lib.study.stages import PER_POOL, ancestors, default_threads, stage_of
+from lib.study.stages import PER_POOL, default_threads, stage_of
 from lib.study.telling import begin_telling, tell
 
 # What a reader has to know about data that the project brings along.
@@ -106,7 +114,8 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     """Start a notebook: check its parameters, print its banner and note when, where and with what
     it runs.
 
-    Every way of starting a notebook passes here, so this is where values are checked.
+    Every way of starting a notebook passes here, so this is where values are checked, and where it
+    is decided that a notebook writes beside its study, unless its parameter `write` is true.
 
     Args:
         notebook: name of the notebook without .ipynb.
@@ -127,7 +136,8 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     study, output = variables["study"], variables.get("output", "")
     pool = variables.get("pool", "") if stage_of(notebook) in PER_POOL else ""
     name = f"{notebook}-{pool}" if pool else notebook
-    paths = study_paths(study, output)
+    of_study = study_paths(study, output)
+    paths = of_study if variables.get("write") else explore(of_study, name, parameters)
 
     # Nothing is made from what a failing disk changed, nor is it taken for done.
     check_inputs(paths, name, parameters)
@@ -135,7 +145,7 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
         print(f"note: {file} was damaged; it is set aside and made anew")
 
     # Compiled code is kept where the environment may not be written to.
-    os.environ.update(compiled_code_folder(paths.root.parent))
+    os.environ.update(compiled_code_folder(of_study.root.parent))
 
     # run_all.py sets the number of threads; started by hand, a notebook takes as many.
     if THREADS not in os.environ:
@@ -145,6 +155,8 @@ def begin(notebook: str, variables: MutableMapping) -> Step:
     begin_telling(paths, name)
     facts = environment_facts()
     _print_banner(study, name, facts)
+    if paths != of_study:
+        print(f"reads the study, writes into {shown(paths.root)}; write = True: into the study")
     data = _data_source(parameters, paths, study)
     if data in NOTICES:
         print(NOTICES[data])
@@ -170,6 +182,7 @@ def checked_parameters(notebook: str, variables: Mapping) -> dict:
     # Together, with the files that they name.
     check_together(values)
     check_pools(values)
+    check_generator(values)
     check_sources(values)
     return values
 
@@ -184,13 +197,8 @@ def check_inputs(paths: StudyPaths, name: str, parameters: dict) -> None:
     Raises:
         StudyError: names the file, which is set aside, and the notebook that makes it anew.
     """
-    # A notebook of a pool reads that pool and the one of the round before.
-    pools = parameters.get("pools", [parameters.get("pool"), parameters.get("round_of")])
-    before = ancestors(stage_of(name))
-    for other in recorded_executions(paths):
-        stage, pool = stage_of(other), other.partition("-")[2]
-        is_read = stage in before and (not pool or pool in pools)
-        if is_read and (files := set_aside_rotten(paths, [other])):
+    for other in executions_read(paths, name, parameters):
+        if files := set_aside_rotten(paths, [other]):
             raise StudyError(
                 f"{paths.root / files[0]} is not what {other} wrote, though nobody wrote it since: "
                 f"is the disk failing? It is set aside; run {other} again, or run_all.py, which "

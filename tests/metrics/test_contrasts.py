@@ -13,7 +13,6 @@ from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.arms import ArmPredictions
 from lib.metrics.contrasts import (
     BASE,
-    DECISION_COLUMNS,
     contrasts,
     effects,
     gather_arms,
@@ -22,6 +21,7 @@ from lib.metrics.contrasts import (
     result_rows,
     scorings,
 )
+from lib.metrics.decisions import DECISION_COLUMNS
 from lib.metrics.scores import scores
 from lib.study.errors import StudyError
 from lib.study.results import COLUMNS

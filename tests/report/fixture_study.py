@@ -31,6 +31,7 @@ PARAMETERS = """\
 study: str = "quick"  # name of the study
 # folder that receives runs/ and reports/; empty for the project's own
 output: str = ""
+write: bool = False  # true: write into the study
 seed: int = 0  # governs what is drawn once per study
 
 # --- training ---

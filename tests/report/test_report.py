@@ -136,6 +136,7 @@ def test_code_is_folded_and_the_parameters_that_ran_are_shown(rendered):
     table = re.search(r'<section[^>]*class="parameters".*?</section>', shown, re.DOTALL)[0]
     row = "<td>128 <small>default 64</small></td><td>images in a batch, 1 to 4096</td>"
     assert f"<code>batch</code></td>{row}" in table
+    assert "<code>seed</code>" in table and "<code>write</code>" not in table
 
 
 def test_of_many_parameters_those_that_differ_stay_in_sight(tmp_path):

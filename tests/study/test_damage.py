@@ -22,7 +22,7 @@ from lib.study.paths import study_paths
 from lib.study.records import output_record
 from lib.study.step import begin
 
-BY_HAND = {"study": "quick", "seed": 0}
+BY_HAND = {"study": "quick", "write": True, "seed": 0}
 
 
 # One file.

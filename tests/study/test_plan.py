@@ -68,7 +68,7 @@ def test_the_findings_run_after_the_metrics(tasks):
 
 def test_a_notebook_gets_what_it_declares_and_its_pools_values(tasks):
     by_name = {task.name: task.values for task in tasks}
-    assert by_name["10_data"] == {"study": "quick", "output": "", "seed": 3}
+    assert by_name["10_data"] == {"study": "quick", "output": "", "write": True, "seed": 3}
     assert by_name["20_generation-dcgan"]["pool"] == "dcgan"
 
 

@@ -17,7 +17,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 @pytest.fixture
 def variables(tmp_path) -> dict:
     """What globals() of a notebook holds after its parameters cell."""
-    return {"study": "quick", "output": str(tmp_path), "pool": "dcgan", "seed": 7, "pd": object}
+    values = {"study": "quick", "output": str(tmp_path), "write": True}
+    return values | {"pool": "dcgan", "seed": 7, "pd": object}
 
 
 def test_a_step_records_what_it_wrote(variables, capsys):
@@ -35,7 +36,8 @@ def test_a_step_records_what_it_wrote(variables, capsys):
 
 def test_its_parameters_are_those_that_the_notebook_declares(variables):
     parameters = begin("10_data", variables).parameters
-    assert parameters == {"study": "quick", "output": variables["output"], "seed": 7}
+    wanted = {"study": "quick", "output": variables["output"], "write": True, "seed": 7}
+    assert parameters == wanted
 
 
 @pytest.mark.parametrize(
