@@ -14,16 +14,16 @@ import pytest
 from papermill import inspect_notebook
 
 from lib.study.parameter_cells import (
-    DEFAULT_POOL,
     METADATA,
     cell_source,
     comments_of,
     declared_parameters,
+    opened_values,
     read_base,
 )
-from lib.study.params import PARAMS, load_params, read_yaml
+from lib.study.params import PARAMS, read_yaml
 from lib.study.paths import ROOT
-from lib.study.stages import FINDINGS, PER_POOL, UPSTREAM, stage_of
+from lib.study.stages import FINDINGS, UPSTREAM, stage_of
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -83,10 +83,7 @@ def test_the_first_code_cell_alone_holds_the_parameters(path):
 @every_notebook
 def test_the_parameters_cell_is_written_from_the_parameter_files(path):
     """Names are the notebook's choice; headings, order, comments and values are not."""
-    pool = DEFAULT_POOL if stage_of(path.stem) in PER_POOL else None
-    quick = load_params("quick", pool=pool)
-    values = {name: quick[name] for name in declared_parameters(path)}
-    wanted = cell_source(values, read_base())
+    wanted = cell_source(opened_values(path), read_base())
     hint = "write it anew: python -m lib.study.parameter_cells"
     assert cells_of(path, "code")[0]["text"] == wanted, hint
 

@@ -177,6 +177,17 @@ def cell_source(values: dict, base: list[Declared]) -> str:
     return "\n".join(lines)
 
 
+def opened_values(notebook_path: Path) -> dict:
+    """Collect the values in a notebook's own cell: the quick study's, but it writes beside the
+    study, for whoever opens it explores (`lib.study.explore`).
+    """
+    # Which parameters it declares is the notebook's choice.
+    names = set(declared_parameters(notebook_path))
+    pool = DEFAULT_POOL if stage_of(notebook_path.stem) in PER_POOL else None
+    params = load_params("quick", pool=pool) | {"write": False}
+    return {name: value for name, value in params.items() if name in names}
+
+
 def rewrite(notebook_path: Path) -> bool:
     """Write a notebook's parameters cell anew, and the notebook in nbformat's canonical form; tells
     whether that changed anything.
@@ -184,16 +195,10 @@ def rewrite(notebook_path: Path) -> bool:
     with quick_imports():
         import nbformat
 
-    # Which parameters it declares is the notebook's choice; their values are the quick study's.
-    names = set(declared_parameters(notebook_path))
-    pool = DEFAULT_POOL if stage_of(notebook_path.stem) in PER_POOL else None
-    params = load_params("quick", pool=pool)
-    values = {name: value for name, value in params.items() if name in names}
-
     # Only what changed is written, so that a file's time means something.
     book = nbformat.read(notebook_path, as_version=4)
     cell = next(cell for cell in book.cells if is_parameters_cell(cell))
-    cell.source = cell_source(values, read_base())
+    cell.source = cell_source(opened_values(notebook_path), read_base())
     book.metadata = nbformat.from_dict(METADATA)
     text = nbformat.writes(book) + "\n"
     changed = text != notebook_path.read_text(encoding="utf-8")
