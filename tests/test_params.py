@@ -252,3 +252,9 @@ def test_the_old_names_are_nowhere_in_use():
     old = re.compile(rf"\b({'|'.join(RENAMED)})\b")
     files = [*PARAMS.rglob("*.yaml"), *(ROOT / "notebooks").glob("*.ipynb")]
     assert [file.name for file in files if old.search(file.read_text(encoding="utf-8"))] == []
+
+
+def test_each_number_of_real_images_has_its_number_of_runs_or_none_has():
+    with pytest.raises(StudyError, match="real_count_seeds: 2 for 3 real_counts"):
+        load_params("amounts-cpu", ("real_counts=287,718,0", "real_count_seeds=10,6"))
+    assert load_params("amounts-cpu", ("real_count_seeds=[]",))["real_count_seeds"] == []

@@ -72,8 +72,8 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
         arms: to train on.
         sources: where the images are.
         params: classifiers, recipes, train_steps, train_lengths, train_passes, train_epochs,
-            draws, seeds, more_seeds, more_seeds_arms, keep_weights, device, and the fields of
-            TrainingOptions.
+            draws, seeds, real_counts, real_count_seeds, more_seeds, more_seeds_arms, keep_weights,
+            device, and the fields of TrainingOptions.
 
     Raises:
         StudyError: an arm that cannot be built, an unknown recipe or device, a pattern of
@@ -92,11 +92,13 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     draw_of = {seed: seed if params["draws"] else None for seed in range(count)}
     digests = _digests(arms, splits, pools, sources.seed, set(draw_of.values()))
 
-    # Arms that a pilot left undecided have further seeds.
+    # Some numbers of real images have fewer seeds; arms that a pilot left undecided have more.
+    seeds_at = dict(zip(params["real_counts"], params["real_count_seeds"]))
     more, jobs = asked_for(arms, params["more_seeds_arms"], "more_seeds_arms"), []
     trained = {name: trained_lengths(arms, n_real, recipes[name], params) for name in recipes}
     for seed, draw in draw_of.items():
         chosen = arms if seed < params["seeds"] else more
+        chosen = [arm for arm in chosen if seed < seeds_at.get(arm.real, count)]
         for classifier, fold, arm, length in _each(recipes, splits, chosen, trained):
             plan = TrainingPlan(
                 classifier=classifier,

@@ -47,6 +47,7 @@ RANGES = {
     "label_classifier_folds": (2, 100),
     "margin": (0, 0.5),
     "seeds": (1, 1000),
+    "real_count_seeds": (1, 1000),
     "more_seeds": (0, 1000),
     "folds": (0, 100),
     "train_lengths": (0.01, 1000),  # times train_steps
@@ -98,6 +99,7 @@ ELEMENTS = {
     "filter_arms": str,
     "scarce_shares": float,
     "real_counts": int,
+    "real_count_seeds": int,
     "train_passes": float,
     "added_counts": int,
     "staged_shares": float,
@@ -135,7 +137,8 @@ def check_together(values: dict) -> None:
 
     Raises:
         StudyError: one class alone or a class named twice; FER+'s labels for other images; a list
-            of recipes of another length than that of the classifiers.
+            of recipes of another length than that of the classifiers; likewise of
+            real_count_seeds.
     """
     # Two classes at least, for there is nothing to tell apart in one.
     classes = values.get("classes", [])
@@ -154,6 +157,12 @@ def check_together(values: dict) -> None:
     if len(recipes) not in (1, len(classifiers)):
         found = f"recipes: {len(recipes)} for {len(classifiers)} classifiers"
         raise StudyError(f"{found}; give one for all, or one for each")
+
+    # Each number of real images has its number of runs, or all have one.
+    counts, seeds = (values.get(key, []) for key in ("real_counts", "real_count_seeds"))
+    if seeds and len(seeds) != len(counts):
+        found = f"real_count_seeds: {len(seeds)} for {len(counts)} real_counts"
+        raise StudyError(f"{found}; give one for each, or none")
 
 
 def element_type(key: str, declared: list) -> type:

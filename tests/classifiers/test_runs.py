@@ -419,6 +419,13 @@ def test_draws_change_the_images_of_each_seed(sources):
     assert len(set(sets[::2])) == 1 and len(set(sets[1::2])) == 3
 
 
+def test_each_number_of_real_images_has_its_own_number_of_runs(sources):
+    few = [BASE, Arm("subset", real=10), Arm("subset", real=20)]
+    counted = {"seeds": 3, "real_counts": [10, 20, 0], "real_count_seeds": [3, 2, 1]}
+    runs = pd.Series([job.arm for job in plan_jobs(few, sources, PARAMS | counted)])
+    assert runs.value_counts().to_dict() == dict(zip(few, (1, 3, 2)))
+
+
 def test_a_draw_takes_its_own_generation_of_a_pool(sources):
     real, pools = sources.read()
     pools = {"p": noise(40, 5), "p-generation2": noise(40, 6)}
