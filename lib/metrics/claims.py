@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from lib.faces.arms import Arm, controls
 from lib.faces.classes import EMOTIONS
@@ -28,6 +27,7 @@ from lib.metrics.three_studies import (
 )
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation
+from lib.study.params import read_entries
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_DECIDABLE = "not decidable from this study"
@@ -137,7 +137,7 @@ def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """
     path = Path(path)
     claims, amended = [], amended_claims(load_log(path))
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]:
+    for entry in read_entries(path, "claims"):
         _check(entry, f"{path}: claim {entry.get('id', '?')}")
         known = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
         known["class_name"] = known.pop("class", "")

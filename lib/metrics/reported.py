@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from lib.metrics.scores import SCORES
 from lib.metrics.three_studies import check_arm, check_pools, check_word
 from lib.study.errors import StudyError
+from lib.study.params import read_entries
 from lib.study.paths import ROOT
 
 # What the studies reported and this project does not score: listed, never compared.
@@ -75,7 +75,7 @@ def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFram
     # One row a number, of every entry of the file.
     path = Path(path)
     rows = []
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["reports"]:
+    for entry in read_entries(path, "reports"):
         _check(entry, f"{path}: {entry.get('study', '?')}, {entry.get('arm', '?')}")
         about = {"classifier": ""} | {key: entry[key] for key in entry if key != "values"}
         for metric, value in entry["values"].items():

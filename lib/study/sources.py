@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.names import EMBEDDED_DATA
+from lib.study.parameter_rules import shortened
 from lib.study.paths import ROOT
 from lib.study.records import content_hash, file_digest
 
@@ -47,8 +48,14 @@ def check_sources(values: dict) -> None:
     for key, value in named_sources(values):
         if value in EMBEDDED_DATA or key in MAY_BE_REMOTE:
             continue
-        if not located(value).exists():
+        try:
+            path = located(value)
+        except StudyError as error:
+            raise StudyError(f"{key}: {error}") from None
+        if not path.exists():
             raise StudyError(f"{key}: {value}: no such file or folder")
+        if not path.is_file() and not path.is_dir():
+            raise StudyError(f"{key}: {value}: is a device or pipe; give a file or folder")
 
 
 def named_sources(values: dict) -> list[tuple[str, str]]:
@@ -60,9 +67,19 @@ def named_sources(values: dict) -> list[tuple[str, str]]:
 
 
 def located(value: str) -> Path:
-    """Find a source from the caller's folder, or else from the project's."""
-    path = Path(value).expanduser()
-    return path if path.exists() else ROOT / path
+    """Find a source from the caller's folder, or else from the project's.
+
+    Raises:
+        StudyError: a path that the system does not look up.
+    """
+    try:
+        path = Path(value).expanduser()
+        found = path if path.exists() else ROOT / path
+        found.exists()
+    except (OSError, RuntimeError) as error:  # no permission, too long; no such user
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(f"{shortened(value)}: cannot be looked up ({reason})") from None
+    return found
 
 
 def source_identities(values: dict) -> dict[str, list]:

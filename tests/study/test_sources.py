@@ -173,6 +173,21 @@ def test_a_file_that_any_parameter_names_counts(tmp_path, key):
     assert changed(before, **{key: str(file)}) == {key}
 
 
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("~nobody-of-this-name/x", "cannot be looked up"),
+        ("x" * 300, "cannot be looked up .File name too long"),
+        ("a\0b", "no such file or folder"),
+        ("/dev/null", "is a device or pipe"),
+        ("\udcff", "no such file or folder"),
+    ],
+)
+def test_a_path_that_cannot_be_is_named_with_its_parameter(path, cause):
+    with pytest.raises(StudyError, match=f"data: .*{cause}"):
+        check_sources({"data": path})
+
+
 @pytest.mark.parametrize("data", ["drawn", "digits"])
 def test_data_that_the_project_has_is_identified_by_its_name(data):
     assert identities(data=data) == {"data": [data]}
