@@ -18,15 +18,18 @@ import pandas as pd
 import pytest
 import torch
 from damage import DAMAGES
+from tiny_onnx import tiny_network
 
+from lib.application.network import open_network
 from lib.classifiers.models import build_classifier, load_model, save_model
 from lib.classifiers.runs import load_history, load_predictions, read_result
 from lib.compute.checkpoints import load_facts, load_tensors, save_tensors
+from lib.compute.onnx_files import write_onnx
 from lib.curation.review import _read_rows
 from lib.curation.rounds import SHARES, load_round, save_round
 from lib.curation.spotcheck import read_answers
 from lib.faces.faceset import FaceSet, load_faces, save_faces
-from lib.faces.pool import load_verdicts, save_verdicts
+from lib.faces.pool import GENERATOR, generator_facts, load_verdicts, save_verdicts
 from lib.metrics.pages import read_csv
 from lib.report.executions import executions, parameters, read_cells
 from lib.report.shell import SUMMARY, read_summary
@@ -159,6 +162,13 @@ def write_verdicts(folder: Path) -> list[Path]:
     return [save_verdicts(folder / "pool", pd.DataFrame([row, row | {"id": "b"}]))]
 
 
+def read_verdicts(folder: Path):
+    verdicts = load_verdicts(folder / "pool")
+    if not len(verdicts):  # how it says that there are none
+        raise StudyError("no verdicts")
+    return verdicts.to_csv()
+
+
 def write_notebook(folder: Path) -> list[Path]:
     book = nbformat.read(ROOT / "notebooks" / "10_data.ipynb", as_version=4)
     book.cells = book.cells[:4]
@@ -177,6 +187,28 @@ def read_notebooks(folder: Path):
         parameters(read_cells(execution.ipynb))
     for name in ("10_data.ipynb", "20_generation-dcgan.failed.ipynb"):
         declared_parameters(folder / "notebooks" / name)
+
+
+def write_network(folder: Path) -> list[Path]:
+    return [write_onnx(folder / "a.onnx", tiny_network(CLASSES))]
+
+
+def read_network(folder: Path):
+    network = open_network(folder / "a.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    return network.classify(noise).tobytes(), network.classes, network.facts
+
+
+def write_generator(folder: Path) -> list[Path]:
+    write_sealed(folder / GENERATOR, {"knowledge": "same images", "training": {"steps": 30}})
+    return [folder / GENERATOR]
+
+
+def read_generator(folder: Path):
+    facts = generator_facts(folder)
+    if not facts:  # how it says that there are none
+        raise StudyError("no facts")
+    return facts
 
 
 def table_of(name: str, text: str, read: Callable) -> Kept:
@@ -205,8 +237,10 @@ KINDS = {
     "record": Kept(write_record, read_record_of),
     "answer": Kept(write_answer_of, lambda folder: read_answer(paths_of(folder))),
     "results": Kept(write_results, read_results),
-    "round": Kept(write_round, lambda folder: load_round(folder / "pool"), has_digest=False),
-    "verdicts": Kept(write_verdicts, lambda f: load_verdicts(f / "pool"), has_digest=False),
+    "round": Kept(write_round, lambda folder: load_round(folder / "pool").to_csv()),
+    "verdicts": Kept(write_verdicts, read_verdicts),
+    "generator": Kept(write_generator, read_generator),
+    "network": Kept(write_network, read_network),
     "notebooks": Kept(write_notebook, read_notebooks, has_digest=False),
     "summary": table_of(SUMMARY, json.dumps(SAVED), lambda path: read_summary(path.parent)),
     "table": table_of("effects.csv", "arm,pool,value\nbase,,0.5\na,dcgan,0.25\n", read_csv),

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
+from lib.compute.onnx_files import read_onnx, write_onnx
 from lib.faces.classes import known_class
 from lib.faces.content import HEAD, describe_content, reason_of
-from lib.study.errors import StudyError
+from lib.study.errors import DamagedFile, StudyError
+from lib.study.kept import SEAL, SEALED
 
 CALIBRATION_BATCH = 64  # images handed to the quantiser at once
 ROUNDING = 0.05  # by which the probabilities of a network in 8 bit may miss 1
@@ -128,9 +130,7 @@ def quantise(source: Path, target: Path, images: np.ndarray) -> Path:
         facts = {entry.key: entry.value for entry in onnx.load(str(source)).metadata_props}
         facts["quantised"] = f"int8, static, {len(images)} images"
         onnx.helper.set_model_props(proto, facts)
-        onnx.save(proto, str(small))
-        small.replace(target)
-    return target
+    return write_onnx(target, proto)
 
 
 def _calibration_batches(images: np.ndarray):
@@ -182,7 +182,10 @@ def _session(path: Path, threads: int):
     # Threads that wait leave the core to the detector.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = read_onnx(path)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except DamagedFile as error:
+        raise StudyError(f"--model {error}") from None
     except Exception as error:  # a family of its own: cut off, of another kind, or too new
         with open(path, "rb") as file:
             said = describe_content(file.read(HEAD))
@@ -195,7 +198,8 @@ def _session(path: Path, threads: int):
 def _facts_of(session, path: Path) -> dict[str, str]:
     """Read the metadata of a network."""
     try:
-        return dict(session.get_modelmeta().custom_metadata_map)
+        facts = dict(session.get_modelmeta().custom_metadata_map)
+        return {key: value for key, value in facts.items() if key not in (SEALED, SEAL)}
     except UnicodeDecodeError:
         raise _broken(path, "its metadata are not text in UTF-8") from None
 

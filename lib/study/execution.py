@@ -86,7 +86,7 @@ def own_kernel(scratch: Path) -> None:
         IPYTHONDIR=str(scratch / "i"),
     )
 
-    # A user whom the system does not know, as in a container, has no home; Jupyter asks where it is.
+    # A user whom the system does not know, as in a container, has no home, and Jupyter asks for it.
     if os.path.expanduser("~") == "~":
         os.environ["HOME"] = NO_HOME
 

@@ -131,6 +131,27 @@ def are_same(before, now) -> bool:
     return before[:2] == now or before[2] == contents(*now)
 
 
+def check_unrotted(before: dict, now: dict) -> None:
+    """Stop where a source holds other bytes than an earlier execution read, though nobody wrote it.
+
+    Args:
+        before: of `with_contents`, as the earlier execution recorded it; {} for none.
+        now: the same, as it is to be read.
+
+    Raises:
+        StudyError: names the source.
+    """
+    for key, entry in now.items():
+        known = before.get(key)
+        is_listed = isinstance(known, list) and isinstance(entry, list) and len(entry) == 3
+        if is_listed and known[:2] == entry[:2] and known[2:] != entry[2:]:
+            raise StudyError(
+                f"{key}: {entry[0]} holds other bytes than before, though nobody wrote to it: is "
+                "the disk failing? Put a copy in its place; or touch a file of it, to take it as "
+                "it is"
+            )
+
+
 @functools.cache
 def listing(path: Path) -> str:
     """Hash the names, sizes and times of a file, or of all files in a folder; nothing is read.

@@ -1,6 +1,7 @@
 """The exported network: what is accepted, what is refused and how, and what 8 bits cost."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,8 +9,8 @@ import pytest
 import torch
 
 from lib.application.evaluation import paired_difference
-from lib.application.network import open_network, quantise
-from lib.classifiers.export import export_onnx
+from lib.application.network import _classes_in, open_network, quantise
+from lib.classifiers.export import classes_text, export_onnx
 from lib.classifiers.models import build_classifier
 from lib.faces.classes import EMOTIONS
 from lib.study.errors import StudyError
@@ -257,3 +258,19 @@ def test_a_model_that_is_something_else_is_named_with_its_way_out(tmp_path, cont
 def test_a_network_of_huge_faces_is_refused_before_one_is_made(tmp_path):
     with pytest.raises(StudyError, match="have 200000 pixels a side, expected 8 to 1024"):
         open_network(_onnx(tmp_path / "x.onnx", [None, 1, 200_000, 200_000]))
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("a,b", "c"),
+        ("a;b", "c"),
+        ("[a", "b]"),
+        ("{}", "()"),
+        ('"a"', "'b'"),
+        ("1", "2"),
+        ("ä", "ß"),
+    ],
+)
+def test_every_name_of_a_class_is_read_as_it_was_written(classes):
+    assert _classes_in({"classes": classes_text(classes)}, Path("a.onnx")) == classes
