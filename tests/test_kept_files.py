@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -31,6 +32,13 @@ from lib.curation.spotcheck import read_answers
 from lib.faces.faceset import FaceSet, load_faces, save_faces
 from lib.faces.pool import GENERATOR, generator_facts, load_verdicts, save_verdicts
 from lib.metrics.pages import read_csv
+from lib.metrics.predictions import (
+    RUN_TEXTS,
+    RUNS,
+    Predictions,
+    read_predictions,
+    write_predictions,
+)
 from lib.report.executions import executions, parameters, read_cells
 from lib.report.shell import SUMMARY, read_summary
 from lib.study import environment
@@ -42,6 +50,8 @@ from lib.study.parameter_cells import declared_parameters
 from lib.study.paths import ROOT, StudyPaths
 from lib.study.records import append_jsonl
 from lib.study.results import collect_results, result_lines
+from lib.verdict.leaderboard import COLUMNS, _known_rows
+from lib.verdict.trainings import Laboratory
 
 TRIES = int(os.environ.get("FUZZ", "2000"))
 CLASSES = ("happy", "sad")
@@ -199,6 +209,40 @@ def read_network(folder: Path):
     return network.classify(noise).tobytes(), network.classes, network.facts
 
 
+def write_trained(folder: Path) -> list[Path]:
+    halves = {"probabilities": np.eye(2, dtype=np.float16), "beyond": np.eye(2, dtype=np.float16)}
+    np.savez(folder / "a.npz", rows=np.arange(2), seconds=[1.0, 2.0], **halves)
+    return [folder / "a.npz"]
+
+
+def read_trained(folder: Path):
+    trained = Laboratory.load(SimpleNamespace(result=lambda _: folder / "a.npz"), None)
+    if trained is None:  # how it says that it has to be done
+        raise StudyError("not trained")
+    return [np.asarray(value).tolist() for value in vars(trained).values()]
+
+
+def write_published(folder: Path) -> list[Path]:
+    texts = dict.fromkeys(RUN_TEXTS, "")
+    runs = pd.DataFrame([texts | {"seed": seed, "fold": 0} for seed in (0, 1)])
+    runs = runs.assign(accuracy_test=[1.0, 0.5])
+    images = pd.DataFrame({"class": ["happy", "sad"], "cluster": [0, 1], "fold": 0})
+    predicted = {"test": np.array([[0, 1], [0, 0]], np.uint8)}
+    published = Predictions(runs, CLASSES, predicted, {"test": images}, {"study": "quick"})
+    return write_predictions(published, folder)[:1]
+
+
+def read_published(folder: Path):
+    read = read_predictions(folder)
+    facts = read.runs.to_csv(), read.images["test"].to_csv(), read.classes, read.facts
+    return read.predicted["test"].tolist(), *facts
+
+
+def write_published_runs(folder: Path) -> list[Path]:
+    write_published(folder)
+    return [folder / RUNS]
+
+
 def write_generator(folder: Path) -> list[Path]:
     write_sealed(folder / GENERATOR, {"knowledge": "same images", "training": {"steps": 30}})
     return [folder / GENERATOR]
@@ -241,6 +285,12 @@ KINDS = {
     "verdicts": Kept(write_verdicts, read_verdicts),
     "generator": Kept(write_generator, read_generator),
     "network": Kept(write_network, read_network),
+    "trained": Kept(write_trained, read_trained),
+    "published": Kept(write_published, read_published),
+    "published runs": Kept(write_published_runs, read_published, has_digest=False),
+    "leaderboard": table_of(
+        "leaderboard.csv", f"{','.join(COLUMNS)}\na{',1' * 15}\n", lambda path: _known_rows(path)
+    ),
     "notebooks": Kept(write_notebook, read_notebooks, has_digest=False),
     "summary": table_of(SUMMARY, json.dumps(SAVED), lambda path: read_summary(path.parent)),
     "table": table_of("effects.csv", "arm,pool,value\nbase,,0.5\na,dcgan,0.25\n", read_csv),
@@ -252,7 +302,7 @@ KINDS = {
 
 
 # What nobody needs to read: another start writes it anew.
-NEVER_AN_ERROR = ("lock", "set-up")
+NEVER_AN_ERROR = ("lock", "set-up", "leaderboard")
 
 
 @pytest.mark.parametrize("name", KINDS)

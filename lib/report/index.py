@@ -31,7 +31,7 @@ from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
-from lib.study.records import copy_whole, read_json
+from lib.study.records import copy_whole, parsing, read_json
 
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
@@ -196,8 +196,9 @@ def keep_classifier(paths: StudyPaths) -> dict:
         LARGEST_CLASSIFIER bytes.
     """
     # Notebook 70 measured the accuracy of each network that it exported.
-    rows = _csv(paths.tables / "application_networks.csv")
-    accuracy = {row["network"]: float(row["accuracy"]) for row in rows}
+    table = paths.tables / "application_networks.csv"
+    with parsing(table):
+        accuracy = {row["network"]: float(row["accuracy"]) for row in _csv(table)}
     for network, name in NETWORKS:
         source = paths.application / name
         if network not in accuracy or not source.exists():
