@@ -5,6 +5,7 @@ Float32 images (N, 1, px, px) in [0, 1] in, class probabilities (N, classes) out
 
 import json
 import logging
+import re
 import warnings
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def classes_text(classes: tuple[str, ...]) -> str:
     """List names of classes with commas between them; as JSON where a name would be taken
     apart.
     """
-    is_plain = not any(sign in name for name in classes for sign in ",;[{(\"'")
+    is_plain = all(re.fullmatch(r"[^\W\d][\w .-]*", name) for name in classes)
     return ",".join(classes) if is_plain else json.dumps(classes)
 
 

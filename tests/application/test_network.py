@@ -140,6 +140,11 @@ WORDS = ("Anger", "disgusted", "fear", "happiness", "neutral", "sadness", "surpr
         ("names", str(dict(enumerate(WORDS)))),
         ("id2label", json.dumps({str(i): name for i, name in enumerate(WORDS)})),
         ("id2label", json.dumps({str(i): WORDS[i] for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("id2label", json.dumps({str(i + 1): WORDS[i] for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("labels", json.dumps({WORDS[i]: i for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("labels", "".join(f"{i}: {WORDS[i]}\n" for i in (6, 1, 0, 5, 2, 4, 3))),
+        ("labels", "\ufeff" + ",".join(f"{i} {name}" for i, name in enumerate(WORDS))),
+        ("labels", "".join(f"- {name}\n" for name in WORDS)),
     ],
 )
 def test_class_lists_are_understood_however_they_are_written(exported, tmp_path, key, written):
@@ -165,6 +170,8 @@ def test_classes_that_are_no_emotions_stay_as_they_are_written(exported, tmp_pat
         (json.dumps([None, *EMOTIONS[1:]]), "are no names; write its metadata `classes`"),
         ("[" * 5000, "."),
         ("{}", "for 0 classes"),
+        (json.dumps({2 * i: name for i, name in enumerate(EMOTIONS)}), "not numbered through"),
+        (json.dumps(dict.fromkeys(EMOTIONS, 1)), "not numbered through"),
     ],
 )
 def test_class_lists_that_cannot_be_are_refused(exported, tmp_path, written, said):
@@ -263,6 +270,9 @@ def test_a_network_of_huge_faces_is_refused_before_one_is_made(tmp_path):
 @pytest.mark.parametrize(
     "classes",
     [
+        ("0 a", "1 b"),
+        ("- a", "b"),
+        ("\ufeffa", "b"),
         ("a,b", "c"),
         ("a;b", "c"),
         ("[a", "b]"),
