@@ -177,6 +177,10 @@ def test_text_is_taken_as_it_stands():
         ("seeds=*x.", ["--set seeds=*x.", "cannot be read"]),
         ("only_arms=[*-a]", ["cannot be read", "quote"]),
         ("study=other", ["named after its file"]),
+        ("classes=../x,y", ["classes", "'../x'", "name of a folder"]),
+        ("classes=['a\\nb', c]", ["classes", "name of a folder"]),
+        ("folds=1", ["folds", "nothing to train on", "0", "2"]),
+        ("stages=99", ["stages", "no notebook 99", "there are 10, 20"]),
         (f"seed={'9' * 5000}", ["--set seed=999", "cannot be read"]),
         (f"seed={'9' * 400}", ["'seed'", "too large a number"]),
         (f"margin={'9' * 400}", ["'margin'", "too large a number"]),
@@ -204,7 +208,9 @@ def test_an_old_word_of_a_list_is_answered_with_the_new_one():
     assert "'fewer' is now called 'fewer_steps'" in message("controls=duplicate,fewer")
 
 
-@pytest.mark.parametrize("classes", ["happy", "happy,sad,happy"])
+@pytest.mark.parametrize(
+    "classes", ["happy", "happy,sad,happy", "happy,Happy", "[happy, ' happy']"]
+)
 def test_classes_are_two_or_more_each_once(classes):
     assert "name two or more, each once" in message(f"classes={classes}")
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from lib.study.errors import StudyError
+from lib.study.names import can_be_class
 
 # FER2013's seven classes, alphabetical: the default of a face set, not the law.
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -56,7 +57,6 @@ SPLITS = {
     "dev": "val",
     "development": "val",
 }
-LONGEST_NAME = 200  # bytes of a class's name, of the 255 that file systems take
 # Words that people put before or after a split: test_set, images_train, TrainingData, train2017.
 BESIDE_SPLITS = "dataset|data|set|images|image|imgs|img|pictures|faces|split|folder|subset|[0-9]+"
 
@@ -158,8 +158,7 @@ def checked_classes(classes: Iterable[str]) -> tuple[str, ...]:
     # Alphabetical in any case, and in one order for names that differ in case alone.
     ordered = tuple(sorted(classes, key=lambda name: (name.lower(), name)))
     for name in ordered:
-        is_path = name.startswith(".") or "/" in name or "\\" in name
-        if not name or is_path or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        if not can_be_class(name):
             shown = name if len(name) <= 40 else f"{name[:37]}..."
             raise StudyError(f"{shown!r} cannot be the name of a class: folders are named after it")
 

@@ -16,7 +16,9 @@ from lib.study.names import (
     GAN_CONDITIONS,
     GENERATORS,
     RECIPES,
+    can_be_class,
 )
+from lib.study.stages import UPSTREAM
 
 MOST_SHOWN = 200  # characters of a value in a message
 LARGEST = 2**63 - 1  # of whole numbers
@@ -141,9 +143,23 @@ def check_together(values: dict) -> None:
             of recipes of another length than that of the classifiers.
     """
     # Two classes at least, for there is nothing to tell apart in one.
-    classes = values.get("classes", [])
-    if classes and (len(classes) < 2 or len(set(classes)) < len(classes)):
+    classes = [name.strip() for name in values.get("classes", [])]
+    different = {name.lower() for name in classes}
+    if classes and (len(classes) < 2 or len(different) < len(classes)):
         raise StudyError(f"classes: {', '.join(classes)}; name two or more, each once, or none")
+    for name in classes:
+        if not can_be_class(name):
+            raise StudyError(f"classes: {shortened(repr(name))} cannot be the name of a folder")
+
+    # Of one fold everything would be held out.
+    if values.get("folds") == 1:
+        raise StudyError("folds: 1 leaves nothing to train on; give 0 (the data's own test) or 2")
+
+    # Stages are numbers of notebooks.
+    unknown = [stage for stage in values.get("stages", []) if stage not in UPSTREAM]
+    if unknown:
+        known = ", ".join(map(str, UPSTREAM))
+        raise StudyError(f"stages: there is no notebook {unknown[0]}; there are {known}")
 
     # Ten people labelled each image of FER2013 anew (Barsoum et al. 2016), and no others.
     if values.get("labels") == "ferplus" and values.get("data") in EMBEDDED_DATA:
