@@ -18,7 +18,7 @@ from lib.metrics.lengths import chosen_runs
 from lib.metrics.looks import load_looks, looks_beside
 from lib.metrics.three_studies import why_not_of_study
 from lib.study.errors import StudyError
-from lib.study.kept import read_record
+from lib.study.kept import read_sealed
 from lib.study.paths import StudyPaths
 
 
@@ -51,9 +51,9 @@ def runs_of_every_length(paths: StudyPaths) -> pd.DataFrame:
     """
     # The record of notebook 40 names what its last execution wrote.
     state = paths.state / "40_training.json"
-    record = read_record(paths, "40_training")
-    if record is None:
-        raise StudyError(f"{state}: not there or damaged; run notebook 40 first")
+    if not state.exists():
+        raise StudyError(f"{state}: not there, so nothing has been trained; run notebook 40 first")
+    record = read_sealed(state)
 
     # One row a run.
     files = [paths.root / name for name in record["outputs"] if name.endswith("/result.json")]

@@ -18,8 +18,9 @@ from lib.metrics.three_studies import check_pools, check_word
 from lib.study.errors import StudyError
 from lib.study.params import read_entries
 from lib.study.paths import ROOT
-from lib.study.records import content_hash
+from lib.study.records import content_hash, parsing
 
+RIGHT = "put it right"  # what to do with an entry that does not read
 CLAIMS = ROOT / "params" / "claims.yaml"
 ALL = "all"  # claims of an entry of the log
 LOG_COLUMNS = ("date", "commit", "claims", "after_results", "change", "hash")
@@ -63,10 +64,12 @@ def load_log(path: Path = CLAIMS) -> pd.DataFrame:
     ids = tuple(claim.get("id", "?") for claim in read_entries(path, "claims"))
     rows = []
     for place, entry in enumerate(read_entries(path, "log"), 1):
-        _check_keys(entry, LOG_REQUIRED, LOG_COLUMNS, f"{path}: entry {place} of the log")
-        named = ids if entry["claims"] == ALL else tuple(entry["claims"])
-        row = {"commit": "", "hash": ""} | entry
-        rows.append(row | {"date": str(entry["date"]), "claims": named})
+        where = f"{path}: entry {place} of the log"
+        with parsing(where, RIGHT):
+            _check_keys(entry, LOG_REQUIRED, LOG_COLUMNS, where)
+            named = ids if entry["claims"] == ALL else tuple(map(str, entry["claims"]))
+            row = {"commit": "", "hash": ""} | entry
+            rows.append(row | {"date": str(entry["date"]), "claims": named})
 
     # A log is in order.
     table = pd.DataFrame(rows, columns=LOG_COLUMNS)
