@@ -192,7 +192,8 @@ def test_an_error_longer_than_a_pipe_is_reported(toy):
 def test_data_of_the_user_that_rot_are_not_read_again(toy, tmp_path):
     """The record is changed in place of the data: no test can write without setting a time."""
     (tmp_path / "faces.csv").write_text("emotion,pixels,Usage\n")
-    parameters = 'study: str = "quick"\noutput: str = ""\ndata: str = "drawn"'
+    parameters = 'study: str = "quick"\noutput: str = ""\nwrite: bool = False'
+    parameters += '\ndata: str = "drawn"'
     body = 'from lib.study.step import begin\nbegin("10_data", globals()).finish([])'
     toy.notebook("10_data", body, parameters)
     words = ("--data", str(tmp_path / "faces.csv"))
