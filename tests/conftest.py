@@ -97,6 +97,13 @@ class Toy:
         """The command line of the toy's run_all.py."""
         return [sys.executable, str(self.root / "run_all.py"), *words]
 
+    def by_hand(self, *words: str) -> subprocess.CompletedProcess:
+        """Run a command in the toy's folder, whose lib is the one that is imported."""
+        environment = self.environment() | {"PYTHONPATH": str(self.root)}
+        return subprocess.run(
+            words, cwd=self.root, env=environment, capture_output=True, text=True, timeout=120
+        )
+
     def environment(self) -> dict:
         """The environment without what would find the real project."""
         return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import numpy as np
@@ -18,16 +19,26 @@ import pandas as pd
 import pytest
 import torch
 from damage import DAMAGES
+from tiny_onnx import tiny_network
 
+from lib.application.network import open_network
 from lib.classifiers.models import build_classifier, load_model, save_model
 from lib.classifiers.runs import load_history, load_predictions, read_result
 from lib.compute.checkpoints import load_facts, load_tensors, save_tensors
+from lib.compute.onnx_files import write_onnx
 from lib.curation.review import _read_rows
 from lib.curation.rounds import SHARES, load_round, save_round
 from lib.curation.spotcheck import read_answers
 from lib.faces.faceset import FaceSet, load_faces, save_faces
-from lib.faces.pool import load_verdicts, save_verdicts
+from lib.faces.pool import GENERATOR, generator_facts, load_verdicts, save_verdicts
 from lib.metrics.pages import read_csv
+from lib.metrics.predictions import (
+    RUN_TEXTS,
+    RUNS,
+    Predictions,
+    read_predictions,
+    write_predictions,
+)
 from lib.report.executions import executions, parameters, read_cells
 from lib.report.shell import SUMMARY, read_summary
 from lib.study import environment
@@ -39,6 +50,8 @@ from lib.study.parameter_cells import declared_parameters
 from lib.study.paths import ROOT, StudyPaths
 from lib.study.records import append_jsonl
 from lib.study.results import collect_results, result_lines
+from lib.verdict.leaderboard import COLUMNS, _known_rows
+from lib.verdict.trainings import Laboratory
 
 TRIES = int(os.environ.get("FUZZ", "2000"))
 CLASSES = ("happy", "sad")
@@ -159,6 +172,13 @@ def write_verdicts(folder: Path) -> list[Path]:
     return [save_verdicts(folder / "pool", pd.DataFrame([row, row | {"id": "b"}]))]
 
 
+def read_verdicts(folder: Path):
+    verdicts = load_verdicts(folder / "pool")
+    if not len(verdicts):  # how it says that there are none
+        raise StudyError("no verdicts")
+    return verdicts.to_csv()
+
+
 def write_notebook(folder: Path) -> list[Path]:
     book = nbformat.read(ROOT / "notebooks" / "10_data.ipynb", as_version=4)
     book.cells = book.cells[:4]
@@ -177,6 +197,62 @@ def read_notebooks(folder: Path):
         parameters(read_cells(execution.ipynb))
     for name in ("10_data.ipynb", "20_generation-dcgan.failed.ipynb"):
         declared_parameters(folder / "notebooks" / name)
+
+
+def write_network(folder: Path) -> list[Path]:
+    return [write_onnx(folder / "a.onnx", tiny_network(CLASSES))]
+
+
+def read_network(folder: Path):
+    network = open_network(folder / "a.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    return network.classify(noise).tobytes(), network.classes, network.facts
+
+
+def write_trained(folder: Path) -> list[Path]:
+    halves = {"probabilities": np.eye(2, dtype=np.float16), "beyond": np.eye(2, dtype=np.float16)}
+    np.savez(folder / "a.npz", rows=np.arange(2), seconds=[1.0, 2.0], **halves)
+    return [folder / "a.npz"]
+
+
+def read_trained(folder: Path):
+    trained = Laboratory.load(SimpleNamespace(result=lambda _: folder / "a.npz"), None)
+    if trained is None:  # how it says that it has to be done
+        raise StudyError("not trained")
+    return [np.asarray(value).tolist() for value in vars(trained).values()]
+
+
+def write_published(folder: Path) -> list[Path]:
+    texts = dict.fromkeys(RUN_TEXTS, "")
+    runs = pd.DataFrame([texts | {"seed": seed, "fold": 0} for seed in (0, 1)])
+    runs = runs.assign(accuracy_test=[1.0, 0.5])
+    images = pd.DataFrame({"class": ["happy", "sad"], "cluster": [0, 1], "fold": 0})
+    predicted = {"test": np.array([[0, 1], [0, 0]], np.uint8)}
+    published = Predictions(runs, CLASSES, predicted, {"test": images}, {"study": "quick"})
+    return write_predictions(published, folder)[:1]
+
+
+def read_published(folder: Path):
+    read = read_predictions(folder)
+    facts = read.runs.to_csv(), read.images["test"].to_csv(), read.classes, read.facts
+    return read.predicted["test"].tolist(), *facts
+
+
+def write_published_runs(folder: Path) -> list[Path]:
+    write_published(folder)
+    return [folder / RUNS]
+
+
+def write_generator(folder: Path) -> list[Path]:
+    write_sealed(folder / GENERATOR, {"knowledge": "same images", "training": {"steps": 30}})
+    return [folder / GENERATOR]
+
+
+def read_generator(folder: Path):
+    facts = generator_facts(folder)
+    if not facts:  # how it says that there are none
+        raise StudyError("no facts")
+    return facts
 
 
 def table_of(name: str, text: str, read: Callable) -> Kept:
@@ -205,8 +281,16 @@ KINDS = {
     "record": Kept(write_record, read_record_of),
     "answer": Kept(write_answer_of, lambda folder: read_answer(paths_of(folder))),
     "results": Kept(write_results, read_results),
-    "round": Kept(write_round, lambda folder: load_round(folder / "pool"), has_digest=False),
-    "verdicts": Kept(write_verdicts, lambda f: load_verdicts(f / "pool"), has_digest=False),
+    "round": Kept(write_round, lambda folder: load_round(folder / "pool").to_csv()),
+    "verdicts": Kept(write_verdicts, read_verdicts),
+    "generator": Kept(write_generator, read_generator),
+    "network": Kept(write_network, read_network),
+    "trained": Kept(write_trained, read_trained),
+    "published": Kept(write_published, read_published),
+    "published runs": Kept(write_published_runs, read_published, has_digest=False),
+    "leaderboard": table_of(
+        "leaderboard.csv", f"{','.join(COLUMNS)}\na{',1' * 15}\n", lambda path: _known_rows(path)
+    ),
     "notebooks": Kept(write_notebook, read_notebooks, has_digest=False),
     "summary": table_of(SUMMARY, json.dumps(SAVED), lambda path: read_summary(path.parent)),
     "table": table_of("effects.csv", "arm,pool,value\nbase,,0.5\na,dcgan,0.25\n", read_csv),
@@ -218,7 +302,7 @@ KINDS = {
 
 
 # What nobody needs to read: another start writes it anew.
-NEVER_AN_ERROR = ("lock", "set-up")
+NEVER_AN_ERROR = ("lock", "set-up", "leaderboard")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -1,44 +1,21 @@
 """Studies of other classes than FER2013's seven: all nine notebooks, by parameters alone."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from smallest_study import GENERATED, command_of
 
 from lib.faces.classes import EIGHT_EMOTIONS, FER2013_CODES
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import load_faces
-from lib.study.paths import ROOT
-
-# The smallest study that still asks every question: one pool, two seeds, short trainings.
-SMALLEST = {
-    "seeds": 2,
-    "train_steps": 40,
-    "reference_steps": 150,
-    "supplement_shares": 0.3,
-    "replace_shares": 0.5,
-    "synthetic_multiples": "[]",
-    "n_boot": 100,
-    "distance_images": 100,
-    "embedding_images": 60,
-    "map_images": 40,
-    "map_seeds": 1,
-    "map_perplexities": 10,
-    "map_neighbors": 5,
-    "video_frames": 10,
-    "workers": 2,
-}
-GENERATED = {"pools": "dcgan", "gan_steps": 30, "pool_images": 900, "curation_steps": "blank"}
 
 
 def run_study(folder: Path, **values) -> Path:
     """Run the quick study with other values; return the folder of what it made."""
-    sets = [f"--set={key}={value}" for key, value in (SMALLEST | values).items()]
-    command = [sys.executable, str(ROOT / "run_all.py"), "--output", str(folder), *sets]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command_of(folder, **values), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder / "runs" / "quick"
 

@@ -13,6 +13,7 @@ from lib.study.params import (
     known_pools,
     layers,
     load_params,
+    read_entries,
     read_yaml,
     studies,
     summary,
@@ -176,11 +177,22 @@ def test_text_is_taken_as_it_stands():
         ("seeds=*x.", ["--set seeds=*x.", "cannot be read"]),
         ("only_arms=[*-a]", ["cannot be read", "quote"]),
         ("study=other", ["named after its file"]),
+        ("classes=../x,y", ["classes", "'../x'", "name of a folder"]),
+        ("classes=['a\\nb', c]", ["classes", "name of a folder"]),
+        ("folds=1", ["folds", "nothing to train on", "0", "2"]),
+        ("stages=99", ["stages", "no notebook 99", "there are 10, 20"]),
+        (f"seed={'9' * 5000}", ["--set seed=999", "cannot be read"]),
+        (f"seed={'9' * 400}", ["'seed'", "too large a number"]),
+        (f"margin={'9' * 400}", ["'margin'", "too large a number"]),
+        (f"seed=0x{'f' * 9000}", ["'seed'", "thousands of digits", "too large a number"]),
+        ("seed=2024-13-45", ["--set seed=2024-13-45", "cannot be read"]),
+        (f"device={'x' * 9000}", ["'device'", "xxx...", "auto, cpu, cuda"]),
     ],
 )
 def test_a_wrong_value_is_named_with_the_way_out(text, parts):
     shown = message(text)
     assert [part for part in parts if part not in shown] == [], shown
+    assert len(shown) < 1000
 
 
 @pytest.mark.parametrize(("old", "new"), RENAMED.items())
@@ -196,7 +208,9 @@ def test_an_old_word_of_a_list_is_answered_with_the_new_one():
     assert "'fewer' is now called 'fewer_steps'" in message("controls=duplicate,fewer")
 
 
-@pytest.mark.parametrize("classes", ["happy", "happy,sad,happy"])
+@pytest.mark.parametrize(
+    "classes", ["happy", "happy,sad,happy", "happy,Happy", "[happy, ' happy']"]
+)
 def test_classes_are_two_or_more_each_once(classes):
     assert "name two or more, each once" in message(f"classes={classes}")
 
@@ -220,12 +234,30 @@ def test_an_unknown_study_or_pool_gets_the_nearest_name():
         ("study: quick\ncontrols: duplicate\n", ["quick.yaml", "'controls'", "write [duplicate]"]),
         ("study: quick\ngenerator: off\n", ["quick.yaml", "'generator'", "quote"]),
         ("study: slow\n", ["named after its file"]),
+        ("study: quick\n'seeds': 5\nseeds: 6\n", ["quick.yaml", "'seeds'", "twice"]),
+        ("study: quick\nseed: 2024-13-45\n", ["quick.yaml", "not valid YAML"]),
+        (f"study: quick\nseed: {'9' * 5000}\n", ["quick.yaml", "not valid YAML"]),
+        ("study: quick\nseed: !!int x\n", ["quick.yaml", "not valid YAML"]),
+        ("study: quick\nseed: !!timestamp x\n", ["quick.yaml", "not valid YAML"]),
+        ("study: quick\nseed: &a [*a]\n", ["quick.yaml", "'seed'", "list"]),
+        ("study: quick\nseed: \0\n", ["quick.yaml", "not valid YAML"]),
+        ("study: quick # für\n".encode("latin-1"), ["quick.yaml", "not text in UTF-8"]),
+        ("study: quick\n".encode("utf-16"), ["quick.yaml", "not text in UTF-8"]),
     ],
 )
 def test_a_wrong_file_is_named(folder, text, parts):
-    (folder / "quick.yaml").write_text(text)
+    (folder / "quick.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
     shown = message(folder=folder)
     assert [part for part in parts if part not in shown] == [], shown
+
+
+@pytest.mark.parametrize(
+    "text", ["claims: 3", "claims: [3]", "claims: {a: b}", "- a", "claims: [", "\0"]
+)
+def test_a_file_of_entries_that_holds_none_is_named(tmp_path, text):
+    (tmp_path / "claims.yaml").write_text(text)
+    with pytest.raises(StudyError, match="claims.yaml"):
+        read_entries(tmp_path / "claims.yaml", "claims")
 
 
 def test_python_objects_in_yaml_are_refused(folder):

@@ -2,9 +2,12 @@
 breaks.
 """
 
+import dataclasses
 import json
+import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -489,10 +492,7 @@ def test_one_notebook_s_call_by_hand_is_printed_and_works(toy):
     words = shlex.split(done.stdout)
     assert Path(words[0]).name == "papermill" and words[1] == "notebooks/10_data.ipynb"
     if Path(words[0]).exists():
-        environment = toy.environment() | {"PYTHONPATH": str(toy.root)}
-        subprocess.run(
-            words, cwd=toy.root, env=environment, check=True, capture_output=True, timeout=120
-        )
+        assert toy.by_hand(*words).returncode == 0
         assert toy.outputs()["10_data.txt"][0] == "7"
 
 
@@ -520,14 +520,10 @@ def test_a_pattern_that_fits_no_arm_stops_before_anything_runs(tmp_path, key):
 def test_a_notebook_that_papermill_starts_by_hand_checks_its_values(toy):
     parameters = 'study: str = "quick"\noutput: str = ""\nshow_photographs: bool = True'
     toy.notebook("10_data", TOY_BODY_OF_10 + "\n\nprint(show_photographs)", parameters)
-    environment = toy.environment() | {"PYTHONPATH": str(toy.root)}  # its lib, not the real one
 
     def papermill(*words):
         command = [sys.executable, "-m", "papermill", "notebooks/10_data.ipynb", "out.ipynb"]
-        words = [*command, "-k", "python3", *words]
-        return subprocess.run(
-            words, cwd=toy.root, env=environment, capture_output=True, text=True, timeout=120
-        )
+        return toy.by_hand(*command, "-k", "python3", *words)
 
     assert papermill("-p", "show_photographs", "false").returncode == 0
     book = json.loads((toy.root / "out.ipynb").read_text())
@@ -595,3 +591,51 @@ def test_no_message_travels_through_the_environment(toy):
     toy.stage("10_data", names)
     assert toy.run().returncode == 0
     assert toy.outputs()["10_data.txt"][0] == "[]"
+
+
+@pytest.fixture
+def container(toy, tmp_path):
+    """A toy that cannot be written to, in a folder with blanks and umlauts; and how to become a
+    user whom the system does not know, where this is root's machine.
+    """
+    toy = dataclasses.replace(toy, root=toy.root.rename(tmp_path / "Ordner für Gesichter"))
+    toy.stage("10_data")
+    stranger = []
+    if os.geteuid() == 0:
+        # It may read what root may, since that is where the interpreter lies.
+        reads = "+dac_read_search"
+        stranger = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
+        stranger += [f"--inh-caps={reads}", f"--ambient-caps={reads}"]
+        if subprocess.run([*stranger, "true"], capture_output=True).returncode:
+            pytest.skip("as root only what is mounted so is read-only")
+    paths = [toy.root, *toy.root.rglob("*")]
+    for path in paths:
+        path.chmod(path.stat().st_mode & ~0o222)
+    yield toy, stranger
+    for path in paths:
+        path.chmod(path.stat().st_mode | 0o200)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None and os.geteuid() == 0, reason="no setpriv")
+def test_a_stranger_without_a_home_runs_a_checkout_that_nobody_can_write_to(container, tmp_path):
+    toy, stranger = container
+    before = sorted(toy.root.rglob("*"))
+    output = tmp_path / "Ausgabe für alle"
+    output.mkdir()
+    if stranger:
+        os.chown(output, 54321, 54321)
+    known = {name: value for name, value in toy.environment().items() if name != "HOME"}
+    done = subprocess.run(
+        [*stranger, *toy.command("--output", str(output))],
+        env=known,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        umask=0o077,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (output / "runs" / "quick" / "tables" / "10_data.txt").exists()
+    assert (output / "reports" / "quick" / "index.html").exists()
+    assert sorted(toy.root.rglob("*")) == before
+    again = toy.run("--output", str(output))
+    assert "Nothing changed" in again.stdout, again.stdout + again.stderr

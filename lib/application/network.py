@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
+from lib.compute.onnx_files import read_onnx, write_onnx
 from lib.faces.classes import known_class
 from lib.faces.content import HEAD, describe_content, reason_of
-from lib.study.errors import StudyError
+from lib.study.errors import DamagedFile, StudyError
+from lib.study.kept import SEAL, SEALED
 
 CALIBRATION_BATCH = 64  # images handed to the quantiser at once
 ROUNDING = 0.05  # by which the probabilities of a network in 8 bit may miss 1
@@ -128,9 +130,7 @@ def quantise(source: Path, target: Path, images: np.ndarray) -> Path:
         facts = {entry.key: entry.value for entry in onnx.load(str(source)).metadata_props}
         facts["quantised"] = f"int8, static, {len(images)} images"
         onnx.helper.set_model_props(proto, facts)
-        onnx.save(proto, str(small))
-        small.replace(target)
-    return target
+    return write_onnx(target, proto)
 
 
 def _calibration_batches(images: np.ndarray):
@@ -182,7 +182,10 @@ def _session(path: Path, threads: int):
     # Threads that wait leave the core to the detector.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        content = read_onnx(path)
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except DamagedFile as error:
+        raise StudyError(f"--model {error}") from None
     except Exception as error:  # a family of its own: cut off, of another kind, or too new
         with open(path, "rb") as file:
             said = describe_content(file.read(HEAD))
@@ -195,7 +198,8 @@ def _session(path: Path, threads: int):
 def _facts_of(session, path: Path) -> dict[str, str]:
     """Read the metadata of a network."""
     try:
-        return dict(session.get_modelmeta().custom_metadata_map)
+        facts = dict(session.get_modelmeta().custom_metadata_map)
+        return {key: value for key, value in facts.items() if key not in (SEALED, SEAL)}
     except UnicodeDecodeError:
         raise _broken(path, "its metadata are not text in UTF-8") from None
 
@@ -238,15 +242,17 @@ def _broken(path: Path, what: str) -> StudyError:
 def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
     """Read the names of the classes out of a file's metadata, spelt as this project spells them.
 
-    Known are names with commas, semicolons or lines between them, JSON and Python's lists, and
-    dictionaries from number to name.
+    Known are names with commas, semicolons or lines between them, with numbers or hyphens before
+    them; JSON and Python's lists; and dictionaries from number to name, or from name to number.
 
     Raises:
         StudyError: two names for one class, or emotions mixed with other names.
     """
     # Exporters write the classes under several keys.
     text = next((facts[key] for key in CLASS_KEYS if facts.get(key, "").strip()), "")
-    found = _list_in(text)
+    found = _list_in(text.lstrip("\ufeff"))
+    if found is None:
+        raise StudyError(f"--model {path}: its classes ({text[:100]}) are not numbered through")
     names = [str(name).strip() for name in found]
     if not names:
         return ()
@@ -272,8 +278,8 @@ def _classes_in(facts: dict[str, str], path: Path) -> tuple[str, ...]:
     return classes
 
 
-def _list_in(text: str) -> list:
-    """Take a list of names apart, however it is written; a dictionary in order of its numbers."""
+def _list_in(text: str) -> list | None:
+    """Take a list of names apart, however it is written; None where their numbers have gaps."""
     value = text.strip()
     for read in (json.loads, ast.literal_eval):
         try:
@@ -282,15 +288,37 @@ def _list_in(text: str) -> list:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
 
-    # From number to name, in whatever order it was written.
+    # From number to name or back, in whatever order it was written.
     if isinstance(value, dict):
-        numbers = [int(key) if str(key).strip().isdigit() else None for key in value]
-        if sorted(numbers, key=str) == sorted(range(len(value)), key=str):
-            return [name for _, name in sorted(zip(numbers, value.values()))]
-        return list(value)  # from name to number, which has to be in order
+        pairs = list(value.items())
+        if not all(_is_number(key) for key in value):
+            pairs = [(number, name) for name, number in pairs]
+        return _in_order(pairs)
     if isinstance(value, (list, tuple)):
         return list(value)
-    return [part for part in re.split(r"[,;\n]", str(value)) if part.strip()]
+
+    # Each name may have its number, or the hyphen of a list, before it.
+    parts = [part.strip() for part in re.split(r"[,;\n]", str(value)) if part.strip()]
+    numbered = [re.fullmatch(r"(\d+)\s*[:=.)\s]\s*(\D.*)", part) for part in parts]
+    if parts and all(numbered):
+        pairs = [match.groups() for match in numbered]
+        return _in_order(pairs) or parts
+    return [re.sub(r"^- ", "", part) for part in parts]
+
+
+def _is_number(value) -> bool:
+    """Tell whether a value is a whole number, or reads as one."""
+    return not isinstance(value, bool) and str(value).strip().isdecimal()
+
+
+def _in_order(pairs: list[tuple]) -> list | None:
+    """Put names in the order of their numbers; None where these do not count from 0 or 1."""
+    if not all(_is_number(number) for number, _ in pairs):
+        return None
+    ordered = sorted(pairs, key=lambda pair: int(pair[0]))
+    numbers = [int(number) for number, _ in ordered]
+    starts = [list(range(first, first + len(numbers))) for first in (0, 1)]
+    return [name for _, name in ordered] if numbers in starts else None
 
 
 def _input_of(session, path) -> tuple[int, str]:

@@ -3,7 +3,9 @@
 Float32 images (N, 1, px, px) in [0, 1] in, class probabilities (N, classes) out, any N.
 """
 
+import json
 import logging
+import re
 import warnings
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from torch import nn
 
 from lib.classifiers.models import predict
 from lib.classifiers.networks.base import Classifier
-from lib.study.records import atomic_write
+from lib.compute.onnx_files import write_onnx
 
 IMAGES, PROBABILITIES = "images", "probabilities"  # names of input and output
 
@@ -43,9 +45,9 @@ def export_onnx(
         model: logits (N, classes) out.
         path: file to write.
         image_px: side of the input, pixels.
-        classes: names of the outputs, in order; none holds a comma.
-        metadata: plain text facts (study, arm, seed, commit); classes (separated by commas) and
-            preprocessing are added.
+        classes: names of the outputs, in order.
+        metadata: plain text facts (study, arm, seed, commit); preprocessing and classes are added,
+            these separated by commas, or as JSON where a name holds one.
     """
     import onnx
 
@@ -55,7 +57,7 @@ def export_onnx(
 
     # What a user of the file needs to know.
     facts = {
-        "classes": ",".join(classes),
+        "classes": classes_text(classes),
         "preprocessing": f"grey, {image_px}x{image_px} pixels, divided by 255",
     }
     facts |= {key: str(value) for key, value in (metadata or {}).items()}
@@ -63,9 +65,15 @@ def export_onnx(
 
     # Written whole, or not at all.
     onnx.checker.check_model(proto)
-    with atomic_write(path) as file:
-        file.write(proto.SerializeToString())
-    return path
+    return write_onnx(path, proto)
+
+
+def classes_text(classes: tuple[str, ...]) -> str:
+    """List names of classes with commas between them; as JSON where a name would be taken
+    apart.
+    """
+    is_plain = all(re.fullmatch(r"[^\W\d][\w .-]*", name) for name in classes)
+    return ",".join(classes) if is_plain else json.dumps(classes)
 
 
 def _program(model: nn.Module, image_px: int) -> torch.onnx.ONNXProgram:

@@ -2,6 +2,7 @@
 click or by key.
 """
 
+import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -144,11 +145,12 @@ class _Review:
         verdict = "kept it" if row["keep"] else f"rejected it: {row['reason']}"
         earlier = [f"{made[1]} {made[2]}" for made in self.history if made[0] == row["id"]]
         decided = f"; decided before: {earlier[-1]}" if earlier else ""
+
+        # Names come from outside: nothing in them is markup.
         place = f"<b>{self.at + 1} of {len(self.candidates)}</b>"
-        return (
-            f"{place}: image {row['id']}, labelled <b>{label}</b><br>"
-            f"step {row['step']} {verdict} (score {row['score']:.3g}){decided}"
-        )
+        image = f"image {html.escape(row['id'])}, labelled <b>{html.escape(label)}</b>"
+        step = f"step {row['step']} {verdict} (score {row['score']:.3g}){decided}"
+        return f"{place}: {image}<br>{html.escape(step)}"
 
     def _undo(self) -> None:
         """Take back the last decision of this session and show its image again."""

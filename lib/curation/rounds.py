@@ -9,8 +9,9 @@ import pandas as pd
 from lib.curation.iteration import next_counts, next_settings
 from lib.faces.pool import curation_folder
 from lib.study.errors import StudyError
+from lib.study.kept import read_sealed, write_sealed
 from lib.study.paths import StudyPaths
-from lib.study.records import parsing, read_json, write_json
+from lib.study.records import parsing
 
 MEASURES = ("n", "kept", "consistency", "coverage")  # columns that two rounds are compared by
 SHARES = ("kept", "consistency", "coverage", "error")  # columns that hold numbers or nothing
@@ -82,7 +83,7 @@ def save_round(folder: Path, measures: pd.DataFrame) -> Path:
     """
     # JSON has no NaN.
     rows = measures.astype(object).where(measures.notna(), None).to_dict("records")
-    write_json(round_path(folder), {KEY: rows})
+    write_sealed(round_path(folder), {KEY: rows})
     return round_path(folder)
 
 
@@ -100,7 +101,7 @@ def load_round(folder: Path) -> pd.DataFrame:
             f"{path}: no such file; run notebook 30 for the pool {pool}, the round before"
         )
     with parsing(path, f"run notebook 30 for the pool {pool} again"):
-        return pd.DataFrame(read_json(path)[KEY]).astype({name: float for name in SHARES})
+        return pd.DataFrame(read_sealed(path)[KEY]).astype({name: float for name in SHARES})
 
 
 def compare_rounds(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

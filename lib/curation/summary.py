@@ -1,7 +1,5 @@
 """What curation did to a pool, in tables and sentences: counts by step, shares by class."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from lib.curation.bias import strongest_bias
@@ -11,7 +9,6 @@ from lib.curation.verdicts import applies
 from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
 from lib.faces.pool import REVIEW, decide
-from lib.study.records import atomic_write
 
 COPIES = ("leak", "memorised")  # steps whose rejected images look like real ones
 ALL = "all"  # the row of step_summary over the whole chain
@@ -141,18 +138,6 @@ def findings(
     sentences += _class_sentences(shift)
     sentences += _bias_sentences(biases)
     return sentences + _weakest_step_sentences(quality)
-
-
-def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
-    """Write tables as <name>.csv into a folder, and return the files."""
-    # The same bytes on every system.
-    paths = []
-    for name, table in tables.items():
-        path = Path(folder) / f"{name}.csv"
-        with atomic_write(path, "w") as file:
-            table.to_csv(file, index=False, lineterminator="\n")
-        paths.append(path)
-    return paths
 
 
 def _common_reason(reasons: pd.Series) -> str:

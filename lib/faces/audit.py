@@ -1,7 +1,5 @@
 """What is in a face set, and what is wrong with it: tables for notebook 10."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pandas as pd
@@ -9,7 +7,6 @@ import pandas as pd
 from lib.faces.duplicates import BLANK, blank_images, exact_groups
 from lib.faces.faceset import SPLITS, FaceSet
 from lib.faces.kinds import kind_of_images
-from lib.study.records import atomic_write
 
 
 def class_counts(faces: FaceSet) -> pd.DataFrame:
@@ -102,18 +99,6 @@ def label_noise(faces: FaceSet) -> pd.DataFrame:
     """Compare labels with what was drawn, by split; drawn faces alone know their true class."""
     wrong = faces.table["class"] != faces.table["true_class"]
     return wrong.groupby(faces.table["split"]).agg(images="size", wrong_share="mean").reset_index()
-
-
-def write_tables(folder: Path, tables: dict[str, pd.DataFrame]) -> list[Path]:
-    """Write tables as <folder>/<name>.csv, without empty ones. Returns the paths."""
-    # A table without rows is no file.
-    paths = []
-    for name, data in tables.items():
-        if len(data):
-            with atomic_write(folder / f"{name}.csv", "w") as file:
-                data.to_csv(file, index=False)
-            paths.append(folder / f"{name}.csv")
-    return paths
 
 
 def _grey_measures(image: np.ndarray) -> tuple[float, float, float]:

@@ -5,10 +5,12 @@ A number is never taken for a class without saying whose number it is.
 
 import difflib
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from lib.study.errors import StudyError
+from lib.study.names import can_be_class
 
 # FER2013's seven classes, alphabetical: the default of a face set, not the law.
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -104,7 +106,7 @@ def classes_of(
 
     # Rule 3: names of another kind.
     if len(unknown) == len(emotions):
-        as_written = {name: name.strip() for name in names}
+        as_written = {name: _spelt(name) for name in names}
         return checked_classes(set(as_written.values())), as_written
 
     # Rule 4: a mixture.
@@ -156,8 +158,9 @@ def checked_classes(classes: Iterable[str]) -> tuple[str, ...]:
     # Alphabetical in any case, and in one order for names that differ in case alone.
     ordered = tuple(sorted(classes, key=lambda name: (name.lower(), name)))
     for name in ordered:
-        if not name or name.startswith(".") or "/" in name or "\\" in name:
-            raise StudyError(f"{name!r} cannot be the name of a class: folders are named after it")
+        if not can_be_class(name):
+            shown = name if len(name) <= 40 else f"{name[:37]}..."
+            raise StudyError(f"{shown!r} cannot be the name of a class: folders are named after it")
 
     # Neighbours in this order may be equal but for case.
     for name, following in zip(ordered, ordered[1:]):
@@ -195,8 +198,8 @@ def class_of(name: str, where: str, classes: Sequence[str] = EMOTIONS) -> str:
 def known_class(name: str, classes: Iterable[str] = EIGHT_EMOTIONS) -> str | None:
     """Find the class that a name equals but for case, or whose alias it is; None for none."""
     # A class's own name comes before its alias: a wanted class may be called joy.
-    plain = name.strip().lower()
-    by_name = {known.lower(): known for known in classes}
+    plain = _spelt(name).lower()
+    by_name = {_spelt(known).lower(): known for known in classes}
     return by_name.get(plain) or by_name.get(ALIASES.get(plain))
 
 
@@ -244,7 +247,7 @@ def announce_aliases(classes: Mapping[str, str]) -> None:
     """
     # Case and blanks around a name are not worth a line.
     renamed = {
-        name: known for name, known in classes.items() if name.strip().lower() != known.lower()
+        name: known for name, known in classes.items() if _spelt(name).lower() != known.lower()
     }
     if renamed:
         pairs = [f"{name} -> {known}" for name, known in sorted(renamed.items())]
@@ -264,7 +267,7 @@ def _wanted_classes(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Match the names of a source with the wanted classes: rule 1 of `classes_of`."""
     # Names that stand for no wanted class drop out.
-    classes = checked_classes(name.strip() for name in wanted)
+    classes = checked_classes(_spelt(name) for name in wanted)
     matched = {name: known_class(name, classes) for name in names}
     matched = {name: known for name, known in matched.items() if known is not None}
 
@@ -276,6 +279,13 @@ def _wanted_classes(
             f"Names in the source: {', '.join(sorted(names))}"
         )
     return classes, matched
+
+
+def _spelt(name: str) -> str:
+    """Spell a name in one way: without blanks around it, and ä as one sign, which macOS writes as
+    two.
+    """
+    return unicodedata.normalize("NFC", name.strip())
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -29,12 +29,25 @@ BEGINNINGS = (
     (b"\x93NUMPY", "is a numpy array, which is not read; write its pictures to a folder"),
     (b"\x80\x04", "is a pickle, which is not opened, for it can run code; save it as PNG files"),
     (b"\x80\x05", "is a pickle, which is not opened, for it can run code; save it as PNG files"),
+    (b"\x80\x02", "is a pickle, which is not opened, for it can run code; save it as PNG files"),
+    (b"\x80\x03", "is a pickle, which is not opened, for it can run code; save it as PNG files"),
+    (b"PARE", "is an encrypted Parquet file; write it without encryption"),
+    (b"ARROW1", "is an Arrow file, which is not read; save it as Parquet"),
+    (b"FEA1", "is a Feather file, which is not read; save it as Parquet"),
+    (b"SQLite format 3\0", "is an SQLite database, which is not read; save its table as CSV"),
+    (b"MATLAB 5.0", "is a MATLAB file, which is not read; write its pictures to a folder"),
+    (b"\xd0\xcf\x11\xe0", "is a file of an old Excel or Word; save the table as CSV in UTF-8"),
     (b"%PDF", "is a PDF document; export its pictures as PNG"),
     (b"%!PS", "is a PostScript document; export its pictures as PNG"),
     (b"8BPS", "is a Photoshop file; export it as PNG"),
     (b"\xff\x0a", "is a JPEG XL picture, which is not read; convert it to PNG or JPEG"),
     (b"\0\0\0\x0cJXL ", "is a JPEG XL picture, which is not read; convert it to PNG or JPEG"),
     (b"\0\0\0\x0cjP  ", "is a JPEG 2000 picture, which is not read; convert it to PNG or JPEG"),
+    (b"\0\0\1\0", "is an icon (ICO), which is not read; convert it to PNG"),
+    (b"DDS ", "is a DDS picture, which is not read; convert it to PNG"),
+    (b"\x76\x2f\x31\x01", "is an OpenEXR picture, which is not read; convert it to PNG"),
+    (b"#?RADIANCE", "is a Radiance HDR picture, which is not read; convert it to PNG"),
+    (b"P7\n", "is a PAM picture, which is not read; convert it to PNG"),
     (b"\x89PNG", "is a PNG picture"),
     (b"\xff\xd8\xff", "is a JPEG picture"),
     (b"GIF8", "is a GIF picture"),
@@ -81,6 +94,15 @@ def describe_content(head: bytes) -> str:
             return f"{said}; convert it to PNG or JPEG"
     if head[257:262] == b"ustar":
         return "is a tar archive; unpack it (tar -xf) and give the folder"
+    if head[128:132] == b"DICM":
+        return "is a DICOM picture, which is not read; convert it to PNG"
+
+    # Every second byte of plain text in UTF-16 is zero, and a mark at its beginning may lack.
+    pairs = head[: len(head) // 2 * 2]
+    for zeros, signs in ((pairs[1::2], pairs[::2]), (pairs[::2], pairs[1::2])):
+        is_text = len(signs) > 3 and all(byte > 31 or byte in b"\t\r\n" for byte in signs)
+        if is_text and not zeros.strip(b"\0"):
+            return "is text in UTF-16; save it as UTF-8"
     return ""
 
 

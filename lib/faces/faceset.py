@@ -24,6 +24,7 @@ from lib.study.records import atomic_write, parsing
 SPLITS = ("train", "val", "test", "extra")
 REQUIRED = ("id", "class", "split", "source")  # columns of every table
 IMAGES, TABLE = "faces.npz", "faces.parquet"  # the packed copy
+LONGEST_STEM = 60  # characters of a picture's name, which may have four bytes each
 METADATA = "metadata.csv"  # beside the pictures
 REMEDY = "run the notebook that makes this face set again"  # where it is damaged
 # Optional columns that say how an image takes part in training, see lib.faces.mixing.
@@ -259,8 +260,13 @@ def pictures_are_whole(faces: FaceSet, folder: Path) -> bool:
 
 def _picture_names(faces: FaceSet) -> pd.Series:
     """Name the picture of each image: happy/dcgan-000001.png."""
-    # File names hold letters, digits, dots and hyphens alone.
+    # File names hold letters, digits, dots and hyphens alone, and no more than a file system takes.
     stems = faces.table["id"].str.replace(r"[^\w.-]", "_", regex=True)
+
+    # Where two become one this way, or one a hidden file, all have their row before them.
+    is_long, is_hidden = stems.str.len() > LONGEST_STEM, stems.str.startswith(".")
+    if (stems.str.lower().duplicated() | is_long | is_hidden).any():
+        stems = stems.index.astype(str) + "-" + stems.str[:LONGEST_STEM]
     return faces.table["class"] + "/" + stems + ".png"
 
 

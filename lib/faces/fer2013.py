@@ -14,7 +14,7 @@ import pandas as pd
 
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, label_images, split_of
 from lib.faces.faceset import FaceSet
-from lib.faces.files import open_files
+from lib.faces.files import existing, open_files
 from lib.faces.tables import read_csv, shortened, whole_number
 from lib.study.errors import StudyError
 
@@ -163,9 +163,9 @@ def _votes_file(path: str, beside: str) -> Path | None:
         StudyError: nothing at the path.
     """
     if path:
-        file = Path(path).expanduser()
+        file = existing(path)
         if not file.is_file():
-            raise StudyError(f"{file}: no such file")
+            raise StudyError(f"{file}: is no file; give the path of {FERPLUS_NAME}")
         return file
     folder = Path(beside).expanduser()
     near = [folder / FERPLUS_NAME, folder.parent / FERPLUS_NAME]

@@ -4,6 +4,7 @@ What is left out by the rules of lib.faces.walk, or because nobody reads it, is 
 """
 
 import functools
+import unicodedata
 import zipfile
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,7 @@ from lib.study.errors import StudyError
 
 MOST_BYTES = 200_000_000  # a picture that unpacks to more is a mistake or an attack
 MOST_TABLE_BYTES = 8_000_000_000  # the same of a table inside a zip
+MOST_TEXT = 80  # characters of a file that are shown in a message
 MOST_NAMES = 6  # of each kind that are named when files are left out
 
 # Why files are left out.
@@ -41,6 +43,11 @@ class Files:
     def known(self) -> frozenset[str]:
         """The names, to look one up."""
         return frozenset(self.names)
+
+    @functools.cached_property
+    def _by_look(self) -> dict[str, str]:
+        """The names by their composed spelling."""
+        return {unicodedata.normalize("NFC", name): name for name in self.names}
 
     @property
     def is_table(self) -> bool:
@@ -140,18 +147,49 @@ class Files:
         used = set(used)
         used.update(*self.walk.left_out.values())
         others = [name for name in self.names if name not in used]
-        # One part a reason, then what is of other kinds, by ending.
+        text = self.left_out()
+        if others:
+            endings = Counter(ending_of(name) for name in others)
+            text += f"{'; ' if text else ''}{len(others):,} {OTHER} ({counted(endings)})"
+        if text:
+            print(f"{self.path.name}: left out: {text}")
+
+    def left_out(self) -> str:
+        """Count and name by reason what was left out; "" for nothing."""
         parts = [
             f"{len(names):,} {reason} ({_listed(PurePosixPath(name).name for name in names)})"
             for reason, names in self.walk.left_out.items()
         ]
-        if others:
-            endings = Counter(ending_of(name) for name in others)
-            parts.append(f"{len(others):,} {OTHER} ({counted(endings)})")
         # A name may hold bytes that no terminal shows.
-        if parts:
-            text = f"{self.path.name}: left out: {'; '.join(parts)}"
-            print(text.encode("utf-8", "replace").decode())
+        return "; ".join(parts).encode("utf-8", "replace").decode()
+
+    def contents(self) -> str:
+        """Say what lies in a source that holds nothing to read, and what to do with it."""
+        if not self.names:
+            left_out = self.left_out()
+            return f"all of it is left out: {left_out}" if left_out else "it is empty"
+        found = f"found {counted(Counter(ending_of(name) for name in self.names))}"
+        archives = self.ending_in((".zip",))
+        if archives:
+            return f"{found}; give the path of {archives[0]} itself"
+
+        # One file alone, such as an archive of another kind, is called what it is.
+        said = describe_content(self.begins(self.names[0])) if len(self.names) == 1 else ""
+        return f"{found}, which {said}" if said else found
+
+    def why_not_there(self, name: str) -> str:
+        """Say why a file that a table names is not among those that are read."""
+        parts = [name, *map(str, PurePosixPath(name).parents)]
+        for reason, names in self.walk.left_out.items():
+            if any(part in names for part in parts):
+                return f"which is left out ({reason})"
+        return "which is not there"
+
+    def spelt(self, name: str) -> str:
+        """Give a file's own name for one that looks the same: macOS writes ä as two signs."""
+        if name in self.known:
+            return name
+        return self._by_look.get(unicodedata.normalize("NFC", name), name)
 
     def place(self, name: str) -> Path:
         """Give a file's path outside of a zip."""
@@ -185,9 +223,10 @@ def open_files(path: str | Path) -> Files:
 
     # By content, and by ending where content does not tell.
     ending = path.suffix.lower()
-    if is_zip(head) and ending not in TABLES:
-        return _open_zip(path)
-    is_table = ending in TABLES and not describe_content(head)
+    said = describe_content(head)
+    if ending not in TABLES and (is_zip(head) or (ending == ".zip" and not said)):
+        return _open_zip(path, head)
+    is_table = ending in TABLES and not said
     if is_table or head.startswith(PARQUET) or (ending in PARQUETS and head):
         return Files(path, Walk([path.name]))
     raise StudyError(f"{path}: {_refusal(path, head)}")
@@ -225,15 +264,21 @@ def _refusal(path: Path, head: bytes) -> str:
     )
 
 
-def _open_zip(path: Path) -> Files:
-    """Open a zip file."""
+def _open_zip(path: Path, head: bytes) -> Files:
+    """Open a zip file, which begins with `head`."""
     # The table of contents stands at the end: without it the file was cut off.
     try:
         archive = zipfile.ZipFile(path)
     except Exception as error:  # zipfile raises nearly everything on damaged archives
+        shown = " ".join(head.decode("ascii", "replace").split())[:MOST_TEXT]
+        if head.isascii() and shown.isprintable():
+            raise StudyError(
+                f"{path}: is text ({shown!r}), as a refused download leaves it; download the file "
+                "itself"
+            ) from None
         raise StudyError(
-            f"{path}: not a whole zip file ({reason_of(error)}); it was cut off: copy or download "
-            "it again"
+            f"{path}: not a whole zip file ({reason_of(error)}); it was cut off, or is one part of "
+            "several: copy or download it again"
         ) from None
     try:
         return Files(path, walk_zip(archive, path), archive)

@@ -11,8 +11,8 @@ import numpy as np
 
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet, resize
+from lib.faces.pool import generator_facts
 from lib.study.errors import StudyError
-from lib.study.records import read_json
 
 DIVIDED = ("train", "test")  # splits whose images are divided into folds
 
@@ -117,8 +117,7 @@ def require_independent(name: str, folder: Path, pool: FaceSet) -> None:
         StudyError: the pool's generator was trained, or its images are edited real ones.
     """
     # generator.json tells whether anything was trained; drawn and ready-made pools were not.
-    card = Path(folder) / "generator.json"
-    trained = card.exists() and bool(read_json(card).get("training"))
+    trained = bool(generator_facts(folder).get("training"))
 
     # Edited images name the real one that they come from.
     edited = "edited_from" in pool.table and pool.table["edited_from"].fillna("").ne("").any()

@@ -147,18 +147,21 @@ def _row(files: Files, name: str, row: dict, place: str, needs_split: bool) -> d
     label = row.get(first_of(LABEL_COLUMNS, row) or "")
     if given is None or not str(given).strip():
         raise StudyError(f"{place} names no file; remove the row")
-    is_one = isinstance(label, (str, int, float)) and label == label  # NaN differs from itself
-    if not is_one or not str(label).strip():
+    if label is None or label != label or not str(label).strip():  # a NaN differs from itself
         raise StudyError(f"{place} has no label; remove the row")
+    if not isinstance(label, (str, int, float)) or isinstance(label, bool):
+        raise StudyError(
+            f"{place}: its label is {shortened(label)}, expected one name or one number"
+        )
 
     # Paths are relative to the metadata file.
     folder = PurePosixPath(name).parent
     parts = [part for part in str(given).strip().replace("\\", "/").split("/") if part != "."]
-    file = str(folder.joinpath(*parts))
+    file = files.spelt(str(folder.joinpath(*parts)))
     if file not in files.known:
         raise StudyError(
-            f"{place} names {shortened(given)}, which is not there; copy it to its place, or "
-            "remove the row"
+            f"{place} names {shortened(given)}, {files.why_not_there(file)}; copy it to its place, "
+            "or remove the row"
         )
 
     # The split stands in the row, or above the picture.

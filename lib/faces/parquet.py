@@ -34,6 +34,7 @@ class _Part:
     names: list[str]  # class of each row as written
     declared: list[str]  # names that the file states
     splits: list[str | None]
+    has_names: bool  # labels are text, or the file states what their numbers mean
 
 
 def list_parquet(files: Files, names: Sequence[str], *, needs_split: bool) -> Listing:
@@ -55,6 +56,7 @@ def list_parquet(files: Files, names: Sequence[str], *, needs_split: bool) -> Li
     """
     parts = {name: _part(files, name, needs_split) for name in names}
     _check_one_configuration(files, parts)
+    _check_all_named(parts)
 
     # One table, and where each of its rows stands.
     rows = [(part, i) for part in parts.values() for i in range(len(part.names))]
@@ -95,7 +97,7 @@ def holds_faces(files: Files, name: str) -> bool:
         StudyError: it does not read.
     """
     with _open(files, name) as file:
-        columns = _columns(file)
+        columns = _columns(file, files.where(name))
     return None not in (first_of(PICTURE_COLUMNS, columns), first_of(LABEL_COLUMNS, columns))
 
 
@@ -129,16 +131,21 @@ def _damaged(where: str, error: Exception) -> StudyError:
     )
 
 
-def _columns(file) -> dict[str, str]:
+def _columns(file, where: str) -> dict[str, str]:
     """Give the names of columns by their lower-case spelling."""
-    return {name.strip().lower(): name for name in file.schema_arrow.names}
+    names = file.schema_arrow.names
+    columns = {name.strip().lower(): name for name in names}
+    if len(columns) < len(names):
+        twice = next(name for name in columns if [n.strip().lower() for n in names].count(name) > 1)
+        raise StudyError(f"{where}: column {twice!r} stands in it twice; keep one of the two")
+    return columns
 
 
 def _part(files: Files, name: str, needs_split: bool) -> _Part:
     """Read the columns of one Parquet file."""
     where = files.where(name)
     with _open(files, name) as file:
-        columns = _columns(file)
+        columns = _columns(file, where)
         picture, label = first_of(PICTURE_COLUMNS, columns), first_of(LABEL_COLUMNS, columns)
         usage = first_of(SPLIT_COLUMNS, columns)
         if picture is None or label is None:
@@ -158,7 +165,8 @@ def _part(files: Files, name: str, needs_split: bool) -> _Part:
     # A column of splits is believed before the name of the file.
     usages = data[columns[usage]].to_pylist() if usage else None
     splits = _splits(usages, name, len(labels), where, needs_split)
-    return _Part(where, data[columns[picture]], names, declared, splits)
+    has_names = stated is not None or not declared
+    return _Part(where, data[columns[picture]], names, declared, splits, has_names)
 
 
 def _read(file, columns: list[str], where: str):
@@ -178,9 +186,16 @@ def _splits(
 ) -> list[str | None]:
     """Find the split of each row: by its own column, else by the file's path."""
     # Stop at the first row whose split cannot be told.
-    splits = [split_of(str(value)) for value in usages] if usages else [split_in(name)] * count
+    has_column = usages is not None and set(usages) != {None}
+    splits = [split_of(str(value)) for value in usages] if has_column else [split_in(name)] * count
+    if needs_split and None in splits and has_column:
+        row = splits.index(None)
+        raise StudyError(
+            f"{where}, row {row}: its split is {shortened(usages[row])}, expected train, "
+            "validation or test; correct the column, or leave it out"
+        )
     if needs_split and None in splits:
-        found = usages[splits.index(None)] if usages else name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+        found = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         raise StudyError(
             f"{where}: cannot tell the split from {shortened(found)}; name the file train-..., "
             "validation-... or test-..."
@@ -197,7 +212,7 @@ def _class_names(
     for label, place in zip(labels, places):
         if label is None or label != label or label == "":  # a NaN differs from itself
             raise StudyError(f"{place}: has no label; remove the row")
-        if not isinstance(label, (str, int, float)):
+        if not isinstance(label, (str, int, float)) or isinstance(label, bool):
             raise StudyError(
                 f"{place}: its label is {shortened(label)}, expected one name or one number"
             )
@@ -213,8 +228,12 @@ def _stated_names(metadata: dict | None, label: str) -> list[str] | None:
     try:
         info = json.loads((metadata or {})[b"huggingface"])["info"]
         names = info["features"][label]["names"]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
+
+    # As a list, or by number, as the hub's cards have them.
+    if isinstance(names, dict) and all(str(number) in names for number in range(len(names))):
+        names = [names[str(number)] for number in range(len(names))]
     is_list = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
     return names if is_list and len(set(names)) == len(names) else None
 
@@ -240,11 +259,25 @@ def _check_one_configuration(files: Files, parts: dict[str, _Part]) -> None:
             )
 
 
+def _check_all_named(parts: dict[str, _Part]) -> None:
+    """Stop where one file says what its labels mean and another holds numbers alone."""
+    named = [part for part in parts.values() if part.has_names]
+    bare = [part for part in parts.values() if not part.has_names]
+    if named and bare:
+        raise StudyError(
+            f"{bare[0].where}: its labels are numbers without names, and those of "
+            f"{named[0].where} have names; write the names into both"
+        )
+
+
 def _picture(cell, where: str) -> np.ndarray:
     """Decode the picture of one row, grey uint8 (H, W)."""
     # Hugging Face's pictures are a structure of bytes and path.
     if isinstance(cell, dict):
-        content, path = cell.get("bytes"), cell.get("path")
+        if "bytes" not in cell:
+            found = shown_columns(list(cell))
+            raise StudyError(f"{where}: holds {found} in place of a picture's bytes and path")
+        content, path = cell["bytes"], cell.get("path")
         if not content and path:
             raise _path_alone(where, path)
         cell = content
@@ -278,7 +311,11 @@ def _of_lists(cell: list, where: str) -> np.ndarray:
     try:
         values = np.array(cell, np.float64)
     except (ValueError, TypeError):
-        raise StudyError(f"{where}: its lists of pixels are of different lengths") from None
+        raise StudyError(
+            f"{where}: its lists of pixels are of different lengths, or hold no numbers"
+        ) from None
+    if not values.size:
+        raise StudyError(f"{where}: has no picture; remove the row")
 
     # Only whole grey levels are taken: nothing is scaled on a guess.
     whole = np.isfinite(values).all() and (values == np.rint(values)).all()

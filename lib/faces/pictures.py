@@ -167,6 +167,8 @@ def _refusal(error: Exception, data: bytes, name: str) -> StudyError:
     said = describe_content(data[:HEAD])
     if said.endswith("picture"):  # a known beginning, and nothing that follows from it
         return StudyError(f"{name}: {DAMAGED}; remove or replace it")
+    if " picture, which is not read" in said:
+        return StudyError(f"{name}: {said}")
     return StudyError(f"{name}: not a picture: {said or 'it cannot be decoded; remove it'}")
 
 

@@ -5,8 +5,8 @@ table, a row for each image that a step looked at: id, step, keep, score, reason
 class or "").
 """
 
+import hashlib
 import io
-import json
 import shutil
 from pathlib import Path
 
@@ -15,9 +15,11 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet, load_faces, save_faces
 from lib.study.errors import StudyError
+from lib.study.kept import SEAL, read_sealed
 from lib.study.records import atomic_write, parsing
 
 VERDICT_COLUMNS = ("id", "step", "keep", "score", "reason", "relabel")
+GENERATOR = "generator.json"  # in a pool's folder: what made it
 REVIEW = "review"  # the step of a person, which wins over every other
 
 # Verdicts of the whole chain, where a step sees what those before it kept; and of single steps,
@@ -118,6 +120,9 @@ def load_verdicts(folder: Path, name: str = CHAIN) -> pd.DataFrame:
     if path.exists():
         with parsing(path, "run notebook 30 for this pool again"):
             verdicts = pd.read_parquet(io.BytesIO(path.read_bytes()))
+            seal = verdicts.attrs.pop(SEAL, None)  # an earlier version wrote none
+            if seal not in (None, _digest(verdicts)):
+                raise ValueError("its digest is that of other verdicts")
             return verdicts[list(VERDICT_COLUMNS)]
     return no_verdicts()
 
@@ -180,6 +185,17 @@ def load_pool(folder: Path, *, curated: bool = False, steps: tuple[str, ...] = (
     return apply_decisions(pool) if curated else pool
 
 
+def generator_facts(folder: Path) -> dict:
+    """Read what a pool's folder says of its generator, see lib.generators.contract; {} where it
+    says nothing.
+
+    Raises:
+        DamagedFile: it is not as it was written.
+    """
+    path = Path(folder) / GENERATOR
+    return read_sealed(path) if path.exists() else {}
+
+
 def pool_knowledge(folder: Path) -> tuple[str, int]:
     """Read what a pool's generator knows of the study's real training images.
 
@@ -191,8 +207,7 @@ def pool_knowledge(folder: Path) -> tuple[str, int]:
         other images; and from how many real images it learnt, 0 for external. An arm that holds
         fewer real images than that is a bound, not a comparison.
     """
-    path = Path(folder) / "generator.json"
-    facts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    facts = generator_facts(folder)
     return facts.get("knowledge", "external"), facts.get("learnt_from", {}).get("images", 0)
 
 
@@ -222,9 +237,16 @@ def apply_decisions(pool: FaceSet) -> FaceSet:
 def _write_verdicts(folder: Path, verdicts: pd.DataFrame, name: str) -> Path:
     """Write verdicts into the pool's curation folder; return the path."""
     path = curation_folder(folder) / f"{name}.parquet"
+    table = verdicts[list(VERDICT_COLUMNS)].reset_index(drop=True)
+    table.attrs = {SEAL: _digest(table)}  # Parquet has no checksum of its own
     with atomic_write(path) as file:
-        verdicts[list(VERDICT_COLUMNS)].to_parquet(file, index=False)
+        table.to_parquet(file, index=False)
     return path
+
+
+def _digest(verdicts: pd.DataFrame) -> str:
+    """Hash a table of verdicts: sha256 hex."""
+    return hashlib.sha256(verdicts.to_csv(index=False).encode()).hexdigest()
 
 
 def _verdicts_of(folder: Path, steps: tuple[str, ...]) -> pd.DataFrame:

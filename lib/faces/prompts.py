@@ -13,6 +13,9 @@ from lib.study.errors import StudyError
 from lib.study.params import PARAMS, read_yaml
 
 ATTRIBUTES = ("age", "ethnicity", "sex")  # gaps of the template that do not depend on the class
+# What each key holds; dictionaries have a text for each class.
+KINDS = dict.fromkeys(("prompt", "negative"), str) | dict.fromkeys(ATTRIBUTES, list)
+KINDS |= dict.fromkeys(("emotion", "helper", "opposite", "sets"), dict)
 PUBLISHED = "schuermann"  # the set of words that stands first in the file: S1's
 
 
@@ -37,11 +40,11 @@ def read_prompts(
             is no class.
     """
     # Another set replaces what it names of S1's.
-    words = read_yaml(path)
+    words = _typed(read_yaml(path), path)
     sets = {PUBLISHED: {}} | words.pop("sets", {})
     if chosen not in sets:
         raise StudyError(f"sd_prompts is {chosen!r}; choices: {', '.join(sets)}")
-    words |= sets[chosen]
+    words |= _typed(sets[chosen], path)
 
     # Every key, and in it every class, has to be there.
     for key in ("prompt", "negative", "emotion", "helper", *ATTRIBUTES):
@@ -62,6 +65,23 @@ def read_prompts(
                 f"sd_emphasised: {name!r} is no class; classes are {', '.join(classes)}"
             )
         words["emotion"][name] = f"{words['emotion'][name]}, {words['helper'][name]},"
+    return words
+
+
+def _typed(words: dict, path) -> dict:
+    """Stop at a key that holds something else than its kind of words."""
+    if not isinstance(words, dict):
+        raise StudyError(f"{path}: a set of words is no list of keys: {words!r}")
+    for key, kind in KINDS.items():
+        if key in words and not isinstance(words[key], kind):
+            found = type(words[key]).__name__
+            raise StudyError(f"{path}: key '{key}' is of type {found}; it must be {kind.__name__}")
+
+    # Words are texts, also those of a class or an attribute.
+    for key, value in words.items():
+        texts = value.values() if isinstance(value, dict) else value
+        if key != "sets" and not all(isinstance(text, str) for text in texts):
+            raise StudyError(f"{path}: key '{key}' holds something else than texts: quote them")
     return words
 
 

@@ -5,7 +5,6 @@ order: metadata that labels pictures; pictures in class folders; a CSV of pixels
 not read is counted and named.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -17,7 +16,7 @@ from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, s
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
-from lib.faces.files import PARQUETS, TABLES, TWICE, Files, counted, ending_of, open_files
+from lib.faces.files import PARQUETS, TABLES, TWICE, Files, open_files
 from lib.faces.listing import Listing, decode_listing, picture_ids
 from lib.faces.metadata import labelled_metadata, list_metadata
 from lib.faces.parquet import holds_faces, list_parquet
@@ -284,7 +283,7 @@ def _once(files: Files, places: dict[str, _Place]) -> dict[str, _Place]:
     for names in names_of.values():
         if len(names) == 1:
             continue
-        if len({places[name].folder for name in names}) > 1:
+        if len({_class_in(places[name].folder) for name in names}) > 1:
             left_out, reason = names, TWO_CLASSES
         else:
             left_out, reason = sorted(names, key=lambda name: _caution(places[name]))[1:], TWICE
@@ -292,6 +291,11 @@ def _once(files: Files, places: dict[str, _Place]) -> dict[str, _Place]:
             files.leave_out(reason, name)
             del kept[name]
     return kept
+
+
+def _class_in(folder: str) -> str:
+    """Tell folders of one class, such as joy and happy, by one name."""
+    return known_class(folder) or folder
 
 
 def _caution(place: _Place) -> int:
@@ -360,14 +364,9 @@ def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> 
     layout = "train/happy/1.jpg and test/happy/2.jpg" if needs_split else "happy/1.jpg"
     or_metadata = "or a metadata.csv or .jsonl beside them with columns file_name and label"
     if not places:
-        others = Counter(ending_of(name) for name in files.names)
-        found = f"found {counted(others)}" if others else "it is empty"
-        archives = files.ending_in((".zip",))
-        if archives:
-            found = f"{found}; give the path of {archives[0]} itself"
         return (
-            f"holds no pictures and no table of faces: {found}; expected e.g. {layout}, pictures "
-            f"ending in {endings_read()}"
+            f"holds no pictures and no table of faces: {files.contents()}; expected e.g. {layout}, "
+            f"pictures ending in {endings_read()}"
         )
 
     # Pictures, but in no folder that tells what they are.

@@ -148,6 +148,11 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
     for i, row in enumerate(rows):
         while len(row) > len(columns) and not row[-1].strip():
             row.pop()
+        if len(row) != len(columns) and len(columns) < 2:
+            raise StudyError(
+                f"{where}: its first line ({shortened(columns[0] if columns else '')}) names no "
+                "columns; remove what stands before the names, or write them (emotion,pixels,Usage)"
+            )
         if len(row) != len(columns):
             raise StudyError(
                 f"{where}: line {lines[i]} has {len(row):,} values for {len(columns):,} columns; "
@@ -161,10 +166,10 @@ def is_faces_csv(files: Files, name: str) -> bool:
     # A glance at one line is enough, and cheap for large files.
     with files.stream(name) as stream:
         try:
-            head = stream.readline(LONGEST_CELL)
+            head = _head(io.TextIOWrapper(stream, encoding="utf-8", errors="replace"))
         except Exception:  # read again by whoever wants it, with a message
             return False
-    columns = _column_names(_split_line(head.decode("utf-8", "replace")))
+    columns = _column_names(_split_line(head))
     return "pixels" in columns and first_of(LABEL_COLUMNS, columns) is not None
 
 
@@ -264,7 +269,7 @@ def _parsed(text: io.TextIOWrapper) -> tuple[list[str], list[list[str]], list[in
     csv.field_size_limit(LONGEST_CELL)
 
     # The separator is the character that the first line has most of.
-    head = text.readline()
+    head = _head(text)
     separator = max(SEPARATORS, key=head.count)
     reader = csv.reader(itertools.chain([head], text), delimiter=separator, strict=True)
     columns = _column_names(next(reader, []))
@@ -274,6 +279,14 @@ def _parsed(text: io.TextIOWrapper) -> tuple[list[str], list[list[str]], list[in
             rows.append(row)
             lines.append(reader.line_num)
     return columns, rows, lines
+
+
+def _head(text: io.TextIOWrapper) -> str:
+    """Read the line of column names: the first but for empty ones, and Excel's sep=;"""
+    head = text.readline(LONGEST_CELL)
+    while head and (not head.strip() or head.lstrip("\ufeff").startswith("sep=")):
+        head = text.readline(LONGEST_CELL)
+    return head
 
 
 def _split_line(line: str) -> list[str]:
@@ -303,12 +316,16 @@ def _column(
         # FER+ is a table beside FER2013's and is often given in its place.
         is_votes = {"happiness", "contempt", "nf"} <= set(columns)
         way_out = "Take fer2013.csv or icml_face_data.csv"
+        if any(whole_number(cell) is not None for cell in columns):
+            way_out = "Its first line has to name the columns: emotion,pixels,Usage"
         if is_votes:
             way_out = "These are FER+'s votes: give them as `ferplus`, and FER2013 as data"
         raise StudyError(
             f"{where}: column {missing or wanted[0]!r} is missing; found {shown_columns(columns)}. "
             f"{way_out}"
         )
+    if columns.count(name) > 1:
+        raise StudyError(f"{where}: column {name!r} stands in it twice; keep one of the two")
     place = columns.index(name)
     return [row[place] for row in rows]
 

@@ -31,6 +31,7 @@ from lib.compute.devices import DEVICES, resolve_device
 from lib.generators.contract import Generator
 from lib.generators.pools import labels_by_share, sample_pool
 from lib.study.errors import StudyError
+from lib.study.params import parsed_yaml
 
 
 def main(words: list[str] | None = None) -> None:
@@ -159,7 +160,12 @@ def settings_of(texts: list[str]) -> dict:
         key, equals, value = text.partition("=")
         if not equals:
             raise StudyError(f"{text}: write it as KEY=VALUE")
-        settings[key.strip()] = yaml.safe_load(value)
+        try:
+            settings[key.strip()] = parsed_yaml(value)
+        except yaml.YAMLError:
+            raise StudyError(
+                f"{text}: its value cannot be read; write 0.5, true or a word"
+            ) from None
     return settings
 
 

@@ -14,8 +14,9 @@ import pandas as pd
 
 from lib.compute.seeds import mixed_seed
 from lib.faces.faceset import FaceSet
+from lib.faces.pool import GENERATOR
 from lib.study.errors import StudyError
-from lib.study.records import write_json
+from lib.study.kept import write_sealed
 
 SHARD = 512  # images that a killed sampling can cost
 
@@ -141,8 +142,8 @@ class Generator:
 
     def save(self, folder: Path) -> Path:
         """Write the facts as generator.json, and weights where there are any; return the file."""
-        path = Path(folder) / "generator.json"
-        write_json(path, self.facts())
+        path = Path(folder) / GENERATOR
+        write_sealed(path, self.facts())
         return path
 
     def load(self, folder: Path) -> "Generator":

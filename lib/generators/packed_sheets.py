@@ -12,10 +12,11 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet, save_pictures
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write, read_json, write_json
+from lib.study.records import atomic_write, parsing, read_json, write_json
 
 COLUMNS = 256  # images in a row of a sheet; WebP allows 16,383 pixels
 LIST = "images.json"  # what the sheets hold
+ENTRY = ("name", "file", "px", "labels", "seeds", "classes")  # keys of each set in it
 LOSSLESS = [cv2.IMWRITE_WEBP_QUALITY, 101]  # OpenCV: above 100
 
 
@@ -61,7 +62,13 @@ def unpack(folder: Path, out: Path) -> dict[str, FaceSet]:
     # Where in its sheet a set begins follows from those before it.
     parts: dict[str, list] = {}
     begun: dict[str, int] = {}
-    for entry in read_json(Path(folder) / LIST)["sets"]:
+    listed = Path(folder) / LIST
+    with parsing(listed, "fetch it again"):
+        entries = [dict(entry) for entry in read_json(listed)["sets"]]
+        missing = [key for entry in entries for key in ENTRY if key not in entry]
+        if missing:
+            raise ValueError(f"a set has no {missing[0]}")
+    for entry in entries:
         first = begun.get(entry["file"], 0)
         begun[entry["file"]] = first + len(entry["labels"])
         images = _images_of(Path(folder), entry)[first : begun[entry["file"]]]

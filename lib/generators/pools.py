@@ -23,9 +23,11 @@ from lib.faces.faceset import (
     save_pictures,
     set_faces_aside,
 )
+from lib.faces.pool import GENERATOR
 from lib.generators.contract import Generator, knowledge
 from lib.study.errors import StudyError
-from lib.study.records import content_hash, file_digest, write_json
+from lib.study.kept import write_sealed
+from lib.study.records import content_hash, file_digest
 
 PROBES = 32  # images of a finished pool that are sampled again to see that it is the one asked for
 GPU_ROUNDING = 1.0  # grey levels, mean difference of images that another GPU may make
@@ -35,7 +37,7 @@ POOL_FILES = (
     IMAGES,
     TABLE,
     METADATA,
-    "generator.json",
+    GENERATOR,
     "generator.safetensors",
 )
 
@@ -141,7 +143,7 @@ def save_generator(generator: Generator, folder: Path, real: FaceSet, own: FaceS
     """
     generator.save(folder)
     known = knowledge(generator.learnt_from, real, own)
-    write_json(Path(folder) / "generator.json", generator.facts() | {"knowledge": known})
+    write_sealed(Path(folder) / GENERATOR, generator.facts() | {"knowledge": known})
 
 
 def make_pool(generator: Generator, params: dict, folder: Path, counts=None) -> FaceSet:

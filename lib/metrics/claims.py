@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from lib.faces.arms import Arm, controls
 from lib.faces.classes import EMOTIONS
@@ -17,7 +16,7 @@ from lib.metrics.contrasts import Arms
 from lib.metrics.error_variance import ALPHA
 from lib.metrics.generations import distance_effect
 from lib.metrics.pools import GROUPS
-from lib.metrics.preregistration import CLAIMS, amended_claims, load_log
+from lib.metrics.preregistration import CLAIMS, RIGHT, amended_claims, load_log
 from lib.metrics.statistics import Effect, compare, equivalence_p, holm, one_sided_p
 from lib.metrics.three_studies import (
     arm_of_pool,
@@ -28,6 +27,8 @@ from lib.metrics.three_studies import (
 )
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation
+from lib.study.params import read_entries
+from lib.study.records import parsing
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 NOT_DECIDABLE = "not decidable from this study"
@@ -137,11 +138,13 @@ def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """
     path = Path(path)
     claims, amended = [], amended_claims(load_log(path))
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["claims"]:
-        _check(entry, f"{path}: claim {entry.get('id', '?')}")
-        known = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-        known["class_name"] = known.pop("class", "")
-        claims.append(Claim(**known, amended=amended.get(entry["id"], "")))
+    for entry in read_entries(path, "claims"):
+        where = f"{path}: claim {entry.get('id', '?')}"
+        with parsing(where, RIGHT):
+            _check(entry, where)
+            known = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+            known["class_name"] = known.pop("class", "")
+            claims.append(Claim(**known, amended=amended.get(entry["id"], "")))
     return claims
 
 

@@ -12,14 +12,14 @@ from lib.classifiers.runs import load_predictions, read_result
 from lib.faces.arms import Arm, arm_of, asked_for
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import evaluation_faces, in_fold
-from lib.faces.pool import load_pool
+from lib.faces.pool import generator_facts, load_pool
 from lib.metrics.contrasts import BASE, Arms, gather_arms
 from lib.metrics.lengths import chosen_runs
 from lib.metrics.looks import load_looks, looks_beside
 from lib.metrics.three_studies import why_not_of_study
 from lib.study.errors import StudyError
+from lib.study.kept import read_sealed
 from lib.study.paths import StudyPaths
-from lib.study.records import read_json
 
 
 def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
@@ -53,7 +53,7 @@ def runs_of_every_length(paths: StudyPaths) -> pd.DataFrame:
     state = paths.state / "40_training.json"
     if not state.exists():
         raise StudyError(f"{state}: not there, so nothing has been trained; run notebook 40 first")
-    record = read_json(state)
+    record = read_sealed(state)
 
     # One row a run.
     files = [paths.root / name for name in record["outputs"] if name.endswith("/result.json")]
@@ -240,9 +240,9 @@ def generator_images(paths: StudyPaths, pools: list[str]) -> dict[str, float]:
     images = {}
     for pool in pools:
         # Written beside the pool's images when it was made.
-        file = paths.pool(pool) / "generator.json"
-        if file.exists():
-            training = read_json(file).get("training", {})
+        facts = generator_facts(paths.pool(pool))
+        if facts:
+            training = facts.get("training", {})
             images[pool] = float(training.get("steps", 0) * training.get("batch", 0))
     return images
 
@@ -251,8 +251,7 @@ def knowledge_of_pools(paths: StudyPaths, names: list[str]) -> dict[str, str]:
     """Read what the generator of each pool knew of the real images, by the pool's name; pools whose
     record does not say are left out.
     """
-    cards = {name: paths.pool(name) / "generator.json" for name in names}
-    records = {name: read_json(card) for name, card in cards.items() if card.exists()}
+    records = {name: generator_facts(paths.pool(name)) for name in names}
     return {name: record["knowledge"] for name, record in records.items() if "knowledge" in record}
 
 

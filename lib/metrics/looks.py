@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import yaml
-
 from lib.metrics.preregistration import CLAIMS
 from lib.metrics.three_studies import check_word
 from lib.study.errors import StudyError
+from lib.study.params import read_entries
 
 KEYS = ("date", "study", "real", "runs", "own", "what")
 TIMES = {1: "once", 2: "twice"}
@@ -46,8 +45,7 @@ def load_looks(study: str, *, why_not: str = "", path: Path = CLAIMS) -> list[di
     """
     # Each entry is complete, whichever study it is of.
     found = []
-    entries = yaml.safe_load(Path(path).read_text(encoding="utf-8")).get("looks", [])
-    for place, entry in enumerate(entries, 1):
+    for place, entry in enumerate(read_entries(Path(path), "looks"), 1):
         where = f"{path}: look {place}"
         for key in entry:
             check_word(key, KEYS, where, "key")

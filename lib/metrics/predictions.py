@@ -21,7 +21,7 @@ from lib.metrics.contrasts import Arms, Scorings, scorings
 from lib.metrics.evidence import stack_arms
 from lib.metrics.lengths import chosen_runs, with_training_accuracy
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, parsing
 
 PREDICTIONS, RUNS = "predictions.npz", "runs.csv"  # the two files, side by side
 NOT_PREDICTED = 255  # class of an image that a run does not predict: it is of another fold
@@ -187,34 +187,33 @@ def read_predictions(folder: Path) -> Predictions:
             )
 
     # Numbers come back to the last digit, empty texts as texts.
-    runs = pd.read_csv(
-        folder / RUNS,
-        dtype=dict.fromkeys(RUN_TEXTS, str),
-        keep_default_na=False,
-        na_values=[""],
-    )
+    remedy = "take it from the repository again"
+    with parsing(folder / RUNS, remedy):
+        runs = pd.read_csv(
+            folder / RUNS,
+            dtype=dict.fromkeys(RUN_TEXTS, str),
+            keep_default_na=False,
+            na_values=[""],
+        )
     runs = runs.fillna(dict.fromkeys([name for name in RUN_TEXTS if name in runs], ""))
 
     # No file is loaded in a way that can run code from it.
-    try:
+    with parsing(folder / PREDICTIONS, remedy):
         with np.load(folder / PREDICTIONS, allow_pickle=False) as packed:
             arrays = {name: packed[name] for name in packed.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise StudyError(
-            f"{folder / PREDICTIONS}: cannot be read ({error}); take it from the repository again"
-        ) from None
 
-    # Back into the order of the runs.
-    classes, place = tuple(arrays["classes"].tolist()), np.argsort(arrays["run"])
-    splits = [name for name in EVALUATED if f"{name}_predicted" in arrays]
-    predictions = Predictions(
-        runs=runs,
-        classes=classes,
-        predicted={name: arrays[f"{name}_predicted"].T[place] for name in splits},
-        images={name: _unpacked(name, arrays, classes) for name in splits},
-        facts=json.loads(str(arrays["facts"])),
-    )
-    _require_one_study(predictions, folder)
+        # Back into the order of the runs.
+        classes, place = tuple(arrays["classes"].tolist()), np.argsort(arrays["run"])
+        splits = [name for name in EVALUATED if f"{name}_predicted" in arrays]
+        predictions = Predictions(
+            runs=runs,
+            classes=classes,
+            predicted={name: arrays[f"{name}_predicted"].T[place] for name in splits},
+            images={name: _unpacked(name, arrays, classes) for name in splits},
+            facts=json.loads(str(arrays["facts"])),
+        )
+    with parsing(folder / RUNS, remedy):
+        _require_one_study(predictions, folder)
     return predictions
 
 

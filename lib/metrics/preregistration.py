@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from lib.metrics.statistics import UNDECIDED, VERDICTS
 from lib.metrics.three_studies import check_pools, check_word
 from lib.study.errors import StudyError
+from lib.study.params import read_entries
 from lib.study.paths import ROOT
-from lib.study.records import content_hash
+from lib.study.records import content_hash, parsing
 
+RIGHT = "put it right"  # what to do with an entry that does not read
 CLAIMS = ROOT / "params" / "claims.yaml"
 ALL = "all"  # claims of an entry of the log
 LOG_COLUMNS = ("date", "commit", "claims", "after_results", "change", "hash")
@@ -60,14 +61,15 @@ def load_log(path: Path = CLAIMS) -> pd.DataFrame:
         StudyError: an entry with a missing or unknown key, or one that is older than the one
             before it.
     """
-    file = _read(path)
-    ids = tuple(claim["id"] for claim in file["claims"])
+    ids = tuple(claim.get("id", "?") for claim in read_entries(path, "claims"))
     rows = []
-    for place, entry in enumerate(file.get("log", []), 1):
-        _check_keys(entry, LOG_REQUIRED, LOG_COLUMNS, f"{path}: entry {place} of the log")
-        named = ids if entry["claims"] == ALL else tuple(entry["claims"])
-        row = {"commit": "", "hash": ""} | entry
-        rows.append(row | {"date": str(entry["date"]), "claims": named})
+    for place, entry in enumerate(read_entries(path, "log"), 1):
+        where = f"{path}: entry {place} of the log"
+        with parsing(where, RIGHT):
+            _check_keys(entry, LOG_REQUIRED, LOG_COLUMNS, where)
+            named = ids if entry["claims"] == ALL else tuple(map(str, entry["claims"]))
+            row = {"commit": "", "hash": ""} | entry
+            rows.append(row | {"date": str(entry["date"]), "claims": named})
 
     # A log is in order.
     table = pd.DataFrame(rows, columns=LOG_COLUMNS)
@@ -103,11 +105,9 @@ def amended_claims(log: pd.DataFrame) -> dict[str, str]:
 def stated_hash(path: Path = CLAIMS) -> str:
     """Hash claims and predictions as the file states them, 12 hex digits."""
     # Dates are no plain data.
-    file = _read(path)
-    predictions = [
-        {key: str(value) for key, value in entry.items()} for entry in file.get("predictions", [])
-    ]
-    return content_hash([file["claims"], predictions])[:12]
+    filed = read_entries(path, "predictions")
+    predictions = [{key: str(value) for key, value in entry.items()} for entry in filed]
+    return content_hash([read_entries(path, "claims"), predictions])[:12]
 
 
 def load_predictions(path: Path = CLAIMS) -> list[Prediction]:
@@ -117,7 +117,7 @@ def load_predictions(path: Path = CLAIMS) -> list[Prediction]:
         StudyError: naming the file, the prediction, the key and the nearest valid one.
     """
     predictions = []
-    for entry in _read(path).get("predictions", []):
+    for entry in read_entries(path, "predictions"):
         where = f"{path}: prediction {entry.get('id', '?')}"
         _check_keys(entry, REQUIRED, (*REQUIRED, *OPTIONAL), where)
         check_word(entry["quantity"], QUANTITIES, where, "quantity")
@@ -204,11 +204,6 @@ def _number(value: float) -> str:
     if not np.isfinite(value):
         return "no end"
     return f"{float(f'{value:.3g}'):,g}".replace("-", "\u2212")
-
-
-def _read(path: Path) -> dict:
-    """Read the file."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
 
 
 def _check_keys(entry: Mapping, required: tuple, known, where: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from lib.compute.checkpoints import load_tensors
+from lib.faces.content import reason_of
 from lib.study.errors import StudyError
 from lib.study.records import read_json
 
@@ -65,7 +66,7 @@ def _transformer(folder: Path) -> tuple[str, Extract]:
     from transformers import AutoConfig, AutoModel, CLIPVisionModel
 
     # The configuration names the network.
-    kind = read_json(folder / "config.json").get("model_type", "")
+    kind = str(read_json(folder / "config.json").get("model_type", ""))
     is_clip = kind in ("clip", "clip_vision_model")
     if not (is_clip or kind.startswith("dinov2")):
         raise StudyError(
@@ -75,9 +76,9 @@ def _transformer(folder: Path) -> tuple[str, Extract]:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         network = loader.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # of transformers, safetensors and torch, many kinds
         raise StudyError(
-            f"feature_weights: {folder}: {str(error).splitlines()[0]}; download the folder again, "
+            f"feature_weights: {folder}: {reason_of(error)}; download the folder again, "
             "with model.safetensors"
         ) from None
     network.eval()
@@ -109,10 +110,10 @@ def _inception(path: Path) -> Extract:
     with patch.object(published, "load_state_dict_from_url", lambda *_, **__: tensors):
         try:
             network: nn.Module = published.FeatureExtractorInceptionV3("inception", ["2048"])
-        except RuntimeError as error:
+        except Exception as error:  # of torch, by the names and shapes of the weights
             raise StudyError(
                 f"feature_weights: {path}: not the Inception weights of torch-fidelity "
-                f"({str(error).splitlines()[0]})"
+                f"({reason_of(error)})"
             ) from None
     network.eval()
 

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from lib.metrics.scores import SCORES
 from lib.metrics.three_studies import check_arm, check_pools, check_word
 from lib.study.errors import StudyError
+from lib.study.params import read_entries
 from lib.study.paths import ROOT
+from lib.study.records import parsing
 
 # What the studies reported and this project does not score: listed, never compared.
 OTHER_METRICS = (
@@ -75,12 +76,14 @@ def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFram
     # One row a number, of every entry of the file.
     path = Path(path)
     rows = []
-    for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["reports"]:
-        _check(entry, f"{path}: {entry.get('study', '?')}, {entry.get('arm', '?')}")
-        about = {"classifier": ""} | {key: entry[key] for key in entry if key != "values"}
-        for metric, value in entry["values"].items():
-            classes_or_value = value if isinstance(value, dict) else {"value": value}
-            rows.append(about | {"metric": metric} | classes_or_value)
+    for entry in read_entries(path, "reports"):
+        where = f"{path}: {entry.get('study', '?')}, {entry.get('arm', '?')}"
+        with parsing(where, "put it right"):
+            _check(entry, where)
+            about = {"classifier": ""} | {key: entry[key] for key in entry if key != "values"}
+            for metric, value in entry["values"].items():
+                classes_or_value = value if isinstance(value, dict) else {"value": value}
+                rows.append(about | {"metric": metric} | classes_or_value)
     return pd.DataFrame(rows, columns=NUMBER_COLUMNS)
 
 

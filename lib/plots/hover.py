@@ -6,6 +6,7 @@ Pointing at a face names it and, where that is allowed, shows it.
 import base64
 import html
 import json
+import re
 import zlib
 from collections.abc import Sequence
 
@@ -23,6 +24,8 @@ SHEET_COLUMNS = 50
 JPEG_QUALITY = 70
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one transparent pixel
 PLACES = 1000  # positions are rounded to a thousandth of the map's width
+
+FILLED = re.compile(r"%([A-Z]+)%")
 
 # A word between percent signs is filled in. p is a point: x, y, source, class, cell of the sheet.
 SCRIPT = """
@@ -195,10 +198,9 @@ def _filled_page(data: dict, words: dict[str, str]) -> str:
     # Names come from outside: nothing in them may end the script.
     text = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
-    # The script first, for it holds words that are filled in too.
     filled = {
-        "SCRIPT": SCRIPT.replace("%DATA%", text),
         **words,
+        "DATA": text,
         "MUTED": MUTED,
         "ID": f"map-{zlib.crc32(json.dumps(data['points']).encode()):08x}",
         "COLUMNS": str(SHEET_COLUMNS),
@@ -206,11 +208,8 @@ def _filled_page(data: dict, words: dict[str, str]) -> str:
         "PLACES": str(PLACES),
     }
 
-    # Every word between percent signs.
-    page = PAGE
-    for word, value in filled.items():
-        page = page.replace(f"%{word}%", value)
-    return page
+    # All at once, so that a word in a name stays as it is.
+    return FILLED.sub(lambda match: filled[match[1]], PAGE.replace("%SCRIPT%", SCRIPT))
 
 
 def _places(points: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.6,
     "lines.markersize": 5,
+    "text.parse_math": False,  # a name may hold dollar signs
 }
 POINTS_AN_INCH = 72
 

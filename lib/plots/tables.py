@@ -203,6 +203,7 @@ def _range_column(data: pd.DataFrame, low: str, digits: int, kinds: dict[str, st
     pair = data[[low, high]].to_numpy(float)
     write = _writer(pair.ravel(), kind, _digits("", kind, pair.ravel(), digits))
     texts = [DASH if np.isnan(row[0]) else f"{write(row[0])} to {write(row[1])}" for row in pair]
+    texts = list(map(html.escape, texts))
     raw = ["|".join(map(_raw, row)) for row in pair]
     return Shown(f"{low}|{high}", label, texts, raw, True)
 

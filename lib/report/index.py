@@ -17,7 +17,6 @@ from lib.report.executions import (
 from lib.report.glossary import PAGE as GLOSSARY
 from lib.report.glossary import earlier_studies, render_glossary
 from lib.report.leading import (
-    copy,
     headline_figures,
     keep_headline,
     keep_leading,
@@ -32,7 +31,7 @@ from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
-from lib.study.records import read_json
+from lib.study.records import copy_whole, parsing, read_json
 
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
@@ -197,8 +196,9 @@ def keep_classifier(paths: StudyPaths) -> dict:
         LARGEST_CLASSIFIER bytes.
     """
     # Notebook 70 measured the accuracy of each network that it exported.
-    rows = _csv(paths.tables / "application_networks.csv")
-    accuracy = {row["network"]: float(row["accuracy"]) for row in rows}
+    table = paths.tables / "application_networks.csv"
+    with parsing(table):
+        accuracy = {row["network"]: float(row["accuracy"]) for row in _csv(table)}
     for network, name in NETWORKS:
         source = paths.application / name
         if network not in accuracy or not source.exists():
@@ -207,7 +207,7 @@ def keep_classifier(paths: StudyPaths) -> dict:
         # Reports lie in a repository.
         size = source.stat().st_size
         if size <= LARGEST_CLASSIFIER:
-            copy(source, paths.reports / name)
+            copy_whole(source, paths.reports / name)
             card = _keep_card(paths)
             facts = {"file": name, "kilobytes": size / 1000, "accuracy": accuracy[network]}
             return facts | {"card": card}
@@ -218,7 +218,7 @@ def _keep_card(paths: StudyPaths) -> str:
     """Put the classifier's card beside it and name its file, "" where there is none."""
     source = paths.application / CARD
     if source.exists():
-        copy(source, paths.reports / "classifier.md")
+        copy_whole(source, paths.reports / "classifier.md")
         return "classifier.md"
     return ""
 
@@ -236,7 +236,7 @@ def keep_tables(paths: StudyPaths) -> list[dict]:
     for name, holds in TABLES.items():
         source, target = paths.tables / name, paths.reports / name
         if source.exists():
-            copy(source, target)
+            copy_whole(source, target)
         if target.exists():
             kept.append({"file": name, "holds": holds})
     return kept

@@ -8,7 +8,7 @@ import base64
 from pathlib import Path
 
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write, read_json
+from lib.study.records import copy_whole, read_json
 
 # Words (a word, a number, sentences, advice, alt and caption of the figure) and figure.
 WORDS = "gain.json"
@@ -22,7 +22,7 @@ def keep_headline(paths: StudyPaths) -> None:
     # All of them or none: words without their figure would lead nowhere.
     if all((paths.tables / name).exists() for name in FILES):
         for name in FILES:
-            copy(paths.tables / name, paths.reports / name)
+            copy_whole(paths.tables / name, paths.reports / name)
 
 
 def keep_leading(reports: Path, studies: list[str]) -> None:
@@ -35,7 +35,7 @@ def keep_leading(reports: Path, studies: list[str]) -> None:
     # The first published study that has them.
     leading = [name for name in studies if (reports / name / WORDS).exists()]
     for name in FILES if leading else ():
-        copy(reports / leading[0] / name, reports / name)
+        copy_whole(reports / leading[0] / name, reports / name)
 
 
 def leading_words(reports: Path) -> dict:
@@ -59,12 +59,6 @@ def headline_figures(reports: Path) -> list[dict]:
             row = {"light": _data_address(light), "dark": _data_address(dark)}
             figures.append(row | {"alt": known["alt"], "caption": known.get("caption", "")})
     return figures
-
-
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all."""
-    with atomic_write(target) as file:
-        file.write(source.read_bytes())
 
 
 def _data_address(file: Path) -> str:

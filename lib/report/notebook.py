@@ -3,6 +3,7 @@ table, an error first.
 """
 
 import functools
+import html
 import logging
 import re
 from pathlib import Path
@@ -158,7 +159,7 @@ def without_absent(cells: list) -> tuple[list, list[str]]:
             kept += section
             continue
         name = plain(section[0].source.lstrip().splitlines()[0].lstrip("# "))
-        lines.append(f"{name}: {'; '.join(reasons)}")
+        lines.append(f"{html.escape(name)}: {'; '.join(reasons)}")
         if any(cell.get("outputs") for cell in section):
             kept += _without_idle(section)
     return kept, lines

@@ -15,6 +15,7 @@ from lib.study.errors import sentence
 from lib.study.notebooks import quick_imports
 
 LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
+NO_HOME = "/nonexistent"  # as Debian has it for users without one
 START_S = 180  # seconds until a kernel has to answer
 # Escape sequences of a terminal, which tracebacks are full of.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -84,6 +85,10 @@ def own_kernel(scratch: Path) -> None:
         JUPYTER_RUNTIME_DIR=str(scratch / "r"),
         IPYTHONDIR=str(scratch / "i"),
     )
+
+    # A user whom the system does not know, as in a container, has no home, and Jupyter asks for it.
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = NO_HOME
 
 
 def describe(error: Exception) -> dict:

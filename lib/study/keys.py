@@ -103,6 +103,11 @@ def reason_to_run(task: Task, parts: dict) -> Reason | None:
     return _reason_of_copy(task, done)
 
 
+def sources_before(task: Task) -> dict:
+    """Give the sources that a task's last execution read, see lib.study.sources; {} for none."""
+    return (_done(task.done) or {"parts": {}})["parts"].get("sources", {})
+
+
 def _reason_of_copy(task: Task, done: dict) -> Reason | None:
     """Say why the executed notebook is not to be shown; None where it is as it was written."""
     if not task.executed.exists():

@@ -130,8 +130,11 @@ def _numba_has_a_place() -> bool:
     """Tell whether numba can write beside the packages that it compiles, or into a cache."""
     spec = importlib.util.find_spec("umap")  # finds the folder, and imports nothing
     beside = Path(spec.origin).parent / "__pycache__" if spec and spec.origin else Path("/nowhere")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "numba"
-    return any(_is_writable(folder) for folder in (beside, cache))
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+
+    # A user whom the system does not know has no home, and ~ stays as it is.
+    places = [beside] if cache.startswith("~") else [beside, Path(cache, "numba")]
+    return any(map(_is_writable, places))
 
 
 def _is_writable(folder: Path) -> bool:

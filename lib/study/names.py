@@ -4,6 +4,8 @@ This room may import none of them, and a mistyped name is to stop a study before
 loaded. A test compares each list with what it names.
 """
 
+LONGEST_CLASS = 200  # bytes of a class's name, of the 255 that file systems take
+
 # lib.faces.sources: data that need no path.
 EMBEDDED_DATA = ("drawn", "digits")
 
@@ -48,3 +50,9 @@ CURATION_STEPS = (
     "balance",
     "diverse",
 )
+
+
+def can_be_class(name: str) -> bool:
+    """Tell whether a class can have a name: folders are named after it."""
+    is_path = name.startswith(".") or "/" in name or "\\" in name
+    return bool(name) and not is_path and name.isprintable() and len(name.encode()) <= LONGEST_CLASS

@@ -139,16 +139,21 @@ def comments_of(source: str) -> dict[str, str]:
 def assignments(source: str) -> dict:
     """Read assignments, `name = literal` or `name: type = literal`, without running them.
 
-    What is no literal stays as it is written.
+    What is no literal stays as it is written; a text that is no Python, such as that of a damaged
+    copy, has none.
     """
+    try:
+        nodes = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
     values = {}
-    for node in ast.parse(source).body:
+    for node in nodes:
         # The target of `name = value` or `name: type = value`.
         target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
         if isinstance(target, ast.Name) and node.value is not None:
             try:
                 values[target.id] = ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError, RecursionError, MemoryError):
                 values[target.id] = ast.unparse(node.value)
     return values
 

@@ -16,7 +16,12 @@ from lib.study.names import (
     GAN_CONDITIONS,
     GENERATORS,
     RECIPES,
+    can_be_class,
 )
+from lib.study.stages import UPSTREAM
+
+MOST_SHOWN = 200  # characters of a value in a message
+LARGEST = 2**63 - 1  # of whole numbers
 
 # Old name: new name.
 RENAMED = {
@@ -141,9 +146,23 @@ def check_together(values: dict) -> None:
             real_count_seeds.
     """
     # Two classes at least, for there is nothing to tell apart in one.
-    classes = values.get("classes", [])
-    if classes and (len(classes) < 2 or len(set(classes)) < len(classes)):
+    classes = [name.strip() for name in values.get("classes", [])]
+    different = {name.lower() for name in classes}
+    if classes and (len(classes) < 2 or len(different) < len(classes)):
         raise StudyError(f"classes: {', '.join(classes)}; name two or more, each once, or none")
+    for name in classes:
+        if not can_be_class(name):
+            raise StudyError(f"classes: {shortened(repr(name))} cannot be the name of a folder")
+
+    # Of one fold everything would be held out.
+    if values.get("folds") == 1:
+        raise StudyError("folds: 1 leaves nothing to train on; give 0 (the data's own test) or 2")
+
+    # Stages are numbers of notebooks.
+    unknown = [stage for stage in values.get("stages", []) if stage not in UPSTREAM]
+    if unknown:
+        known = ", ".join(map(str, UPSTREAM))
+        raise StudyError(f"stages: there is no notebook {unknown[0]}; there are {known}")
 
     # Ten people labelled each image of FER2013 anew (Barsoum et al. 2016), and no others.
     if values.get("labels") == "ferplus" and values.get("data") in EMBEDDED_DATA:
@@ -170,6 +189,15 @@ def element_type(key: str, declared: list) -> type:
     return type(declared[0]) if declared else ELEMENTS[key]
 
 
+def shortened(value) -> str:
+    """Show a value in a message, its end left out where it is long."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
+
+
 def nearest(word: str, valid) -> str:
     """Write what was perhaps meant: ", did you mean 'x'?", x spelt most alike; "" for none."""
     close = difflib.get_close_matches(str(word), list(valid), n=1, cutoff=0.5)
@@ -183,7 +211,7 @@ def _check_value(key: str, value, base: dict, where: str):
 
     # base.yaml is the one place that declares a key.
     if key not in base:
-        found = f"{where}: unknown key '{key}' (value {value!r}){nearest(key, base)}"
+        found = f"{where}: unknown key '{key}' (value {_shown(value)}){nearest(key, base)}"
         raise StudyError(f"{found}; every key is declared in params/base.yaml")
 
     declared = base[key]
@@ -192,7 +220,8 @@ def _check_value(key: str, value, base: dict, where: str):
     if isinstance(value, tuple):
         value = list(value)
     if not isinstance(value, list):
-        raise StudyError(f"{where}: key '{key}' is a list, found {value!r}; {_list_hint(value)}")
+        found = f"{where}: key '{key}' is a list, found {_shown(value)}"
+        raise StudyError(f"{found}; {_list_hint(value)}")
 
     # A list is checked element by element.
     kind = element_type(key, declared)
@@ -201,7 +230,7 @@ def _check_value(key: str, value, base: dict, where: str):
 
 def _check_scalar(key: str, value, kind: type, where: str):
     """Return one scalar as its declared type, within its range and among its choices."""
-    found = f"{where}: key '{key}' is {value!r}"
+    found = f"{where}: key '{key}' is {_shown(value)}"
     value = _converted(value, kind, found)
     if type(value) is not kind:
         must = f"of type {type(value).__name__}; it must be {kind.__name__}"
@@ -223,6 +252,8 @@ def _converted(value, kind: type, found: str):
     """
     if kind is bool:
         return BOOLEANS.get(str(value).strip().lower(), value)
+    if type(value) is int and abs(value) > LARGEST:
+        raise StudyError(f"{found}, which is too large a number")
     if kind is not float:
         return value
     if type(value) is int:  # not a bool, which is an int too
@@ -238,8 +269,13 @@ def _converted(value, kind: type, found: str):
 def _list_hint(value) -> str:
     """Say how a list is written, in a file and for papermill, whose -p takes no lists."""
     # A list in brackets was text all the same.
-    inside = str(value).strip("[] ")
+    inside = shortened(value).strip("[] ")
     return f"write [{inside}], and for papermill -y in place of -p"
+
+
+def _shown(value) -> str:
+    """Show a value as it is written in Python, its end left out where it is long."""
+    return shortened(repr(value) if isinstance(value, str) else value)
 
 
 def _yaml_hint(value, kind: type) -> str:

@@ -13,7 +13,13 @@ import yaml
 from lib.study.cells import settings_of, study_of
 from lib.study.errors import StudyError
 from lib.study.generations import all_generations, first_generation, of_generation
-from lib.study.parameter_rules import check_together, check_values, element_type, nearest
+from lib.study.parameter_rules import (
+    check_together,
+    check_values,
+    element_type,
+    nearest,
+    shortened,
+)
 from lib.study.paths import ROOT
 
 PARAMS = ROOT / "params"  # base.yaml, one file a study, and pools/
@@ -24,27 +30,50 @@ def read_yaml(path: Path) -> dict:
     """Read one flat parameter file.
 
     Raises:
-        StudyError: file missing, not YAML, not a mapping, or a key that stands in it twice.
+        StudyError: file missing, not UTF-8, not YAML, not a mapping, or a key that stands in it
+            twice.
     """
-    name = shown(path)
-    if not path.is_file():
-        raise StudyError(f"{name}: no such file")
-    text = path.read_text(encoding="utf-8")
-
-    # The safe loader makes plain values only: a file cannot run code.
+    name, text = shown(path), _text_of(Path(path))
     try:
-        values = yaml.load(text, Loader=SAFE_LOADER) or {}
+        values = parsed_yaml(text) or {}
     except yaml.YAMLError as error:
         raise StudyError(f"{name}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):  # a list, or one word
         raise StudyError(f"{name}: expected lines 'key: value', found {type(values).__name__}")
 
     # YAML takes the last of two equal keys without a word.
-    keys = re.findall(r"^([A-Za-z_]\w*)\s*:", text, flags=re.MULTILINE)
+    keys = re.findall(r"^['\"]?([A-Za-z_]\w*)['\"]?\s*:", text, flags=re.MULTILINE)
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
         raise StudyError(f"{name}: key '{twice[0]}' stands in it twice; keep one of the two lines")
     return values
+
+
+def read_entries(path: Path, key: str) -> list[dict]:
+    """Read a parameter file that lists entries, each with keys of its own, under one key.
+
+    Raises:
+        StudyError: as of `read_yaml`; no list of entries under the key.
+    """
+    entries = read_yaml(path).get(key, [])
+    is_list = isinstance(entries, list)
+    if not is_list or not all(isinstance(entry, dict) for entry in entries):
+        raise StudyError(f"{shown(path)}: under '{key}' entries are expected: '- name: value'")
+    return entries
+
+
+def parsed_yaml(text: str):
+    """Parse YAML to plain values alone: a text cannot run code.
+
+    Raises:
+        yaml.YAMLError: whatever is wrong with it.
+    """
+    try:
+        return yaml.load(text, Loader=SAFE_LOADER)
+    except yaml.YAMLError:
+        raise
+    except Exception as error:  # a date that is none, a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from None
 
 
 def studies(folder: Path = PARAMS) -> list[str]:
@@ -64,7 +93,7 @@ def size_of(study: str) -> str:
 def summary(study: str, folder: Path = PARAMS) -> str:
     """Read what a study is from the first comment of its file, up to the command that runs it."""
     file = folder / f"{study_of(study)}.yaml"
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    lines = _text_of(file).splitlines() if file.exists() else []
     texts = []
 
     # Comment lines, until the command, an empty comment or the first key.
@@ -218,7 +247,19 @@ def _unknown_pool(name: str, known: list[str], folder: Path, where: str = "") ->
 
 def _sets(path: Path, key: str) -> bool:
     """Tell whether a parameter file sets a key, without parsing it."""
-    return bool(re.search(rf"^{key}:", path.read_text(encoding="utf-8"), re.MULTILINE))
+    return bool(re.search(rf"^{key}:", _text_of(path), re.MULTILINE))
+
+
+def _text_of(path: Path) -> str:
+    """Read a parameter file as text."""
+    if not path.is_file():
+        raise StudyError(f"{shown(path)}: no such file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise StudyError(f"{shown(path)}: not text in UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise StudyError(f"{shown(path)}: cannot be read ({error.strerror})") from None
 
 
 def _ready_made(folder: Path) -> tuple[str, ...]:
@@ -272,9 +313,9 @@ def _parse_value(key: str, value: str, declared, text: str):
 def _read(value: str, text: str):
     """Read one value as YAML; `text` is the whole setting, for the message."""
     try:
-        return yaml.safe_load(value)
+        return parsed_yaml(value)
     except yaml.YAMLError:
-        found = f"--set {text}: {value.strip()!r} cannot be read"
+        found = f"--set {shortened(text)}: {shortened(repr(value.strip()))} cannot be read"
         raise StudyError(
             f"{found}; quote words with signs such as * in them, or leave the brackets out"
         ) from None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lib.study.errors import StudyError
+
 # The project: lib/study/paths.py is two folders below.
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -91,7 +93,13 @@ def study_paths(study: str, output: str = "") -> StudyPaths:
     Args:
         study: name of the study, as in params/<study>.yaml.
         output: folder that receives runs/ and reports/; empty for the project's own.
+
+    Raises:
+        StudyError: an output that cannot be a folder.
     """
     # ~ is the user's home, and a relative path the caller's.
-    base = Path(output).expanduser().resolve() if output else ROOT
+    try:
+        base = Path(output).expanduser().resolve() if output else ROOT
+    except (OSError, RuntimeError, ValueError) as error:  # a link in circles, no such user, a NUL
+        raise StudyError(f"output: {output}: cannot be a folder ({error}); give another") from None
     return StudyPaths(root=base / "runs" / study, reports=base / "reports" / study)

@@ -43,6 +43,31 @@ def atomic_write(path: Path, mode: str = "wb"):
             temporary.unlink(missing_ok=True)
 
 
+def copy_whole(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with atomic_write(target) as file:
+        file.write(Path(source).read_bytes())
+
+
+def write_tables(folder: Path, tables: dict) -> list[Path]:
+    """Write tables (pandas.DataFrame) as <name>.csv into a folder.
+
+    A table without rows is no file, and one that an earlier execution wrote goes.
+
+    Returns:
+        The files.
+    """
+    paths = {name: Path(folder) / f"{name}.csv" for name in tables}
+    for name, table in tables.items():
+        if not len(table):
+            paths.pop(name).unlink(missing_ok=True)
+            continue
+        # The same bytes on every system.
+        with atomic_write(paths[name], "w") as file:
+            table.to_csv(file, index=False, lineterminator="\n")
+    return list(paths.values())
+
+
 def write_json(path: Path, obj) -> None:
     """Write a JSON file atomically."""
     with atomic_write(path, "w") as file:

@@ -16,14 +16,14 @@ from pathlib import Path
 
 from lib.study.errors import StudyError, sentence
 from lib.study.kept import read_sealed, set_aside_rotten, write_sealed
-from lib.study.keys import key_parts, reason_to_run
+from lib.study.keys import key_parts, reason_to_run, sources_before
 from lib.study.machine import INTERRUPTS, thread_environment
 from lib.study.outcomes import Outcome, cell_counts, failure_text
 from lib.study.paths import ROOT
 from lib.study.plan import Task
 from lib.study.progress import Progress, note_seconds
 from lib.study.records import output_record
-from lib.study.sources import with_contents
+from lib.study.sources import check_unrotted, with_contents
 from lib.study.stages import ONE_JOB, default_threads, stage_of
 
 POLL_S = 0.05
@@ -184,6 +184,7 @@ def _started(task: Task, parts: dict, lock: int) -> Running:
     """Start a task's process."""
     # What its sources hold, to be compared where their times change later.
     parts["sources"] = with_contents(parts["sources"])
+    check_unrotted(sources_before(task), parts["sources"])
 
     # What a failing disk changed of its own is not to be found and kept.
     for file in set_aside_rotten(task.paths, [task.name]):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lib.study.errors import StudyError
 from lib.study.names import EMBEDDED_DATA
+from lib.study.parameter_rules import shortened
 from lib.study.paths import ROOT
 from lib.study.records import content_hash, file_digest
 
@@ -47,8 +48,14 @@ def check_sources(values: dict) -> None:
     for key, value in named_sources(values):
         if value in EMBEDDED_DATA or key in MAY_BE_REMOTE:
             continue
-        if not located(value).exists():
+        try:
+            path = located(value)
+        except StudyError as error:
+            raise StudyError(f"{key}: {error}") from None
+        if not path.exists():
             raise StudyError(f"{key}: {value}: no such file or folder")
+        if not path.is_file() and not path.is_dir():
+            raise StudyError(f"{key}: {value}: is a device or pipe; give a file or folder")
 
 
 def named_sources(values: dict) -> list[tuple[str, str]]:
@@ -60,9 +67,19 @@ def named_sources(values: dict) -> list[tuple[str, str]]:
 
 
 def located(value: str) -> Path:
-    """Find a source from the caller's folder, or else from the project's."""
-    path = Path(value).expanduser()
-    return path if path.exists() else ROOT / path
+    """Find a source from the caller's folder, or else from the project's.
+
+    Raises:
+        StudyError: a path that the system does not look up.
+    """
+    try:
+        path = Path(value).expanduser()
+        found = path if path.exists() else ROOT / path
+        found.exists()
+    except (OSError, RuntimeError) as error:  # no permission, too long; no such user
+        reason = getattr(error, "strerror", None) or error
+        raise StudyError(f"{shortened(value)}: cannot be looked up ({reason})") from None
+    return found
 
 
 def source_identities(values: dict) -> dict[str, list]:
@@ -112,6 +129,27 @@ def are_same(before, now) -> bool:
     if not is_known or not isinstance(now, list) or len(now) != 2:
         return False
     return before[:2] == now or before[2] == contents(*now)
+
+
+def check_unrotted(before: dict, now: dict) -> None:
+    """Stop where a source holds other bytes than an earlier execution read, though nobody wrote it.
+
+    Args:
+        before: of `with_contents`, as the earlier execution recorded it; {} for none.
+        now: the same, as it is to be read.
+
+    Raises:
+        StudyError: names the source.
+    """
+    for key, entry in now.items():
+        known = before.get(key)
+        is_listed = isinstance(known, list) and isinstance(entry, list) and len(entry) == 3
+        if is_listed and known[:2] == entry[:2] and known[2:] != entry[2:]:
+            raise StudyError(
+                f"{key}: {entry[0]} holds other bytes than before, though nobody wrote to it: is "
+                "the disk failing? Put a copy in its place; or touch a file of it, to take it as "
+                "it is"
+            )
 
 
 @functools.cache

@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 from scipy import stats
 
-from lib.study.records import atomic_write
+from lib.study.errors import DamagedFile
+from lib.study.kept import set_aside
+from lib.study.records import atomic_write, parsing
 from lib.verdict.sentences import learnt_from, verdict_table
 from lib.verdict.trial import Trial
 
@@ -77,7 +79,7 @@ def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
         rows: of `rows_of`.
     """
     # A pool that was judged before by the same rules takes its own place.
-    known = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=COLUMNS)
+    known = _known_rows(file)
     both = pd.concat([known, rows], ignore_index=True) if len(known) else rows
     both = both.drop_duplicates(KEYS, keep="last")
 
@@ -90,6 +92,19 @@ def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
     # What the caller's rows compare with.
     of_call = rows[KEYS[:2]].drop_duplicates()
     return table.merge(of_call, on=KEYS[:2])
+
+
+def _known_rows(file: Path) -> pd.DataFrame:
+    """Read the rows of earlier verdicts; a file that is damaged is set aside."""
+    if not file.exists():
+        return pd.DataFrame(columns=COLUMNS)
+    try:
+        with parsing(file):
+            return pd.read_csv(file)[list(COLUMNS)]
+    except DamagedFile:
+        aside = set_aside(file).name
+        print(f"note: {file} was damaged; it is set aside as {aside}, and a new one is begun")
+        return pd.DataFrame(columns=COLUMNS)
 
 
 def ranks(rows: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from lib.compute.workers import run_in_pool
 from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet, load_faces, save_faces
 from lib.faces.mixing import build_arm
-from lib.study.records import atomic_write, content_hash, read_json, write_json
+from lib.study.errors import StudyError
+from lib.study.records import atomic_write, content_hash, parsing, read_json, write_json
 from lib.verdict.inputs import Inputs, Pool
 from lib.verdict.protocol import Protocol, stratified_folds
 
@@ -128,17 +129,17 @@ class Laboratory:
 
     def load(self, training: Training) -> Trained | None:
         """Read what a training left; None where it is not done, or its file is damaged."""
+        path = self.result(training)
         try:
-            with np.load(self.result(training), allow_pickle=False) as packed:
-                values = {name: packed[name] for name in packed.files}
-        except (OSError, ValueError, EOFError, KeyError):
+            with parsing(path), np.load(path, allow_pickle=False) as values:
+                return Trained(
+                    values["probabilities"].astype(np.float32),
+                    values["rows"],
+                    *map(float, values["seconds"]),
+                    values["beyond"].astype(np.float32),
+                )
+        except StudyError:
             return None
-        return Trained(
-            values["probabilities"].astype(np.float32),
-            values["rows"],
-            *map(float, values["seconds"]),
-            values["beyond"].astype(np.float32),
-        )
 
 
 def save_laboratory(laboratory: Laboratory, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The exported network: what is accepted, what is refused and how, and what 8 bits cost."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -8,8 +9,8 @@ import pytest
 import torch
 
 from lib.application.evaluation import paired_difference
-from lib.application.network import open_network, quantise
-from lib.classifiers.export import export_onnx
+from lib.application.network import _classes_in, open_network, quantise
+from lib.classifiers.export import classes_text, export_onnx
 from lib.classifiers.models import build_classifier
 from lib.faces.classes import EMOTIONS
 from lib.study.errors import StudyError
@@ -139,6 +140,11 @@ WORDS = ("Anger", "disgusted", "fear", "happiness", "neutral", "sadness", "surpr
         ("names", str(dict(enumerate(WORDS)))),
         ("id2label", json.dumps({str(i): name for i, name in enumerate(WORDS)})),
         ("id2label", json.dumps({str(i): WORDS[i] for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("id2label", json.dumps({str(i + 1): WORDS[i] for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("labels", json.dumps({WORDS[i]: i for i in (6, 1, 0, 5, 2, 4, 3)})),
+        ("labels", "".join(f"{i}: {WORDS[i]}\n" for i in (6, 1, 0, 5, 2, 4, 3))),
+        ("labels", "\ufeff" + ",".join(f"{i} {name}" for i, name in enumerate(WORDS))),
+        ("labels", "".join(f"- {name}\n" for name in WORDS)),
     ],
 )
 def test_class_lists_are_understood_however_they_are_written(exported, tmp_path, key, written):
@@ -164,6 +170,8 @@ def test_classes_that_are_no_emotions_stay_as_they_are_written(exported, tmp_pat
         (json.dumps([None, *EMOTIONS[1:]]), "are no names; write its metadata `classes`"),
         ("[" * 5000, "."),
         ("{}", "for 0 classes"),
+        (json.dumps({2 * i: name for i, name in enumerate(EMOTIONS)}), "not numbered through"),
+        (json.dumps(dict.fromkeys(EMOTIONS, 1)), "not numbered through"),
     ],
 )
 def test_class_lists_that_cannot_be_are_refused(exported, tmp_path, written, said):
@@ -257,3 +265,22 @@ def test_a_model_that_is_something_else_is_named_with_its_way_out(tmp_path, cont
 def test_a_network_of_huge_faces_is_refused_before_one_is_made(tmp_path):
     with pytest.raises(StudyError, match="have 200000 pixels a side, expected 8 to 1024"):
         open_network(_onnx(tmp_path / "x.onnx", [None, 1, 200_000, 200_000]))
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("0 a", "1 b"),
+        ("- a", "b"),
+        ("\ufeffa", "b"),
+        ("a,b", "c"),
+        ("a;b", "c"),
+        ("[a", "b]"),
+        ("{}", "()"),
+        ('"a"', "'b'"),
+        ("1", "2"),
+        ("ä", "ß"),
+    ],
+)
+def test_every_name_of_a_class_is_read_as_it_was_written(classes):
+    assert _classes_in({"classes": classes_text(classes)}, Path("a.onnx")) == classes

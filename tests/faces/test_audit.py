@@ -108,9 +108,3 @@ def test_limits_keep_class_shares_and_are_repeatable():
     assert len(small.split("test")) == 40
     assert small.digest() == limited(faces, 20, 0, 3).digest() != limited(faces, 20, 0, 4).digest()
     assert len(limited(faces, 0, 8, 3).split("test")) == 8 and len(limited(faces, 0, 0, 3)) == 120
-
-
-def test_tables_are_written_and_empty_ones_left_out(tmp_path):
-    some = pd.DataFrame({"a": [1]})
-    paths = audit.write_tables(tmp_path, {"some": some, "none": pd.DataFrame()})
-    assert [path.name for path in paths] == ["some.csv"] and pd.read_csv(paths[0]).equals(some)

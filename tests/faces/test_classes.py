@@ -146,6 +146,21 @@ def test_class_lists_that_cannot_be(names, wanted, message):
         classes_of(places(*names), wanted)
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\0b", "\x1b[31m", "x" * 201, "../x", "a\\b"])
+def test_what_cannot_be_a_folder_is_no_class(name):
+    with pytest.raises(StudyError, match="cannot be the name of a class") as error:
+        checked_classes(["sad", name])
+    assert str(error.value).isprintable() and len(str(error.value)) < 150
+
+
+def test_one_name_in_two_spellings_of_unicode_is_one_class():
+    composed, apart = "w\u00fctend", "wu\u0308tend"
+    classes, by_name = classes_of({composed: "a", apart: "b", "froh": "c"})
+    assert classes == ("froh", composed) and by_name[apart] == composed
+    classes, by_name = classes_of({composed: "a", "froh": "c"}, ["froh", apart])
+    assert classes == ("froh", composed) and by_name[composed] == composed
+
+
 def test_checked_classes_are_alphabetical_whatever_their_case():
     assert checked_classes(["b", "C", "a"]) == ("a", "b", "C")
 

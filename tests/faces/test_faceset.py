@@ -8,7 +8,16 @@ import pandas as pd
 import pytest
 
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
-from lib.faces.faceset import FaceSet, concat, label_indices, load_faces, save_faces
+from lib.faces.faceset import (
+    FaceSet,
+    concat,
+    label_indices,
+    load_faces,
+    pictures_are_whole,
+    save_faces,
+    save_pictures,
+)
+from lib.faces.sources import read_images
 from lib.study.errors import StudyError
 
 PETS = ("cat", "dog")
@@ -152,3 +161,16 @@ def test_resizing_shrinks_by_area_and_grows_bilinearly():
     board = FaceSet(np.tile(np.uint8([[0, 200], [200, 0]]), (1, 4, 4)), small_set(1).table)
     assert (board.resized(4).images == 100).all()
     assert board.resized(16).images.shape == (1, 16, 16)
+
+
+def test_every_image_has_a_picture_of_its_own_whatever_it_is_called(tmp_path):
+    ids = ["a b", "a_b", "a:b", "A_B", "ä" * 300, "ä" * 301, "plain", "../up"]
+    images = np.random.default_rng(0).integers(0, 256, (len(ids), 8, 8)).astype(np.uint8)
+    table = pd.DataFrame({"id": ids, "class": "sad", "split": "train", "source": "x"})
+    faces = FaceSet(images, table)
+    save_pictures(faces, tmp_path)
+    files = sorted(tmp_path.rglob("*.png"))
+    assert len({str(file).lower() for file in files}) == len(ids)
+    assert pictures_are_whole(faces, tmp_path)
+    back = read_images(tmp_path, classes=["sad", "happy"])
+    assert sorted(image.tobytes() for image in back.images) == sorted(map(bytes, images))

@@ -268,3 +268,13 @@ def test_votes_on_the_real_photographs():
     # One row further they are those of other images.
     moved = faces.with_columns(row=(faces.table["row"] + 1) % len(faces))
     assert read_ferplus(moved, "", beside=str(folder / "fer2013")) is moved
+
+
+@pytest.mark.parametrize("path", ["/dev/null", "/", "~nobody-of-this-name/x", "a\0b", "x" * 300])
+def test_a_path_of_votes_that_cannot_be_is_named(path):
+    faces = FaceSet(
+        np.zeros((1, 8, 8), np.uint8),
+        pd.DataFrame({"id": ["a"], "class": "happy", "split": "train", "source": "x", "row": 0}),
+    )
+    with pytest.raises(StudyError):
+        read_ferplus(faces, path, beside="")

@@ -113,6 +113,11 @@ def test_a_picture_that_is_linked_into_two_classes_belongs_to_none(data, capsys)
     assert said in capsys.readouterr().out
 
 
+def test_two_names_of_one_class_are_one_class_to_links_too(data):
+    (data / "train" / "joy").symlink_to("happy")
+    assert len(read_faces(data, px=PX)) == 63
+
+
 @pytest.mark.parametrize(
     "name", [".Trash-1000", ".git", ".dvc", ".ipynb_checkpoints", ".cache", *sorted(HIDDEN_TOO)]
 )
@@ -297,6 +302,12 @@ OTHERS = {
     "PDF": b"%PDF-1.7\n",
     "git annex get": b"/annex/objects/SHA256E-s1234--abc.zip\n",
     "dvc pull": b"outs:\n- md5: 1234\n  path: data\n",
+    "pickle, which is not opened": b"\x80\x02}q\x00.",
+    "Arrow file": b"ARROW1\0\0" + bytes(20),
+    "SQLite": b"SQLite format 3\0" + bytes(20),
+    "MATLAB": b"MATLAB 5.0 MAT-file, Platform: GLNXA64",
+    "old Excel": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(20),
+    "DICOM": bytes(128) + b"DICM" + b"\x02\0\0\0",
 }
 
 
@@ -342,6 +353,40 @@ def test_what_is_no_source_is_named(tmp_path, make, message):
     make(path)
     with pytest.raises(StudyError, match=message):
         read_faces(path)
+
+
+@pytest.mark.parametrize("text", ['{"code": 403, "message": "denied"}', "404: Not Found\n"])
+def test_a_refused_download_is_no_zip_that_was_cut_off(tmp_path, text):
+    (tmp_path / "fer2013.zip").write_text(text)
+    with pytest.raises(StudyError, match="is text .*as a refused download leaves it") as error:
+        read_faces(tmp_path / "fer2013.zip")
+    assert "cut off" not in str(error.value)
+
+
+def test_a_zip_that_begins_with_other_bytes_is_read_and_a_part_of_one_is_named(tmp_path, data):
+    shutil.make_archive(str(tmp_path / "data"), "zip", data)
+    whole = (tmp_path / "data.zip").read_bytes()
+    (tmp_path / "data.zip").write_bytes(b"\0\1" + whole)
+    assert read_faces(tmp_path / "data.zip", px=PX).digest() == read_faces(data, px=PX).digest()
+    (tmp_path / "data.zip").write_bytes(whole[100:300])
+    with pytest.raises(StudyError, match="not a whole zip file .*one part of several"):
+        read_faces(tmp_path / "data.zip")
+
+
+def test_a_source_of_which_everything_is_left_out_is_not_called_empty(tmp_path):
+    put(tmp_path / "data", ".hidden/happy/1.png", "@eaDir/sad/1.png")
+    with pytest.raises(StudyError, match="all of it is left out: 2 hidden or system files"):
+        read_images(tmp_path / "data")
+    with zipfile.ZipFile(tmp_path / "up.zip", "w") as archive:
+        archive.writestr("../happy/1.png", PNG)
+    with pytest.raises(StudyError, match="all of it is left out: 1 paths that lead out of the zip"):
+        read_images(tmp_path / "up.zip")
+
+
+def test_an_archive_alone_in_a_folder_is_called_what_it_is(tmp_path):
+    put(tmp_path / "data", "fer2013.csv.gz", data=b"\x1f\x8b\x08" + bytes(20))
+    with pytest.raises(StudyError, match="found .csv.gz 1, which is compressed with gzip; unpack"):
+        read_faces(tmp_path / "data")
 
 
 @pytest.mark.parametrize("path", ["", "/dev/null", "~nobody-of-this-name/x", "a\0b"])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,15 @@ def test_rows_that_do_not_fit_are_named_by_their_line(tmp_path, write, row, mess
         read_images(tmp_path)
 
 
+@both
+def test_names_that_macos_writes_in_its_own_way_are_found(tmp_path, write):
+    names = [f"gr\u00fc\u00df{number}.png" for number in range(2)]
+    for old, name in zip(pictures(tmp_path, 2), names):
+        (tmp_path / old).rename(tmp_path / unicodedata.normalize("NFD", name))
+    write(tmp_path, [{"file_name": name, "label": "happy"} for name in names])
+    assert len(read_images(tmp_path)) == 2
+
+
 def test_a_label_that_contradicts_the_class_folder_is_named(tmp_path):
     pictures(tmp_path / "happy")
     as_csv(tmp_path, [{"file_name": "happy/0.png", "label": "joy"}])
@@ -162,7 +172,11 @@ def test_metadata_in_two_forms_is_ambiguous(tmp_path):
         (b"", "holds no rows"),
         (b'{"file_name": "0.png", "label": "happy"}\n{"file_na', "line 2 is no JSON"),
         (b'["0.png", "happy"]\n', "line 1 is no JSON object"),
-        (b'{"file_name": "0.png", "label": {"a": 1}}\n', "line 1 has no label"),
+        (b'{"file_name": "0.png", "label": {"a": 1}}\n', "its label is .*expected one name"),
+        (b'{"file_name": "0.png", "label": ["happy"]}\n', "its label is .*expected one name"),
+        (b'{"file_name": "0.png", "label": true}\n', "its label is 'True', expected one name"),
+        (b'{"file_name": "0.png", "label": NaN}\n', "line 1 has no label"),
+        (b'{"file_name": ".0.png", "label": "sad"}\n', "'.0.png', which is left out .hidden or"),
         (b'{"label": "happy"}\n', "has no column file_name"),
         ('{"file_name": "0.png", "label": "fröhlich"}'.encode("latin-1"), "not text in UTF-8"),
         (b"[" * 100_000, "line 1 is no JSON"),
@@ -170,6 +184,7 @@ def test_metadata_in_two_forms_is_ambiguous(tmp_path):
 )
 def test_damaged_lines_are_named(tmp_path, content, message):
     pictures(tmp_path)
+    shutil.copy(tmp_path / "0.png", tmp_path / ".0.png")
     (tmp_path / "metadata.jsonl").write_bytes(content)
     with pytest.raises(StudyError, match=message):
         read_images(tmp_path)

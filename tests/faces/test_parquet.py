@@ -180,6 +180,9 @@ def test_pictures_as_grey_values(tmp_path):
         ([[1, 2], [3, 256]], "no grey levels of 0 to 255"),
         ([[0.5, 1.0], [0.0, 0.1]], "no grey levels of 0 to 255"),
         ([[[[1]]]], "no square picture"),
+        ([[]], "has no picture; remove the row"),
+        ([["a", "b"]], "or hold no numbers"),
+        ({"data": b"x"}, "holds data in place of a picture's bytes and path"),
         ("1 2 3 x", "not a number: 'x'"),
         ("1 2 3 400", "a pixel of 400"),
         (7, "holds int in place of a picture"),
@@ -199,6 +202,8 @@ def test_cells_that_hold_no_picture_are_named_by_row_and_cause(tmp_path, cell, m
         ([0.5, 1.0], "row 0: label 0.5 is none of 0 to 6"),
         ([[1, 0], [0, 1]], "row 0: its label is ..1, 0.., expected one name or one number"),
         (["happy", ""], "row 1: has no label"),
+        ([True, False], "row 0: its label is 'True', expected one name or one number"),
+        ([b"happy", b"sad"], "row 0: its label is .*expected one name or one number"),
     ],
 )
 def test_labels_that_are_none_are_named(tmp_path, labels, message):
@@ -218,6 +223,39 @@ def test_names_in_the_metadata_that_are_none_are_not_believed(tmp_path, names, c
     path = parquet(tmp_path / "train.parquet", [3, 4], names=names)
     read_faces(path, classes=["happy", "sad"])
     assert "taken as FER2013's codes" in capsys.readouterr().out
+
+
+def test_names_by_number_are_believed_and_metadata_that_never_end_are_not(tmp_path, capsys):
+    names = {"0": "happy", "1": "sad"}
+    faces = read_faces(parquet(tmp_path / "train.parquet", [0, 1], names=names))
+    assert faces.table["class"].tolist() == ["happy", "sad"]
+    path = table(tmp_path / "test.parquet", image=[png(0), png(1)], label=[3, 4])
+    deep = pa.parquet.read_table(path).replace_schema_metadata({"huggingface": "[" * 100_000})
+    pa.parquet.write_table(deep, path)
+    assert read_faces(path, classes=["happy", "sad"]).classes == ("happy", "sad")
+    assert "taken as FER2013's codes" in capsys.readouterr().out
+
+
+def test_numbers_of_one_file_are_not_read_by_the_names_of_another(tmp_path):
+    parquet(tmp_path / "train.parquet", [0, 1], names=["happy", "sad"])
+    parquet(tmp_path / "test.parquet", [3, 4])
+    with pytest.raises(StudyError, match="test.parquet: its labels are numbers without names"):
+        read_faces(tmp_path)
+
+
+def test_a_column_of_splits_that_says_nothing_leaves_it_to_the_name_of_the_file(tmp_path):
+    columns = {"image": [png(0), png(1)], "label": ["happy", "sad"]}
+    path = table(tmp_path / "train.parquet", **columns, split=[None, None])
+    assert read_faces(path, px=PX).table["split"].eq("train").all()
+    path = table(tmp_path / "train.parquet", **columns, split=["train", "7"])
+    with pytest.raises(StudyError, match="row 1: its split is '7', expected train"):
+        read_faces(path)
+
+
+def test_two_columns_of_one_name_are_ambiguous(tmp_path):
+    columns = {"Image": [png(0), png(1)], "image": [png(2), png(3)], "label": ["happy", "sad"]}
+    with pytest.raises(StudyError, match="column 'image' stands in it twice"):
+        read_faces(table(tmp_path / "train.parquet", **columns))
 
 
 def test_many_columns_are_not_all_printed(tmp_path):

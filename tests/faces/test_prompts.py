@@ -1,6 +1,7 @@
 """Prompts: words for every class of the study, the same prompt for the same number."""
 
 import pytest
+import yaml
 
 from lib.faces.classes import EMOTIONS
 from lib.faces.prompts import negative_of, prompt_of, read_prompts
@@ -62,3 +63,17 @@ def test_a_prompt_of_the_expressive_set_fits_what_the_text_encoder_reads():
 def test_an_unknown_set_is_named_with_those_there_are():
     with pytest.raises(StudyError, match="sd_prompts is 'loud'; choices: schuermann, expressive"):
         read_prompts(chosen="loud")
+
+
+@pytest.mark.parametrize("value", ["3", "[a]", "{a: 3}", "{a: [b]}", "text", "null", "[3]"])
+@pytest.mark.parametrize("key", ["prompt", "negative", "emotion", "helper", "age", "sets"])
+def test_words_of_another_type_are_named(tmp_path, key, value):
+    words = yaml.safe_load((PARAMS / "prompts.yaml").read_text(encoding="utf-8"))
+    given = yaml.safe_load(value)
+    (tmp_path / "words.yaml").write_text(yaml.safe_dump(words | {key: given}), encoding="utf-8")
+    try:
+        read = read_prompts(tmp_path / "words.yaml")
+    except StudyError as error:
+        assert "words.yaml" in str(error) and key in str(error)
+    else:
+        assert isinstance(prompt_of(read, 0, 0, balanced=True), str)

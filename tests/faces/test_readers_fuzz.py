@@ -16,12 +16,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from tiny_onnx import tiny_network
 
 from lib.application.network import open_network
 from lib.application.sources import open_source
@@ -104,26 +104,6 @@ def votes() -> bytes:
     words = [f"{part},fer{n}.png" for n, part in enumerate(["Training"] * 4 + ["PrivateTest"] * 4)]
     rows = [f"{word},{','.join(str(n * k % 7) for k in range(10))}" for n, word in enumerate(words)]
     return "\n".join(["Usage,Image name," + ",".join(names), *rows, ""]).encode()
-
-
-def network() -> bytes:
-    h, floats = onnx.helper, onnx.TensorProto.FLOAT
-    nodes = [
-        h.make_node("Flatten", ["images"], ["flat"]),
-        h.make_node("Gemm", ["flat", "weight", "bias"], ["scores"]),
-        h.make_node("Softmax", ["scores"], ["answer"], axis=1),
-    ]
-    rng = np.random.default_rng(0)
-    weight = h.make_tensor("weight", floats, [64, 7], rng.normal(size=448))
-    bias = h.make_tensor("bias", floats, [7], rng.normal(size=7))
-    ends = [
-        h.make_tensor_value_info(name, floats, shape)
-        for name, shape in (("images", [None, 1, 8, 8]), ("answer", [None, 7]))
-    ]
-    graph = h.make_graph(nodes, "g", ends[:1], ends[1:], [weight, bias])
-    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8)
-    h.set_model_props(model, {"classes": ",".join(EMOTIONS)})
-    return model.SerializeToString()
 
 
 def film(folder: Path, ending: str, codec: str) -> bytes:
@@ -263,7 +243,9 @@ def cases(tmp_path_factory):
     made["votes"] = Case(
         votes(), lambda path: read_ferplus(faces, str(path), beside=""), "v.csv", votes_are_numbers
     )
-    made["network"] = Case(network(), open_network, "a.onnx", gives_probabilities)
+    made["network"] = Case(
+        tiny_network(EMOTIONS).SerializeToString(), open_network, "a.onnx", gives_probabilities
+    )
     for ending, codec in ((".avi", "MJPG"), (".mp4", "mp4v"), (".mkv", "MJPG")):
         made[ending] = Case(film(folder, ending, codec), read_film, f"film{ending}")
     return made

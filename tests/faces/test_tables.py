@@ -132,6 +132,8 @@ ROWS = [f"{n % 7},{pixels(n)},Training" for n in range(7)]
         text(HEAD, *[f"{n}.0,{pixels(n)},Training" for n in range(7)]),
         text("Usage,emotion,pixels", *[f"Training,{n},{pixels(n)}" for n in range(7)]),
         text(HEAD, *[f"{FER2013_CODES[n]},{pixels(n)},Training" for n in range(7)]),
+        text("", " ", HEAD, *ROWS),
+        text("sep=;", *[line.replace(",", ";") for line in (HEAD, *ROWS)]),
         text("label,pixels,split", *[f"{n},{pixels(n)},train" for n in range(7)]),
     ],
 )
@@ -149,6 +151,11 @@ def test_a_table_is_read_however_it_was_written(read, data):
         (text(HEAD, f"{ROWS[0]},7"), "line 2 has 4 values for 3 columns"),
         (text(HEAD, f"0,{pixels(0)},Train\xe4ning", encoding="latin-1"), "not text in UTF-8 .byte"),
         (text(HEAD, *ROWS, encoding="utf-16"), "is text in UTF-16; save it as UTF-8"),
+        (text(HEAD, *ROWS, encoding="utf-16-le"), "is text in UTF-16; save it as UTF-8"),
+        (text(HEAD, *ROWS, encoding="utf-16-be"), "is text in UTF-16; save it as UTF-8"),
+        (text("# by hand", HEAD, *ROWS), "its first line .'# by hand'. names no columns"),
+        (text(*ROWS), "Its first line has to name the columns: emotion,pixels,Usage"),
+        (text("emotion,pixels,emotion", *ROWS), "'emotion' stands in it twice"),
         (text(HEAD, f'0,"{pixels(0)},Training'), "not a readable CSV .unexpected end of data"),
         (
             text(HEAD, ROWS[0], f"0,{pixels(0)[:-3]}x 7,Training", ROWS[2]),

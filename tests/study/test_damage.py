@@ -187,3 +187,24 @@ def test_an_error_longer_than_a_pipe_is_reported(toy):
     toy.notebook("10_data", "raise ValueError('x' * 300_000)")
     done = toy.run()
     assert done.returncode == 1 and "ValueError: xxx" in done.stdout
+
+
+def test_data_of_the_user_that_rot_are_not_read_again(toy, tmp_path):
+    """The record is changed in place of the data: no test can write without setting a time."""
+    (tmp_path / "faces.csv").write_text("emotion,pixels,Usage\n")
+    parameters = 'study: str = "quick"\noutput: str = ""\nwrite: bool = False'
+    parameters += '\ndata: str = "drawn"'
+    body = 'from lib.study.step import begin\nbegin("10_data", globals()).finish([])'
+    toy.notebook("10_data", body, parameters)
+    words = ("--data", str(tmp_path / "faces.csv"))
+    assert toy.run(*words).returncode == 0
+    record = toy.root / "runs/quick/state/10_data.done.json"
+    done = read_sealed(record)
+    done["parts"]["sources"]["data"][2] = "0" * 64
+    write_sealed(record, done)
+    assert "Nothing changed" in toy.run(*words).stdout
+
+    toy.notebook("10_data", f"{body}\n1", parameters)
+    again = toy.run(*words)
+    assert again.returncode == 1
+    assert f"data: {tmp_path}/faces.csv holds other bytes than before" in again.stdout

@@ -36,3 +36,11 @@ def test_the_user_s_own_choice_stands(read_only, tmp_path, monkeypatch):
     read_only += ["/"]
     monkeypatch.setenv(machine.NUMBA_CACHE, "/mine")
     assert machine.compiled_code_folder(tmp_path) == {}
+
+
+def test_a_user_whom_the_system_does_not_know_has_no_home(read_only, tmp_path, monkeypatch):
+    monkeypatch.setattr(machine.os.path, "expanduser", lambda path: path)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(machine.importlib.util, "find_spec", lambda name: None)
+    read_only += ["/nowhere", "/"]
+    assert machine.compiled_code_folder(tmp_path) == {"NUMBA_CACHE_DIR": str(tmp_path / "compiled")}

@@ -6,6 +6,7 @@ from papermill import inspect_notebook
 
 from lib.study.parameter_cells import (
     Declared,
+    assignments,
     cell_source,
     comments_of,
     declared_parameters,
@@ -71,3 +72,8 @@ def test_a_notebook_is_rewritten_once_and_keeps_which_parameters_it_declares(toy
     assert declared_parameters(path) == declared
     assert list(inspect_notebook(str(path))) == list(declared)
     assert nbformat.writes(nbformat.read(path, as_version=4)) + "\n" == path.read_text()
+
+
+@pytest.mark.parametrize("source", ["a: float } 1", "a = \0", "a = '''", "  a = 1", "a = \udcff"])
+def test_a_cell_that_is_no_python_assigns_nothing(source):
+    assert assignments(source) == {}

@@ -5,6 +5,7 @@ written.
 import errno
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.study.errors import StudyError
@@ -18,6 +19,7 @@ from lib.study.records import (
     output_unchanged,
     read_json,
     write_json,
+    write_tables,
 )
 
 
@@ -36,6 +38,14 @@ def test_a_full_disk_is_named_in_words(tmp_path):
         atomic_write(tmp_path / "a.txt", "w"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_tables_are_written_and_empty_ones_are_no_files(tmp_path):
+    some = pd.DataFrame({"a": [1]})
+    (tmp_path / "none.csv").write_text("of an earlier execution")
+    paths = write_tables(tmp_path, {"some": some, "none": some.iloc[:0], "never": pd.DataFrame()})
+    assert paths == list(tmp_path.iterdir()) == [tmp_path / "some.csv"]
+    assert pd.read_csv(paths[0]).equals(some)
 
 
 def test_json_takes_numpy_and_paths_and_reads_back(tmp_path):

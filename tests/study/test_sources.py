@@ -11,13 +11,19 @@ import pytest
 
 from lib.study import sources
 from lib.study.errors import StudyError
-from lib.study.sources import are_same, check_sources, source_identities, with_contents
+from lib.study.sources import (
+    are_same,
+    check_sources,
+    check_unrotted,
+    source_identities,
+    with_contents,
+)
 
 
 def identities(**values) -> dict:
     """Identify sources as a new process does."""
-    sources.listing.cache_clear()
-    sources.contents.cache_clear()
+    for cached in (sources.listing, sources.contents):
+        getattr(cached, "cache_clear", lambda: None)()
     return source_identities(values)
 
 
@@ -110,6 +116,24 @@ def test_a_change_of_the_data_is_seen(data, change):
     assert changed(before, data=str(data))
 
 
+@pytest.mark.parametrize("size", ["file", "folder"])
+def test_what_changed_though_nobody_wrote_it_is_not_read_again(data, monkeypatch, size):
+    # A failing disk sets no time, and no test can write without setting one.
+    path = data if size == "folder" else data / "train/happy/a.png"
+    monkeypatch.setattr(sources, "listing", lambda path: "the same")
+    before = with_contents(identities(data=str(path)))
+    check_unrotted(before, with_contents(identities(data=str(path))))
+    overwrite(data / "train/happy/a.png", b"x" * 9)
+    now = with_contents(identities(data=str(path)))
+    with pytest.raises(StudyError, match="data: .* holds other bytes than before.*disk failing"):
+        check_unrotted(before, now)
+    check_unrotted({}, now)
+
+    # A file that was written since is taken as it is.
+    monkeypatch.setattr(sources, "listing", lambda path: "another")
+    check_unrotted(before, with_contents(identities(data=str(path))))
+
+
 def touch(data):
     for file in data.rglob("*.png"):
         file.touch()
@@ -171,6 +195,21 @@ def test_a_file_that_any_parameter_names_counts(tmp_path, key):
     before = with_contents(identities(**{key: str(file)}))
     overwrite(file, b"2")
     assert changed(before, **{key: str(file)}) == {key}
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"),
+    [
+        ("~nobody-of-this-name/x", "cannot be looked up"),
+        ("x" * 300, "cannot be looked up .File name too long"),
+        ("a\0b", "no such file or folder"),
+        ("/dev/null", "is a device or pipe"),
+        ("\udcff", "no such file or folder"),
+    ],
+)
+def test_a_path_that_cannot_be_is_named_with_its_parameter(path, cause):
+    with pytest.raises(StudyError, match=f"data: .*{cause}"):
+        check_sources({"data": path})
 
 
 @pytest.mark.parametrize("data", ["drawn", "digits"])
