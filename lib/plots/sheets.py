@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from lib.faces.faceset import FaceSet
+from lib.faces.faceset import FaceSet, resize
 from lib.faces.kinds import kind_of_images
 from lib.plots.style import POINTS_AN_INCH, styled, text_points, wrapped
 from lib.report.names import in_words
@@ -233,19 +233,22 @@ def pool_gallery(
     """Show all pools beside the real images: a row a set, a column a class.
 
     Args:
-        sets: face sets of one class list by name, the real images first.
+        sets: face sets of one class list by name, the real images first; all are shown at their
+            side.
         show_photographs: the parameter of this name; without it photographs are averaged.
         each: images of every class and set; an average fills their place once.
         caption: what the sets are; how they are shown is added.
     """
-    classes = next(iter(sets.values())).classes
+    first = next(iter(sets.values()))
+    classes, px = first.classes, first.images.shape[1]
     images, averaged = [], []
     for name, faces in sets.items():
         photographs = kind_of_images(faces.table) == "photographs" and not show_photographs
         if photographs:
             averaged.append(in_words(name))
         for label in classes:
-            images += _examples(faces, label, each, averaged=photographs)
+            shown = np.stack(_examples(faces, label, each, averaged=photographs))
+            images.extend(resize(shown, px))
 
     # The classes' names stand over the first row alone.
     titles = [name if place == 0 else "" for name in classes for place in range(each)]

@@ -138,7 +138,7 @@ CHARTS = {
     "maps by source": lambda: maps(["real", *POOLS], 3),
     "maps of settings": lambda: maps(["real", *POOLS], 8, 2),
     "gallery": lambda: plots.pool_gallery(
-        {"real": faces(), "dcgan": faces(), "folder": faces()}, False
+        {"real": faces(), "dcgan": faces(), "folder": faces().resized(64)}, False
     ),
     "certainty": lambda: plots.certainty_sheet(faces(), rng.random(140), False),
     "faces": lambda: plots.faces_or_averages(faces(), False),
