@@ -35,7 +35,7 @@ SAID = {
 }
 # Where an arm's best length lies on the grid of those that were tried.
 EDGES = {"longest": "more steps might be better", "shortest": "fewer steps might be better"}
-MOST_CASES = 3  # of readings that disagree, in a sentence
+MOST_CASES = 3  # that a sentence names: readings that disagree, arms at the edge
 
 
 def disagreement_sentence(of_pools: pd.DataFrame) -> str:
@@ -158,8 +158,10 @@ def edge_sentences(rows: pd.DataFrame) -> list[str]:
     for edge, meaning in EDGES.items():
         names = [arm_text(arm_of(row)) for row in chosen[chosen["edge"] == edge].to_dict("records")]
         if names:
+            # A few are named; more stand in the table.
             count = f"{len(names)} of {len(chosen)} arms"
-            listed = "; ".join(names)
+            few = len(names) <= MOST_CASES
+            listed = "; ".join(names) if few else "the table of lengths marks them"
             sentences.append(
                 f"The {edge} training tried is best for {count}, so {meaning}: {listed}."
             )

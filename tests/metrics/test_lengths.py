@@ -142,3 +142,11 @@ def test_training_accuracy_comes_from_the_learning_curves(tmp_path):
     )
     fitted = with_training_accuracy(runs)["accuracy_train"]
     assert fitted.iloc[0] == 0.8 and np.isnan(fitted.iloc[1])
+
+
+def test_many_arms_at_the_edge_are_counted_and_few_are_named():
+    rows = pd.DataFrame([asdict(Arm("subset", real=size)) for size in (10, 20, 30, 40)])
+    (few,) = edge_sentences(rows.assign(edge=["longest", "", "", ""]))
+    assert "best for 1 of 4 arms" in few and "10 real images alone" in few
+    (many,) = edge_sentences(rows.assign(edge="shortest"))
+    assert many.endswith("fewer steps might be better: the table of lengths marks them.")
