@@ -224,12 +224,14 @@ def over_alone(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _said(rows: pd.DataFrame) -> str:
-    """Write the verdict of every reading, the leading one first."""
+    """Write the verdict of the leading reading, and of those that differ from it."""
     # Readings in their order, of those that were trained.
     by_reading = rows.set_index("reading")
+    order = [reading for reading in READINGS if reading in by_reading.index]
+    verdicts = by_reading["verdict"]
     return ", ".join(
-        f"{by_reading.loc[reading, 'verdict']} {IN_READING[reading]} "
+        f"{verdicts[reading]} {IN_READING[reading]} "
         f"({points(by_reading.loc[reading, 'difference'])})"
-        for reading in READINGS
-        if reading in by_reading.index
+        for reading in order
+        if reading == order[0] or verdicts[reading] != verdicts[order[0]]
     )

@@ -24,14 +24,11 @@ def gain_lines(headline: Mapping) -> list[str]:
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
     lines = [*_wrapped(short), "", *picture_lines("gain", headline["alt"]), ""]
 
-    # What was found, what to do, and where it stands.
+    # What was found, and where that and the advice stand.
     for sentence in headline["sentences"]:
-        lines += [*_bullet(sentence)]
-    lines += ["", "What to do:", ""]
-    for sentence in headline["advice"]:
         lines += _bullet(sentence)
     study = headline["study"]
-    source = f"From [{study}](reports/{study}/index.html); {OVERVIEW}."
+    source = f"From [{study}](reports/{study}/index.html); what to do, and {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]
 
 

@@ -49,12 +49,11 @@ def test_the_figure_has_a_light_and_a_dark_face_and_words():
     assert 'alt="Gain, &quot;points&quot;: beside 287 +2.8."' in lines
 
 
-def test_sentences_and_advice_are_lists_of_short_lines():
+def test_sentences_are_a_list_of_short_lines_and_advice_stands_on_the_overview():
     lines = gain_lines(GAIN)
     assert all(len(line) <= COLUMNS for line in lines if "<" not in line)
-    first = lines.index("What to do:")
-    assert sum(line.startswith("- ") for line in lines[:first]) == 2
-    assert sum(line.startswith("- ") for line in lines[first:]) == 1
+    assert sum(line.startswith("- ") for line in lines) == len(GAIN["sentences"]) == 2
+    assert "what to do, and all reports: [overview]" in " ".join(lines)
 
 
 def test_a_readme_without_marks_is_refused(tmp_path):
