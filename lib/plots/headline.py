@@ -226,10 +226,12 @@ def main(output: str = "") -> int:
             own.
 
     Raises:
-        StudyError: no study on real faces has results.
+        StudyError: no study on real faces has results, or no such folder.
     """
     folder = Path(output) if output else ROOT
     reports, readme = folder / "reports", folder / "README.md"
+    if not reports.is_dir():
+        raise StudyError(f"{reports}: no such folder; give the one that holds reports/")
     render_top(reports)
 
     # Numbers of real images lead.

@@ -172,6 +172,9 @@ def test_the_leaderboard_ranks_the_pools_that_were_added_with_the_interval_that_
 
 def test_nothing_is_said_without_results(tmp_path):
     assert headline_sentences(headline_rows({})) == []
+    with pytest.raises(StudyError, match="--help/reports: no such folder"):
+        main(str(tmp_path / "--help"))
+    (tmp_path / "reports").mkdir()
     with pytest.raises(StudyError, match="no study on real faces has results yet"):
         main(str(tmp_path))
 
