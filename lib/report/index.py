@@ -92,7 +92,7 @@ def render_index(paths: StudyPaths) -> Path:
     data = embedded_data(paths) if records.get("10_data") else _declared_data(study)
     name_ready_made(ready_made_words(listed))
     keep_headline(paths)
-    short_answer = sentences[0].text if sentences else ""
+    short_answer = sentences[0].short if sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
     return write_page(
         paths.reports / "index.html",

@@ -23,6 +23,11 @@ class Sentence:
     number: str = ""
     about: str = ""
 
+    @property
+    def short(self) -> str:
+        """The answer in short: word, number and what it is, where it has them; else its text."""
+        return f"{self.word}: {self.number} {self.about}." if self.word else self.text
+
 
 def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:
     """Write the answer and return its path.

@@ -194,3 +194,9 @@ def test_what_numbers_of_real_images_say_comes_first_and_other_questions_follow(
     first, second = study_answer(pool_verdicts(table, []), table, data="drawn", amounts=amounts)
     assert first == amounts[0]
     assert second.text.startswith("Synthetic faces instead of real faces")
+
+
+def test_an_answer_in_short_is_its_word_and_number_where_it_has_them():
+    assert Sentence("All is well.").short == "All is well."
+    lead = {"word": "With few, yes", "number": "+1.6 points", "about": "of accuracy"}
+    assert Sentence("Readings differ.", **lead).short == "With few, yes: +1.6 points of accuracy."

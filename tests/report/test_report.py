@@ -261,7 +261,7 @@ def test_without_any_execution_the_index_says_so(tmp_path):
 
 def test_what_the_overview_needs_lies_beside_the_pages_as_data(rendered):
     summary = read_summary(rendered.reports)
-    assert summary["answer"] == ANSWER[0].text and summary["data"] == "drawn"
+    assert summary["answer"] == ANSWER[0].short == ANSWER[0].text and summary["data"] == "drawn"
     assert set(summary["pages"]) == {page.name for page in rendered.reports.glob("*_*.html")}
     assert json.loads((rendered.reports / "study.json").read_text()) == summary
     overview = (rendered.reports.parent / "local.html").read_text()
