@@ -149,11 +149,13 @@ def stack_arms(
         read: gives the predictions of a run, a row of the table: float32 (N, C).
         fold: as in `load_arms`.
     """
-    # Base first, then by name; each arm's classifiers in the study's order.
+    # Base first, then by number of real images and name; classifiers in the study's order.
     places = {name: place for place, name in enumerate(runs["classifier"].unique())}
     good = runs[runs["failed"] == ""]
-    good = good.assign(is_base=good["kind"] == "base", place=good["classifier"].map(places))
-    ascending = {"is_base": False, "place": True, "arm": True, "seed": True}
+    size = good["real"].where(good["real"] > 0, np.inf)
+    place = good["classifier"].map(places)
+    good = good.assign(is_base=good["kind"] == "base", place=place, size=size)
+    ascending = {"is_base": False, "place": True, "size": True, "arm": True, "seed": True}
     good = good.sort_values(list(ascending), ascending=list(ascending.values()))
 
     # One matrix a run, of all test images or of those of its fold.

@@ -22,6 +22,7 @@ from lib.plots.style import (
     axis,
     need,
     styled,
+    text_points,
     wrapped,
 )
 from lib.report.names import group_text, in_words, reference_text, row_text
@@ -32,6 +33,8 @@ VERDICT_MARKS = {"helps": "^", "hurts": "v", "equivalent": "s", "undecided": "o"
 ROW, HEADING = 0.42, 0.36  # inches of a row, and of a heading over rows
 NAME_UP, LINE_DOWN = 0.22, 0.17  # of a row: its name above the middle, its interval below
 HALF_LANE = 0.18  # of a row: half of what the line at zero and the band take of it
+NAME_POINTS, LEAST_POINTS = 9.5, 8  # type of names, and of those that are too long for it
+NAMES_ROOM = 0.95 * WIDTH * POINTS_AN_INCH  # points that a row's name and note share
 HEADING_POINTS, FURTHER_LINE = 10, 0.17  # type, and inches of each further line
 HEADING_ROOM = 0.86 * WIDTH * POINTS_AN_INCH  # points in which bold type of a heading is broken
 FRAME = 0.75  # inches for the scale and its label
@@ -237,13 +240,15 @@ def _draw_row(ax: Axes, place: float, row: Row) -> None:
     mark = {"color": row.hue, "ms": 7, "mec": "white", "mew": 0.8, "clip_on": False}
     ax.plot(row.value, line, row.mark, **mark)
 
-    # The name at the left edge, the verdict at the right one.
+    # The name at the left edge, the verdict at the right one; a long name in smaller type.
     name = place - NAME_UP * ROW
-    write(ax, 0.0, name, row.name)
+    room = NAMES_ROOM - text_points(row.note, NAME_POINTS)
+    fitting = NAME_POINTS * room / max(text_points(row.name, NAME_POINTS), room)
+    write(ax, 0.0, name, row.name, size=max(fitting, LEAST_POINTS))
     write(ax, 1.0, name, row.note, ha="right", color=MUTED)
 
 
-def write(ax: Axes, x: float, y: float, words: str, size: float = 9.5, **style) -> None:
+def write(ax: Axes, x: float, y: float, words: str, size: float = NAME_POINTS, **style) -> None:
     """Write at a share of the axis' width, readable on whatever line runs below."""
     ax.text(
         x,

@@ -243,7 +243,7 @@ def _real_text(arm) -> str:
     if arm.kind == "duplicate":
         if added:
             counts = f", class counts of {pool_text(arm.pool)}" if arm.pool else ""
-            return f"{added:,} copies of real images beside {amount}{counts}"
+            return f"{added:,} copies beside {amount}{counts}"
         share = f", {percent(arm.share)} of the training images" if arm.share else ""
         return f"real images repeated{share}"
     if arm.kind == "fewer_steps":

@@ -33,7 +33,8 @@ def every_arm() -> list[Arm]:
     plain = [Arm(kind, pool, 0.5) for kind in ("supplement", "replace", "scarce") for pool in POOLS]
     more = [Arm("weighted", "dcgan", 0.1178, weight=0.5), Arm("balance", "dcgan")]
     more += [Arm("filtered", "dcgan", 0.1178, only="near_copy"), Arm("synthetic", "dcgan", 4.0)]
-    beside = [control for arm in plain[:6] for control in controls(arm)]
+    more += [Arm("supplement", name, real=2871, added=5096, class_shares="") for name in POOLS[:2]]
+    beside = [control for arm in plain[:6] + more[-2:] for control in controls(arm)]
     return list(dict.fromkeys([Arm("base"), *plain, *more, *beside]))
 
 
@@ -128,7 +129,10 @@ CHARTS = {
         {"real": rng.random(9), "dcgan": rng.random(9)}, xlabel="x"
     ),
     "confusion": lambda: plots.confusion_panels(
-        MATRIX[:7, :7], MATRIX[:7, :7] + 1, EMOTIONS, ["all real images", "StyleGAN2, truncated"]
+        MATRIX[:7, :7],
+        MATRIX[:7, :7] + 1,
+        EMOTIONS,
+        ["all real images", "Schürmann's Stable Diffusion faces"],
     ),
     "confusion of ten": lambda: plots.confusion_panels(MATRIX, MATRIX + 1, TEN, ["one", "other"]),
     "reliability": lambda: plots.reliability_diagram(bins()),
