@@ -64,14 +64,16 @@ def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
 
     # Means over seeds, each arm's minus that of all real images.
     base = recalls[recalls["kind"] == "base"].groupby("class")["value"].mean()
-    rows = []
+    rows, sizes = [], []
     for _, of_arm in recalls[recalls["kind"] != "base"].groupby("arm", sort=False):
         arm = arm_of(of_arm.iloc[0])
+        sizes.append(arm.real or np.inf)
         change = 100 * (of_arm.groupby("class")["value"].mean() - base)
         rows.append({"heading": group_text(arm), "name": row_text(arm)} | dict(change))
     table = pd.DataFrame(rows, columns=["heading", "name", *base.index])
 
-    # Arms of one heading together, headings in order of appearance.
+    # Fewest real images first; arms of one heading together, headings in order of appearance.
+    table = table.iloc[np.argsort(sizes, kind="stable")]
     order = list(dict.fromkeys(table["heading"]))
     return table.sort_values("heading", key=lambda column: column.map(order.index), kind="stable")
 

@@ -36,7 +36,7 @@ HALF_LANE = 0.18  # of a row: half of what the line at zero and the band take of
 NAME_POINTS, LEAST_POINTS = 9.5, 8  # type of names, and of those that are too long for it
 NAMES_ROOM = 0.95 * WIDTH * POINTS_AN_INCH  # points that a row's name and note share
 HEADING_POINTS, FURTHER_LINE = 10, 0.17  # type, and inches of each further line
-HEADING_ROOM = 0.86 * WIDTH * POINTS_AN_INCH  # points in which bold type of a heading is broken
+HEADING_ROOM = 0.78 * WIDTH * POINTS_AN_INCH  # points in which bold type of a heading is broken
 FRAME = 0.75  # inches for the scale and its label
 GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps a name off the lines
 

@@ -12,6 +12,7 @@ from lib import plots
 from lib.faces.arms import Arm, arm_table
 from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import FaceSet
+from lib.plots.changes import change_table
 from lib.plots.rounds import round_against_round
 from lib.study.errors import StudyError
 
@@ -343,3 +344,11 @@ def test_a_set_without_images_has_a_sheet_that_says_so():
     texts = [text.get_text() for ax in drawn.axes for text in ax.texts]
     texts += [ax.get_ylabel() for ax in drawn.axes]
     assert any("no images" in text for text in texts)
+
+
+def test_changes_of_arms_at_numbers_come_with_the_fewest_real_images_first():
+    arms = [Arm("base"), *(Arm("subset", real=size) for size in (2871, 287, 718))]
+    rows = arm_table(arms).assign(value=0.5)
+    recalls = rows.assign(**{"class": "fear"})
+    names = change_table(recalls)["name"].tolist()
+    assert names == [f"{size} real images alone" for size in ("287", "718", "2,871")]
