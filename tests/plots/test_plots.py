@@ -219,7 +219,8 @@ def test_intervals_show_zero_margin_and_verdict(effects):
 def test_intervals_name_the_reference_where_rows_differ_in_it(effects):
     kinds = ("base", "duplicate")
     two = pd.concat([effects.assign(reference_kind=kind) for kind in kinds])
-    assert "against real images repeated" in text_of(plots.intervals(two).figure)
+    shown = text_of(plots.intervals(two).figure).replace("\n", " ")
+    assert "against real images repeated" in shown
 
 
 def test_the_interval_of_a_verdict_is_the_one_that_decides_it(effects):
