@@ -201,7 +201,7 @@ def _evaluate(options) -> int:
     from lib.application.cross_dataset import class_accuracy, read_labelled
     from lib.application.network import open_network
     from lib.application.output import writing
-    from lib.study.records import atomic_write
+    from lib.study.records import write_csv
 
     _check(options)
 
@@ -219,8 +219,8 @@ def _evaluate(options) -> int:
     table = class_accuracy(network, faces)
     _make_folder(options.output)
     written = options.output / "evaluation.csv"
-    with writing(written), atomic_write(written, "w") as file:
-        table.to_csv(file, index=False)
+    with writing(written):
+        write_csv(written, table)
     print(table.to_string(index=False, float_format="%.3f"))
     print(f"95 % intervals over pictures; {written}")
     return 0

@@ -27,7 +27,7 @@ from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
 from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
-from lib.study.records import atomic_write, parsing
+from lib.study.records import atomic_write, parsing, write_csv
 
 # Lines of progress over all runs together.
 PROGRESS_LINES = 8
@@ -258,8 +258,7 @@ def _save(result, job: Job, target: Path, faces: FaceSet) -> None:
     # Predictions carry the names of their columns.
     with atomic_write(target / PREDICTIONS) as file:
         np.savez(file, classes=np.array(faces.classes), **result.probabilities)
-    with atomic_write(target / HISTORY, "w") as file:
-        result.history.to_csv(file, index=False)
+    write_csv(target / HISTORY, result.history)
 
     # Weights are large, and kept for the first seeds alone.
     if job.keep_weights:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write, parsing
+from lib.study.records import parsing, write_csv
 
 COLUMNS = ("id", "decision", "class", "note", "image")
 DECISIONS = ("keep", "reject", "relabel")
@@ -102,8 +102,7 @@ def write_review(path: Path, history: list[tuple]) -> None:
     # A later row replaces an earlier one of the same id.
     latest = {row[0]: row for row in history}
     table = pd.DataFrame(list(latest.values()), columns=list(COLUMNS))
-    with atomic_write(path, "w") as file:
-        file.write(table.to_csv(index=False, lineterminator="\n"))
+    write_csv(path, table)
 
 
 def review_history(path: Path) -> list[tuple]:

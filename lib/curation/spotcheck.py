@@ -17,7 +17,7 @@ from lib.curation.keys import keep_keys, key_field
 from lib.curation.panel import UNDO, class_keys
 from lib.curation.review import PICTURE_PX, png_bytes
 from lib.faces.faceset import FaceSet
-from lib.study.records import atomic_write, parsing
+from lib.study.records import parsing, write_csv
 
 # An answer is known by its pool and id; class is what was asked for.
 COLUMNS = ["id", "pool", "class", "answer"]
@@ -77,8 +77,7 @@ def save_answer(path: Path, row: pd.Series, answer: str) -> None:
     same_image = (answers["id"] == row["id"]) & (answers["pool"] == row["pool"])
     new = {"id": row["id"], "pool": row["pool"], "class": row["class"], "answer": answer}
     answers = pd.concat([answers[~same_image], pd.DataFrame([new])])
-    with atomic_write(Path(path), "w") as file:
-        file.write(answers.to_csv(index=False, lineterminator="\n"))
+    write_csv(path, answers)
 
 
 def recognition(path: Path, classes: Sequence[str]) -> pd.DataFrame:
@@ -114,8 +113,7 @@ def take_back(path: Path, row: pd.Series) -> None:
     """
     answers = read_answers(path)
     same_image = (answers["id"] == row["id"]) & (answers["pool"] == row["pool"])
-    with atomic_write(Path(path), "w") as file:
-        file.write(answers[~same_image].to_csv(index=False, lineterminator="\n"))
+    write_csv(path, answers[~same_image])
 
 
 def spot_check(pools: dict[str, FaceSet], path: Path, *, per_class: int = 5, seed: int = 0):

@@ -22,7 +22,7 @@ from lib.faces.duplicates import blank_images, exact_groups, near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.sources import read_everything
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write
+from lib.study.records import atomic_write, write_csv
 
 NEAR = 6.0  # grey levels by which thumbnails of near-copies differ at most, as near_copy_distance
 PX = 48  # side at which images are compared, pixels
@@ -118,8 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
             with atomic_write(options.html, "w") as file:
                 file.write(page_of(found, Path(options.path).name))
         if options.csv:
-            with atomic_write(options.csv, "w") as file:
-                found.files.to_csv(file, index=False)
+            write_csv(options.csv, found.files)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,8 +9,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, shortened
 from lib.study.names import can_be_class
+
+LONGEST_SHOWN = 40  # characters of a name or value in a message
 
 # FER2013's seven classes, alphabetical: the default of a face set, not the law.
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
@@ -159,7 +161,7 @@ def checked_classes(classes: Iterable[str]) -> tuple[str, ...]:
     ordered = tuple(sorted(classes, key=lambda name: (name.lower(), name)))
     for name in ordered:
         if not can_be_class(name):
-            shown = name if len(name) <= 40 else f"{name[:37]}..."
+            shown = shortened(name, LONGEST_SHOWN)
             raise StudyError(f"{shown!r} cannot be the name of a class: folders are named after it")
 
     # Neighbours in this order may be equal but for case.

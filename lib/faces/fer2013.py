@@ -15,7 +15,7 @@ import pandas as pd
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, label_images, split_of
 from lib.faces.faceset import FaceSet
 from lib.faces.files import existing, open_files
-from lib.faces.tables import read_csv, shortened, whole_number
+from lib.faces.tables import read_csv, shown_value, whole_number
 from lib.study.errors import StudyError
 
 # <Usage>_<row>.<ending>, the file names of FER2013's copies.
@@ -223,7 +223,7 @@ def _read_votes(file: Path) -> tuple[pd.DataFrame, np.ndarray | None]:
         for number, row, line in zip(numbers, rows, lines):
             if number is None or not 0 <= number <= 10_000:
                 raise StudyError(
-                    f"{file}: line {line}: {name} is {shortened(row[place])}, expected a number "
+                    f"{file}: line {line}: {name} is {shown_value(row[place])}, expected a number "
                     "of votes; the file is damaged"
                 )
         votes[FERPLUS_CLASSES.get(name, name)] = numbers

@@ -18,8 +18,8 @@ from lib.faces.tables import (
     codes_to_names,
     first_of,
     read_csv,
-    shortened,
     shown_columns,
+    shown_value,
     whole_number,
 )
 from lib.study.errors import StudyError
@@ -83,8 +83,8 @@ def list_metadata(files: Files, tables: dict[str, list[dict]], *, needs_split: b
             earlier = rows.setdefault(files.identity.get(found["file"], found["file"]), found)
             if earlier["label"] != found["label"]:
                 raise StudyError(
-                    f"{place}: {found['file']} has the label {shortened(found['label'])} here and "
-                    f"{shortened(earlier['label'])} before; keep one of the two rows"
+                    f"{place}: {found['file']} has the label {shown_value(found['label'])} here "
+                    f"and {shown_value(earlier['label'])} before; keep one of the two rows"
                 )
     # Names of classes, which class folders must not contradict.
     ordered = sorted(rows.values(), key=lambda row: row["file"])
@@ -151,7 +151,7 @@ def _row(files: Files, name: str, row: dict, place: str, needs_split: bool) -> d
         raise StudyError(f"{place} has no label; remove the row")
     if not isinstance(label, (str, int, float)) or isinstance(label, bool):
         raise StudyError(
-            f"{place}: its label is {shortened(label)}, expected one name or one number"
+            f"{place}: its label is {shown_value(label)}, expected one name or one number"
         )
 
     # Paths are relative to the metadata file.
@@ -160,15 +160,15 @@ def _row(files: Files, name: str, row: dict, place: str, needs_split: bool) -> d
     file = files.spelt(str(folder.joinpath(*parts)))
     if file not in files.known:
         raise StudyError(
-            f"{place} names {shortened(given)}, {files.why_not_there(file)}; copy it to its place, "
-            "or remove the row"
+            f"{place} names {shown_value(given)}, {files.why_not_there(file)}; copy it to its "
+            "place, or remove the row"
         )
 
     # The split stands in the row, or above the picture.
     stated = row.get(first_of(SPLIT_COLUMNS, row) or "")
     split = split_of(str(stated)) if stated else split_in(f"{PurePosixPath(file).parent}/x")
     if needs_split and split is None:
-        said = f"split is {shortened(stated)}" if stated else f"no split is told for {file}"
+        said = f"split is {shown_value(stated)}" if stated else f"no split is told for {file}"
         raise StudyError(
             f"{place}: {said}; write train, validation or test into a column split, or sort the "
             "pictures into folders train and test"

@@ -19,8 +19,8 @@ from lib.faces.tables import (
     codes_to_names,
     first_of,
     pixels_of,
-    shortened,
     shown_columns,
+    shown_value,
 )
 from lib.study.errors import StudyError
 
@@ -191,13 +191,13 @@ def _splits(
     if needs_split and None in splits and has_column:
         row = splits.index(None)
         raise StudyError(
-            f"{where}, row {row}: its split is {shortened(usages[row])}, expected train, "
+            f"{where}, row {row}: its split is {shown_value(usages[row])}, expected train, "
             "validation or test; correct the column, or leave it out"
         )
     if needs_split and None in splits:
         found = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
         raise StudyError(
-            f"{where}: cannot tell the split from {shortened(found)}; name the file train-..., "
+            f"{where}: cannot tell the split from {shown_value(found)}; name the file train-..., "
             "validation-... or test-..."
         )
     return splits
@@ -214,7 +214,7 @@ def _class_names(
             raise StudyError(f"{place}: has no label; remove the row")
         if not isinstance(label, (str, int, float)) or isinstance(label, bool):
             raise StudyError(
-                f"{place}: its label is {shortened(label)}, expected one name or one number"
+                f"{place}: its label is {shown_value(label)}, expected one name or one number"
             )
 
     # Text is names, numbers are positions in a list of names.
@@ -300,8 +300,8 @@ def _picture(cell, where: str) -> np.ndarray:
 def _path_alone(where: str, path) -> StudyError:
     """Say that a row names a picture and does not hold it."""
     return StudyError(
-        f"{where}: holds only text ({shortened(path)}), such as a path, and no picture; write the "
-        "pictures into the file (datasets: save with embedded images, as push_to_hub does), or "
+        f"{where}: holds only text ({shown_value(path)}), such as a path, and no picture; write "
+        "the pictures into the file (datasets: save with embedded images, as push_to_hub does), or "
         "give the folder that they lie in"
     )
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.faces.classes import FER2013_CODES, split_in, split_of
+from lib.faces.classes import FER2013_CODES, LONGEST_SHOWN, split_in, split_of
 from lib.faces.content import describe_content, reason_of
 from lib.faces.files import Files
 from lib.faces.listing import Listing
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, shortened
 
 # Names of columns, in lower case and in order of preference.
 PICTURE_COLUMNS = ("image", "img", "picture", "pixels")
@@ -107,7 +107,7 @@ def _part(files: Files, name: str, needs_split: bool) -> _Part:
     row = next((row for row, value in enumerate(usage) if split_of(value) is None), None)
     if needs_split and row is not None:
         raise StudyError(
-            f"{where}: line {lines[row]}: Usage is {shortened(usage[row])}, expected Training, "
+            f"{where}: line {lines[row]}: Usage is {shown_value(usage[row])}, expected Training, "
             "PublicTest or PrivateTest"
         )
     return _Part(where, texts, lines, length, names, declared, usage)
@@ -150,7 +150,7 @@ def read_csv(files: Files, name: str) -> tuple[list[str], list[list[str]], list[
             row.pop()
         if len(row) != len(columns) and len(columns) < 2:
             raise StudyError(
-                f"{where}: its first line ({shortened(columns[0] if columns else '')}) names no "
+                f"{where}: its first line ({shown_value(columns[0] if columns else '')}) names no "
                 "columns; remove what stands before the names, or write them (emotion,pixels,Usage)"
             )
         if len(row) != len(columns):
@@ -181,14 +181,13 @@ def first_of(names: Sequence[str], columns: Sequence[str]) -> str | None:
 def shown_columns(columns: Sequence[str]) -> str:
     """List columns in a message: the first few, and how many more."""
     more = len(columns) - MOST_SHOWN
-    listed = ", ".join(shortened(name, marks=False) for name in columns[:MOST_SHOWN])
+    listed = ", ".join(shown_value(name, marks=False) for name in columns[:MOST_SHOWN])
     return f"{listed} and {more:,} more" if more > 0 else listed
 
 
-def shortened(value, *, marks: bool = True) -> str:
+def shown_value(value, *, marks: bool = True) -> str:
     """Show a value in a message, its end left out where it is long."""
-    text = str(value)
-    text = text if len(text) <= 40 else f"{text[:37]}..."
+    text = shortened(value, LONGEST_SHOWN)
     return repr(text) if marks else text
 
 
@@ -226,7 +225,7 @@ def codes_to_names(
                 "leave these rows out"
             )
         if number is None or not 0 <= number < len(names):
-            shown = shortened(code, marks=isinstance(code, str))
+            shown = shown_value(code, marks=isinstance(code, str))
             raise StudyError(f"{place}: label {shown} is none of 0 to {len(names) - 1}")
         classes.append(names[number])
     return classes, names
@@ -347,7 +346,7 @@ def _classes_of_texts(
     # Codes throughout.
     for code, label, place in zip(codes, labels, places):
         if code is None or not 0 <= code < len(FER2013_CODES):
-            raise StudyError(f"{place}: emotion is {shortened(label)}, expected 0 to 6")
+            raise StudyError(f"{place}: emotion is {shown_value(label)}, expected 0 to 6")
     return [FER2013_CODES[code] for code in codes], FER2013_CODES
 
 
@@ -371,7 +370,7 @@ def _slowly(text: str, where: str) -> np.ndarray:
     for number, part in numbers:
         if number is None:
             raise StudyError(
-                f"{where} holds a pixel that is not a number: {shortened(part)}; pixels are whole "
-                "numbers with blanks between them"
+                f"{where} holds a pixel that is not a number: {shown_value(part)}; pixels are "
+                "whole numbers with blanks between them"
             )
     return np.array([max(-1, min(number, 1 << 40)) for number, _ in numbers], np.int64)

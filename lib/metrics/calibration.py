@@ -24,7 +24,7 @@ from scipy import stats
 from lib.metrics.error_variance import ALPHA, tail_probability
 from lib.metrics.statistics import holm_standing
 from lib.study.paths import ROOT
-from lib.study.records import atomic_write
+from lib.study.records import write_csv
 
 RECORD = ROOT / "tests" / "metrics" / "calibration.csv"
 COLUMNS = ("what", "spread", "draws", "pools", "statistics", "level", "rate", "ratio", "studies")
@@ -231,8 +231,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=1_000_000)
     options = parser.parse_args()
     table = calibration(options.studies).round({"rate": 6, "ratio": 3})
-    with atomic_write(RECORD, "w") as file:
-        table.to_csv(file, index=False)
+    write_csv(RECORD, table)
     print(table.to_string())
 
 

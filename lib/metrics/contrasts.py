@@ -14,7 +14,7 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS, Arm, arm_of, controls, real_alone
 from lib.faces.faceset import label_indices
 from lib.metrics.arms import ArmPredictions, compare_arms, level
-from lib.metrics.decisions import decided
+from lib.metrics.decisions import decided, times_analysed
 from lib.metrics.scores import class_scores, scores
 from lib.metrics.statistics import Effect
 from lib.study.errors import StudyError
@@ -314,7 +314,8 @@ def estimated(
             row["reference_steps"] = pair[0].steps
             row |= {"classifier": classifier, "metric": metric, "class": class_name}
             row["family"] = _family(reference, arm, role, classifier)
-            analyses.append(_analyses(*pair, estimates[-1], planned_seeds))
+            counts = [one.analyses for one in pair]
+            analyses.append(times_analysed(counts, estimates[-1].n_seeds, planned_seeds))
             rows.append(row)
 
     # The numbers of the estimates.
@@ -369,13 +370,3 @@ def _family(reference: Arm, arm: Arm, role: str, classifier: str) -> tuple[str, 
     if role == "base" and arm.kind == "filtered":
         arm = replace(arm, kind="supplement", only="")
     return reference.design, arm.design, classifier
-
-
-def _analyses(
-    reference: ArmPredictions, arm: ArmPredictions, effect: Effect, planned_seeds: int
-) -> int:
-    """How often a comparison is analysed: twice where both arms may have further seeds, or where it
-    has more than were planned.
-    """
-    continued = effect.n_seeds > planned_seeds > 0
-    return max(min(reference.analyses, arm.analyses), 1 + continued)

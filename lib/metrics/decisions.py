@@ -2,7 +2,7 @@
 missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,52 @@ from lib.metrics.statistics import UNDECIDED, Effect, decide
 # What follows from the numbers: how often a comparison is analysed, the p-values of no difference
 # and of a difference beyond the margin (adjusted), the interval that decides, and what would show
 # the margin ("" where the verdict is decided).
-DECISION_COLUMNS = (
-    "analyses",
-    "p_holm",
-    "p_equivalence",
-    "low_decided",
-    "high_decided",
-    "verdict",
-    "sample_size",
-)
+DECISIONS = {
+    "p_holm": "p",
+    "p_equivalence": "p_equivalence",
+    "low_decided": "low",
+    "high_decided": "high",
+    "verdict": "verdict",
+}  # columns, and the fields of a Decision
+DECISION_COLUMNS = ("analyses", *DECISIONS, "sample_size")
+
+
+def times_analysed(pair: Iterable[int], n_seeds: int, planned: int) -> int:
+    """How often a comparison is analysed: twice where both arms may have further seeds, or where it
+    has more than were planned.
+
+    Args:
+        pair: how often the comparisons of either arm are.
+        n_seeds: of the comparison.
+        planned: seeds of the first analysis, 0 where that is not known.
+    """
+    return max(min(pair), 1 + (n_seeds > planned > 0))
+
+
+def with_decisions(
+    table: pd.DataFrame,
+    estimates: list[Effect],
+    margin: float | Sequence[float],
+    family: str | list[str],
+) -> pd.DataFrame:
+    """Add the columns of DECISIONS to a table of estimated differences, family by family.
+
+    Args:
+        table: with the column analyses, rows numbered from 0.
+        estimates: the effect of each row.
+        margin: smallest effect of interest, one for all rows or one for each.
+        family: column, or columns, whose equal values are one family.
+    """
+    margins, decisions = np.broadcast_to(margin, len(estimates)), {}
+    for rows in table.groupby(family, sort=False).groups.values():
+        effects, analyses = [estimates[row] for row in rows], table.loc[rows, "analyses"].tolist()
+        of_family = decide(effects, margins[list(rows)], analyses=analyses)
+        decisions |= dict(zip(rows, of_family))
+
+    # In the order of the rows.
+    in_order = [decisions[row] for row in range(len(table))]
+    columns = {name: [getattr(one, field) for one in in_order] for name, field in DECISIONS.items()}
+    return table.assign(**columns)
 
 
 def decided(
@@ -42,20 +79,13 @@ def decided(
     Returns:
         The table with DECISION_COLUMNS.
     """
-    # Family by family.
-    margins, decisions = np.broadcast_to(margin, len(estimates)), {}
-    for rows in table.groupby("family", sort=False).groups.values():
-        effects, analyses = [estimates[row] for row in rows], table.loc[rows, "analyses"].tolist()
-        of_family = decide(effects, margins[list(rows)], analyses=analyses)
-        decisions |= dict(zip(rows, of_family))
+    table = with_decisions(table, estimates, margin, "family")
 
     # An undecided comparison says what would decide it.
-    numbers = []
-    for row, effect in enumerate(estimates):
-        decision, text = decisions[row], ""
-        if decision.verdict == UNDECIDED:
-            text = sample_size_text(effect, float(margins[row]), seconds_per_run=seconds_per_run)
-        interval = decision.low, decision.high
-        numbers.append((decision.p, decision.p_equivalence, *interval, decision.verdict, text))
-    table[list(DECISION_COLUMNS[1:])] = pd.DataFrame(numbers, columns=DECISION_COLUMNS[1:])
-    return table
+    margins, texts = np.broadcast_to(margin, len(estimates)), []
+    for effect, verdict, own in zip(estimates, table["verdict"], margins, strict=True):
+        text = ""
+        if verdict == UNDECIDED:
+            text = sample_size_text(effect, float(own), seconds_per_run=seconds_per_run)
+        texts.append(text)
+    return table.assign(sample_size=texts)

@@ -17,6 +17,7 @@ from lib.metrics.contrasts import BASE, Arms, gather_arms
 from lib.metrics.lengths import chosen_runs
 from lib.metrics.looks import load_looks, looks_beside
 from lib.metrics.three_studies import why_not_of_study
+from lib.study.cells import study_of
 from lib.study.errors import StudyError
 from lib.study.kept import read_sealed
 from lib.study.paths import StudyPaths
@@ -305,7 +306,7 @@ def _earlier_looks(runs: pd.DataFrame, paths: StudyPaths) -> np.ndarray:
     """
     # Most studies were never looked at.
     classes = tuple(runs["classes"].iloc[0]) if "classes" in runs else ()
-    looks = load_looks(paths.root.name, why_not=why_not_of_study(paths, classes))
+    looks = load_looks(study_of(paths.study), why_not=why_not_of_study(paths, classes))
     if not looks:
         return np.zeros(len(runs), int)
 

@@ -11,8 +11,9 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amounts import Amounts, Comparison, Key
 from lib.metrics.arms import ArmPredictions, image_scores
+from lib.metrics.decisions import times_analysed, with_decisions
 from lib.metrics.predictions import Predictions
-from lib.metrics.statistics import Effect, compare, decide
+from lib.metrics.statistics import Effect, compare
 
 METRICS = ("accuracy", "balanced_accuracy", "f1_macro")
 # What the table of gains says of each comparison: which, ...
@@ -44,14 +45,6 @@ GAIN_NUMBERS = (
     "n_seeds",
     "minimum_detectable_effect",
 )
-# What is decided: columns, and the fields of a Decision.
-DECISIONS = {
-    "p_holm": "p",
-    "p_equivalence": "p_equivalence",
-    "low_decided": "low",
-    "high_decided": "high",
-    "verdict": "verdict",
-}
 # A family of tests: one question asked of all sizes, pools, amounts and class shares.
 FAMILY = ["classifier", "kind", "against", "reading", "scoring", "metric"]
 
@@ -128,8 +121,8 @@ def gain_table(
         metrics: of METRICS.
 
     Returns:
-        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses and those of DECISIONS: low and high are the
-        plain 95 % interval, low_decided and high_decided the one that decides
+        Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses and those of `decisions.DECISIONS`: low and
+        high are the plain 95 % interval, low_decided and high_decided the one that decides
         (`statistics.decide`). Without rows where the study has no arms of numbers.
     """
     # Scores are made once for all comparisons of a scoring and metric.
@@ -143,8 +136,9 @@ def gain_table(
                 about |= {"scoring": scoring, "metric": metric}
                 about |= {"reference_score": scores.matrix(comparison.reference).mean()}
                 effects.append(scores.effect(scores.gain(comparison)))
-                n_seeds = effects[-1].n_seeds
-                analyses = _analyses(comparison, amounts, n_seeds, planned)
+                pair = comparison.arm, comparison.reference
+                counts = [amounts.trained[key].analyses for key in pair]
+                analyses = times_analysed(counts, effects[-1].n_seeds, planned)
                 rows.append(about | {"analyses": analyses})
 
     # The numbers, then what they decide.
@@ -152,7 +146,7 @@ def gain_table(
     analyses = table.pop("analyses")
     for name in GAIN_NUMBERS:
         table[name] = [getattr(effect, name) for effect in effects]
-    return _decided(table.assign(analyses=analyses), effects, facts["margin"])
+    return with_decisions(table.assign(analyses=analyses), effects, facts["margin"], FAMILY)
 
 
 def own_scorings(predictions: Predictions) -> list[str]:
@@ -180,26 +174,3 @@ def about_comparison(comparison: Comparison, amounts: Amounts) -> dict:
         "steps": steps[0],
         "reference_steps": steps[1],
     }
-
-
-def _analyses(comparison: Comparison, amounts: Amounts, n_seeds: int, planned: int) -> int:
-    """How often a comparison is analysed, as `contrasts.effects` counts: twice where both arms may
-    have further seeds, or where it has more than were planned.
-    """
-    pair = comparison.arm, comparison.reference
-    continued = n_seeds > planned > 0
-    return max(min(amounts.trained[key].analyses for key in pair), 1 + continued)
-
-
-def _decided(table: pd.DataFrame, effects: list[Effect], margin: float) -> pd.DataFrame:
-    """Add the columns of DECISIONS, family by family, to a table with the column analyses."""
-    decisions = {}
-    for rows in table.groupby(FAMILY, sort=False).groups.values():
-        analyses = table.loc[rows, "analyses"].tolist()
-        decided = decide([effects[row] for row in rows], margin, analyses=analyses)
-        decisions |= dict(zip(rows, decided))
-
-    # In the order of the rows.
-    for column, name in DECISIONS.items():
-        table[column] = [getattr(decisions[row], name) for row in range(len(table))]
-    return table

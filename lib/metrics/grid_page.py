@@ -1,5 +1,6 @@
 """The page that compares the cells of a grid of settings: reports/<study>~vary/index.html."""
 
+import itertools
 from pathlib import Path
 
 import pandas as pd
@@ -8,15 +9,15 @@ from lib.faces.arms import arm_of
 from lib.metrics.grid import KEYS, grid_effects, moved, read_estimates
 from lib.metrics.statistics import VERDICTS
 from lib.metrics.wording import deciding_interval, points
+from lib.report.executions import executions, ready_made_words
 from lib.report.index import OVERVIEWS, render_top
-from lib.report.names import arm_text, name_study, reference_text
+from lib.report.names import arm_text, name_ready_made, reference_text
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.cells import MARK, settings_of, settings_text
-from lib.study.kept import read_record
 from lib.study.params import size_of
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write
+from lib.study.records import write_csv
 
 TABLE = "grid.csv"  # beside the page
 CONTENTS = {"cells": "The studies", "moved": "What moved", "same": "What stayed"}
@@ -35,7 +36,8 @@ def render_grid(study: str, cells: dict[str, StudyPaths]) -> Path:
     # What every cell measured.
     found = {cell: read_estimates(paths) for cell, paths in cells.items()}
     effects = grid_effects({cell: each for cell, each in found.items() if each is not None})
-    _name_pools(list(cells.values()))
+    finished = itertools.chain.from_iterable(map(executions, cells.values()))
+    name_ready_made(ready_made_words(finished))
     different = moved(effects)
     same = effects.drop(different.index)
 
@@ -44,9 +46,7 @@ def render_grid(study: str, cells: dict[str, StudyPaths]) -> Path:
     folder, names = reports / f"{study}{MARK}vary", list(cells)
     data = read_summary(next(iter(cells.values())).reports)["data"]
     lead = lead_sentence(effects, different, len(cells))
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / TABLE, "w") as file:
-        effects.to_csv(file, index=False)
+    write_csv(folder / TABLE, effects)
     write_summary(folder, answer=lead, data=data)
     page = write_page(
         folder / "index.html",
@@ -147,10 +147,3 @@ def _varied(cells: list[str]) -> str:
     """Name the parameters that a grid varies: "seeds and pool_images"."""
     keys = [text.partition("=")[0] for text in settings_of(cells[0])]
     return " and ".join(keys) if len(keys) < 3 else f"{', '.join(keys[:-1])} and {keys[-1]}"
-
-
-def _name_pools(cells: list[StudyPaths]) -> None:
-    """Take what the ready-made images are called from a cell that has findings."""
-    records = [read_record(paths, "80_findings") or {} for paths in cells]
-    named = [record["parameters"] for record in records if "parameters" in record]
-    name_study(named[0] if named else {})

@@ -13,11 +13,11 @@ import pandas as pd
 from lib.metrics.pages import read_csv
 from lib.report.columns import column
 from lib.report.names import in_words
+from lib.study.explore import OWN
 from lib.study.params import load_params, studies
-from lib.study.records import atomic_write
+from lib.study.records import write_csv
 from lib.study.stages import PER_POOL, stage_of
 
-OWN = "own"  # folder of the tables under the study's own values, beside tables/
 # Parameters that say where and with how many, not what; data come with every call.
 ELSEWHERE = {"study", "output", "write", "pool", "workers", "cluster", "device"}
 ELSEWHERE |= {"synthetic_name", "data"}
@@ -186,5 +186,4 @@ def _is_number(values: pd.Series) -> bool:
 def _keep(folder: Path, tables: dict[str, pd.DataFrame]) -> None:
     """Leave the tables under the study's own values, to be compared with."""
     for name, table in tables.items():
-        with atomic_write(folder / f"{name}.csv", "w") as file:
-            table.to_csv(file, index=False, lineterminator="\n")
+        write_csv(folder / f"{name}.csv", table)

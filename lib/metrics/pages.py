@@ -16,7 +16,7 @@ from lib.metrics.scores import confusion, reliability
 from lib.metrics.statistics import cluster_weights, two_way_bootstrap
 from lib.study.errors import StudyError
 from lib.study.paths import StudyPaths
-from lib.study.records import atomic_write, parsing
+from lib.study.records import parsing, write_csv
 
 # Columns of texts that may be empty in every row, which a CSV file cannot tell from numbers.
 TEXTS = (
@@ -59,10 +59,7 @@ CLASS_DISTANCES = ("kd", "coverage")  # that the page shows by class
 def write_table(paths: StudyPaths, name: str, data: pd.DataFrame) -> Path:
     """Write a table as tables/<name>.csv and return its path."""
     # A page that reads it never sees half a table.
-    path = paths.tables / f"{name}.csv"
-    with atomic_write(path, "w") as file:
-        data.to_csv(file, index=False)
-    return path
+    return write_csv(paths.tables / f"{name}.csv", data)
 
 
 def read_table(paths: StudyPaths, name: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from lib.metrics.contrasts import Arms, Scorings, scorings
 from lib.metrics.evidence import stack_arms
 from lib.metrics.lengths import chosen_runs, with_training_accuracy
 from lib.study.errors import StudyError
-from lib.study.records import atomic_write, parsing
+from lib.study.records import atomic_write, parsing, write_csv
 
 PREDICTIONS, RUNS = "predictions.npz", "runs.csv"  # the two files, side by side
 NOT_PREDICTED = 255  # class of an image that a run does not predict: it is of another fold
@@ -166,8 +166,7 @@ def write_predictions(predictions: Predictions, folder: Path) -> list[Path]:
     folder = Path(folder)
     with atomic_write(folder / PREDICTIONS) as file:
         np.savez_compressed(file, **arrays)
-    with atomic_write(folder / RUNS, "w") as file:
-        predictions.runs.to_csv(file, index=False)
+    write_csv(folder / RUNS, predictions.runs)
     return [folder / PREDICTIONS, folder / RUNS]
 
 

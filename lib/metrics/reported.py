@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from lib.metrics.preregistration import RIGHT
 from lib.metrics.scores import SCORES
 from lib.metrics.three_studies import check_arm, check_pools, check_word
 from lib.study.errors import StudyError
@@ -78,7 +79,7 @@ def load_reported(path: Path = ROOT / "params" / "reported.yaml") -> pd.DataFram
     rows = []
     for entry in read_entries(path, "reports"):
         where = f"{path}: {entry.get('study', '?')}, {entry.get('arm', '?')}"
-        with parsing(where, "put it right"):
+        with parsing(where, RIGHT):
             _check(entry, where)
             about = {"classifier": ""} | {key: entry[key] for key in entry if key != "values"}
             for metric, value in entry["values"].items():

@@ -32,7 +32,7 @@ from lib.faces.faceset import FaceSet
 from lib.faces.mixing import build_arm, synthetic_count
 from lib.study.machine import environment_facts
 from lib.study.paths import ROOT
-from lib.study.records import atomic_write, read_json, write_json
+from lib.study.records import read_json, write_csv, write_json
 
 TRAIN = 250  # training drawings of a study
 TEST = 1500  # test drawings of a study
@@ -230,9 +230,7 @@ def main() -> None:
         f"{100 * MARGIN:g} points"
     )
     torch_version = facts["versions"]["torch"]
-    with atomic_write(RECORD, "w") as file:
-        recorded = table.assign(sizes=sizes, date=facts["date"], torch=torch_version)
-        recorded.to_csv(file, index=False)
+    write_csv(RECORD, table.assign(sizes=sizes, date=facts["date"], torch=torch_version))
     print(table.to_string())
 
 

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lib.plots.colours import colour, line_colours, line_names
-from lib.plots.style import MUTED, axis, legend_above, need, panels, styled, wrapped
+from lib.plots.style import MUTED, STYLE, axis, legend_above, need, panels, styled, wrapped
 
 # Side of a confusion matrix, inches: as much a class, with room for the names.
 CELL, NAMES, SMALLEST_MATRIX = 0.5, 1.4, 4.6
 # Three matrices beside each other: up to so many classes, this wide and high, inches.
 BESIDE, BESIDE_WIDTH, BESIDE_HEIGHT = 8, 8.2, 3.5
-TITLE_ROOM, TITLE_POINTS = 140, 10.5  # points of a panel's width, and of its title's type
+TITLE_ROOM = 140  # points of a panel's width that a title may take
 NUMBER_POINTS = 8  # type of a matrix' numbers
 
 
@@ -99,7 +99,7 @@ def confusion_panels(
     else:
         side = max(SMALLEST_MATRIX, NAMES + CELL * len(names))
         figure, axes = panels(3, 1, height=side, width=side + 0.6)
-    titles = [wrapped(title, TITLE_ROOM, TITLE_POINTS) for title in titles]
+    titles = [wrapped(title, TITLE_ROOM, STYLE["axes.titlesize"]) for title in titles]
     confusion_matrix(base, names, axes[0], title=titles[0])
     confusion_matrix(arm, names, axes[1], title=titles[1])
     confusion_change(base, arm, names, axes[2], title="change")

@@ -2,6 +2,8 @@
 
 import errno
 
+MOST_SHOWN = 200  # characters of a value in a message
+
 
 class StudyError(ValueError):
     """A user's mistake or a bad input.
@@ -41,3 +43,12 @@ def sentence(error: Exception) -> str:
     }
     way_out = ways_out.get(error.errno, "put that right and run again, finished work is kept")
     return f"{about}{error.strerror.lower()}; {way_out}"
+
+
+def shortened(value, most: int = MOST_SHOWN) -> str:
+    """Show a value in a message, its end left out where it has more than so many characters."""
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -9,7 +9,7 @@ from pathlib import Path
 from lib.study.errors import StudyError
 from lib.study.explore import explored_paths
 from lib.study.kept import read_record, recorded_executions
-from lib.study.notebooks import is_notebook, read_notebook
+from lib.study.notebooks import is_notebook, quick_imports, read_notebook
 from lib.study.parameter_cells import declared_parameters
 from lib.study.params import load_params, shown
 from lib.study.paths import ROOT, StudyPaths, study_paths
@@ -69,14 +69,14 @@ def study_values(paths: StudyPaths, notebook: Path, pool: str, sets: tuple[str, 
     """
     # Everything checked, also what is set.
     study = paths.root.name
-    values = load_params(study, sets, pool or None)
+    given = load_params(study, sets, pool or None)
+    values = dict(given)
     own = f"{notebook.stem}-{pool}" if pool else notebook.stem
     names = [name for name in recorded_executions(paths) if "-" not in name]
     for name in [*names, own]:
         values |= (read_record(paths, name) or {}).get("parameters", {})
 
     # What is set wins, and the copy never writes into the study.
-    given = load_params(study, sets, pool or None)
     values |= {key: given[key] for key in (text.partition("=")[0].strip() for text in sets)}
     values |= {"study": study, "output": given["output"], "write": False}
     return {key: values[key] for key in declared_parameters(notebook)}
@@ -84,9 +84,10 @@ def study_values(paths: StudyPaths, notebook: Path, pool: str, sets: tuple[str, 
 
 def with_parameters(notebook: Path, values: dict) -> str:
     """Write a notebook's text with values in the cell that papermill injects, without outputs."""
-    import nbformat
-    from papermill.iorw import load_notebook_node
-    from papermill.parameterize import parameterize_notebook
+    with quick_imports():
+        import nbformat
+        from papermill.iorw import load_notebook_node
+        from papermill.parameterize import parameterize_notebook
 
     # In nbformat's own form, as JupyterLab would write it.
     book = parameterize_notebook(load_notebook_node(str(notebook)), values)
@@ -132,7 +133,8 @@ def _is_copy(target: Path, text: str) -> bool:
     """Tell whether a file holds the cells that are to be written, whatever their outputs are."""
     if not target.exists() or not is_notebook(target):
         return False
-    import nbformat
+    with quick_imports():
+        import nbformat
 
     wanted = nbformat.reads(text, as_version=4).cells
     there = read_notebook(target)["cells"]

@@ -6,7 +6,7 @@ base.yaml declares each key with its type. What a type does not say stands in th
 import difflib
 import math
 
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, shortened
 from lib.study.names import (
     CLASSIFIERS,
     CLUSTERS,
@@ -20,7 +20,6 @@ from lib.study.names import (
 )
 from lib.study.stages import UPSTREAM
 
-MOST_SHOWN = 200  # characters of a value in a message
 LARGEST = 2**63 - 1  # of whole numbers
 
 # Old name: new name.
@@ -187,15 +186,6 @@ def check_together(values: dict) -> None:
 def element_type(key: str, declared: list) -> type:
     """Tell the type of a list's elements."""
     return type(declared[0]) if declared else ELEMENTS[key]
-
-
-def shortened(value) -> str:
-    """Show a value in a message, its end left out where it is long."""
-    try:
-        text = str(value)
-    except ValueError:  # Python writes no number of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= MOST_SHOWN else f"{text[: MOST_SHOWN - 3]}..."
 
 
 def nearest(word: str, valid) -> str:

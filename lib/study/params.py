@@ -11,14 +11,13 @@ from pathlib import Path
 import yaml
 
 from lib.study.cells import settings_of, study_of
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, shortened
 from lib.study.generations import all_generations, first_generation, of_generation
 from lib.study.parameter_rules import (
     check_together,
     check_values,
     element_type,
     nearest,
-    shortened,
 )
 from lib.study.paths import ROOT
 

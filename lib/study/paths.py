@@ -19,6 +19,11 @@ class StudyPaths:
     explored: Path | None = None
 
     @property
+    def study(self) -> str:
+        """Its name, also while exploring."""
+        return self._of_persons.name
+
+    @property
     def data(self) -> Path:
         """The real faces."""
         return self.root / "data"

@@ -49,6 +49,15 @@ def copy_whole(source: Path, target: Path) -> None:
         file.write(Path(source).read_bytes())
 
 
+def write_csv(path: Path, table) -> Path:
+    """Write a table (pandas.DataFrame) as CSV, atomically and with the same bytes on every system;
+    return its path.
+    """
+    with atomic_write(path, "w") as file:
+        table.to_csv(file, index=False, lineterminator="\n")
+    return Path(path)
+
+
 def write_tables(folder: Path, tables: dict) -> list[Path]:
     """Write tables (pandas.DataFrame) as <name>.csv into a folder.
 
@@ -61,10 +70,8 @@ def write_tables(folder: Path, tables: dict) -> list[Path]:
     for name, table in tables.items():
         if not len(table):
             paths.pop(name).unlink(missing_ok=True)
-            continue
-        # The same bytes on every system.
-        with atomic_write(paths[name], "w") as file:
-            table.to_csv(file, index=False, lineterminator="\n")
+        else:
+            write_csv(paths[name], table)
     return list(paths.values())
 
 

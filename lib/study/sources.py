@@ -9,9 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from lib.study.errors import StudyError
+from lib.study.errors import StudyError, shortened
 from lib.study.names import EMBEDDED_DATA
-from lib.study.parameter_rules import shortened
 from lib.study.paths import ROOT
 from lib.study.records import content_hash, file_digest
 

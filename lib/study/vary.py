@@ -1,8 +1,9 @@
 """`run_all.py --vary`: which studies a grid of settings has."""
 
+import math
 from itertools import product
 
-from lib.study.cells import MARK, cell_name
+from lib.study.cells import MARK, cell_name, study_of
 from lib.study.errors import StudyError
 from lib.study.params import PARAMS, load_params, read_yaml, setting_values
 
@@ -23,8 +24,9 @@ def cells_of(study: str, vary: list[str], sets: tuple[str, ...]) -> list[str]:
         StudyError: a text that varies nothing, or too much; an unknown key, a wrong value.
     """
     if MARK in study:
-        own = study.partition(MARK)[0]
-        raise StudyError(f"--vary: {study} is a cell of a grid itself; give --study {own}")
+        raise StudyError(
+            f"--vary: {study} is a cell of a grid itself; give --study {study_of(study)}"
+        )
     load_params(study, sets)  # stops at a mistake in these
     base, given = read_yaml(PARAMS / "base.yaml"), {text.partition("=")[0] for text in sets}
 
@@ -41,9 +43,7 @@ def cells_of(study: str, vary: list[str], sets: tuple[str, ...]) -> list[str]:
         _check_varied(key, varied[key], given)
 
     # In the order of base.yaml, so that a cell has one name however it was asked for.
-    count = 1
-    for values in varied.values():
-        count *= len(values)
+    count = math.prod(map(len, varied.values()))
     if count > MOST_CELLS:
         raise StudyError(f"--vary: {count} studies, at most {MOST_CELLS}; vary fewer values")
     keys = [key for key in base if key in varied]

@@ -35,7 +35,7 @@ from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.errors import StudyError
 from lib.study.machine import environment_facts
 from lib.study.paths import ROOT
-from lib.study.records import atomic_write, read_json, write_json
+from lib.study.records import read_json, write_csv, write_json
 from lib.verdict.clock import Clock
 from lib.verdict.inputs import Inputs, beside_real
 from lib.verdict.probe import signs
@@ -274,8 +274,7 @@ def main() -> None:
     if options.record:
         facts = environment_facts()
         table = table.assign(date=facts["date"], protocol=Protocol().digest())
-        with atomic_write(RECORD, "w") as file:
-            table.to_csv(file, index=False)
+        write_csv(RECORD, table)
 
 
 if __name__ == "__main__":

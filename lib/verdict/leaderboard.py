@@ -10,7 +10,7 @@ from scipy import stats
 
 from lib.study.errors import DamagedFile
 from lib.study.kept import set_aside
-from lib.study.records import atomic_write, parsing
+from lib.study.records import parsing, write_csv
 from lib.verdict.sentences import learnt_from, verdict_table
 from lib.verdict.trial import Trial
 
@@ -86,8 +86,7 @@ def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:
     # Ranks within one protocol and one set of real images.
     ranked = [ranks(group) for _, group in both.groupby(KEYS[:2], sort=True)]
     table = pd.concat(ranked, ignore_index=True) if ranked else both
-    with atomic_write(file, "w") as target:
-        table.to_csv(target, index=False)
+    write_csv(file, table)
 
     # What the caller's rows compare with.
     of_call = rows[KEYS[:2]].drop_duplicates()

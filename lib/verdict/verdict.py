@@ -8,7 +8,7 @@ import pandas as pd
 
 from lib.faces.faceset import FaceSet
 from lib.study.answer import Sentence
-from lib.study.records import atomic_write
+from lib.study.records import write_csv
 from lib.verdict.bench import Bench
 from lib.verdict.clock import Clock
 from lib.verdict.faults import Fault, faults_of
@@ -120,8 +120,7 @@ def doubted_lists(probe: Probe, folder: Path) -> dict[str, Path]:
             }
         )
         files[key] = folder / f"doubted-{stem}.csv"
-        with atomic_write(files[key], "w") as target:
-            table[doubted].sort_values("probability of the class").to_csv(target, index=False)
+        write_csv(files[key], table[doubted].sort_values("probability of the class"))
     return files
 
 

@@ -21,6 +21,7 @@ from lib.metrics.evidence import (
     usable_pools,
 )
 from lib.study.errors import StudyError
+from lib.study.explore import explored_paths
 from lib.study.paths import StudyPaths, study_paths
 from lib.study.records import read_json, write_json
 
@@ -174,3 +175,18 @@ def test_a_look_at_the_test_images_counts_beside_the_numbers_that_were_looked_at
     record(paths, names)
     runs = recorded_runs(paths).set_index("arm")
     assert runs["analyses"].to_dict() == {BASE.name: 2, SMALL.name: 2, few.name: 1}
+
+
+@pytest.mark.parametrize("name", ["amounts-cpu", "amounts-cpu~seeds=10"])
+def test_looks_are_those_of_the_study_while_exploring_and_in_a_cell_of_a_grid(
+    tmp_path, monkeypatch, name
+):
+    asked = []
+    monkeypatch.setattr(evidence, "load_looks", lambda study, why_not: asked.append(study) or [])
+    for place in (
+        study_paths(name, str(tmp_path)),
+        explored_paths(study_paths(name, str(tmp_path))),
+    ):
+        record(place, [add_run(place, BASE, 0)])
+        recorded_runs(place)
+    assert asked == ["amounts-cpu"] * 2
