@@ -103,14 +103,16 @@ def arms_of(runs: pd.DataFrame) -> list[Arm]:
 
 
 def arms_shown(runs: pd.DataFrame) -> list[Arm]:
-    """Choose the arms of detailed figures: base and each pool's largest supplement.
+    """Choose the arms of detailed figures: base and each pool's largest supplement, of all real
+    images where there is one, so that it differs from base in the pool alone.
 
     Args:
         runs: of `recorded_runs`.
     """
     # Plain supplements that were trained, the smallest first.
     supplements = (runs["kind"] == "supplement") & (runs["generation"] == 1)
-    trained = runs[supplements & (runs["failed"] == "")].sort_values("share", kind="stable")
+    trained = runs[supplements & (runs["failed"] == "")].assign(of_all=runs["real"] == 0)
+    trained = trained.sort_values(["of_all", "share"], kind="stable")
 
     # The last one of a pool is its largest.
     largest = {row["pool"]: arm_of(row) for row in trained.to_dict("records")}

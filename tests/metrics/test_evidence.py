@@ -91,6 +91,17 @@ def test_base_and_the_largest_supplement_of_each_pool_are_shown(paths):
     assert arms_shown(recorded_runs(paths)) == [BASE, LARGE]
 
 
+def test_a_supplement_beside_all_real_images_is_shown_before_one_beside_few(tmp_path, monkeypatch):
+    few, of_all = (Arm("supplement", "dcgan", real=real, added=90) for real in (718, 0))
+    monkeypatch.setitem(SKILL, few, 0.5)
+    monkeypatch.setitem(SKILL, of_all, 0.5)
+    place = study_paths("quick", str(tmp_path))
+    # Few real images have more draws than all of them.
+    runs = [(BASE, 0), (of_all, 0), (few, 0), (few, 1)]
+    record(place, [add_run(place, arm, seed) for arm, seed in runs])
+    assert arms_shown(recorded_runs(place)) == [BASE, of_all]
+
+
 def test_a_claim_is_decided_by_one_classifier(paths):
     arms = load_arms(recorded_runs(paths))
     several = arms | {(BASE, "zoo"): arms[BASE, "small"]}
