@@ -16,6 +16,7 @@ from lib.faces.pool import generator_facts, load_pool
 from lib.metrics.contrasts import BASE, Arms, gather_arms
 from lib.metrics.lengths import chosen_runs
 from lib.metrics.looks import load_looks, looks_beside
+from lib.metrics.memorised import not_leaked
 from lib.metrics.three_studies import why_not_of_study
 from lib.study.cells import study_of
 from lib.study.errors import StudyError
@@ -140,6 +141,21 @@ def load_arms(
     if classes:
         _require_classes(runs[runs["failed"] == ""], classes)
     return stack_arms(runs, lambda run: load_predictions(Path(run["folder"]))[split], fold)
+
+
+def without_leaks(arms: Arms, tested: FaceSet) -> tuple[Arms, FaceSet]:
+    """Leave out the test images that have a copy in training: who remembers is right on them.
+
+    Args:
+        arms: of `load_arms`.
+        tested: the test images, of `load_evaluation`.
+
+    Returns:
+        Both, on the images that are left; as they are where copies were not looked for.
+    """
+    kept = not_leaked(tested.table)
+    seen = {key: predictions.images(kept) for key, predictions in arms.items()}
+    return seen, tested.select(kept)
 
 
 def stack_arms(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.metrics.contrasts import estimated, over_generations
 from lib.metrics.decisions import decided
-from lib.metrics.evidence import load_arms, load_evaluation, recorded_runs
+from lib.metrics.evidence import load_arms, load_evaluation, recorded_runs, without_leaks
 from lib.metrics.statistics import Effect
 from lib.study.kept import read_record
 from lib.study.paths import StudyPaths
@@ -42,9 +42,10 @@ def read_estimates(paths: StudyPaths) -> Estimates | None:
         return None
     values = record["parameters"]
 
-    # Predictions of all its runs, on its test images.
+    # Predictions of all its runs, on its test images without a copy in training.
     faces, tested, fold = load_evaluation(paths, values["folds"], values["seed"])
     arms = load_arms(recorded_runs(paths), fold=fold, classes=faces.classes)
+    arms, tested = without_leaks(arms, tested)
     joined = over_generations(arms)
     table, effects = estimated(
         joined, tested.labels, tested.clusters, planned_seeds=values["seeds"]

@@ -24,6 +24,7 @@ from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.crossing import crossing_table
 from lib.metrics.gains import gain_table
 from lib.metrics.lengths import chosen_runs, length_choice, length_curve
+from lib.metrics.memorised import not_leaked
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
 from lib.report.names import name_ready_made
@@ -97,8 +98,10 @@ def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     Returns:
         levels, effects.
     """
-    # As in notebook 50: the runs of the chosen lengths, generations of a pool together.
-    arms, scored = predictions.arms(), (predictions.labels, predictions.clusters)
+    # As in notebook 50: the runs of the chosen lengths, test images without a copy in training.
+    kept = not_leaked(predictions.images["test"])
+    arms = {key: one.images(kept) for key, one in predictions.arms().items()}
+    scored = predictions.labels[kept], predictions.clusters[kept]
     seconds = float(chosen_runs(predictions.runs)["seconds"].mean())
     differences = effects(
         over_generations(arms),

@@ -12,6 +12,7 @@ from lib.faces.classes import EMOTIONS
 from lib.faces.drawn import draw_faces
 from lib.faces.faceset import save_faces
 from lib.metrics import evidence
+from lib.metrics.arms import ArmPredictions
 from lib.metrics.contrasts import BASE
 from lib.metrics.evidence import (
     arms_shown,
@@ -19,6 +20,7 @@ from lib.metrics.evidence import (
     one_classifier,
     recorded_runs,
     usable_pools,
+    without_leaks,
 )
 from lib.study.errors import StudyError
 from lib.study.explore import explored_paths
@@ -201,3 +203,18 @@ def test_looks_are_those_of_the_study_while_exploring_and_in_a_cell_of_a_grid(
         record(place, [add_run(place, BASE, 0)])
         recorded_runs(place)
     assert asked == ["amounts-cpu"] * 2
+
+
+def test_who_is_right_on_copies_alone_gains_nothing():
+    leaked = np.arange(N) % 3 == 0
+    faces = draw_faces(LABELS, np.arange(N), px=24).with_columns(leaked=leaked)
+    remembered = np.where(leaked, LABELS, (LABELS + 1) % 7)
+    arms = {(BASE, "small"): ArmPredictions((0,), np.eye(7, dtype=np.float32)[remembered][None])}
+    seen, tested = without_leaks(arms, faces)
+    right = seen[BASE, "small"].probabilities.argmax(-1) == tested.labels
+    assert len(tested) == N - leaked.sum() and not right.any()
+
+
+def test_where_copies_were_not_looked_for_all_images_count():
+    faces = draw_faces(LABELS, np.arange(N), px=24)
+    assert len(without_leaks({}, faces)[1]) == N

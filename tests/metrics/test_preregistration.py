@@ -27,13 +27,13 @@ def test_the_last_entry_of_the_log_is_of_the_claims_as_they_stand():
 def test_the_log_names_what_was_changed_after_results():
     log = load_log()
     assert list(log.columns) == list(LOG_COLUMNS)
-    assert log["after_results"].tolist() == [False] * 3 + [True] * 6
+    assert log["after_results"].tolist() == [False] * 3 + [True] * 7
     shown = log_table(log)
-    assert shown["after results"].tolist() == ["no"] * 3 + ["yes"] * 6
+    assert shown["after results"].tolist() == ["no"] * 3 + ["yes"] * 7
     assert shown["claims"].iloc[3] == "S1a, S2f"
     amended = amended_claims(log)
-    assert amended["S2b"] == "2026-11-23, 2026-11-26"
-    assert amended["S1b"] == "2026-11-26"
+    assert amended["S2b"] == "2026-11-23, 2026-11-26, 2026-11-27"
+    assert amended["S1b"] == "2026-11-26, 2026-11-27"
     assert {claim.id: claim.amended for claim in load_claims()} == amended
 
 

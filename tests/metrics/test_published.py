@@ -17,6 +17,7 @@ from lib.metrics.evidence import (
     load_evaluation,
     recorded_runs,
     runs_of_every_length,
+    without_leaks,
 )
 from lib.metrics.pages import read_csv, write_table
 from lib.metrics.predictions import (
@@ -142,7 +143,8 @@ def report(paths):
     # Notebook 50 reads the probabilities of the runs.
     runs = recorded_runs(paths)
     _, tested, _ = load_evaluation(paths, 0, 0)
-    arms, scored = load_arms(runs, classes=tested.classes), (tested.labels, tested.clusters)
+    arms, tested = without_leaks(load_arms(runs, classes=tested.classes), tested)
+    scored = tested.labels, tested.clusters
     seconds = float(runs["seconds"].mean())
     settings = {"margin": MARGIN, "seconds_per_run": seconds, "planned_seeds": SEEDS}
     tables = {"levels": levels(arms, *scored)}
