@@ -15,10 +15,18 @@ VERBS = {
 }
 
 
+def signed(number: float) -> str:
+    """Write a number with its sign and one decimal; near 0 with two, which say its side."""
+    text = f"{number:+.1f}" if abs(number) >= 0.05 else f"{number:+.2f}"
+    if not float(text):
+        return "0.0"
+    # A minus sign as wide as the plus sign.
+    return text.replace("-", "\u2212")
+
+
 def points(value: float) -> str:
     """Write a difference of shares in percentage points, with its sign."""
-    # A minus sign as wide as the plus sign.
-    return f"{100 * value:+.1f}".replace("-", "\u2212")
+    return signed(100 * value)
 
 
 def deciding_interval(row: Mapping) -> tuple[float, float]:

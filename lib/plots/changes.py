@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from lib.faces.arms import arm_of
-from lib.metrics.wording import deciding_interval
+from lib.metrics.wording import deciding_interval, points, signed
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
 from lib.plots.style import INK, WIDTH, axis, legend_above, need, styled
@@ -91,8 +91,9 @@ def changes_text(recalls: pd.DataFrame) -> str:
         ("largest gain", long.loc[long["points"].idxmax()]),
         ("largest loss", long.loc[long["points"].idxmin()]),
     ):
-        parts.append(f"{what} {row['points']:+.1f} points for {row['class']} with {row['name']}")
-    return f"Change of recall by class: {'; '.join(parts)}.".replace(" -", " \u2212")
+        change = signed(row["points"])
+        parts.append(f"{what} {change} points for {row['class']} with {row['name']}")
+    return f"Change of recall by class: {'; '.join(parts)}."
 
 
 @styled
@@ -128,7 +129,7 @@ def gain_text(table: pd.DataFrame) -> str:
     """
     parts = []
     for row in table.to_dict("records"):
-        gain = f"{100 * row['difference']:+.1f} points".replace("-", "\u2212")
+        gain = f"{points(row['difference'])} points"
         parts.append(f"{pool_text(row['pool'])} {row['measure']:.1f}: {gain}")
     return f"Measure and gain of each pool: {'; '.join(parts)}."
 
@@ -169,6 +170,6 @@ def _draw_cell(ax: Axes, column: int, middle: float, value: float, reach: float)
     ax.add_patch(Rectangle((column + 0.01, middle - CELL / 2), 0.98, CELL, color=hue, lw=0))
 
     # White on the dark ends, so that the number stays readable.
-    number = f"{value:+.1f}".replace("-", "\u2212")
+    number = signed(value)
     ink = "white" if abs(value) > DARK * reach else INK
     ax.text(column + 0.5, middle, number, ha="center", va="center", fontsize=8.5, color=ink)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lib.faces.arms import arm_of
-from lib.metrics.wording import deciding_interval
+from lib.metrics.wording import deciding_interval, signed
 from lib.plots.colours import has_arm, row_colours
 from lib.plots.display import show
 from lib.plots.style import (
@@ -141,7 +141,9 @@ def rows_text(effects: pd.DataFrame, *, value: str = "difference", scale: float 
         if row.heading and row.heading != heading:
             heading = row.heading
             parts.append(f"{heading}:")
-        parts.append(f"{row.name} {row.note} ({row.low:.1f} to {row.high:.1f});")
+        # Adding 0 takes the sign off a -0.0.
+        low, high = round(row.low, 1) + 0, round(row.high, 1) + 0
+        parts.append(f"{row.name} {row.note} ({low:.1f} to {high:.1f});")
     return " ".join(parts).replace("-", "\u2212").rstrip(";") + "."
 
 
@@ -208,10 +210,10 @@ def _names(record: dict, label: str, several: bool) -> tuple[str, str]:
     return heading + against, row_text(arm)
 
 
-def _note(value: float, verdict: str, signed: bool) -> str:
+def _note(value: float, verdict: str, has_sign: bool) -> str:
     """Write a row's number, of a difference with its sign, and its verdict."""
-    number = f"{value:+.1f}" if signed else f"{value:.1f}"
-    return f"{number}  {verdict}".replace("-", "\u2212").strip()
+    number = signed(value) if has_sign else f"{value:.1f}"
+    return f"{number}  {verdict}".strip()
 
 
 def _draw_frame(ax: Axes, height: float, xlabel: str, title: str, band: str) -> None:
