@@ -27,7 +27,7 @@ from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
 from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
-from lib.study.records import atomic_write, parsing, write_csv
+from lib.study.records import atomic_write, copy_whole, parsing, write_csv
 
 # Lines of progress over all runs together.
 PROGRESS_LINES = 8
@@ -62,14 +62,17 @@ def run_jobs(
     Returns:
         The table of all runs, see load_runs.
     """
-    # What is left to do.
+    # What is left to do, once where several arms ask for it.
     folder = Path(folder)
-    waiting = [job for job in jobs if not finished(folder, job)]
+    unfinished = [job for job in jobs if not finished(folder, job)]
+    same_as = _same_runs(jobs, unfinished)
+    waiting = [job for job in unfinished if job.folder not in same_as]
     bar = Bar("training", len(waiting), "runs")
     if not bar.live:
-        done_before = len(jobs) - len(waiting)
-        print(f"{len(jobs)} runs: {done_before} finished before, {len(waiting)} to do")
-    if not waiting:
+        done_before = len(jobs) - len(unfinished)
+        shared = f", {len(same_as)} the same as others" if same_as else ""
+        print(f"{len(jobs)} runs: {done_before} finished before, {len(waiting)} to do{shared}")
+    if not unfinished:
         return load_runs(folder, jobs)
 
     # Workers write the results; a person sees a bar, a batch run prints lines.
@@ -84,7 +87,48 @@ def run_jobs(
                 left = spent / done * (len(waiting) - done)
                 print(f"{done} of {len(waiting)} runs in {spent:.0f} s, about {left:.0f} s to go")
     _repeat_alone(given_up, sources, folder, cluster)
+
+    # What another arm's run computed.
+    for job in unfinished:
+        if job.folder in same_as:
+            _take_over(folder, same_as[job.folder], job)
     return load_runs(folder, jobs)
+
+
+def _same_runs(jobs: list[Job], unfinished: list[Job]) -> dict[str, Job]:
+    """Find the unfinished runs that compute what another run does: equal images, equal plans.
+
+    Copies of the real images, for example, are the same for two pools of equal class counts. Runs
+    whose weights stay are done by themselves, for a weights file names its arm.
+
+    Returns:
+        The other run by the folder of each.
+    """
+    # A finished run comes before one that is to be done.
+    left = {job.folder for job in unfinished}
+    first = {}
+    for job in [*(job for job in jobs if job.folder not in left), *unfinished]:
+        if not job.keep_weights:
+            first.setdefault(job.key, job)
+    return {
+        job.folder: first[job.key]
+        for job in unfinished
+        if not job.keep_weights and first[job.key].folder != job.folder
+    }
+
+
+def _take_over(folder: Path, done: Job, job: Job) -> None:
+    """Write a run that another one computed already."""
+    source, target = folder / done.folder, folder / job.folder
+    if not finished(folder, done):
+        return
+    record = read_sealed(source / RESULT)
+
+    # The same files, then the result with the fields of its own arm.
+    target.mkdir(parents=True, exist_ok=True)
+    for name in record.get("files", {}):
+        copy_whole(source / name, target / name)
+    write_sealed(target / RESULT, record | identity(job) | {"same_as": done.folder})
 
 
 def _repeat_alone(jobs: list[Job], sources: Sources, folder: Path, cluster: str) -> None:
@@ -112,6 +156,8 @@ def _work(
     from lib.compute.devices import environments_on, processes_on
 
     # All runs of a study are on one device.
+    if not jobs:
+        return iter(())
     device = jobs[0].plan.device
     count = min(workers or processes_on(device), len(jobs))
     duties = (prepare, run_job, (sources, folder), count)

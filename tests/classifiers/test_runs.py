@@ -14,6 +14,7 @@ from damage import DAMAGES, cut, empty, encode_otherwise, remove
 
 from lib.classifiers import runs as module
 from lib.classifiers.jobs import arm_steps, plan_jobs, trained_lengths
+from lib.classifiers.models import load_facts
 from lib.classifiers.overview import (
     arm_composition,
     beside_controls,
@@ -106,6 +107,40 @@ def test_the_second_call_does_nothing(finished, sources, capsys):
     repeated = run_jobs(jobs, sources, folder, workers=1)
     assert capsys.readouterr().out == "4 runs: 4 finished before, 0 to do\n"
     pd.testing.assert_frame_equal(repeated, table)
+
+
+def test_what_two_arms_have_alike_is_trained_once(sources, tmp_path, capsys):
+    # Copies of the real images in the class counts of one pool, and of another with the same ones.
+    save_faces(noise(40, 2), tmp_path / "other")
+    both = replace(sources, pools=sources.pools | {"other": tmp_path / "other"})
+    copies = [
+        Arm("duplicate", name, real=20, added=10, control_of="supplement") for name in both.pools
+    ]
+    params = PARAMS | {"seeds": 1, "keep_weights": 0}
+    jobs = plan_jobs(copies, both, params)
+    table = run_jobs(jobs, both, tmp_path / "runs", workers=1)
+    assert "2 runs: 0 finished before, 1 to do, 1 the same as others" in capsys.readouterr().out
+    assert list(table["pool"]) == ["pool", "other"] and table["key"].nunique() == 1
+    first, second = (tmp_path / "runs" / name / "predictions.npz" for name in table["folder"])
+    assert first.read_bytes() == second.read_bytes()
+
+    # Finished before, by another arm.
+    shutil.rmtree(first.parent)
+    run_jobs(jobs, both, tmp_path / "runs", workers=1)
+    assert "1 finished before, 0 to do, 1 the same as others" in capsys.readouterr().out
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_run_whose_weights_stay_is_trained_for_its_own_arm(sources, tmp_path):
+    save_faces(noise(40, 2), tmp_path / "other")
+    both = replace(sources, pools=sources.pools | {"other": tmp_path / "other"})
+    copies = [
+        Arm("duplicate", name, real=20, added=10, control_of="supplement") for name in both.pools
+    ]
+    jobs = plan_jobs(copies, both, PARAMS | {"seeds": 1, "keep_weights": 1})
+    table = run_jobs(jobs, both, tmp_path / "runs", workers=1)
+    weights = [tmp_path / "runs" / name / module.WEIGHTS for name in table["folder"]]
+    assert [load_facts(file)["arm"] for file in weights] == list(table["arm"])
 
 
 def test_a_run_without_its_last_file_is_done_again_to_the_same_bytes(finished, sources, capsys):
