@@ -87,6 +87,21 @@ def test_generations_are_pools_of_their_own_from_other_seeds():
     assert "ready-made" in message(pool="folder-generation2")
 
 
+def test_a_pool_can_have_more_generations_than_the_others(folder):
+    file = folder / "pools" / "dcgan.yaml"
+    file.write_text(file.read_text() + "generations: 3\n")
+    study = load_params("quick", ("pools=folder,dcgan",), folder=folder)
+    three = ["dcgan", "dcgan-generation2", "dcgan-generation3"]
+    assert study["pools"] == ["folder", *three]
+
+    # Seen from the pool's own notebook the study is the same one.
+    last = load_params("quick", ("pools=folder,dcgan",), three[-1], folder=folder)
+    assert (last["pools"], last["generations"]) == (study["pools"], study["generations"])
+    assert last["seed"] == study["seed"] + 2
+    file.write_text(file.read_text().replace("generations: 3", "generations: 0"))
+    assert "generations" in message("pools=folder,dcgan", folder=folder)
+
+
 def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
     (folder / "big.yaml").write_text("study: big\nseeds: 17\ngan_steps: 1\n")
     (folder / "big-cpu.yaml").write_text("study: big-cpu\nseeds: 6\n")

@@ -24,18 +24,18 @@ def generation_number(pool: str) -> int:
     return _parted(pool)[1]
 
 
-def all_generations(pools: list[str], count: int, ready_made: tuple[str, ...]) -> list[str]:
+def all_generations(pools: list[str], count: int, own_counts: dict[str, int]) -> list[str]:
     """List every generation of some pools, each once.
 
     Args:
         pools: names; one that names a generation stands for itself.
         count: generations of each pool.
-        ready_made: pools whose images are as they are: there is one generation of them.
+        own_counts: of those that have another number, by name.
     """
     names = []
     for pool in pools:
-        # A named generation stands for itself, and ready-made images cannot be made again.
-        several = count if pool == first_generation(pool) and pool not in ready_made else 1
+        # A named generation stands for itself.
+        several = own_counts.get(pool, count) if pool == first_generation(pool) else 1
         names += [generation_name(pool, number) for number in range(1, several + 1)]
 
     # Each once, in order.

@@ -167,7 +167,11 @@ def load_params(
     base = read_yaml(folder / "base.yaml")
     values = dict(base)
     for path in layers(study, pool and first_generation(pool), folder):
-        values.update(check_values(read_yaml(path), base, shown(path)))
+        found = check_values(read_yaml(path), base, shown(path))
+        # The generations of a pool are its own: those of the study's other pools stay.
+        if path.parent.name == "pools":
+            found.pop("generations", None)
+        values.update(found)
     values.update(check_values(_parsed(sets, base), base, "--set"))
     values.update(check_values(_parsed(settings_of(study), base), base, f"study {study}"))
 
@@ -180,9 +184,9 @@ def load_params(
     check_together(values)
 
     # A pool stands for all its generations; a later one differs in name, seed and round before.
-    ready_made = _ready_made(folder) if values["generations"] > 1 else ()
     for key in ("pools", "arm_pools"):
-        values[key] = all_generations(values[key], values["generations"], ready_made)
+        own_counts = _own_generations(values[key], base, folder)
+        values[key] = all_generations(values[key], values["generations"], own_counts)
     values = of_generation(values, pool or "")
     check_pools(values, folder)
     return values
@@ -261,13 +265,21 @@ def _text_of(path: Path) -> str:
         raise StudyError(f"{shown(path)}: cannot be read ({error.strerror})") from None
 
 
-def _ready_made(folder: Path) -> tuple[str, ...]:
-    """List the pools whose images are as they are, so that there is one generation of them."""
-    # Their generator is the folder that holds them.
-    files = {name: folder / "pools" / f"{name}.yaml" for name in known_pools(folder)}
-    return tuple(
-        name for name, file in files.items() if read_yaml(file).get("generator") == "folder"
-    )
+def _own_generations(pools: list[str], base: dict, folder: Path) -> dict[str, int]:
+    """Give the number of generations of the pools whose file says it.
+
+    Images that are ready-made, by the generator `folder`, cannot be made again.
+    """
+    counts = {}
+    for name in pools:
+        # A pool that is not known is named later.
+        file = folder / "pools" / f"{name}.yaml"
+        found = check_values(read_yaml(file), base, shown(file)) if file.exists() else {}
+        if found.get("generator") == "folder":
+            counts[name] = 1
+        elif "generations" in found:
+            counts[name] = found["generations"]
+    return counts
 
 
 def setting_values(key: str, texts: list[str], base: dict) -> list:
