@@ -11,6 +11,7 @@ from lib.metrics.amount_sentences import headline_gains, headline_sentences
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import points
+from lib.report.names import pool_text
 
 HEADLINE = "gain.json"  # beside the figure gain.svg
 CAPTION = (
@@ -132,9 +133,12 @@ def _alt(gains: pd.DataFrame) -> str:
     # What the first panel shows of the pools.
     shown = headline_gains(gains)
     shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
-    own = shown[shown["kind"] == "supplement"].sort_values(["pool", "n_real"])
-    gained = [
-        f"beside {row.n_real:,} {points(row.difference)} ({row.verdict})"
-        for row in own.itertuples()
-    ]
-    return f"Gain in accuracy, points, by number of real images: {'; '.join(gained)}."
+    own = shown[shown["kind"] == "supplement"].sort_values("n_real", kind="stable")
+    parts = []
+    for pool, rows in own.groupby("pool", sort=False):
+        gained = [
+            f"beside {row.n_real:,} {points(row.difference)} ({row.verdict})"
+            for row in rows.itertuples()
+        ]
+        parts.append(f"{pool_text(pool)}: {', '.join(gained)}")
+    return f"Gain in accuracy, points, by number of real images. {'; '.join(parts)}."

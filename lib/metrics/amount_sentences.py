@@ -16,6 +16,7 @@ from lib.metrics.amount_words import (
     KNOWLEDGE,
     SAID,
     agreement_sentence,
+    bound_sentence,
     copies_sentence,
     crossing_sentence,
     disagreement_sentence,
@@ -101,9 +102,10 @@ def leading_pool(gains: pd.DataFrame) -> str:
 def headline_sentences(
     gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
 ) -> list[Sentence]:
-    """Answer in at most four sentences: where the readings disagree; what the leading pool brings
-    beside the fewest real images, and what one is worth; where that ends, and beside the most; and
-    what these do not say. The first one carries the answer in a word and in a number.
+    """Answer in at most five sentences: where the readings disagree; what the leading pool brings
+    beside the fewest real images, and what one is worth; where that ends, and beside the most; what
+    a generator brings that knew all of them; and what these do not say. The first one carries the
+    answer in a word and in a number.
 
     Args:
         gains: of `gains.gain_table`.
@@ -130,6 +132,7 @@ def headline_sentences(
     if crossing:
         end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
         sentences.append(Sentence(end, pool, most["verdict"]))
+    sentences += _of_bound(shown)
     sentences.append(Sentence(limits_sentence(best)))
 
     # What depends on the reading comes first, and the first has the word and the number.
@@ -246,6 +249,25 @@ def _of_pool(
     for row in copies.head(1).to_dict("records"):
         sentences.append(Sentence(copies_sentence(row, unit), pool, row["verdict"]))
     return sentences
+
+
+def _of_bound(gains: pd.DataFrame) -> list[Sentence]:
+    """Say what the pool brings whose generator learnt from all real images, where there is one.
+
+    Args:
+        gains: of `headline_gains`.
+    """
+    alone = over_alone(gains)
+    alone = alone[alone["reading"] == BEST].sort_values("n_real", kind="stable")
+    bounds = alone[alone["knowledge"] == BOUND]
+    if not len(bounds) or len(bounds) == len(alone):
+        return []
+
+    # The first one; beside all real images it is no bound, and has the other word.
+    pool = bounds["pool"].iloc[0]
+    own = alone[alone["pool"] == pool]
+    text = bound_sentence(own.iloc[0].to_dict(), own.iloc[-1].to_dict())
+    return [Sentence(text, pool, own["verdict"].iloc[0])]
 
 
 def _at_most(row: dict, unit: str) -> str:

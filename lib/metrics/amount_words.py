@@ -107,14 +107,33 @@ def copies_sentence(row: dict, unit: str) -> str:
     return f"{beside}, as many of {pool} change accuracy by {effect} ({evidence})."
 
 
+def bound_sentence(fewest: dict, most: dict) -> str:
+    """Say what a pool brings whose generator knew more faces than one has.
+
+    Args:
+        fewest, most: its rows of `gains.gain_table` beside the fewest and the most real images.
+    """
+    gains = [
+        f"{points(row['difference'])} points beside {row['n_real']:,} ({interval_text(row)}): "
+        f"{SAID[row['verdict']]}"
+        for row in (fewest, most)
+    ]
+    pool = pool_text(fewest["pool"])
+    known = f"as many images of {pool}, whose generator learnt from all real images"
+    return (
+        f"An upper bound: {known}, change accuracy by {gains[0]}, and by {gains[1]} "
+        f"({IN_READING[fewest['reading']]})."
+    )
+
+
 def crossing_sentence(row: dict, unit: str) -> str:
     """Say from how many real images on a pool brings nothing any more.
 
     Args:
         row: of `crossing.crossing_table`.
+        unit: what the repetitions are: draws or seeds.
     """
-    images = f"{row['n_images']:,} test images"
-    basis = f"{IN_READING[row['reading']]}; {draws_text(row['draws'], unit)}; {images}"
+    basis = f"{IN_READING[row['reading']]}; {draws_text(row['draws'], unit)}"
     pool, shown = pool_text(row["pool"]), f"{row['shown_up_to']:,}"
 
     # Its help ends within the sizes that were tried, fades, lasts or was never there.
@@ -193,17 +212,15 @@ def end_text(row: dict) -> str:
 
 
 def draws_text(draws: str, unit: str) -> str:
-    """Write the repetitions of a curve: "6 draws each", or those of each number of real images.
+    """Write the repetitions of a curve: "6 draws", or "6 to 10 draws" where numbers differ.
 
     Args:
         draws: of `crossing.crossing_table`: "287: 6; 718: 4".
+        unit: what the repetitions are: draws or seeds.
     """
-    # One number for all sizes is said once.
-    by_size = [tuple(map(int, text.split(": "))) for text in draws.split("; ")]
-    counts = dict.fromkeys(count for _, count in by_size)
-    if len(counts) == 1:
-        return f"{next(iter(counts))} {unit} beside each number"
-    return f"{unit}: " + ", ".join(f"{count} beside {size:,}" for size, count in by_size)
+    counts = [int(part.split(": ")[1]) for part in draws.split("; ")]
+    least, most = min(counts), max(counts)
+    return f"{least} {unit}" if least == most else f"{least} to {most} {unit}"
 
 
 def rounded(size: float) -> str:

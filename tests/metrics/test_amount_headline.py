@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.faces.arms import arm_of
 from lib.metrics.amount_headline import advice_sentences, headline_bytes, headline_of
 from lib.metrics.amount_predictions import decided_predictions
 from lib.metrics.amount_sentences import (
@@ -61,7 +62,7 @@ def test_three_sentences_hold_reading_draws_images_and_what_they_do_not_say(answ
     assert few.startswith("Beside 287 real images, 5,000 generated ones (simulated)")
     for part in ("each at its best length", "10 draws", "test images", "is worth"):
         assert part in few
-    assert "Beside 7,177 they change accuracy by" in end and "10 draws beside each number" in end
+    assert "Beside 7,177 they change accuracy by" in end and "; 10 draws)" in end
     assert "say nothing about other networks" in limits
 
 
@@ -140,9 +141,32 @@ def test_draws_are_counted_by_number_of_real_images_and_kind():
     assert not len(draws_view(runs[runs["added"] < 0]))
 
 
-def test_different_draws_are_named_with_their_number_of_real_images():
-    assert draws_text("287: 6; 718: 6", "draws") == "6 draws beside each number"
-    assert draws_text("287: 6; 28709: 3", "draws") == "draws: 6 beside 287, 3 beside 28,709"
+def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not():
+    # The same runs once more, under the name of a generator that saw everything.
+    predictions = study_of("fades")
+    good = predictions.good
+    again = good[good["pool"] == POOL].assign(pool="diffusion-all")
+    again["arm"] = [arm_of(row).name for row in again.to_dict("records")]
+    runs = pd.concat([good, again], ignore_index=True)
+    predicted = {name: rows[runs["row"]] for name, rows in predictions.predicted.items()}
+    knowledge = {POOL: "external", "diffusion-all": "all images"}
+    both = replace(
+        predictions,
+        runs=runs.drop(columns="row"),
+        predicted=predicted,
+        facts=predictions.facts | {"knowledge": knowledge},
+    )
+    headline = headline_of(amount_tables(both), both.facts, "draws")
+    few, _, bound, limits = headline["sentences"]
+    assert "(simulated)" in few and limits.startswith("These are accuracies")
+    assert bound.startswith("An upper bound: as many images of diffusion, all faces, whose")
+    assert "beside 287" in bound and "beside 7,177" in bound
+    assert "simulated: beside 287" in headline["alt"] and "all faces: beside" in headline["alt"]
+
+
+def test_different_numbers_of_draws_are_said_to_be_a_range():
+    assert draws_text("287: 6; 718: 6", "draws") == "6 draws"
+    assert draws_text("287: 6; 28709: 3", "seeds") == "3 to 6 seeds"
 
 
 def test_predictions_are_held_against_the_best_length_of_their_pool():
