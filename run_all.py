@@ -20,7 +20,7 @@ examples:
   python3 run_all.py --only 40-80 --set seeds=10    more runs, what follows
   python3 run_all.py --dry-run --set seeds=10       what would run, and why
   python3 run_all.py --vary seeds=5,10 --vary pool_images=1600,3200
-  python3 run_all.py --study full-cpu --open 80     explore its findings
+  python3 run_all.py --study amounts-cpu --open 80  explore its findings
   python3 run_all.py --test                         the tests
 
 Called again, it goes on where it was; with nothing changed it does nothing.

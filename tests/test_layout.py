@@ -117,7 +117,7 @@ def test_the_top_level_holds_what_it_should_and_nothing_else():
 
 
 def test_what_a_run_makes_is_ignored_and_lib_is_not():
-    asked = ["runs/quick/x", ".venv", "reports/full-cpu~seeds=5/x", "reports/full-cpu/x"]
+    asked = ["runs/quick/x", ".venv", "reports/amounts-cpu~seeds=5/x", "reports/amounts-cpu/x"]
     asked += ["lib/study/paths.py"]
     ignored = git("check-ignore", *asked)
     if ignored.returncode == 128:

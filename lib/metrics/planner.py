@@ -162,7 +162,7 @@ def assumed_pilot(
         StudyError: fewer than 2 seeds or images.
 
     Source: the defaults are rounded from Schürmann's arms against base, network `fast`, 7,066
-        images (params/schuermann-cpu.yaml).
+        images (560 steps of 256 images).
     """
     if seeds < 2 or images < 2:
         raise StudyError(

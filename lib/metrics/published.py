@@ -1,6 +1,6 @@
 """Every table about accuracy of a study, from the predictions that are published with its pages.
 
-    python -m lib.metrics.published reports/full-cpu
+    python -m lib.metrics.published reports/amounts-cpu
 
 makes the tables anew, without an image and without training, and says whether they are those that
 stand there, byte for byte; one that differs or is missing is written. With --check nothing is

@@ -45,7 +45,6 @@ POOL_COLOURS = {
     "drawn-mislabelled": "#d0960f",
     "dcgan": "#770ad6",
     "dcgan-round2": "#d853b5",
-    "dcgan-long": "#d853b5",
     "folder": "#188dfc",
     "stylegan32": "#1037c1",
     "stylegan64": "#007961",

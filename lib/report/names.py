@@ -18,7 +18,6 @@ POOLS = {
     "drawn-narrow-round2": "drawings of few people, second round",
     "drawn-mislabelled": "mislabelled drawings",
     "dcgan": "DCGAN",
-    "dcgan-long": "DCGAN, trained longer",
     "dcgan-round2": "DCGAN, second round",
     "cgan": "conditional GAN",
     "acgan": "ACGAN",

@@ -1,8 +1,8 @@
 """Parameters: load, compose in one order, check by name, type and range before any kernel starts.
 
 base.yaml declares every key with its type; a study's files, a pool's files and key=value strings
-only override. A study of reduced size lies over the full one: schuermann-cpu.yaml over
-schuermann.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
+only override. A study of reduced size lies over the full one: amounts-cpu.yaml over
+amounts.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
 """
 
 import re
@@ -85,7 +85,7 @@ def studies(folder: Path = PARAMS) -> list[str]:
 
 def size_of(study: str) -> str:
     """Say at which size a study runs: "reduced size" where its file lies over a full one's."""
-    full = study_of(study).rpartition("-")[0]  # schuermann of schuermann-cpu
+    full = study_of(study).rpartition("-")[0]  # amounts of amounts-cpu
     return "reduced size" if full in studies() else "full size"
 
 
@@ -113,10 +113,10 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
     """List the files that lie over base.yaml, in order: the study's, then the pool's.
 
     Args:
-        study: such as schuermann, quick, or schuermann-cpu, which lies over schuermann; a cell of
+        study: such as quick, amounts, or amounts-cpu, which lies over amounts; a cell of
             a grid of settings has those of its study.
         pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for
-            schuermann-cpu in pools/dcgan-cpu.yaml.
+            amounts-cpu in pools/dcgan-cpu.yaml.
         folder: where the files lie.
 
     Raises:

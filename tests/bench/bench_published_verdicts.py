@@ -31,7 +31,13 @@ from lib.study.paths import ROOT
 from lib.study.records import atomic_write
 
 COMMIT = "70ad838"
-STUDIES = ("full-cpu", "schuermann-cpu", "comp7055-cpu", "internship-cpu")
+# The studies with their pools at that time; two of them are no more.
+STUDIES = {
+    "full-cpu": ("folder", "dcgan", "dcgan-long", "stylegan64", "diffusion"),
+    "schuermann-cpu": ("folder",),
+    "comp7055-cpu": tuple(load_params("comp7055-cpu")["pools"]),
+    "internship-cpu": tuple(load_params("internship-cpu")["pools"]),
+}
 RECORD = ROOT / "tests" / "metrics" / "published_verdicts.csv"
 COLUMNS = (
     "study",
@@ -79,7 +85,7 @@ def arms_by_old_name(study: str) -> dict[str, Arm]:
     """The arms of the published studies by the names that they had then."""
     arms = {"base": Arm("base"), "duplicate-balance": Arm("duplicate", control_of="balance")}
     shares = (0.0712, 0.1178, 0.15025, 0.1, 0.3, 0.5)
-    for pool, share in itertools.product(load_params(study)["pools"], shares):
+    for pool, share in itertools.product(STUDIES[study], shares):
         amount = f"{share:.4g}"
         supplement = Arm("supplement", pool, share)
         arms |= {

@@ -43,8 +43,8 @@ def test_an_arm_has_the_hue_of_its_pool_pale_where_its_labels_are_shuffled():
 
 
 def test_a_pool_whose_name_holds_another_pools_name_has_its_own_colour():
-    assert arm_colour(Arm("supplement", "dcgan-long", 0.5)) == colour("dcgan-long")
-    assert colour("dcgan-long") != colour("dcgan")
+    assert arm_colour(Arm("supplement", "diffusion-all", 0.5)) == colour("diffusion-all")
+    assert colour("diffusion-all") != colour("diffusion")
 
 
 def test_arms_of_real_images_alone_differ_by_kind():

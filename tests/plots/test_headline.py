@@ -52,7 +52,7 @@ FULL = [
     effect(SOME_ALONE, SOME, 0.07),
     effect(BASE, replace(ALONE, kind="shuffled", control_of="synthetic"), -0.4, "hurts"),
 ]
-TABLES = {"schuermann-cpu": pd.DataFrame(SCHUERMANN), "full-cpu": pd.DataFrame(FULL)}
+TABLES = {"amounts-cpu": pd.DataFrame(SCHUERMANN), "internship-cpu": pd.DataFrame(FULL)}
 LINE = "<!-- answer: written by python -m lib.plots.headline -->"
 
 
@@ -76,7 +76,7 @@ def test_added_faces_are_compared_at_equal_steps_too_and_counted_once():
             effect(BASE, fewer, -0.02, "hurts"),
         ]
     )
-    rows = headline_rows({"full-cpu": table})
+    rows = headline_rows({"internship-cpu": table})
     assert rows["reference"].tolist() == ["base", fewer.name]
     first, _, at_equal_steps = headline_sentences(rows)
     assert "1 of 1 hurts" in first
@@ -99,14 +99,14 @@ def test_half_of_the_real_faces_are_replaced_or_left_out():
 
 def test_the_full_size_of_a_study_takes_the_place_of_its_reduced_one():
     full = pd.DataFrame([effect(BASE, LARGE, 0.003, "equivalent")])
-    rows = headline_rows(TABLES | {"schuermann": full})
-    assert rows[rows["pool"] == "folder"]["study"].tolist() == ["schuermann"]
+    rows = headline_rows(TABLES | {"amounts": full})
+    assert rows[rows["pool"] == "folder"]["study"].tolist() == ["amounts"]
 
 
 def test_a_question_is_answered_by_the_first_classifier():
     other = pd.DataFrame(FULL).assign(classifier="large", difference=0.9)
-    both = pd.concat([TABLES["full-cpu"], other])
-    assert headline_rows({"full-cpu": both})["classifier"].unique().tolist() == ["small"]
+    both = pd.concat([TABLES["internship-cpu"], other])
+    assert headline_rows({"internship-cpu": both})["classifier"].unique().tolist() == ["small"]
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,8 @@ def test_a_dark_page_has_a_figure_of_its_own(tmp_path):
 
 def test_the_leaderboard_ranks_the_pools_that_were_added_with_the_interval_that_decides():
     wide = SCHUERMANN[1] | {"low_decided": -0.02, "high_decided": 0.03}
-    tables = TABLES | {"schuermann-cpu": pd.DataFrame([wide])}
-    first, second = leaderboard(headline_rows(tables, {"schuermann-cpu": "S1's faces"}))
+    tables = TABLES | {"amounts-cpu": pd.DataFrame([wide])}
+    first, second = leaderboard(headline_rows(tables, {"amounts-cpu": "S1's faces"}))
     assert (first["name"], first["effect"], first["verdict"]) == (
         "diffusion",
         "+1.2 (+0.2 to +2.2)",
@@ -182,9 +182,9 @@ def test_nothing_is_said_without_results(tmp_path):
 def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"# Title\n\n{LINE}\n<!-- /answer -->\n\nThe rest.\n")
-    old = headline_rows({"comp7055-cpu": TABLES["full-cpu"]})
-    names = {"schuermann-cpu": "Schürmann's faces"}
-    new = headline_rows({"schuermann-cpu": TABLES["schuermann-cpu"]}, names)
+    old = headline_rows({"comp7055-cpu": TABLES["internship-cpu"]})
+    names = {"amounts-cpu": "Schürmann's faces"}
+    new = headline_rows({"amounts-cpu": TABLES["amounts-cpu"]}, names)
     for rows in (old, new):
         write_readme(readme, rows)
     text = readme.read_text()
@@ -195,7 +195,7 @@ def test_the_answer_stands_on_the_readme_once_however_often_it_is_written(tmp_pa
     assert text.endswith("The rest.\n")
     assert 'src="reports/answer.svg"' in text
     assert 'media="(prefers-color-scheme: dark)" srcset="reports/answer-dark.svg"' in text
-    assert "(reports/schuermann-cpu/index.html)" in text
+    assert "(reports/amounts-cpu/index.html)" in text
     # The figure shows all rows, and the note says nothing of others.
     assert "The figure shows" not in text
 
@@ -208,9 +208,9 @@ def test_a_readme_without_a_place_for_the_answer_is_refused(tmp_path):
 
 
 def test_published_tables_are_enough_for_the_answer(tmp_path, capsys):
-    folder = tmp_path / "reports" / "full-cpu"
+    folder = tmp_path / "reports" / "internship-cpu"
     folder.mkdir(parents=True)
-    TABLES["full-cpu"].to_csv(folder / "effects.csv", index=False)
+    TABLES["internship-cpu"].to_csv(folder / "effects.csv", index=False)
     assert main(str(tmp_path)) == 0
     assert "with diffusion" in capsys.readouterr().out
     assert (tmp_path / "reports" / "answer.svg").exists()
@@ -219,9 +219,9 @@ def test_published_tables_are_enough_for_the_answer(tmp_path, capsys):
 
 
 def test_a_table_of_before_arms_were_columns_is_refused(tmp_path):
-    folder = tmp_path / "reports" / "full-cpu"
+    folder = tmp_path / "reports" / "internship-cpu"
     folder.mkdir(parents=True)
-    old = TABLES["full-cpu"].drop(columns="reference_kind")
+    old = TABLES["internship-cpu"].drop(columns="reference_kind")
     old.to_csv(folder / "effects.csv", index=False)
     with pytest.raises(StudyError, match="effects.csv: column 'reference_kind' is missing"):
         main(str(tmp_path))

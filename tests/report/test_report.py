@@ -285,19 +285,19 @@ def test_importing_is_cheap():
 
 @pytest.mark.parametrize("page", ["10_data.html", "index.html"])
 def test_every_page_says_size_machine_versions_and_commit(tmp_path, page):
-    shown = text(real_study(tmp_path, "schuermann-cpu"), page)
+    shown = text(real_study(tmp_path, "comp7055-cpu"), page)
     parts = ("reduced size", "1a2b3c4", "numpy 2.4.6", "2 cores")
     assert [part for part in parts if part not in shown] == []
 
 
 def test_the_overview_lists_published_studies_in_their_order_and_others_apart(tmp_path):
     make_study(tmp_path)
-    for study in ("full", "comp7055-cpu", "schuermann-cpu"):
+    for study in ("full", "internship-cpu", "comp7055-cpu"):
         real_study(tmp_path, study)
     render_study(study_paths("quick", str(tmp_path)))
     overview = (tmp_path / "reports" / "index.html").read_text(encoding="utf-8")
     listed = re.findall(r'href="([\w-]+)/index.html"', overview)
-    assert listed == ["schuermann-cpu", "comp7055-cpu", "full"]
+    assert listed == ["comp7055-cpu", "internship-cpu", "full"]
     assert overview.count("real faces, reduced size") == 2 and "drawn faces<" not in overview
     local = (tmp_path / "reports" / "local.html").read_text(encoding="utf-8")
     assert re.findall(r'href="([\w-]+)/index.html"', local) == ["quick"]

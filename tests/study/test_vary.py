@@ -39,9 +39,9 @@ def test_a_cell_has_the_values_that_its_name_says(text, values):
 
 
 def test_a_cell_is_of_its_study_s_size_and_what_that_is_about():
-    cell = "full-cpu~classifiers=resnet18-224,seeds=5"
-    assert study_of(cell) == "full-cpu" and settings_of("full-cpu") == ()
-    assert summary(cell) == summary("full-cpu") and size_of(cell) == "reduced size"
+    cell = "amounts-cpu~classifiers=resnet18-224,seeds=5"
+    assert study_of(cell) == "amounts-cpu" and settings_of("amounts-cpu") == ()
+    assert summary(cell) == summary("amounts-cpu") and size_of(cell) == "reduced size"
     assert settings_text(cell) == "classifiers resnet18-224, seeds 5"
 
 
