@@ -100,7 +100,8 @@ def learning_curves(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
 def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Group learning curves for one chart a design and classifier.
 
-    A chart has the arms of that design, one a pool, base, and the controls of real images.
+    A chart has the arms of that design, one a pool, the real images alone (base, or the number of
+    them that these arms hold), and the controls of real images.
 
     Args:
         history: of learning_curves.
@@ -111,16 +112,17 @@ def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     # Every arm by its name.
     arms = {row["arm"]: arm_of(row) for row in history.drop_duplicates("arm").to_dict("records")}
-    base = {name for name, arm in arms.items() if arm.kind == "base"}
 
     # Arms with synthetic images that are no controls, one chart a design.
     charts, several = {}, history["classifier"].nunique() > 1
     pooled = history[(history["pool"] != "") & (history["control_of"] == "")]
     for (classifier, _), rows in pooled.groupby(["classifier", "design"], sort=False):
-        # Base and the controls of real images are the same for all pools.
-        shown = set(rows["arm"]) | base
+        # The real images alone and their controls are the same for all pools.
+        shown = set(rows["arm"])
         for name in rows["arm"].unique():
-            shown |= {each.name for each in controls(arms[name]) if each.kind in REAL_KINDS}
+            arm = arms[name]
+            shown.add((Arm("subset", real=arm.real) if arm.real else Arm("base")).name)
+            shown |= {each.name for each in controls(arm) if each.kind in REAL_KINDS}
         chosen = history["arm"].isin(shown) & (history["classifier"] == classifier)
         network = f", {classifier}" if several else ""
         charts[f"{group_text(arms[rows['arm'].iloc[0]])}{network}"] = history[chosen]

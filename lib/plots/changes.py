@@ -21,11 +21,12 @@ DARK = 0.55  # share of the largest change from which a number is white
 
 @styled
 def class_changes(recalls: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw how much each arm changes the recall of each class against all real images.
+    """Draw how much each arm changes the recall of each class against the real images alone.
 
     Args:
         recalls: ARM_FIELDS, class, value (0 to 1); several rows of one arm and class are seeds.
-            Base is one of the arms, and is what the others are compared with.
+            Base is one of the arms, and is what the others are compared with; arms that hold a
+            number of real images, with these alone.
         ax: drawn into; None makes one.
     """
     table = change_table(recalls)
@@ -52,7 +53,7 @@ def class_changes(recalls: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
-    """Average each arm's change of recall against base over seeds.
+    """Average each arm's change of recall against its real images alone over seeds.
 
     Args:
         recalls: as in `class_changes`.
@@ -62,15 +63,25 @@ def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
     """
     need(recalls, ("kind", "class", "value"), "class_changes")
 
-    # Means over seeds, each arm's minus that of all real images.
-    base = recalls[recalls["kind"] == "base"].groupby("class")["value"].mean()
-    rows, sizes = [], []
-    for _, of_arm in recalls[recalls["kind"] != "base"].groupby("arm", sort=False):
+    # Means over seeds, and those of real images alone by their number, 0 for all.
+    means, alone = {}, {}
+    for _, of_arm in recalls.groupby("arm", sort=False):
         arm = arm_of(of_arm.iloc[0])
+        means[arm] = of_arm.groupby("class")["value"].mean()
+        if arm.kind == "base" or arm.kind == "subset" and arm.real:
+            alone[arm.real] = means[arm]
+
+    # Each arm minus its own real images alone.
+    rows, sizes = [], []
+    for arm, mean in means.items():
+        reference = alone.get(arm.real)
+        if reference is None or mean is reference:
+            continue
         sizes.append(arm.real or np.inf)
-        change = 100 * (of_arm.groupby("class")["value"].mean() - base)
+        change = 100 * (mean - reference)
         rows.append({"heading": group_text(arm), "name": row_text(arm)} | dict(change))
-    table = pd.DataFrame(rows, columns=["heading", "name", *base.index])
+    classes = sorted(recalls["class"].unique())
+    table = pd.DataFrame(rows, columns=["heading", "name", *classes])
 
     # Fewest real images first; arms of one heading together, headings in order of appearance.
     table = table.iloc[np.argsort(sizes, kind="stable")]

@@ -568,6 +568,14 @@ def test_a_chart_shows_the_arms_of_one_design_beside_base_and_their_real_control
     assert list(beside_controls(history[history["kind"] == "base"])) == ["Real images alone"]
 
 
+def test_a_chart_of_few_real_images_shows_these_alone_and_not_all_of_them():
+    few = [Arm("subset", real=20), Arm("supplement", "x", real=20, added=10)]
+    every = [BASE, *few, Arm("subset", real=40)]
+    rows = [{"arm": arm.name, "design": arm.design} | asdict(arm) for arm in every]
+    (chart,) = beside_controls(pd.DataFrame(rows).assign(classifier="small", accuracy=0.5)).values()
+    assert set(chart["arm"]) == {arm.name for arm in few}
+
+
 def test_the_report_tells_whether_runs_can_be_repeated():
     columns = ["device", "precision", "deterministic"]
     runs = pd.DataFrame([["cpu", "fp32", True], ["cuda", "bf16", False]], columns=columns)

@@ -34,6 +34,14 @@ def test_changes_are_means_over_seeds_in_points_against_base(table):
     assert changes["heading"].tolist() == ["Added to the real images: 50 % of the training images"]
 
 
+def test_an_arm_of_few_real_images_is_held_against_these_alone():
+    few = [Arm("subset", real=20), Arm("supplement", "dcgan", real=20, added=10)]
+    values = {Arm("base"): 0.9, few[0]: 0.3, few[1]: 0.35, Arm("subset", real=40): 0.5}
+    parts = [arm_table([arm]).assign(value=value) for arm, value in values.items()]
+    changes = change_table(pd.concat(parts).assign(**{"class": "fear"}))
+    assert changes["fear"].tolist() == pytest.approx([5.0])
+
+
 def test_every_change_stands_in_its_cell_and_the_extremes_in_the_text(table):
     texts = [text.get_text() for text in plots.class_changes(table).texts]
     assert {"+20.0", "−5.0", "fear", "happy", "DCGAN"} <= set(texts)

@@ -348,8 +348,9 @@ def test_a_set_without_images_has_a_sheet_that_says_so():
 
 
 def test_changes_of_arms_at_numbers_come_with_the_fewest_real_images_first():
-    arms = [Arm("base"), *(Arm("subset", real=size) for size in (2871, 287, 718))]
-    rows = arm_table(arms).assign(value=0.5)
-    recalls = rows.assign(**{"class": "fear"})
+    arms = []
+    for size in (2871, 287, 718):
+        arms += [Arm("subset", real=size), Arm("extra", real=size, added=9)]
+    recalls = arm_table(arms).assign(value=0.5, **{"class": "fear"})
     names = change_table(recalls)["name"].tolist()
-    assert names == [f"{size} real images alone" for size in ("287", "718", "2,871")]
+    assert names == [f"9 more real images beside {size}" for size in ("287", "718", "2,871")]
