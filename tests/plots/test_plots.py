@@ -353,4 +353,4 @@ def test_changes_of_arms_at_numbers_come_with_the_fewest_real_images_first():
         arms += [Arm("subset", real=size), Arm("extra", real=size, added=9)]
     recalls = arm_table(arms).assign(value=0.5, **{"class": "fear"})
     names = change_table(recalls)["name"].tolist()
-    assert names == [f"9 more real images beside {size}" for size in ("287", "718", "2,871")]
+    assert names == [f"9 more real images beside {n} real images" for n in ("287", "718", "2,871")]
