@@ -26,7 +26,7 @@ class Look:
     study: str
     real: tuple[int, ...]  # numbers of real images beside which it was looked
     runs: int  # that were scored
-    own: bool  # whether they are the study's runs
+    own: bool  # whether the study's comparisons were decided then, on fewer runs than now
     what: str
 
 
@@ -90,5 +90,5 @@ def looks_sentences(looks: Sequence[Mapping]) -> list[str]:
         counted = "Comparisons beside this number count as analysed once more"
         sentences.append(f"{earlier}, {look['what']}. {counted}.")
     for look in others:
-        sentences.append(f"With other runs, {look['date']}: {look['runs']}, {look['what']}.")
+        sentences.append(f"Besides, {look['date']}: {look['runs']} runs, {look['what']}.")
     return sentences

@@ -57,6 +57,7 @@ POOL_COLOURS = {
     "diffusion": "#d0960f",
     "diffusion-edited": "#84b676",
     "diffusion-all": "#770ad6",
+    "diffusion-287": "#d0960f",
     "stable": "#5599e0",
     "stable-expressive": "#1037c1",
 }

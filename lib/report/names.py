@@ -30,6 +30,7 @@ POOLS = {
     "diffusion": "diffusion",
     "diffusion-edited": "diffusion from real faces",
     "diffusion-all": "diffusion, all faces",
+    "diffusion-287": "diffusion, the same 287 faces",
     "stable": "Stable Diffusion",
     "stable-expressive": "Stable Diffusion, expressive prompts",
     READY_MADE: "ready-made faces",
