@@ -335,12 +335,13 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
                 "question": execution.question,
                 "pages": [],
             }
-        # A stage has one page, or one a pool.
+        # A stage has one page, or one a pool; the record of an earlier run is none of this one.
+        seconds = records[execution.name].get("seconds")
         page = {
             "name": execution.pool,
             "page": execution.page,
             "status": execution.status,
-            "seconds": records[execution.name].get("seconds"),
+            "seconds": None if execution.status == "not run" else seconds,
         }
         grouped[execution.stage]["pages"].append(page)
     return list(grouped.values())

@@ -416,6 +416,15 @@ def test_figures_lie_beside_the_pages_as_tables_and_stay_when_the_run_is_gone(tm
     assert '<a href="effects.csv">' in index and "levels.csv" not in index
 
 
+def test_what_was_not_run_has_no_time_of_an_earlier_run(tmp_path):
+    paths = make_study(tmp_path)
+    (executed,) = paths.notebooks.glob("10_data.ipynb")
+    executed.unlink()
+    render_study(paths)
+    index = text(paths, "index.html")
+    assert ">not run</p>" in index and "not run in" not in index
+
+
 def test_a_table_without_rows_is_no_link(tmp_path):
     paths = make_study(tmp_path)
     (paths.tables / "gains.csv").write_text("arm,difference\n")
