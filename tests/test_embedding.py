@@ -104,7 +104,7 @@ def test_the_verdict_on_each_pool_is_a_sentence(compared):
 
 
 def test_real_halves_that_are_told_apart_stop_the_notebook(compared):
-    assert embedding.require_halves_alike(compared).startswith("real halves: 0.")
+    assert embedding.require_halves_alike(compared).startswith("two halves of the real")
     real = compared["source"] == "real"
     told_apart = compared.assign(low=compared["low"].where(~real, 0.6))
     with pytest.raises(StudyError, match="halves of the real images are separable"):

@@ -7,6 +7,7 @@ import pandas as pd
 from lib.curation.intervals import wilson
 from lib.metrics.scores import scores
 from lib.metrics.statistics import compare, verdict
+from lib.metrics.wording import points
 from lib.report.names import in_words
 
 # Amounts of each disturbance; the first one changes nothing.
@@ -199,10 +200,10 @@ def hardest_sentences(table: pd.DataFrame) -> list[str]:
     """Put each row of `hardest_quarter` into a sentence, in points of accuracy."""
     sentences = []
     for row in table.itertuples():
-        interval = f"{100 * row.low:+.1f} to {100 * row.high:+.1f}"
+        interval = f"{points(row.low)} to {points(row.high)}"
         sentences.append(
             f"On the hardest quarter {in_words(row.arm)} against all real images: "
-            f"{100 * row.difference:+.1f} points ({interval}), n = {row.n_images} images, "
+            f"{points(row.difference)} points ({interval}), n = {row.n_images} images, "
             f"{row.n_seeds} seeds: {row.verdict}."
         )
     return sentences

@@ -4,8 +4,13 @@ import cv2
 import numpy as np
 
 GREEN = (80, 200, 60)  # blue, green, red
-BLACK = (0, 0, 0)
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 FONT = cv2.FONT_HERSHEY_SIMPLEX
+LETTERS = (
+    0.035  # height of capital letters, share of a frame's: 10 points where it is 3 inches high
+)
+LEAST_LETTERS = 10  # pixels, in small pictures
+PADDING = 0.45  # of the letters' height, between them and the edge of their ground
 
 
 def crop(grey: np.ndarray, box: np.ndarray, *, px: int, margin_share: float = 0.0) -> np.ndarray:
@@ -52,13 +57,50 @@ def annotate(image: np.ndarray, faces, classes: tuple[str, ...]) -> np.ndarray:
             continue
 
         # Round the box, and read the most probable class.
-        x, y, w, h = np.round(face.box).astype(int).tolist()
+        box = np.round(face.box).astype(int).tolist()
         best = int(face.probabilities.argmax())
         text = f"{face.number}: {classes[best]} {100 * face.probabilities[best]:.0f} %"
 
-        # Text above the box, or inside where there is no room; black behind green to be legible.
-        baseline = max(y - 6, 12)
+        x, y, w, h = box
         cv2.rectangle(image, (x, y), (x + w, y + h), GREEN, 2)
-        cv2.putText(image, text, (x, baseline), FONT, 0.5, BLACK, 3)
-        cv2.putText(image, text, (x, baseline), FONT, 0.5, GREEN, 1)
+        _write(image, text, box)
     return image
+
+
+def _write(image: np.ndarray, text: str, box: list[int]) -> None:
+    """Write white on black beside a box: below it, else above it, else within its lower edge.
+
+    Below first: a detected box ends at the chin, and cuts the hair off.
+    """
+    height, width = image.shape[:2]
+    scale, thickness = _type(text, height, width)
+    (wide, high), descent = cv2.getTextSize(text, FONT, scale, thickness)
+    padding = round(PADDING * high)
+    ground = high + descent + 2 * padding
+
+    # Beside the box's line, which is two pixels wide.
+    x, y, _, h = box
+    below, above = y + h + 2, y - 1 - ground
+    top = below
+    if below + ground > height:
+        top = above if above >= 0 else height - ground
+    left = min(max(x - 1, 0), max(width - wide - 2 * padding, 0))
+
+    # The ground, then the letters on it.
+    corner = (left + wide + 2 * padding - 1, top + ground - 1)
+    cv2.rectangle(image, (left, top), corner, BLACK, cv2.FILLED)
+    place = (left + padding, top + padding + high)
+    cv2.putText(image, text, place, FONT, scale, WHITE, thickness, cv2.LINE_AA)
+
+
+def _type(text: str, height: int, width: int) -> tuple[float, int]:
+    """Choose the scale and the thickness of a text's letters: as high as the frame asks for, and no
+    wider than it.
+    """
+    letters = max(LEAST_LETTERS, LETTERS * height)
+    thickness = max(1, round(letters / 8))
+    scale = cv2.getFontScaleFromHeight(FONT, round(letters), thickness)
+
+    # A small picture has smaller letters.
+    wide = cv2.getTextSize(text, FONT, scale, thickness)[0][0] + 2 * (PADDING * letters + thickness)
+    return scale * min(1.0, width / wide), thickness

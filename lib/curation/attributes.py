@@ -126,6 +126,8 @@ def standing_out(table: pd.DataFrame, share: str, by: list[str]) -> pd.DataFrame
 
 def _word(value) -> str:
     """Write a value as a group's name."""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
     return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 

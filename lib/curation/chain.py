@@ -11,6 +11,7 @@ import pandas as pd
 from lib.curation.steps import StepInputs, check_steps, run_step
 from lib.faces.faceset import FaceSet
 from lib.faces.pool import REVIEW, VERDICT_COLUMNS, decide, no_verdicts
+from lib.report.names import in_words
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def curate(
         seconds[name] = time.perf_counter() - began
         if progress:
             counts = f"{len(keep):,} images examined, {(~keep).sum():,} rejected"
-            progress(f"{name}: {counts}, {seconds[name]:.1f} s")
+            progress(f"{in_words(name)}: {counts}, {seconds[name]:.1f} s")
 
     # A person's decisions come last.
     if review is not None:

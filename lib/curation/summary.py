@@ -9,6 +9,7 @@ from lib.curation.verdicts import applies
 from lib.faces.faceset import FaceSet
 from lib.faces.kinds import kind_of_images
 from lib.faces.pool import REVIEW, decide
+from lib.report.names import in_words
 
 COPIES = ("leak", "memorised")  # steps whose rejected images look like real ones
 ALL = "all"  # the row of step_summary over the whole chain
@@ -155,14 +156,15 @@ def _rejection_sentences(pool: str, summary: pd.DataFrame) -> list[str]:
     rejected, n = int(table.loc[ALL, "rejected"]), int(table.loc[ALL, "examined"])
     share, low, high = wilson(rejected, n)
     interval = f"95 % interval {low:.1%} to {high:.1%}"
-    sentences = [f"{pool}: {rejected} of {n} images rejected, {share:.1%} ({interval})"]
+    sentences = [f"{pool}: {rejected:,} of {n:,} images rejected, {share:.1%} ({interval})"]
 
     # Which step did most, and which did nothing.
     by_step = table.drop(ALL)["rejected"]
     if by_step.sum():
-        sentences.append(f"most of them by the step {by_step.idxmax()} ({by_step.max()} images)")
+        most = in_words(by_step.idxmax())
+        sentences.append(f"most of them by the step “{most}” ({by_step.max():,} images)")
     unused = table.index[table["reason"] == NOT_APPLICABLE]
-    sentences += [f"the step {step} {NOT_APPLICABLE}" for step in unused]
+    sentences += [f"the step “{in_words(step)}” {NOT_APPLICABLE}" for step in unused]
     return sentences
 
 
@@ -208,9 +210,9 @@ def _bias_sentences(biases: pd.DataFrame) -> list[str]:
     strongest = strongest_bias(biases[biases["attribute"] != "class"]).head(BIASES_NAMED)
     sentences = []
     for row in strongest.itertuples(index=False):
-        highest = f"{row.highest} is rejected in {row.highest_share:.1%}"
-        lowest = f"{row.lowest} in {row.lowest_share:.1%}"
-        sentences.append(f"the detector's bias: {row.attribute} {highest}, {lowest}")
+        highest = f"{row.highest_share:.1%} are rejected where it is {row.highest}"
+        lowest = f"{row.lowest_share:.1%} where it is {row.lowest}"
+        sentences.append(f"the detector's bias by {in_words(row.attribute)}: {highest}, {lowest}")
     return sentences
 
 
@@ -221,6 +223,7 @@ def _weakest_step_sentences(quality: pd.DataFrame) -> list[str]:
     for row in recalls.head(1).itertuples():
         interval = f"{row.low:.0%} to {row.high:.0%}, n {row.n}"
         sentences.append(
-            f"weakest step: {row.step} has a recall of {row.fault} of {row.share:.0%} ({interval})"
+            f"weakest step: “{in_words(row.step)}” finds {row.share:.0%} of the injected faults "
+            f"“{row.fault}” ({interval})"
         )
     return sentences

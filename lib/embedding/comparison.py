@@ -104,8 +104,9 @@ def require_halves_alike(compared: pd.DataFrame) -> str:
         )
 
     # A sentence for the page.
-    interval = f"[{row['low']:.3f}, {row['high']:.3f}]"
-    return f"real halves: {row['accuracy']:.3f} {interval}, n = {row['n']:.0f}"
+    interval = f"95 % interval {row['low']:.1%} to {row['high']:.1%}"
+    halves = "two halves of the real images are told apart in"
+    return f"{halves} {row['accuracy']:.1%} of cases ({interval}, n = {row['n']:.0f})"
 
 
 def separability_sentences(compared: pd.DataFrame) -> list[str]:

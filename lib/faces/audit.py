@@ -42,8 +42,11 @@ def copies(faces: FaceSet) -> pd.DataFrame:
     # Test and validation images that a classifier could answer from memory.
     held_out = faces.table[faces.table["split"].isin(["val", "test"])]
     for split, part in held_out.groupby("split"):
-        rows[f"{split} images with an exact copy in train"] = int(part["leaked_exact"].sum())
-        rows[f"{split} images with an exact or near copy in train"] = int(part["leaked"].sum())
+        of_split = "validation" if split == "val" else split
+        rows[f"{of_split} images with an exact copy in training"] = int(part["leaked_exact"].sum())
+        rows[f"{of_split} images with an exact or near copy in training"] = int(
+            part["leaked"].sum()
+        )
     return pd.DataFrame({"measure": list(rows), "images": list(rows.values())})
 
 

@@ -50,19 +50,25 @@ def model_card(
     trained = len(log) > 0
     source = "nothing"
     if trained:
-        source = f"{len(learnt_from):,} images of {learnt_from.table['source'].iloc[0]}"
+        source = f"{len(learnt_from):,} images (source: {learnt_from.table['source'].iloc[0]})"
     elif "weights" in facts:
         source = f"{facts['learnt_from']['images']:,} real images, in {facts['weights']['file']}"
-    speed = f"{log['images_per_s'].iloc[-1]:.0f}" if trained else "–"
+    training = {}
+    if trained:
+        training["training, s"] = f"{log['seconds'].max():.0f}"
+        training["training, images/s"] = f"{log['images_per_s'].iloc[-1]:.0f}"
+    parameters = sum(facts["parameters"].values())
+    if parameters:
+        training = {
+            "parameters of its networks": f"{parameters:,}",
+            "trained on": source,
+        } | training
     entries = {
         "pool": pool,
         "generator": facts["generator"],
         "images": f"{len(faces):,}",
         "side, pixels": faces.images.shape[1],
-        "parameters of its networks": f"{sum(facts['parameters'].values()):,}",
-        "trained on": source,
-        "training, s": f"{log['seconds'].max():.0f}" if trained else "0",
-        "training, images/s": speed,
+        **training,
         "Fréchet distance to held-out real images": f"{measures['distance']:.2f}",
         "the same for as many real images": f"{measures['distance_real']:.2f}",
         "label agrees with the reference classifier": f"{measures['agreement']:.1%}",

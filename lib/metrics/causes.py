@@ -20,6 +20,8 @@ from lib.metrics.harmonise import harmonise
 from lib.metrics.pools import draw_like
 from lib.metrics.spaces import Extract
 from lib.metrics.statistics import compare
+from lib.metrics.wording import points
+from lib.report.names import pool_text
 
 NEAR_GREY_LEVELS = 6.0  # mean difference of thumbnails under which two images are copies
 DRAWS = 4  # of training faces, over which the cost is averaged
@@ -192,13 +194,15 @@ def cause_sentences(causes: pd.DataFrame) -> list[str]:
         lost = f"{100 * gap['lost']:.1f} points"
         interval = f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
         if not _has_gap(gap):
+            change = f"{points(-gap['lost'])} points"
+            bounds = f"({points(-gap['high'])} to {points(-gap['low'])})"
             sentences.append(
-                f"{pool}: against as many real faces it loses {lost} {interval}; there is no gap "
+                f"{pool_text(pool)}: {change} against as many real faces {bounds}; there is no gap "
                 "to explain."
             )
             continue
 
-        text = f"{pool} teaches {lost} less than as many real faces {interval}"
+        text = f"{pool_text(pool)}: the images teach {lost} less than as many real faces {interval}"
 
         # The cause that costs most, where its cost is beyond doubt.
         main = rows[rows["main"]]

@@ -14,7 +14,7 @@ from lib.curation.intervals import wilson
 from lib.faces import prompts
 from lib.faces.faceset import FaceSet
 from lib.metrics.distances import vendi
-from lib.report.names import pool_text
+from lib.report.names import in_words
 
 MIN_IMAGES = 20  # of a value, from which its diversity is measured
 MAX_IMAGES = 200  # of a value, whose diversity is measured
@@ -119,9 +119,8 @@ def extremes(table: pd.DataFrame) -> pd.DataFrame:
         same = (table["pool"] == row.pool) & (table["attribute"] == row.attribute)
         pair = table[same & table["value"].isin([row.highest, row.lowest])]
         pair = pair.sort_values("shown", ascending=False)
-        names = [f"{pool_text(row.pool)}: {value}" for value in pair["value"]]
-        group = row.attribute.replace("_", " ")
-        parts.append(pair.assign(name=names, group=group)[columns])
+        names = [f"{in_words(row.pool)}: {value}" for value in pair["value"]]
+        parts.append(pair.assign(name=names, group=in_words(row.attribute))[columns])
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lib.curation.label_order import label_permutation
 from lib.faces.faceset import FaceSet
+from lib.report.names import in_words
 
 
 def accuracy_warnings(accuracy: float, labels: np.ndarray, *, ceiling: float = 1.0) -> list[str]:
@@ -116,7 +117,7 @@ def check_arms(levels: pd.DataFrame, faces: FaceSet) -> list[str]:
     for row in levels.to_dict("records"):
         # A flag names the arm and the network.
         for flag in accuracy_warnings(row["value"], test_labels, ceiling=ceiling):
-            sentences.append(f"{row['arm']} ({row['classifier']}): {flag}")
+            sentences.append(f"{in_words(row['arm'])} ({row['classifier']}): {flag}")
     return sentences
 
 

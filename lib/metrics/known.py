@@ -14,6 +14,8 @@ from lib.metrics.distances import all_distances, draw_rows, kernel_distance
 from lib.metrics.memorised import memorised, not_leaked
 from lib.metrics.pools import real_halves
 from lib.metrics.spaces import Extract
+from lib.report.columns import column
+from lib.report.names import in_words
 from lib.study.errors import StudyError
 
 NEIGHBOURS = 5  # nearest real faces that vote on a label
@@ -103,7 +105,8 @@ def require_detected(cases: pd.DataFrame) -> list[str]:
     # One space that misses a case is a remark, not a fault.
     missed = cases[~cases["detected"]]
     return [
-        f"{row.space} does not detect {row.case} by {row.detected_by}"
+        f"in the space of {in_words(row.space)} the measure “{column(row.detected_by).label}” does "
+        f"not detect {row.case}"
         for row in missed.itertuples()
     ]
 

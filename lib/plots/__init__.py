@@ -37,9 +37,10 @@ from lib.plots.sheets import (
 )
 from lib.plots.style import panels
 from lib.plots.tables import number_text, table
-from lib.plots.training import curve_charts, curves, curves_text, training_trace
+from lib.plots.training import TracePanel, curve_charts, curves, curves_text, training_trace
 
 __all__ = [
+    "TracePanel",
     "absent",
     "arm_colour",
     "bars",

@@ -140,7 +140,7 @@ def points_by_class(
 
 @styled
 def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: int = 30) -> Axes:
-    """Draw the distributions of several sets over each other, each of area 1.
+    """Draw the distributions of several sets beside each other: shares of each set, in percent.
 
     Args:
         values: float (N,) by the name of the set; `real` is drawn dark.
@@ -153,9 +153,10 @@ def histograms(values: dict[str, np.ndarray], *, xlabel: str, bins: int = 30) ->
     hues = palette(list(values))
     hues = [hues[name] for name in values]
 
-    # Area 1 makes sets of different size comparable.
+    # Shares make sets of different size comparable.
     shown = [in_words(name) for name in values]
-    ax.hist(list(values.values()), bins=bins, density=True, label=shown, color=hues)
-    ax.set(xlabel=xlabel, ylabel="density")
+    shares = [np.full(len(numbers), 100 / len(numbers)) for numbers in values.values()]
+    ax.hist(list(values.values()), bins=bins, weights=shares, label=shown, color=hues)
+    ax.set(xlabel=xlabel, ylabel="share of the images, %")
     legend_above(ax)
     return ax

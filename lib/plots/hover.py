@@ -18,10 +18,10 @@ from lib.plots.style import MUTED
 from lib.report.names import in_words
 from lib.study.errors import StudyError
 
-THUMBNAIL_PX = 32  # side to which images are reduced
-CELL_PX = 64  # side of a thumbnail on its sheet and on the page
+CELL_PX = 48  # side of a thumbnail on its sheet: that of FER2013's faces, which lose nothing by it
+ENLARGED = 2  # by which the page enlarges a thumbnail
 SHEET_COLUMNS = 50
-JPEG_QUALITY = 70
+JPEG_QUALITY = 70  # a sheet of 2,000 faces is 1 MB of the page
 EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="  # one transparent pixel
 PLACES = 1000  # positions are rounded to a thousandth of the map's width
 
@@ -108,7 +108,8 @@ style="width:100%;height:auto;touch-action:none;background:#fff"></canvas>
 <div class="tip" hidden style="position:absolute;pointer-events:none;background:#fff;color:#1f2933;
 border:1px solid %MUTED%;padding:4px;font-size:12px;width:118px">
 <img hidden alt="" src="%SHEET%"
-style="width:%CELL%px;height:%CELL%px;object-fit:none;image-rendering:pixelated">
+style="width:%CELL%px;height:%CELL%px;object-fit:none;max-width:none;transform:scale(%ENLARGED%);
+transform-origin:0 0;margin:0 %BESIDE%px %BESIDE%px 0">
 <div><span></span></div></div>
 </div><figcaption>%CAPTION%</figcaption></figure><script>%SCRIPT%</script>"""
 
@@ -205,6 +206,8 @@ def _filled_page(data: dict, words: dict[str, str]) -> str:
         "ID": f"map-{zlib.crc32(json.dumps(data['points']).encode()):08x}",
         "COLUMNS": str(SHEET_COLUMNS),
         "CELL": str(CELL_PX),
+        "ENLARGED": str(ENLARGED),
+        "BESIDE": str((ENLARGED - 1) * CELL_PX),
         "PLACES": str(PLACES),
     }
 
@@ -223,7 +226,7 @@ def _places(points: np.ndarray) -> np.ndarray:
 
 
 def _sheet(sources: np.ndarray, images: dict[str, np.ndarray], most: int) -> tuple[np.ndarray, str]:
-    """Lay thumbnails into one JPEG.
+    """Lay thumbnails into one picture.
 
     Args:
         sources: N names.
@@ -261,13 +264,15 @@ def _sheet(sources: np.ndarray, images: dict[str, np.ndarray], most: int) -> tup
         y, x = divmod(i, SHEET_COLUMNS)
         page[CELL_PX * y :, CELL_PX * x :][:CELL_PX, :CELL_PX] = tile
 
-    # The sheet is part of the page.
+    # The sheet is part of the page. As JPEG: a report makes other pictures smaller, and places on
+    # this one count pixels (lib.report.pictures).
     file = cv2.imencode(".jpg", page, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
     return cells, f"data:image/jpeg;base64,{base64.b64encode(file).decode()}"
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
-    """Reduce an image to THUMBNAIL_PX, and enlarge that to a cell."""
-    # Reduced first: a sheet in full size would be several megabytes.
-    small = cv2.resize(image, (THUMBNAIL_PX, THUMBNAIL_PX), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (CELL_PX, CELL_PX))
+    """Bring an image to the side of a cell; one of that side stays as it is."""
+    if image.shape == (CELL_PX, CELL_PX):
+        return image
+    method = cv2.INTER_AREA if min(image.shape) > CELL_PX else cv2.INTER_LINEAR
+    return cv2.resize(image, (CELL_PX, CELL_PX), interpolation=method)

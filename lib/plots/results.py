@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import colour, line_colours, line_names
 from lib.plots.style import MUTED, STYLE, axis, legend_above, need, panels, styled, wrapped
@@ -43,7 +44,8 @@ def confusion_matrix(
     # Shares make classes of different size comparable.
     shown = _percent(matrix) if share else np.asarray(matrix, float)
     what = "predicted, % of the true class" if share else "predicted"
-    return _draw_matrix(shown, names, ax, title=title, xlabel=what, fmt=".0f", cmap="Blues", vmin=0)
+    numbers = np.vectorize("{:.0f}".format)(shown)
+    return _draw_matrix(shown, numbers, names, ax, title=title, xlabel=what, cmap="Blues", vmin=0)
 
 
 @styled
@@ -71,11 +73,11 @@ def confusion_change(
     what = "predicted, change in points"
     return _draw_matrix(
         change,
+        np.vectorize(_whole_points)(change),
         names,
         ax,
         title=title,
         xlabel=what,
-        fmt="+.0f",
         cmap="RdBu_r",
         vmin=-reach,
         vmax=reach,
@@ -173,6 +175,8 @@ def reliability_diagram(
 
     # Both axes have one scale, so that the diagonal is one.
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title)
+    for scale in (ax.xaxis, ax.yaxis):
+        scale.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.set(xlabel="confidence", ylabel="accuracy")
     ax.grid()
     legend_above(ax)
@@ -200,8 +204,14 @@ def _percent(counts: np.ndarray) -> np.ndarray:
     return 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
 
 
+def _whole_points(change: float) -> str:
+    """Write a change in whole points with its sign; what rounds to nothing has none."""
+    return f"{change:+.0f}".replace("-", "\u2212") if round(change) else "0"
+
+
 def _draw_matrix(
     shown: np.ndarray,
+    numbers: np.ndarray,
     names: Sequence[str],
     ax: Axes | None,
     *,
@@ -212,11 +222,12 @@ def _draw_matrix(
     """Draw a square matrix of numbers by true and predicted class.
 
     Args:
-        shown: float (C, C).
+        shown: float (C, C), what the colours say.
+        numbers: text (C, C), what is written in the cells.
         names: the C classes.
         ax: drawn into; None makes one as large as the classes need.
         title, xlabel: of the axis.
-        heat: colour map, its range and the numbers' format, as seaborn's heatmap takes them.
+        heat: colour map and its range, as seaborn's heatmap takes them.
     """
     # A figure of its own grows with the number of classes.
     if ax is None:
@@ -226,7 +237,8 @@ def _draw_matrix(
     # Every cell has its number: colour alone is hard to read.
     seaborn.heatmap(
         shown,
-        annot=True,
+        annot=numbers,
+        fmt="",
         annot_kws={"fontsize": NUMBER_POINTS},
         cbar=False,
         square=True,

@@ -23,6 +23,7 @@ MINUS, DASH = "\u2212", "–"
 # In JupyterLab, whose style sheet sets every cell to the right; a page has its own.
 STYLE = (
     "<style>.table td.t,.table th{text-align:left!important}"
+    ".table th.n{text-align:right!important}"
     ".table td{text-align:right;font-variant-numeric:tabular-nums;vertical-align:top}</style>"
 )
 VERDICTS = ("helps", "hurts", "equivalent", "undecided", "supported", "contradicted")
@@ -323,7 +324,9 @@ def _rows(shown: list[Shown], count: int, first: int) -> str:
             # The exact value travels with the cell, for the CSV.
             value = f' data-v="{one.values[row]}"' if one.values[row] else ""
             if place == 0:
-                cells.append(f'<th scope="row"{value}>{one.texts[row]}</th>')
+                # A number that names its row stands under the head of its column.
+                style = ' class="n"' if one.is_number else ""
+                cells.append(f'<th scope="row"{style}{value}>{one.texts[row]}</th>')
                 continue
             style = "" if one.is_number else ' class="t"'
             cells.append(f"<td{style}{value}>{one.texts[row]}</td>")

@@ -1,11 +1,13 @@
 """Charts of training: learning curves over seeds, the trace of a generator."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from lib.plots.colours import line_colours, line_names
 from lib.plots.style import axis, legend_above, panels, styled
@@ -13,6 +15,16 @@ from lib.report.columns import COLUMNS, column
 from lib.report.names import in_words
 
 FEW_POINTS = 15  # logged steps up to which each is marked
+HEADROOM = 1.15  # of a scale that begins at 0: over its largest value
+
+
+@dataclass(frozen=True)
+class TracePanel:
+    """One panel of a training's trace."""
+
+    label: str  # of its scale, with the unit
+    columns: list[str]  # of the trace, one line each
+    from_zero: bool = False  # of a speed, say, which then varies visibly where it varies much
 
 
 @styled
@@ -55,9 +67,10 @@ def curves(
     )
 
     # The title says how many seeds the band is the range of.
-    spread = f" and range over {repeats} seeds" if repeats > 1 else ""
+    spread = f": mean and range over {repeats} seeds" if repeats > 1 else ""
     label = column(y).label if y in COLUMNS else in_words(y)
-    ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}: mean{spread}")
+    ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}{spread}")
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     if y.startswith("accuracy"):
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     ax.grid(axis="y")
@@ -99,23 +112,24 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
 
 @styled
 def training_trace(
-    trace: pd.DataFrame, groups: dict[str, list[str]], *, x: str = "step", title: str = ""
+    trace: pd.DataFrame, rows: list[TracePanel], *, x: str = "step", title: str = ""
 ) -> Figure:
-    """Draw what was logged while a generator trained, one panel a group.
+    """Draw what was logged while a generator trained, one panel below the other.
 
     Args:
         trace: one row a logged step.
-        groups: label of a panel (losses, distance to real) to the columns drawn in it.
+        rows: the panels.
         x: column of the horizontal axis.
         title: over the first panel.
     """
-    figure, axes = panels(len(groups), height=2.3)
+    figure, axes = panels(len(rows), height=2.3)
     axes = np.ravel(axes)
 
     # Panels stand below each other, each with its own columns.
     axes[0].set_title(title)
-    for ax, (label, columns) in zip(axes, groups.items(), strict=True):
-        for name, hue in zip(columns, seaborn.color_palette("colorblind", len(columns))):
+    for ax, panel in zip(axes, rows, strict=True):
+        hues = seaborn.color_palette("colorblind", len(panel.columns))
+        for name, hue in zip(panel.columns, hues, strict=True):
             # Not everything is logged at every step; few points are marked.
             known = trace[[x, name]].dropna()
             marker = "o" if len(known) < FEW_POINTS else ""
@@ -123,11 +137,9 @@ def training_trace(
             ax.plot(known[x], known[name], color=hue, label=words, marker=marker)
 
         # Every panel says what it shows and has its own legend.
-        ax.set(ylabel=label, xlabel=x)
+        ax.set(ylabel=panel.label, xlabel=x)
         ax.grid(axis="y")
         legend_above(ax)
-
-        # A speed that varies by a hundredth is a level line.
-        if label.endswith("/s"):
-            ax.set_ylim(bottom=0)
+        if panel.from_zero:
+            ax.set_ylim(0, HEADROOM * trace[panel.columns].max().max())
     return figure

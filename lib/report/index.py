@@ -65,8 +65,8 @@ TABLES = {
     "advice.csv": "what to do with as many real images",
     "preregistered.csv": "what was predicted, and what was measured",
     "amounts.json": "the same in sentences",
-    "lengths.csv": "the length of each arm's training, chosen on val",
-    "length_curve.csv": "accuracy on val at every length",
+    "lengths.csv": "the length of each arm's training, chosen on validation images",
+    "length_curve.csv": "accuracy on validation images at every length",
     "runs.csv": "every run",
     "predictions.npz": "the class that every run predicts for every image",
     "verdict.csv": "every pool and metric: difference, interval, word",
@@ -230,16 +230,23 @@ def keep_tables(paths: StudyPaths) -> list[dict]:
     gone stays.
 
     Returns:
-        file and what it holds, of each that is there.
+        file and what it holds, of each that is there and not empty.
     """
     kept = []  # what the page links to
     for name, holds in TABLES.items():
         source, target = paths.tables / name, paths.reports / name
         if source.exists():
             copy_whole(source, target)
-        if target.exists():
+        if target.exists() and _holds_something(target):
             kept.append({"file": name, "holds": holds})
     return kept
+
+
+def _holds_something(file: Path) -> bool:
+    """Tell whether a table has a row: one about what the study does not ask has its head alone."""
+    if file.suffix == ".csv":
+        return len(_csv(file)) > 0
+    return file.suffix != ".json" or any(read_json(file).values())
 
 
 def answer_figure(listed: list[Execution]) -> str:
@@ -328,12 +335,13 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
                 "question": execution.question,
                 "pages": [],
             }
-        # A stage has one page, or one a pool.
+        # A stage has one page, or one a pool; the record of an earlier run is none of this one.
+        seconds = records[execution.name].get("seconds")
         page = {
             "name": execution.pool,
             "page": execution.page,
             "status": execution.status,
-            "seconds": records[execution.name].get("seconds"),
+            "seconds": None if execution.status == "not run" else seconds,
         }
         grouped[execution.stage]["pages"].append(page)
     return list(grouped.values())

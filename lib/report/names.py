@@ -76,6 +76,8 @@ STEPS = {
     "leak": "copy of a test image",
     "face": "no face",
     "age_lines": "age lines",
+    "hidden": "part of the face hidden",
+    "skin": "skin, grey level",
 }
 OTHERS = {
     "train": "training",

@@ -85,7 +85,7 @@ def test_difficult_images_are_found_and_a_better_model_is_named():
     assert table.loc["same", "low"] < 0 < table.loc["same", "high"]
     assert list(table.index) == ["same", "worse"] and (table["n_images"] == 100).all()
     sentences = behaviour.hardest_sentences(table.reset_index())
-    assert sentences[1].startswith("On the hardest quarter worse against all real images: -")
+    assert sentences[1].startswith("On the hardest quarter worse against all real images: \u2212")
     assert sentences[1].endswith("n = 100 images, 3 seeds: hurts.")
     shown = behaviour.difficult_table(runs, labels, np.array([0, 399]), EMOTIONS)
     assert list(shown["true"]) == [EMOTIONS[0], EMOTIONS[399 % 7]]

@@ -5,6 +5,8 @@ import pandas as pd
 
 from lib.curation.attributes import group
 from lib.curation.bias import bias_table, strongest_bias
+from lib.curation.injected_faults import RECALL
+from lib.curation.summary import class_shift, findings
 from lib.faces.faceset import FaceSet
 
 
@@ -66,4 +68,24 @@ def test_only_biases_beyond_the_intervals_are_named():
     strongest = strongest_bias(bias_table(faces, keep))
     assert strongest["attribute"].tolist() == ["glasses"]
     columns = ["highest", "highest_share", "lowest", "lowest_share"]
-    assert strongest.iloc[0][columns].tolist() == ["True", 0.8, "False", 0.0]
+    assert strongest.iloc[0][columns].tolist() == ["yes", 0.8, "no", 0.0]
+
+
+def test_the_findings_name_steps_and_attributes_in_words_and_numbers_with_commas():
+    rejected = np.arange(2000) < 1200
+    verdicts = pd.DataFrame({"id": np.arange(2000).astype(str), "step": "near_copy"})
+    verdicts = verdicts.assign(keep=~rejected, score=0.0, reason="", relabel="")
+    faces = faces_of(2000, age_lines=rejected)
+    faces = faces.with_columns(id=verdicts["id"].to_numpy())
+    columns = ["step", "measure", "fault", "share", "low", "high", "n"]
+    quality = pd.DataFrame([("leak", RECALL, "copy", 0.5, 0.3, 0.7, 20)], columns=columns)
+    shift = class_shift(faces, verdicts)
+    sentences = findings("p", faces, verdicts, shift, bias_table(faces, ~rejected), quality)
+    assert sentences[:2] == [
+        "p: 1,200 of 2,000 images rejected, 60.0% (95 % interval 57.8% to 62.1%)",
+        "most of them by the step “near-copy” (1,200 images)",
+    ]
+    bias = "100.0% are rejected where it is yes, 0.0% where it is no"
+    assert f"the detector's bias by age lines: {bias}" in sentences
+    weakest = "“copy of a test image” finds 50% of the injected faults “copy” (30% to 70%, n 20)"
+    assert sentences[-1] == f"weakest step: {weakest}"

@@ -169,7 +169,7 @@ def test_what_is_no_face_passes_the_search_for_a_face_and_the_page_says_so(digit
     shift = class_shift(digits, curation.verdicts)
     quality = step_quality(digits.with_columns(injected=""), ["blank"], PARAMS, others)
     sentences = findings("digits", digits, curation.verdicts, shift, biases, quality)
-    assert f"the step face {NOT_APPLICABLE}" in sentences
+    assert f"the step “no face” {NOT_APPLICABLE}" in sentences
 
 
 def test_steps_learn_from_training_images_and_compare_with_held_out_ones(pool):
@@ -240,7 +240,7 @@ def test_a_line_is_shown_after_each_step(pool):
     lines = []
     curate(pool, ["blank", "exact_copy"], PARAMS, progress=lines.append)
     assert lines[0].startswith("blank: 10 images examined, 2 rejected, ")
-    assert lines[1].startswith("exact_copy: 8 images examined, 1 rejected, ")
+    assert lines[1].startswith("exact copy: 8 images examined, 1 rejected, ")
 
 
 def test_ready_made_pictures_of_any_kind_go_through_the_chain(tmp_path):

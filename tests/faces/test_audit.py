@@ -53,10 +53,10 @@ def test_copies_are_counted():
         "groups of identical images with conflicting labels": 1,
         "different images, near-copies counted once": 4,
         "blank images (standard deviation under 5)": 1,
-        "test images with an exact copy in train": 1,
-        "test images with an exact or near copy in train": 1,
-        "val images with an exact copy in train": 0,
-        "val images with an exact or near copy in train": 1,
+        "test images with an exact copy in training": 1,
+        "test images with an exact or near copy in training": 1,
+        "validation images with an exact copy in training": 0,
+        "validation images with an exact or near copy in training": 1,
     }
 
 

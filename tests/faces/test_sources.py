@@ -321,7 +321,7 @@ def test_real_photographs(name, parts):
     }
     assert numbers[list(expected)].to_dict() == expected
     if name == "dataset_base":
-        assert numbers["test images with an exact copy in train"] == 542
+        assert numbers["test images with an exact copy in training"] == 542
     else:
         assert sorted(faces.table["row"]) == list(range(35887))
 

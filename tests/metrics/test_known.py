@@ -40,7 +40,10 @@ def test_the_general_space_detects_every_case_and_pixels_no_wrong_label(cases):
 
 def test_what_a_space_does_not_detect_is_said(cases):
     (sentence,) = require_detected(cases)
-    assert sentence == "pixels does not detect real faces with shuffled labels by kd_class"
+    assert sentence == (
+        "in the space of pixels the measure “kernel distance by class” does not detect real faces "
+        "with shuffled labels"
+    )
 
 
 def test_a_case_that_no_space_detects_stops_the_study(cases):

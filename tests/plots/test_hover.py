@@ -1,9 +1,11 @@
 """The interactive map: everything in one piece, nothing shown that must not be, no text that could
 become code."""
 
+import base64
 import json
 import re
 
+import cv2
 import numpy as np
 import pytest
 
@@ -36,6 +38,18 @@ def test_without_images_there_is_no_sheet():
     page = hover_map(POINTS, SOURCES, LABELS, EMOTIONS, {}, **WORDS)
     assert "image/jpeg" not in page
     assert max(np.array(data_of(page)["points"])[:, 4]) == -1
+
+
+def test_a_face_of_48_pixels_keeps_its_own():
+    # Smooth faces, as faces are: noise does not survive any compression.
+    smooth = np.stack([cv2.GaussianBlur(image, (0, 0), 3) for image in IMAGES["drawn"]])
+    page = hover_map(POINTS, SOURCES, LABELS, EMOTIONS, {"drawn": smooth}, **WORDS)
+    encoded = base64.b64decode(re.search(r"data:image/jpeg;base64,([^\"]+)", page)[1])
+    sheet = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert sheet.shape == (48, 50 * 48)
+    for cell, face in enumerate(smooth):
+        shown = sheet[:, 48 * cell : 48 * (cell + 1)]
+        assert np.abs(shown.astype(float) - face).mean() < 3
 
 
 def test_it_asks_for_nothing_and_fills_every_place():

@@ -289,6 +289,13 @@ def test_counts_draw_every_image():
     assert sum(bar.get_height() for bar in plots.counts(faces(70).table).patches) == 70
 
 
+def test_a_change_that_rounds_to_nothing_has_no_sign():
+    base = np.array([[1000, 2, 998], [0, 1000, 1000], [1, 1, 1998]])
+    arm = np.array([[1100, 3, 897], [2, 997, 1001], [1, 1, 1998]])
+    written = [text.get_text() for text in plots.confusion_change(base, arm, list("abc")).texts]
+    assert written == ["+5", "0", "\u22125", "0", "0", "0", "0", "0", "0"]
+
+
 def test_an_empty_bin_is_not_drawn():
     confidence, accuracy = [0.3, 0.8, np.nan], [0.2, 0.9, np.nan]
     bins = pd.DataFrame({"confidence": confidence, "accuracy": accuracy, "n": [10, 30, 0]})
@@ -303,8 +310,19 @@ def test_points_by_class_are_means_over_seeds():
 def test_a_trace_leaves_out_what_was_not_logged():
     losses, distances = [1.0, 2.0, 3.0], [np.nan, 5.0, np.nan]
     trace = pd.DataFrame({"step": [1, 2, 3], "loss_d": losses, "fd": distances})
-    figure = plots.training_trace(trace, {"loss": ["loss_d"], "distance": ["fd"]})
+    panels = [plots.TracePanel("loss", ["loss_d"]), plots.TracePanel("distance", ["fd"])]
+    figure = plots.training_trace(trace, panels)
     assert [len(ax.lines[0].get_xdata()) for ax in figure.axes] == [3, 1]
+
+
+@pytest.mark.parametrize("label", ["images/s", "speed"])
+def test_a_scale_begins_at_zero_where_the_panel_says_so_and_no_mark_is_cut_off(label):
+    trace = pd.DataFrame({"step": [1, 2, 3], "rate": [273.0, 280.0, 283.0]})
+    panels = [plots.TracePanel(label, ["rate"], from_zero=True), plots.TracePanel(label, ["rate"])]
+    figure = plots.training_trace(trace, panels)
+    lows, highs = zip(*(ax.get_ylim() for ax in figure.axes), strict=True)
+    assert lows[0] == 0 < lows[1]
+    assert min(highs) > 283
 
 
 @pytest.mark.parametrize("classes", [EMOTIONS, DIGITS], ids=["seven", "ten"])
@@ -322,15 +340,20 @@ def test_an_axis_that_is_given_is_drawn_into():
     assert figure.axes == list(axes)
 
 
-def test_histograms_have_area_one_whatever_the_size_of_a_set():
+def test_histograms_show_the_share_of_each_set_in_percent_whatever_its_size():
     rng = np.random.default_rng(0)
     values = {"real": rng.normal(size=500), "dcgan": rng.normal(size=50)}
     ax = plots.histograms(values, xlabel="grey levels")
     for bars, name in zip(ax.containers, values, strict=True):
-        assert sum(bar.get_height() for bar in bars) == pytest.approx(
-            sum(bar.get_height() for bar in ax.containers[0])
-        )
+        assert sum(bar.get_height() for bar in bars) == pytest.approx(100)
         assert bars[0].get_facecolor() == matplotlib.colors.to_rgba(plots.colour(name))
+
+
+def test_a_single_line_is_no_mean_and_large_steps_have_commas():
+    history = pd.DataFrame({"arm": "base", "step": [0, 2000], "vendi": [9.0, 11.0]})
+    ax = plots.curves(history, y="vendi")
+    assert ax.get_title(loc="left") == "Vendi score"
+    assert ax.xaxis.get_major_formatter()(2000) == "2,000"
 
 
 def test_curve_charts_stand_below_each_other_with_their_titles():

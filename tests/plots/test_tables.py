@@ -126,6 +126,12 @@ def test_every_head_says_that_it_is_one_and_the_first_cell_names_its_row():
     assert page.count('scope="col"') == 2 and page.count('scope="row"') == 1
 
 
+def test_a_number_that_names_its_row_stands_under_the_head_of_its_column():
+    page = table_html(pd.DataFrame({"n_images": [1000, 20], "same_class": [1.0, 0.5]}))
+    assert page.count('<th scope="row" class="n"') == page.count("<tr>") - 1 == 2
+    assert '<th scope="col" class="n" data-k="n_images">' in page
+
+
 def test_the_same_caption_makes_the_same_anchor():
     data = pd.DataFrame({"pool": ["a"]})
     assert 'id="table-what-was-found-in-the"' in table_html(data, "What was found, in the end")

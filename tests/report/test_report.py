@@ -416,6 +416,26 @@ def test_figures_lie_beside_the_pages_as_tables_and_stay_when_the_run_is_gone(tm
     assert '<a href="effects.csv">' in index and "levels.csv" not in index
 
 
+def test_what_was_not_run_has_no_time_of_an_earlier_run(tmp_path):
+    paths = make_study(tmp_path)
+    (executed,) = paths.notebooks.glob("10_data.ipynb")
+    executed.unlink()
+    render_study(paths)
+    index = text(paths, "index.html")
+    assert ">not run</p>" in index and "not run in" not in index
+
+
+def test_a_table_without_rows_is_no_link(tmp_path):
+    paths = make_study(tmp_path)
+    (paths.tables / "gains.csv").write_text("arm,difference\n")
+    (paths.tables / "levels.csv").write_text("arm,value\nbase,0.6\n")
+    (paths.tables / "amounts.json").write_text('{"sentences": []}')
+    render_study(paths)
+    index = text(paths, "index.html")
+    assert "levels.csv" in index
+    assert "gains.csv" not in index and "amounts.json" not in index
+
+
 def test_the_predictions_travel_with_the_pages_and_all_tables_follow_from_them(tmp_path):
     paths = make_study(tmp_path)
     (paths.tables / "predictions.npz").write_bytes(b"PK\x03\x04")
