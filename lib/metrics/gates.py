@@ -98,8 +98,10 @@ def label_agreement_of_pools(
 def check_arms(levels: pd.DataFrame, faces: FaceSet) -> list[str]:
     """Flag every arm whose accuracy is under chance or above what copies of an image agree on.
 
+    Arms of shuffled labels are left out: nothing else than chance is to be expected of them.
+
     Args:
-        levels: columns arm (its name), classifier, value.
+        levels: columns arm (its name), kind, classifier, value.
         faces: all real faces; their column cluster names copies.
 
     Returns:
@@ -114,7 +116,7 @@ def check_arms(levels: pd.DataFrame, faces: FaceSet) -> list[str]:
     # Chance is that of the test images, which the accuracies are of.
     test_labels = faces.split("test").labels
     sentences = []
-    for row in levels.to_dict("records"):
+    for row in levels[levels["kind"] != "shuffled"].to_dict("records"):
         # A flag names the arm and the network.
         for flag in accuracy_warnings(row["value"], test_labels, ceiling=ceiling):
             sentences.append(f"{in_words(row['arm'])} ({row['classifier']}): {flag}")

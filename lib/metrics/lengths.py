@@ -164,7 +164,7 @@ def choice_sentences(choice: pd.DataFrame) -> list[str]:
     most = choice["lengths"].max()
     sentences = [
         f"Each of {len(choice)} arms is read at the best of up to {most} lengths by mean accuracy "
-        "on val. The best of several is optimistic on val, never on test."
+        "on the validation images. The best of several is optimistic there, never on test images."
     ]
 
     # Training has gone far enough where the arm's own images are learnt better than others.

@@ -48,7 +48,8 @@ def test_arms_are_held_to_chance_and_to_the_ceiling_of_copies(clusters):
     if clusters:
         columns["cluster"] = clusters
     faces = FaceSet(np.zeros((4, 8, 8), np.uint8), pd.DataFrame(columns))
-    levels = pd.DataFrame({"arm": ["low", "good"], "classifier": "small", "value": [0.2, 0.9]})
+    arms = {"arm": ["low", "good", "chance"], "kind": ["synthetic"] * 2 + ["shuffled"]}
+    levels = pd.DataFrame(arms | {"classifier": "small", "value": [0.2, 0.9, 0.2]})
     sentences = check_arms(levels, faces)
 
     # Of the two pairs of copies one agrees.

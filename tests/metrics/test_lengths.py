@@ -111,7 +111,7 @@ def test_a_choice_at_the_end_of_the_grid_is_said_so():
     assert choice["edge"].to_dict() == {BASE.name: "longest", SUBSET.name: ""}
     assert choice["steps"].to_dict() == {BASE.name: 400, SUBSET.name: 200}
     sentences = choice_sentences(choice.reset_index())
-    assert "optimistic on val, never on test" in sentences[0]
+    assert "optimistic there, never on test" in sentences[0]
     assert sentences[1].startswith("At its length 1 of 2 arms fit their training batches")
     (longest,) = edge_sentences(choice.reset_index())
     assert longest.startswith("The longest training tried is best for 1 of 2 arms")
