@@ -125,7 +125,6 @@ def _take_over(folder: Path, done: Job, job: Job) -> None:
     record = read_sealed(source / RESULT)
 
     # The same files, then the result with the fields of its own arm.
-    target.mkdir(parents=True, exist_ok=True)
     for name in record.get("files", {}):
         copy_whole(source / name, target / name)
     write_sealed(target / RESULT, record | identity(job) | {"same_as": done.folder})
@@ -299,8 +298,6 @@ def _accuracies(probabilities: dict[str, np.ndarray], held: dict[str, FaceSet]) 
 
 def _save(result, job: Job, target: Path, faces: FaceSet) -> None:
     """Write a run's predictions, its learning curve and, where asked for, its weights."""
-    target.mkdir(parents=True, exist_ok=True)
-
     # Predictions carry the names of their columns.
     with atomic_write(target / PREDICTIONS) as file:
         np.savez(file, classes=np.array(faces.classes), **result.probabilities)
