@@ -27,7 +27,13 @@ from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
 from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
-from lib.study.records import atomic_write, copy_whole, parsing, write_csv
+from lib.study.records import (
+    atomic_write,
+    copy_whole,
+    parsing,
+    remove_half_written,
+    write_csv,
+)
 
 # Lines of progress over all runs together.
 PROGRESS_LINES = 8
@@ -281,6 +287,7 @@ def run_job(prepared: tuple, job: Job) -> None:
 
     # The result, written last, with the digests of the other files.
     _save(result, job, target, faces)
+    remove_half_written(target)
     record |= {"failed": "", "files": digests(target, (PREDICTIONS, HISTORY, WEIGHTS))}
     accuracies = _accuracies(result.probabilities, held)
     write_sealed(target / RESULT, record | accuracies | result.facts)

@@ -72,6 +72,12 @@ def made_folder(path: Path) -> Path:
     return path
 
 
+def remove_half_written(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write in a folder that is this one's."""
+    for temporary in Path(folder).glob(f".*{TEMPORARY}"):
+        temporary.unlink(missing_ok=True)
+
+
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file, whole or not at all."""
     with atomic_write(target) as file:
