@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from full_disk import NAMESPACE, STAGES, may_mount
 
+from lib.study.paths import ROOT
+
 DISKS = int(os.environ.get("DISKS", "0"))
 QUICK = ("data", "curation", "results")  # stages that import no torch
 
@@ -26,7 +28,8 @@ def happened(folder: Path, **order) -> list[dict]:
     folder.mkdir()
     words = [*NAMESPACE, sys.executable, str(Path(__file__).with_name("full_disk.py"))]
     text = json.dumps(order | {"folder": str(folder)}) + "\n"
-    done = subprocess.run(words, input=text, capture_output=True, text=True)
+    own = os.environ | {"PYTHONPATH": str(ROOT)}  # lib beside these tests
+    done = subprocess.run(words, input=text, capture_output=True, text=True, env=own)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

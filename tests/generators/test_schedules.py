@@ -1,5 +1,6 @@
 """Learning rates over a training, and which checkpoints it goes on from."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from small_generators import noise_faces, small_generator
 
 from lib.compute.checkpoints import load_facts, load_tensors
 from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule
+from lib.study.paths import ROOT
 
 
 def state(schedule: Schedule, step: int) -> dict:
@@ -141,7 +143,8 @@ def test_two_processes_ask_for_two_lengths_at_once_though_one_is_killed(tmp_path
     def ask(steps: int, *words: str) -> subprocess.Popen:
         asking = [sys.executable, str(Path(__file__).with_name("asking.py"))]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        return subprocess.Popen([*asking, str(tmp_path), str(steps), *words], **pipes)
+        own = os.environ | {"PYTHONPATH": str(ROOT)}  # lib beside these tests
+        return subprocess.Popen([*asking, str(tmp_path), str(steps), *words], env=own, **pipes)
 
     def ended(processes: list[subprocess.Popen]) -> list[int]:
         assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
