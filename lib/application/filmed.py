@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from lib.application.output import CODECS
+from lib.application.output import CODECS, require_all_frames
 from lib.application.sources import Frame
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
+from lib.study.records import made_folder
 
 SIZE = (640, 480)  # of a frame, pixels
 SIDE = 150  # of a shown face, pixels
@@ -71,12 +72,12 @@ def make_video(
         The truth: one row a frame and face.
 
     Raises:
-        StudyError: a suffix that no codec here can write.
+        StudyError: a suffix that no codec here can write; no space left on the disk.
     """
     path = Path(path)
     if path.suffix not in CODECS:
         raise StudyError(f"{path}: a video is written as {' or '.join(CODECS)}")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
 
     # The file appears under its name only when complete.
     temporary = path.with_name(f".tmp-{path.name}")
@@ -87,7 +88,11 @@ def make_video(
         writer.write(frame.image)
         truth.append(rows)
     writer.release()
-    temporary.replace(path)
+    try:
+        require_all_frames(temporary, len(truth))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return pd.concat(truth, ignore_index=True)
 
 

@@ -95,6 +95,29 @@ def writing(path: Path):
         raise StudyError(f"{path}: {said}") from None
 
 
+def require_all_frames(video: Path, count: int) -> None:
+    """Stop where a video is not whole: OpenCV writes to a full disk without a word.
+
+    Args:
+        video: that was written and closed.
+        count: of frames that were written.
+
+    Raises:
+        StudyError: it holds fewer.
+    """
+    # The header may state more frames than there was room for: the last one tells.
+    capture = cv2.VideoCapture(str(video))
+    capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
+    is_whole = capture.isOpened() and capture.read()[0]
+    is_whole &= capture.get(cv2.CAP_PROP_FRAME_COUNT) >= count
+    capture.release()
+    if not is_whole:
+        raise StudyError(
+            f"{video}: does not hold all {count:,} frames, no space was left on the disk; free "
+            "some and run again"
+        )
+
+
 def summarise(times: pd.DataFrame) -> pd.DataFrame:
     """Give quantiles of stage times, one row a stage and one for their sum.
 
@@ -137,7 +160,7 @@ class _Recorder:
 
         # After a failure, or a stop, it is clear that there is no more.
         if self.writer is not None and kind is None:
-            self._check_video()
+            require_all_frames(self.video, self.count)
 
     def write(self, result: Result) -> None:
         """Write one frame; adds the times of drawing and writing to its stage times."""
@@ -156,20 +179,6 @@ class _Recorder:
             self.count += 1
             if self.count % FLUSHED == 0:
                 self.file.flush()
-
-    def _check_video(self) -> None:
-        """Stop where the video is not whole: OpenCV writes to a full disk without a word."""
-        # The header may state more frames than there was room for: the last one tells.
-        capture = cv2.VideoCapture(str(self.video))
-        capture.set(cv2.CAP_PROP_POS_FRAMES, self.count - 1)
-        is_whole = capture.isOpened() and capture.read()[0]
-        is_whole &= capture.get(cv2.CAP_PROP_FRAME_COUNT) >= self.count
-        capture.release()
-        if not is_whole:
-            raise StudyError(
-                f"{self.video}: does not hold all {self.count:,} frames, no space was left on the "
-                "disk; free some and run again"
-            )
 
     def _write_picture(self, image: np.ndarray) -> None:
         """Add a picture to the video, which is opened with the first one."""

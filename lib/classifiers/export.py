@@ -51,8 +51,6 @@ def export_onnx(
     """
     import onnx
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     proto = without_traces(_program(model, image_px).model_proto)
 
     # What a user of the file needs to know.

@@ -27,7 +27,13 @@ from lib.faces.faceset import FaceSet
 from lib.faces.folds import in_fold
 from lib.study.errors import DamagedFile, StudyError, UnwritableFile
 from lib.study.kept import are_whole, digests, read_sealed, set_aside, write_sealed
-from lib.study.records import atomic_write, copy_whole, parsing, write_csv
+from lib.study.records import (
+    atomic_write,
+    copy_whole,
+    parsing,
+    remove_half_written,
+    write_csv,
+)
 
 # Lines of progress over all runs together.
 PROGRESS_LINES = 8
@@ -125,7 +131,6 @@ def _take_over(folder: Path, done: Job, job: Job) -> None:
     record = read_sealed(source / RESULT)
 
     # The same files, then the result with the fields of its own arm.
-    target.mkdir(parents=True, exist_ok=True)
     for name in record.get("files", {}):
         copy_whole(source / name, target / name)
     write_sealed(target / RESULT, record | identity(job) | {"same_as": done.folder})
@@ -282,6 +287,7 @@ def run_job(prepared: tuple, job: Job) -> None:
 
     # The result, written last, with the digests of the other files.
     _save(result, job, target, faces)
+    remove_half_written(target)
     record |= {"failed": "", "files": digests(target, (PREDICTIONS, HISTORY, WEIGHTS))}
     accuracies = _accuracies(result.probabilities, held)
     write_sealed(target / RESULT, record | accuracies | result.facts)
@@ -299,8 +305,6 @@ def _accuracies(probabilities: dict[str, np.ndarray], held: dict[str, FaceSet]) 
 
 def _save(result, job: Job, target: Path, faces: FaceSet) -> None:
     """Write a run's predictions, its learning curve and, where asked for, its weights."""
-    target.mkdir(parents=True, exist_ok=True)
-
     # Predictions carry the names of their columns.
     with atomic_write(target / PREDICTIONS) as file:
         np.savez(file, classes=np.array(faces.classes), **result.probabilities)

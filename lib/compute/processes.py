@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from lib.study.errors import StudyError
+from lib.study.records import made_folder, writing
 
 
 @functools.cache
@@ -77,10 +78,12 @@ def exclusive_training(folder: Path, state) -> Iterator[None]:
 
     Raises:
         StudyError: another run trains there, and this one has several processes: those that wait
-            for the main process would run into their time limit.
+            for the main process would run into their time limit; the lock cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as file:
+    lock = made_folder(folder) / "lock"
+    with writing(lock):
+        file = open(lock, "w")
+    with file:
         if state.num_processes == 1:
             fcntl.flock(file, fcntl.LOCK_EX)
         else:

@@ -221,6 +221,12 @@ def split_of(name: str) -> str | None:
     return SPLITS[plain]
 
 
+def names_a_container(folder: str) -> bool:
+    """Tell whether a folder is called after what lies in it: images, faces, data set."""
+    plain = "".join(filter(str.isalpha, folder.lower()))
+    return bool(re.fullmatch(f"(?:{BESIDE_SPLITS})+", plain))
+
+
 def split_in(path: str) -> str | None:
     """Find the split that a file's path names: train-00000-of-00001.parquet, default/test/0.png.
 

@@ -4,6 +4,7 @@ HEAD = 512  # bytes that are enough to tell
 MOST_SHOWN = 160  # characters of a foreign message
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 PARQUET = b"PAR1"
+ANNEX = "/annex/objects/"  # in what a link of git-annex leads to
 
 # How files begin, and what to say of one that was expected to be something else.
 BEGINNINGS = (
@@ -56,6 +57,7 @@ BEGINNINGS = (
 )
 # The same for what stands at byte 4, after a length: pictures and films of phones.
 BRANDS = (
+    ((b"ftypavi",), "is an AVIF picture"),
     ((b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1"), "is a HEIC picture, which is not read"),
     ((b"ftyp",), "is a film in MP4 or MOV"),
 )
@@ -91,11 +93,20 @@ def describe_content(head: bytes) -> str:
             return said
     for brands, said in BRANDS:
         if head[4:].startswith(brands):
-            return f"{said}; convert it to PNG or JPEG"
+            return said if said.endswith("picture") else f"{said}; convert it to PNG or JPEG"
     if head[257:262] == b"ustar":
         return "is a tar archive; unpack it (tar -xf) and give the folder"
     if head[128:132] == b"DICM":
         return "is a DICOM picture, which is not read; convert it to PNG"
+
+    # A link whose target git wrote into a file, where the file system has no links.
+    if head.startswith((b"../", b"./")) and b"\n" not in head and len(head) < HEAD:
+        if ANNEX.encode() in head:
+            return "is a link of git-annex written as text; run `git annex get` in its repository"
+        return (
+            "is a link that git wrote as text; clone the repository again with `git clone -c "
+            "core.symlinks=true`, or copy the file itself"
+        )
 
     # Every second byte of plain text in UTF-16 is zero, and a mark at its beginning may lack.
     pairs = head[: len(head) // 2 * 2]

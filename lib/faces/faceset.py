@@ -236,10 +236,7 @@ def set_faces_aside(folder: Path) -> None:
 
 def save_pictures(faces: FaceSet, folder: Path) -> None:
     """Write one PNG an image as `<class>/<id>.png`, and metadata.csv: file_name and the table."""
-    # One folder a class that occurs.
     names = _picture_names(faces)
-    for name in sorted(set(faces.table["class"])):
-        (folder / name).mkdir(parents=True, exist_ok=True)
     for name, image in zip(names, faces.images, strict=True):
         with atomic_write(folder / name) as file:
             file.write(_png(image))

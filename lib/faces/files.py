@@ -170,12 +170,26 @@ class Files:
             return f"all of it is left out: {left_out}" if left_out else "it is empty"
         found = f"found {counted(Counter(ending_of(name) for name in self.names))}"
         archives = self.ending_in((".zip",))
-        if archives:
+        if len(archives) == 1 and not self.zip:
             return f"{found}; give the path of {archives[0]} itself"
+        if archives:
+            them = "it" if len(archives) == 1 else "them"
+            return f"{found}; unpack {them} (unzip) and give the folder"
 
-        # One file alone, such as an archive of another kind, is called what it is.
-        said = describe_content(self.begins(self.names[0])) if len(self.names) == 1 else ""
-        return f"{found}, which {said}" if said else found
+        # An archive or a container of another kind is called what it is.
+        if len(self.names) == 1:
+            said = describe_content(self.begins(self.names[0]))
+            return f"{found}, which {said}" if said else found
+        for name in self._one_of_each_kind():
+            if said := describe_content(self.begins(name)):
+                return f"{found}; {name} {said}"
+        return found
+
+    def _one_of_each_kind(self) -> list[str]:
+        """List the first file of each ending, the most frequent ending first."""
+        counts = Counter(ending_of(name) for name in self.names)
+        firsts = {ending_of(name): name for name in reversed(self.names)}
+        return [firsts[ending] for ending, _ in counts.most_common()]
 
     def why_not_there(self, name: str) -> str:
         """Say why a file that a table names is not among those that are read."""

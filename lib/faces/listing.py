@@ -19,6 +19,7 @@ from lib.faces.pictures import middle_square, to_square
 from lib.study.errors import StudyError
 
 READERS = 8  # threads that read and decode pictures, at most
+MOST_DAMAGED = 6  # pictures that do not read are named, further ones counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def decode_listing(
         classes, complete: as `wanted` and `complete` of lib.faces.classes.classes_of.
         cut: makes a square, uint8 (px, px), of a grey picture of any size; without it the middle
             square is taken, which is announced.
-        skip_damaged: leave pictures out that do not read, each with a line.
+        skip_damaged: leave pictures out that do not read; the first ones are named, all counted.
 
     Raises:
         StudyError: no pictures of these classes, or one that does not read.
@@ -69,7 +70,9 @@ def decode_listing(
 
     # Decode, and bring to one side.
     outcomes = in_parallel(lambda row: _square(listing, row, px, cut, skip_damaged), rows)
-    kept = [(row, *outcome) for row, outcome in zip(rows, outcomes) if outcome is not None]
+    _announce_damaged([outcome for outcome in outcomes if isinstance(outcome, StudyError)])
+    read = [not isinstance(outcome, StudyError) for outcome in outcomes]
+    kept = [(row, *outcome) for row, outcome, ok in zip(rows, outcomes, read) if ok]
     if not kept:
         raise StudyError(f"{listing.where}: none of its {len(rows):,} pictures can be read")
     _announce_cuts(listing.where, [was_square for *_, was_square in kept])
@@ -121,21 +124,31 @@ def picture_ids(files: Sequence[str]) -> list[str]:
 
 def _square(
     listing: Listing, row: int, px: int, cut: Callable | None, skip_damaged: bool
-) -> tuple[np.ndarray, bool] | None:
-    """Decode one picture to a square, and tell whether it was one; None if it does not read."""
+) -> tuple[np.ndarray, bool] | StudyError:
+    """Decode one picture to a square, and tell whether it was one; or give why it does not read."""
     try:
         grey = listing.image(row)
     except StudyError as error:
         if not skip_damaged:
             raise
-        print(f"left out: {error}")
-        return None
+        return error
 
     # Shrunk at once, so that large pictures never lie in memory together.
     if cut:
         return cut(grey), True
     square = middle_square(grey)
     return (to_square(square, px) if px else square), square.shape == grey.shape
+
+
+def _announce_damaged(errors: Sequence[StudyError]) -> None:
+    """Print which pictures do not read, the first ones by name, if any."""
+    for error in errors[:MOST_DAMAGED]:
+        print(f"left out: {error}")
+    if (more := len(errors) - MOST_DAMAGED) > 0:
+        print(
+            f"left out: {len(errors):,} pictures that do not read, {more:,} more than are named "
+            "above"
+        )
 
 
 def _announce_cuts(where: str, squares: Sequence[bool]) -> None:

@@ -1,5 +1,7 @@
 """Faces inside Parquet, as Hugging Face ships them."""
 
+import base64
+import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import split_in, split_of
-from lib.faces.content import PARQUET, describe_content, reason_of
+from lib.faces.content import HEAD, PARQUET, describe_content, reason_of
 from lib.faces.files import MOST_TABLE_BYTES, Files
 from lib.faces.listing import Listing, picture_ids
 from lib.faces.pictures import decode_grey, luma
@@ -299,6 +301,10 @@ def _picture(cell, where: str) -> np.ndarray:
 
 def _path_alone(where: str, path) -> StudyError:
     """Say that a row names a picture and does not hold it."""
+    if _is_base64(str(path)):
+        return StudyError(
+            f"{where}: holds a picture as text (base64); write its bytes in place of the text"
+        )
     return StudyError(
         f"{where}: holds only text ({shown_value(path)}), such as a path, and no picture; write "
         "the pictures into the file (datasets: save with embedded images, as push_to_hub does), or "
@@ -306,8 +312,21 @@ def _path_alone(where: str, path) -> StudyError:
     )
 
 
+def _is_base64(text: str) -> bool:
+    """Tell whether a text is a picture in base64."""
+    # Its beginning decodes, and is that of a picture.
+    start = text.partition("base64,")[2] or text
+    try:
+        head = base64.b64decode(start[: HEAD // 4 * 4], validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    return describe_content(head).endswith("picture")
+
+
 def _of_lists(cell: list, where: str) -> np.ndarray:
     """Read grey values, or colours, that stand as lists."""
+    if any(isinstance(part, (dict, bytes)) for part in cell):
+        raise StudyError(f"{where}: holds a list of pictures; write one picture a row")
     try:
         values = np.array(cell, np.float64)
     except (ValueError, TypeError):

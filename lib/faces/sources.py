@@ -6,21 +6,29 @@ not read is counted and named.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
 
-from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS, class_of, known_class, split_in, split_of
+from lib.faces.classes import (
+    EIGHT_EMOTIONS,
+    EMOTIONS,
+    class_of,
+    known_class,
+    names_a_container,
+    split_in,
+    split_of,
+)
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
-from lib.faces.fer2013 import believed_splits, is_fer2013, row_numbers
+from lib.faces.fer2013 import is_fer2013, row_numbers
 from lib.faces.files import PARQUETS, TABLES, TWICE, Files, open_files
 from lib.faces.listing import Listing, decode_listing, picture_ids
 from lib.faces.metadata import labelled_metadata, list_metadata
 from lib.faces.parquet import holds_faces, list_parquet
-from lib.faces.pictures import decode_grey, endings_read
+from lib.faces.pictures import decode_grey
+from lib.faces.places import Place, places_of, why_nothing
 from lib.faces.tables import is_faces_csv, list_csv
 from lib.study.errors import StudyError
 
@@ -31,6 +39,7 @@ BY_CAUTION = ("test", "val", "train")
 # Why pictures are left out.
 NO_SPLIT = "pictures in no split folder"
 NO_CLASS = "pictures in no class folder"
+AS_CLASS = "files in place of class folders"
 TWO_CLASSES = "names of pictures that links put into several classes"
 
 
@@ -169,15 +178,6 @@ def require_training_images(faces: FaceSet, where: str | Path) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a picture lies, as far as that says what it is."""
-
-    split: str | None  # of the nearest split folder, or of FER2013's file name
-    folder: str  # that names its class; "" in the source itself
-    is_known: bool  # the folder is a class asked for, or an emotion
-
-
 def _listing(files: Files, classes: Sequence[str], *, needs_split: bool) -> Listing:
     """List a source by the kind that it is of."""
     tables = labelled_metadata(files)
@@ -187,7 +187,7 @@ def _listing(files: Files, classes: Sequence[str], *, needs_split: bool) -> List
         return list_csv(files, files.names, needs_split=needs_split)
 
     # Pictures in folders of known classes come before tables; a picture beside one does not.
-    places = _places(files, classes, needs_split)
+    places = places_of(files, classes, needs_split)
     is_sorted = any(place.is_known for place in places.values())
     if is_sorted and (usable := _usable(files, places, needs_split)):
         return _list_pictures(files, usable)
@@ -201,9 +201,9 @@ def _listing(files: Files, classes: Sequence[str], *, needs_split: bool) -> List
     if faces:
         return list_parquet(files, faces, needs_split=needs_split)
 
-    # Folders of other names than emotions'.
+    # Folders of other names than emotions', unless they say nothing: images, data.
     usable = _usable(files, places, needs_split)
-    if usable:
+    if not all(names_a_container(place.folder) for place in usable.values()):
         return _list_pictures(files, usable)
 
     # A table that holds no faces says what is missing; else the layout is told.
@@ -212,51 +212,10 @@ def _listing(files: Files, classes: Sequence[str], *, needs_split: bool) -> List
         return list_csv(files, tables, needs_split=needs_split)
     if not places and len(parquets) == 1:
         return list_parquet(files, parquets, needs_split=needs_split)
-    raise StudyError(f"{files.path}: {_why_nothing(files, places, needs_split)}")
+    raise StudyError(f"{files.path}: {why_nothing(files, places, needs_split)}")
 
 
-def _places(files: Files, classes: Sequence[str], needs_split: bool) -> dict[str, _Place]:
-    """Find the split and the class folder of each picture.
-
-    The class is the nearest folder below the split that names a class asked for or an emotion
-    (train/happy/person 3/1.png), else the folder that the picture lies in. A split may also lie
-    inside the class (happy/train/1.png).
-    """
-    known = tuple(dict.fromkeys((*classes, *EIGHT_EMOTIONS)))
-
-    # Folders are few, pictures many.
-    by_folder: dict[str, _Place] = {}
-    places = {}
-    for name in files.pictures:
-        folder = name.rpartition("/")[0]
-        if folder not in by_folder:
-            by_folder[folder] = _place_of(folder.split("/") if folder else [], known)
-        places[name] = by_folder[folder]
-
-    # FER2013's own split is in the file name.
-    if not needs_split:
-        return places
-    splits = believed_splits({name: place.split for name, place in places.items()})
-    return {name: replace(place, split=splits[name]) for name, place in places.items()}
-
-
-def _place_of(folders: list[str], known: Sequence[str]) -> _Place:
-    """Read split and class off the folders that a picture lies in, outermost first."""
-    if not folders:
-        return _Place(None, "", False)
-
-    # The nearest split folder; the innermost one may be a class of that name.
-    inner = split_of(folders[-1])
-    if inner and len(folders) > 1 and known_class(folders[-2], known):
-        return _Place(inner, folders[-2], True)
-    above = [split_of(folder) for folder in folders[:-1]]
-    at = max((i for i, split in enumerate(above) if split), default=-1)
-    below = folders[at + 1 :]
-    named = next((name for name in reversed(below) if known_class(name, known)), None)
-    return _Place(above[at] if at >= 0 else None, named or below[-1], named is not None)
-
-
-def _usable(files: Files, places: dict[str, _Place], needs_split: bool) -> dict[str, _Place]:
+def _usable(files: Files, places: dict[str, Place], needs_split: bool) -> dict[str, Place]:
     """Keep the pictures that lie in a class folder, and in a split where one is needed, once."""
     usable, reasons = {}, {}
     for name, place in places.items():
@@ -274,7 +233,7 @@ def _usable(files: Files, places: dict[str, _Place], needs_split: bool) -> dict[
     return _once(files, usable)
 
 
-def _once(files: Files, places: dict[str, _Place]) -> dict[str, _Place]:
+def _once(files: Files, places: dict[str, Place]) -> dict[str, Place]:
     """Take each real file once, in the most cautious of its splits; none with two classes."""
     names_of: dict = {}
     for name in places:
@@ -298,18 +257,24 @@ def _class_in(folder: str) -> str:
     return known_class(folder) or folder
 
 
-def _caution(place: _Place) -> int:
+def _caution(place: Place) -> int:
     """Order splits: of one real file the test image counts."""
     return BY_CAUTION.index(place.split) if place.split else len(BY_CAUTION)
 
 
-def _list_pictures(files: Files, places: dict[str, _Place]) -> Listing:
+def _list_pictures(files: Files, places: dict[str, Place]) -> Listing:
     """List pictures in class folders.
 
     Args:
         files: the source.
         places: split and class folder of each picture, by its name.
     """
+    # What is no folder though it is called as a class is, as a link that was copied to Windows.
+    for name in files.names:
+        file = PurePosixPath(name)
+        if not file.suffix and known_class(file.name):
+            files.leave_out(AS_CLASS, name)
+
     # Where each class stands first, for messages.
     names = list(places)
     folders = [places[name].folder for name in names]
@@ -357,28 +322,3 @@ def _faces_csv(files: Files) -> list[str]:
             "them"
         )
     return found
-
-
-def _why_nothing(files: Files, places: dict[str, _Place], needs_split: bool) -> str:
-    """Say why a source holds nothing that can be read, and what would."""
-    layout = "train/happy/1.jpg and test/happy/2.jpg" if needs_split else "happy/1.jpg"
-    or_metadata = "or a metadata.csv or .jsonl beside them with columns file_name and label"
-    if not places:
-        return (
-            f"holds no pictures and no table of faces: {files.contents()}; expected e.g. {layout}, "
-            f"pictures ending in {endings_read()}"
-        )
-
-    # Pictures, but in no folder that tells what they are.
-    folders = {place.folder for place in places.values()}
-    if folders == {""}:
-        return (
-            "pictures lie in the folder itself; a picture's class is the folder that it lies in: "
-            f"expected e.g. {layout}, {or_metadata}"
-        )
-    if all(split_of(folder) for folder in folders - {""}):
-        return (
-            "pictures lie in a folder named after a split; a picture's class is the folder that it "
-            f"lies in: expected e.g. {layout}, {or_metadata}"
-        )
-    return f"no pictures in <split>/<class>/ folders here; expected e.g. {layout}, {or_metadata}"

@@ -9,6 +9,7 @@
 A real file that several links lead to has several names; who reads labels takes it once.
 """
 
+import bisect
 import os
 import stat
 import zipfile
@@ -16,6 +17,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from lib.faces.content import ANNEX
 from lib.faces.pictures import PICTURES
 from lib.study.errors import StudyError
 
@@ -31,6 +33,7 @@ HIDDEN_TOO = frozenset(
         *("#recycle", "#snapshot", "__pycache__", "node_modules", "cvs", "temporary items"),
     )
 )
+LAST_LETTER, SHARP_S = 0xA5, 0xE1  # of DOS's encoding
 MOST_VISITS = 16  # of one real folder, by different links
 
 # Why files are left out.
@@ -41,6 +44,12 @@ UNNAMED = "files whose names are not UTF-8"
 SPECIAL = "devices, pipes and the like"
 OUTSIDE = "paths that lead out of the zip file, or are links"
 HIDDEN_BY = "files of the same path as a later one in the zip file"
+EMPTY = "empty folders"
+ANNEXED = "links of git-annex without content (git annex get)"
+CLOUDED = "placeholders of iCloud, to be downloaded first"
+
+# Ways of compressing in a zip that Python can undo.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 @dataclass
@@ -76,10 +85,12 @@ def walk_folder(path: Path) -> Walk:
         if key in above or visits[key] > MOST_VISITS:
             walk.leave_out(CIRCLES, inside.rstrip("/"))
             continue
+        if inside and all(is_hidden(entry.name) for entry in entries):
+            walk.leave_out(EMPTY, inside.rstrip("/"))
         for entry in entries:
             name = inside + entry.name
             if is_hidden(entry.name):
-                walk.leave_out(SYSTEM, name)
+                walk.leave_out(_hidden_reason(entry.name), name)
             elif _is_folder(entry):
                 waiting.append((entry.path, f"{name}/", (*above, key)))
             else:
@@ -92,28 +103,34 @@ def walk_zip(archive: zipfile.ZipFile, path: Path) -> Walk:
     """List a zip file; Windows' backslashes stand between folders, too.
 
     Raises:
-        StudyError: it is protected by a password.
+        StudyError: it is protected by a password, or compressed in a way that is not read; a name
+            that matters is in an unknown encoding.
     """
     walk = Walk()
+    folders = []
     for info in archive.infolist():
         name = _name_in_zip(info)
         if name.endswith("/"):
+            folders.append(name.strip("/"))
             continue
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if not parts or ".." in parts or stat.S_ISLNK(info.external_attr >> 16):
             walk.leave_out(OUTSIDE, name)
         elif any(map(is_hidden, parts)):
-            walk.leave_out(SYSTEM, "/".join(parts))
+            walk.leave_out(_hidden_reason(parts[-1]), "/".join(parts))
+        elif _is_garbled(info, name) and not _may_be_read(name):
+            walk.leave_out(UNNAMED, "/".join(parts))
         else:
             inside = "/".join(parts)
             if inside in walk.infos:
                 walk.leave_out(HIDDEN_BY, inside)
             walk.infos[inside] = info
 
-    # Without the password there is nothing to read.
-    if any(info.flag_bits & 1 for info in walk.infos.values()):
-        raise StudyError(f"{path}: is protected by a password; unpack it and give the folder")
+    _check_infos(walk, path)
     walk.names = sorted(walk.infos)
+    for name in sorted(set(folders)):
+        if name and not _holds_files(walk.names, f"{name}/") and not is_hidden(name):
+            walk.leave_out(EMPTY, name)
     return walk
 
 
@@ -133,6 +150,52 @@ def not_utf8(path: str) -> StudyError:
     return StudyError(
         f"{shown}: its name is not UTF-8; rename it (convmv does it for a whole folder)"
     )
+
+
+def _may_be_read(name: str) -> bool:
+    """Tell whether a file's ending is one of those that are read."""
+    return PurePosixPath(name).suffix.lower() in READ
+
+
+def _hidden_reason(name: str) -> str:
+    """Say why a hidden file is left out: a cloud keeps a hidden file in place of each real one."""
+    return CLOUDED if name.startswith(".") and name.endswith(".icloud") else SYSTEM
+
+
+def _check_infos(walk: Walk, path: Path) -> None:
+    """Stop on a zip file whose files cannot be unpacked, or not be named."""
+    # Without the password there is nothing to read.
+    if any(info.flag_bits & 1 for info in walk.infos.values()):
+        raise StudyError(f"{path}: is protected by a password; unpack it and give the folder")
+    for name, info in walk.infos.items():
+        if info.compress_type not in METHODS:
+            method = zipfile.compressor_names.get(info.compress_type, "an unknown method")
+            raise StudyError(
+                f"{path}: is compressed by {method}, which is not read; unpack it (7z x) and give "
+                "the folder"
+            )
+        if _is_garbled(info, name):
+            raise StudyError(
+                f"{path}/{name}: its name is in an encoding that the zip file does not tell; pack "
+                "it anew with names in UTF-8 (7z a -mcu=on), or unpack it and give the folder"
+            )
+
+
+def _holds_files(names: list[str], folder: str) -> bool:
+    """Tell whether any of some sorted names begins with a folder's."""
+    at = bisect.bisect_left(names, folder)
+    return at < len(names) and names[at].startswith(folder)
+
+
+def _is_garbled(info: zipfile.ZipInfo, name: str) -> bool:
+    """Tell whether a name that a zip does not call UTF-8 is none of DOS either.
+
+    The letters of DOS (code pages 437 and 850) end at ñ, but for ß; what stands behind them is
+    frames and formulas, which names in Chinese, Russian or Windows' own encoding come out as.
+    """
+    if info.flag_bits & 0x800 or name != info.filename.replace("\\", "/"):
+        return False
+    return any(byte > LAST_LETTER and byte != SHARP_S for byte in name.encode("cp437", "ignore"))
 
 
 def _entries(place: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
@@ -162,7 +225,7 @@ def _note(walk: Walk, entry: os.DirEntry, name: str) -> None:
     try:
         status = entry.stat()
     except OSError:
-        walk.leave_out(BROKEN, name)
+        walk.leave_out(_broken_reason(entry), name)
         return
     if not stat.S_ISREG(status.st_mode):
         walk.leave_out(SPECIAL, name)
@@ -170,13 +233,21 @@ def _note(walk: Walk, entry: os.DirEntry, name: str) -> None:
 
     # Names become text in tables and messages.
     if has_surrogates(name):
-        if PurePosixPath(name).suffix.lower() in READ:
+        if _may_be_read(name):
             raise not_utf8(entry.path)
         walk.leave_out(UNNAMED, name)
         return
     walk.names.append(name)
     if status.st_ino:  # some file systems give no numbers
         walk.identity[name] = _identity(status)
+
+
+def _broken_reason(entry: os.DirEntry) -> str:
+    """Say why a link leads nowhere."""
+    try:
+        return ANNEXED if ANNEX in os.readlink(entry.path) else BROKEN
+    except OSError:  # no link: gone since it was listed
+        return BROKEN
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -61,7 +61,6 @@ def sample(options: argparse.Namespace) -> None:
 
     # Make it.
     folder = Path(options.out).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
     name = options.name or Path(options.weights).stem
     faces = sample_pool(generator, name, folder, labels, seeds, progress=print)

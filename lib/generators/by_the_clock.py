@@ -39,7 +39,7 @@ from lib.generators.sampling import from_grey, generated_faces, sample_rows
 from lib.generators.training_loop import TrainedGenerator
 from lib.study.errors import StudyError
 from lib.study.params import load_params
-from lib.study.records import append_jsonl
+from lib.study.records import append_jsonl, made_folder
 
 # Ends of the phases, as shares of the time.
 SHARES = {"trained": 0.66, "sampled": 0.78, "trained again": 0.93}
@@ -107,7 +107,7 @@ def main(words: list[str] | None = None, clock: Callable[[], float] = time.perf_
 
     # Read the images.
     session = Session(Path(options.out), options.seconds, clock)
-    session.out.mkdir(parents=True, exist_ok=True)
+    made_folder(session.out)
     params = load_params("quick", (*SETTINGS, *options.set), pool="diffusion")
     real = read_faces(options.data, px=params["gan_px"]).split("train")
     session.report(phase="data", images=len(real), classes=len(real.classes))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from lib.generators.contract import Generator
+from lib.study.records import atomic_write
 
 SHEET_ROWS = 2  # images of each class on a sheet
 DISTANCE_IMAGES = 70  # images of each class that the distance of a log is measured on
@@ -24,8 +25,8 @@ def log_samples(
     places = np.arange(n_classes * SHEET_ROWS)
     sheet = generator.sample(places % n_classes, places // n_classes).images
     path = folder / "sheets" / f"step-{step:07d}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), np.hstack(sheet))
+    with atomic_write(path) as file:
+        file.write(cv2.imencode(".png", np.hstack(sheet))[1].tobytes())
 
     # Measure the distance.
     if distance is None:

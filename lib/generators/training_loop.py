@@ -36,7 +36,7 @@ from lib.generators.training_snapshots import require_snapshots, save_snapshots,
 from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import DamagedFile, StudyError
 from lib.study.kept import set_aside
-from lib.study.records import content_hash
+from lib.study.records import content_hash, remove_half_written
 
 WEIGHTS = "generator.safetensors"
 
@@ -255,6 +255,7 @@ def train(
     network.eval()
     if state.is_main_process:
         generator.save(folder)
+        remove_half_written(folder)
     return pd.DataFrame(history)
 
 

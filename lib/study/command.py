@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import json
 import os
-import shutil
 import signal
 import sys
 import textwrap
@@ -33,6 +32,7 @@ from lib.study.opening import open_notebook
 from lib.study.params import load_params
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
+from lib.study.records import copy_whole
 from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
 from lib.study.stages import GENERATION, VERDICT
@@ -257,13 +257,12 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
     # A person's work is no result: it counts in the new run too.
     for review in (target / paths.pools.relative_to(paths.root)).glob("curation/*/review.csv"):
         kept = paths.review(review.parent.name)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(review, kept)
+        copy_whole(review, kept)
 
     # So are a person's answers to the spot check.
     answers = target / paths.spot_check.name
     if answers.exists():
-        shutil.copy2(answers, paths.spot_check)
+        copy_whole(answers, paths.spot_check)
     if folders:
         print(f"earlier work moved to {target}")
 

@@ -4,6 +4,7 @@
 one that started it goes, the kernel and all its workers go too.
 """
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,11 @@ NO_HOME = "/nonexistent"  # as Debian has it for users without one
 START_S = 180  # seconds until a kernel has to answer
 # Escape sequences of a terminal, which tracebacks are full of.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+# How Python spells what the system says of a file, and what it says of a disk that is full or only
+# to be read.
+SYSTEM_ERROR = re.compile(r"\[Errno (?P<number>\d+)\] (?P<text>[^:]+)(?:: '(?P<file>.*)')?")
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def execute(order: dict) -> dict:
@@ -100,6 +106,13 @@ def describe(error: Exception) -> dict:
     # Of the system about a file: a full disk, a folder that cannot be written to.
     if isinstance(error, OSError):
         return {"error": "StudyError", "message": sentence(error), "line": ""}
+
+    # The same, of something that the notebook called: a library that writes a file by itself.
+    ename, evalue = getattr(error, "ename", ""), getattr(error, "evalue", "")
+    system = SYSTEM_ERROR.fullmatch(evalue) if ename == "OSError" else None
+    if system and int(system["number"]) in UNWRITABLE:
+        raised = OSError(int(system["number"]), system["text"], system["file"])
+        return {"error": "StudyError", "message": sentence(raised), "line": ""}
 
     # The last frame inside the notebook tells the line of the cell.
     trace = [COLOURS.sub("", entry) for entry in getattr(error, "traceback", None) or []]

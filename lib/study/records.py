@@ -29,18 +29,53 @@ def atomic_write(path: Path, mode: str = "wb"):
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-        os.replace(temporary, path)  # at once: whoever reads sees the old file or the new one
-    except OSError as error:
-        # What was read inside the context has a name of its own.
-        if error.filename not in (None, str(temporary), str(path), *map(str, path.parents)):
-            raise
-        raise UnwritableFile(sentence(OSError(error.errno, error.strerror, str(path)))) from None
+        with writing(path, str(temporary)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+            os.replace(temporary, path)  # at once: whoever reads sees the old file or the new one
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path, *names: str):
+    """Turn what the system says while a file or folder is written into a sentence about it.
+
+    Args:
+        path: the file or folder that is written inside the context.
+        names: of further files that stand for it.
+
+    Raises:
+        UnwritableFile: no space left on the disk, or no permission.
+    """
+    path = Path(path)
+    try:
+        yield
+    except OSError as error:
+        # What was read inside the context has a name of its own.
+        if error.filename not in (None, str(path), *names, *map(str, path.parents)):
+            raise
+        raise UnwritableFile(sentence(OSError(error.errno, error.strerror, str(path)))) from None
+
+
+def made_folder(path: Path) -> Path:
+    """Make a folder, with those above it, where it is missing, and return it.
+
+    Raises:
+        UnwritableFile: no space left on the disk, or no permission.
+    """
+    path = Path(path)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write in a folder that is this one's."""
+    for temporary in Path(folder).glob(f".*{TEMPORARY}"):
+        temporary.unlink(missing_ok=True)
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -130,11 +165,16 @@ def read_json(path: Path) -> dict:
 
 
 def append_jsonl(path: Path, rows: list[dict]) -> None:
-    """Append one JSON line a row, in a single write."""
+    """Append one JSON line a row, in a single write.
+
+    Raises:
+        UnwritableFile: no space left on the disk, or no permission; a torn line may stay, which
+            readers know.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(row, default=_plain) + "\n" for row in rows)
-    with open(path, "ab+") as file:  # appends, and may be read
+    made_folder(path.parent)
+    with writing(path), open(path, "ab+") as file:  # appends, and may be read
         # A kill may have torn the last line: it is closed, so that it spoils no other.
         if file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n":
             text = "\n" + text

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lib.study.paths import StudyPaths
+from lib.study.records import made_folder, writing
 
 
 def tell(paths: StudyPaths, name: str, line: str) -> None:
@@ -10,10 +11,13 @@ def tell(paths: StudyPaths, name: str, line: str) -> None:
 
     Args:
         name: of the execution, such as 90_verdict.
+
+    Raises:
+        UnwritableFile: no space left on the disk, or no permission.
     """
     file = _file(paths, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "a", encoding="utf-8") as lines:
+    made_folder(file.parent)
+    with writing(file), open(file, "a", encoding="utf-8") as lines:
         lines.write(f"{line}\n")
 
 

@@ -145,7 +145,6 @@ class Laboratory:
 def save_laboratory(laboratory: Laboratory, folder: Path) -> None:
     """Write images and rules for the processes that train."""
     # Images, and which of them are copies.
-    folder.mkdir(parents=True, exist_ok=True)
     save_faces(laboratory.inputs.real, folder / "real")
     names = []
     for number, pool in enumerate(laboratory.inputs.pools):

@@ -1,6 +1,7 @@
 """Runs: done once, never stale, one that fails leaves the others alone."""
 
 import errno
+import importlib
 import json
 import random
 import shutil
@@ -238,6 +239,42 @@ def test_a_run_whose_processes_died_is_done_once_more_alone_and_never_taken_for_
     with pytest.raises(StudyError, match=f"{jobs[1].folder} cannot be done.*All others are kept"):
         run_jobs(jobs[:2], sources, tmp_path, workers=2)
     assert not module.finished(tmp_path, jobs[1]) and module.finished(tmp_path, jobs[0])
+
+
+@pytest.mark.parametrize("deaths", [2, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_run_that_is_killed_in_the_middle_is_neither_lost_nor_taken_for_done(
+    finished, sources, tmp_path, dying, deaths
+):
+    """By SIGKILL, twice by the pool and then alone, while a checkpoint is written or after it."""
+    folder, jobs, _ = finished
+    dying.kill_of(tmp_path, jobs[1].folder, deaths)
+    table = run_jobs(jobs[:2], sources, tmp_path, workers=1)
+    assert dying.deaths_in(tmp_path) == deaths and (table["failed"] == "").all()
+    for job in jobs[:2]:
+        assert contents(tmp_path / job.folder) == contents(folder / job.folder)
+        assert not list((tmp_path / job.folder).glob(".*"))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_whenever_it_is_tried_waits_for_the_next_call(
+    finished, sources, tmp_path, dying
+):
+    folder, jobs, _ = finished
+    dying.kill_of(tmp_path, jobs[1].folder, 4)
+    with pytest.raises(StudyError, match=f"{jobs[1].folder} cannot be done.*All others are kept"):
+        run_jobs(jobs[:2], sources, tmp_path, workers=2)
+    assert module.finished(tmp_path, jobs[0]) and not module.finished(tmp_path, jobs[1])
+    run_jobs(jobs[:2], sources, tmp_path, workers=2)
+    assert contents(tmp_path / jobs[1].folder) == contents(folder / jobs[1].folder)
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """Let processes be killed in the middle of a run."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    dying_runs = importlib.import_module("dying_runs")
+    monkeypatch.setattr(module, "run_job", dying_runs.run_job)
+    return dying_runs
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
 """Learning rates over a training, and which checkpoints it goes on from."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +13,7 @@ from small_generators import noise_faces, small_generator
 
 from lib.compute.checkpoints import load_facts, load_tensors
 from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule
+from lib.study.paths import ROOT
 
 
 def state(schedule: Schedule, step: int) -> dict:
@@ -127,3 +133,32 @@ def test_two_lengths_of_one_training_asked_for_at_once_both_come_out_whole(tmp_p
     small_generator(gan_steps=6).fit(faces, folder=tmp_path / "whole")
     own = folder.with_name(f"{folder.name}-6") / "generator.safetensors"
     assert same_weights(own, tmp_path / "whole/generator.safetensors")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies_at", [0, 9])
+def test_two_processes_ask_for_two_lengths_at_once_though_one_is_killed(tmp_path, dies_at):
+    """Both choose the empty folder; whoever has it first, each gets what it asked for."""
+
+    def ask(steps: int, *words: str) -> subprocess.Popen:
+        asking = [sys.executable, str(Path(__file__).with_name("asking.py"))]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        own = os.environ | {"PYTHONPATH": str(ROOT)}  # lib beside these tests
+        return subprocess.Popen([*asking, str(tmp_path), str(steps), *words], env=own, **pipes)
+
+    def ended(processes: list[subprocess.Popen]) -> list[int]:
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(processes)
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return [process.wait(300) for process in processes]
+
+    dies = [str(dies_at)] if dies_at else []
+    assert ended([ask(12, *dies), ask(6)]) == [-signal.SIGKILL if dies else 0, 0]
+    if dies:
+        assert ended([ask(12)]) == [0]
+    for steps in (6, 12):
+        whole = small_generator(gan_steps=steps)
+        whole.fit(noise_faces(), folder=tmp_path / f"whole-{steps}")
+        file = whole.save(tmp_path / f"alone-{steps}")
+        assert same_weights(tmp_path / f"asked-{steps}" / file.name, file)
