@@ -136,9 +136,7 @@ def _alt(gains: pd.DataFrame) -> str:
     own = shown[shown["kind"] == "supplement"].sort_values("n_real", kind="stable")
     parts = []
     for pool, rows in own.groupby("pool", sort=False):
-        gained = [
-            f"beside {row.n_real:,} {points(row.difference)} ({row.verdict})"
-            for row in rows.itertuples()
-        ]
-        parts.append(f"{pool_text(pool)}: {', '.join(gained)}")
-    return f"Gain in accuracy, points, by number of real images. {'; '.join(parts)}."
+        sizes = " / ".join(f"{size:,}" for size in rows["n_real"])
+        gained = [f"{points(row.difference)} {row.verdict}" for row in rows.itertuples()]
+        parts.append(f"{pool_text(pool)}, beside {sizes}: {', '.join(gained)}")
+    return f"Gain in accuracy, points, beside real images: {'; '.join(parts)}."

@@ -166,7 +166,7 @@ def amount_sentences(
     shown = headline_gains(gains)
     of_pools = shown[shown["kind"] == "supplement"].sort_values("n_real", kind="stable")
     lead = leading_pool(shown)
-    for pool in dict.fromkeys(of_pools["pool"]):
+    for pool in sorted(of_pools["pool"].unique(), key=lambda pool: pool != lead):
         own = of_pools[(of_pools["pool"] == pool) & (of_pools["reading"] == BEST)]
         sentences += _of_pool(own, recovered, crossings, unit=unit, leads=pool == lead)
     agreement = agreement_sentence(over_alone(shown))

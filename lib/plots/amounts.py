@@ -229,7 +229,7 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.tick_params(labelsize=TICK_POINTS)
     ax.grid(axis="y", color=GRID)
-    ax.set(xlabel="optimiser steps", ylabel="accuracy on val, %")
+    ax.set(xlabel="optimiser steps", ylabel="accuracy on validation images, %")
 
 
 def _draws_by_size(rows: pd.DataFrame) -> dict[int, str]:

@@ -161,7 +161,8 @@ def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not()
     assert "(simulated)" in few and limits.startswith("These are accuracies")
     assert bound.startswith("An upper bound: as many images of diffusion, all faces, whose")
     assert "beside 287" in bound and "beside 7,177" in bound
-    assert "simulated: beside 287" in headline["alt"] and "all faces: beside" in headline["alt"]
+    assert "simulated, beside 287 / 718" in headline["alt"]
+    assert "diffusion, all faces, beside 287 / 718" in headline["alt"]
 
 
 def test_different_numbers_of_draws_are_said_to_be_a_range():
