@@ -15,6 +15,8 @@ from lib.report.columns import COLUMNS, column
 from lib.report.names import in_words
 
 FEW_POINTS = 15  # logged steps up to which each is marked
+# Entries of a legend up to which a chart keeps its height, and inches that it gains with each more.
+SHORT_LEGEND, LEGEND_LINE = 4, 0.4
 HEADROOM = 1.15  # of a scale that begins at 0: over its largest value
 
 
@@ -102,7 +104,9 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
         charts: histories as `curves` takes them, by title.
         y: column.
     """
-    figure, axes = panels(len(charts), 1, height=3)
+    # A long legend must not outgrow its chart.
+    most = max((history["arm"].nunique() for history in charts.values()), default=0)
+    figure, axes = panels(len(charts), 1, height=3 + LEGEND_LINE * max(0, most - SHORT_LEGEND))
 
     # Each chart has an axis as wide as the page.
     for ax, (title, history) in zip(np.ravel(axes), charts.items(), strict=True):

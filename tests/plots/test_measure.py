@@ -55,8 +55,16 @@ def recalls(classes=EMOTIONS, n: int = 99) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def history(n: int = 8) -> pd.DataFrame:
-    table = arm_table(every_arm()[:n])
+def at_numbers() -> list[Arm]:
+    """Arms of one number of real images: alone, with two pools, and the controls of these."""
+    supplements = [Arm("supplement", pool, real=2871, added=5096) for pool in POOLS[:2]]
+    beside = [control for arm in supplements for control in controls(arm)]
+    named = [arm for arm in beside if arm.kind != "shuffled"]
+    return list(dict.fromkeys([Arm("subset", real=2871), *named, *supplements]))
+
+
+def history(n: int = 8, arms: list[Arm] | None = None) -> pd.DataFrame:
+    table = arm_table((arms or every_arm())[:n])
     parts = [
         table.assign(step=step, seed=seed, accuracy=rng.random(len(table)))
         for step, seed in product((10, 20, 30), (0, 1))
@@ -122,6 +130,9 @@ CHARTS = {
     "points by class": lambda: plots.points_by_class(recalls(n=6), ylabel="recall"),
     "curves": lambda: plots.curves(history(), y="accuracy"),
     "curve charts": lambda: plots.curve_charts({"a": history(), "b": history(2)}, y="accuracy"),
+    "curve charts of two pools": lambda: plots.curve_charts(
+        {name: history(arms=at_numbers()) for name in "abcd"}, y="accuracy"
+    ),
     "counts": lambda: plots.counts(faces().table.assign(split=np.resize(["train", "test"], 140))),
     "two bars": lambda: plots.bars(pd.Series({"val": 0.5, "test": 0.6}), title="t", xlabel="x"),
     "bars": lambda: plots.bars(pd.Series({f"coverage (classifier) {i}": i for i in range(12)})),
