@@ -276,6 +276,9 @@ def holm_standing(p: np.ndarray) -> np.ndarray:
     kept = np.flatnonzero(p[order] * standing >= ALPHA)
     if len(kept):
         standing[kept[0] :] = standing[kept[0]]
+
+    # Equal p-values are tested as the first of them is, whatever their order.
+    standing = standing[np.searchsorted(p[order], p[order])]
     counts = np.empty(len(p))
     counts[order] = standing
     return counts

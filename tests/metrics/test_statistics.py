@@ -175,7 +175,9 @@ def test_the_interval_that_decides_of_one_question_is_the_95_percent_interval():
 def test_holm_tests_among_those_that_still_stand():
     # .01 among three, then .02 among two; .04 and .5 fail it, and stand together.
     assert holm_standing(np.array([0.5, 0.001, 0.04, 0.01])).tolist() == [2, 4, 2, 3]
-    assert holm_standing(np.array([0.001, 0.001])).tolist() == [2, 1]
+    # Equal p-values have equal intervals.
+    assert holm_standing(np.array([0.001, 0.001])).tolist() == [2, 2]
+    assert holm_standing(np.array([0.02, 0.001, 0.001])).tolist() == [1, 3, 3]
 
 
 def test_a_single_seed_is_no_part_of_a_family():
