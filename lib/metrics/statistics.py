@@ -269,19 +269,16 @@ def holm_standing(p: np.ndarray) -> np.ndarray:
 
     They fall by one a step, and stay from the first that is not rejected on.
     """
-    order = np.argsort(p)
+    ascending = np.sort(p)
     standing = np.arange(len(p), 0, -1.0)
 
     # The procedure stops at the first that is not rejected.
-    kept = np.flatnonzero(p[order] * standing >= ALPHA)
+    kept = np.flatnonzero(ascending * standing >= ALPHA)
     if len(kept):
         standing[kept[0] :] = standing[kept[0]]
 
     # Equal p-values are tested as the first of them is, whatever their order.
-    standing = standing[np.searchsorted(p[order], p[order])]
-    counts = np.empty(len(p))
-    counts[order] = standing
-    return counts
+    return standing[np.searchsorted(ascending, p)]
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> float:
