@@ -6,7 +6,7 @@ import pandas as pd
 
 from lib.classifiers.runs import load_history
 from lib.classifiers.training_sets import Sources, arm_faces
-from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls
+from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls, real_alone
 from lib.faces.faceset import FaceSet
 from lib.report.names import ALONE, group_text
 from lib.study.errors import StudyError
@@ -120,9 +120,8 @@ def beside_controls(history: pd.DataFrame) -> dict[str, pd.DataFrame]:
         # The real images alone and their controls are the same for all pools.
         shown = set(rows["arm"])
         for name in rows["arm"].unique():
-            arm = arms[name]
-            shown.add((Arm("subset", real=arm.real) if arm.real else Arm("base")).name)
-            shown |= {each.name for each in controls(arm) if each.kind in REAL_KINDS}
+            shown.add(real_alone(arms[name]).name)
+            shown |= {each.name for each in controls(arms[name]) if each.kind in REAL_KINDS}
         chosen = history["arm"].isin(shown) & (history["classifier"] == classifier)
         network = f", {classifier}" if several else ""
         charts[f"{group_text(arms[rows['arm'].iloc[0]])}{network}"] = history[chosen]

@@ -160,9 +160,10 @@ def _work(
     """Do runs in processes here or on a cluster, and yield each with "" or why it was given up."""
     from lib.compute.devices import environments_on, processes_on
 
-    # All runs of a study are on one device.
     if not jobs:
         return iter(())
+
+    # All runs of a study are on one device.
     device = jobs[0].plan.device
     count = min(workers or processes_on(device), len(jobs))
     duties = (prepare, run_job, (sources, folder), count)

@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from lib.faces.arms import arm_of
+from lib.faces.arms import arm_of, real_alone
 from lib.metrics.wording import deciding_interval, points, signed
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
@@ -63,22 +63,19 @@ def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
     """
     need(recalls, ("kind", "class", "value"), "class_changes")
 
-    # Means over seeds, and those of real images alone by their number, 0 for all.
-    means, alone = {}, {}
+    # Means over seeds.
+    means = {}
     for _, of_arm in recalls.groupby("arm", sort=False):
-        arm = arm_of(of_arm.iloc[0])
-        means[arm] = of_arm.groupby("class")["value"].mean()
-        if arm.kind == "base" or arm.kind == "subset" and arm.real:
-            alone[arm.real] = means[arm]
+        means[arm_of(of_arm.iloc[0])] = of_arm.groupby("class")["value"].mean()
 
     # Each arm minus its own real images alone.
     rows, sizes = [], []
     for arm, mean in means.items():
-        reference = alone.get(arm.real)
-        if reference is None or mean is reference:
+        reference = real_alone(arm)
+        if reference not in means or arm == reference:
             continue
         sizes.append(arm.real or np.inf)
-        change = 100 * (mean - reference)
+        change = 100 * (mean - means[reference])
         rows.append({"heading": group_text(arm), "name": row_text(arm)} | dict(change))
     classes = sorted(recalls["class"].unique())
     table = pd.DataFrame(rows, columns=["heading", "name", *classes])

@@ -184,8 +184,9 @@ def load_params(
     check_together(values)
 
     # A pool stands for all its generations; a later one differs in name, seed and round before.
+    named = dict.fromkeys([*values["pools"], *values["arm_pools"]])
+    own_counts = _own_generations(list(named), base, folder)
     for key in ("pools", "arm_pools"):
-        own_counts = _own_generations(values[key], base, folder)
         values[key] = all_generations(values[key], values["generations"], own_counts)
     values = of_generation(values, pool or "")
     check_pools(values, folder)
