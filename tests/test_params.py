@@ -5,11 +5,13 @@ import shutil
 
 import pytest
 
+from lib.study.cells import study_of
 from lib.study.errors import StudyError
 from lib.study.parameter_cells import declared_parameters, read_base
 from lib.study.parameter_rules import CHOICES, ELEMENTS, RANGES, RENAMED, RENAMED_VALUES
 from lib.study.params import (
     PARAMS,
+    check_generator,
     known_pools,
     layers,
     load_params,
@@ -54,7 +56,7 @@ def test_every_pool_composes_and_is_named_after_its_file(pool):
 @pytest.mark.parametrize("study", studies())
 def test_every_pool_of_a_study_has_a_file_and_composes(study):
     pools = load_params(study)["pools"]
-    assert set(pools) <= set(POOLS)
+    assert {study_of(pool) for pool in pools} <= set(POOLS)
     assert [load_params(study, pool=pool)["pool"] for pool in pools] == pools
 
 
@@ -100,6 +102,38 @@ def test_a_pool_can_have_more_generations_than_the_others(folder):
     assert last["seed"] == study["seed"] + 2
     file.write_text(file.read_text().replace("generations: 3", "generations: 0"))
     assert "generations" in message("pools=folder,dcgan", folder=folder)
+
+
+def test_a_pool_with_another_setting_is_a_pool_of_its_own_that_its_name_describes(folder):
+    few = "dcgan~gan_steps=250,gan_lr=0.002"
+    sets = ("gan_steps=9", f"pools=[dcgan, '{few}', dcgan~gan_width=16]", "generations=2")
+    values = load_params("quick", sets, few)
+    assert (values["gan_steps"], values["gan_lr"]) == (250, 0.002)
+    assert (values["pool"], values["generator"]) == (few, "dcgan")
+    assert values["pools"][2:4] == [few, f"{few}-generation2"]
+
+    # A later generation has the settings too, and another seed.
+    later = load_params("quick", sets, f"{few}-generation2")
+    assert (later["gan_steps"], later["seed"]) == (250, values["seed"] + 1)
+    assert later["pool"] == f"{few}-generation2"
+
+
+@pytest.mark.parametrize("name", ["dcgan~gan_steps", "dcgan~gan_source=a/b", "dcgan~"])
+def test_a_pool_whose_settings_no_folder_could_be_named_after_is_refused(name):
+    assert "no setting" in message(pool=name)
+
+
+def test_a_setting_in_a_pools_name_is_checked_like_any_other():
+    assert "gan_steps" in message(pool="dcgan~gan_steps=many")
+    assert "did you mean 'gan_steps'" in message(pool="dcgan~gan_step=3")
+    assert "no pool 'dcgn'" in message(pool="dcgn~gan_steps=3")
+
+
+def test_a_pool_named_after_a_setting_is_made_with_it():
+    values = {"pool": "dcgan~gan_steps=250", "generator": "dcgan", "gan_steps": 250}
+    check_generator(values)
+    with pytest.raises(StudyError, match="gan_steps: the pool .* is made with 250, not 600"):
+        check_generator(values | {"gan_steps": 600})
 
 
 def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):

@@ -62,7 +62,7 @@ def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0
 
     Returns:
         Columns model, disturbance, amount, accuracy, low, high, ece_15, ece_low, ece_high
-        (95 % intervals over images), n.
+        (95% intervals over images), n.
     """
     rows = []
     for kind, amounts in DISTURBANCES.items():
@@ -75,7 +75,7 @@ def sweep(models: dict, images: np.ndarray, labels: np.ndarray, *, seed: int = 0
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
-    """Give the share of images on which two models name the same class, with its 95 % interval.
+    """Give the share of images on which two models name the same class, with its 95% interval.
 
     Args:
         a, b: float (N, C) probabilities of the same images.
@@ -254,7 +254,7 @@ def _low_resolution(images: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _quality(probabilities: np.ndarray, labels: np.ndarray, seed: int) -> dict:
-    """Give accuracy and calibration error of predictions, with 95 % intervals over images."""
+    """Give accuracy and calibration error of predictions, with 95% intervals over images."""
     # Accuracy with a Wilson interval, calibration error with a bootstrap one.
     correct = int((probabilities.argmax(1) == labels).sum())
     accuracy, low, high = wilson(correct, len(labels))

@@ -222,7 +222,7 @@ def _evaluate(options) -> int:
     with writing(written):
         write_csv(written, table)
     print(table.to_string(index=False, float_format="%.3f"))
-    print(f"95 % intervals over pictures; {written}")
+    print(f"95% intervals over pictures; {written}")
     return 0
 
 

@@ -63,7 +63,7 @@ def class_accuracy(network: Network, faces: FaceSet) -> pd.DataFrame:
         faces: labelled, of the network's size.
 
     Returns:
-        One row a class that occurs and one for all: class, accuracy, low, high (95 % Wilson), n,
+        One row a class that occurs and one for all: class, accuracy, low, high (95% Wilson), n,
         most often taken for (where the network is wrong).
     """
     # Predict in batches.

@@ -59,7 +59,7 @@ def annotate(image: np.ndarray, faces, classes: tuple[str, ...]) -> np.ndarray:
         # Round the box, and read the most probable class.
         box = np.round(face.box).astype(int).tolist()
         best = int(face.probabilities.argmax())
-        text = f"{face.number}: {classes[best]} {100 * face.probabilities[best]:.0f} %"
+        text = f"{face.number}: {classes[best]} {100 * face.probabilities[best]:.0f}%"
 
         x, y, w, h = box
         cv2.rectangle(image, (x, y), (x + w, y + h), GREEN, 2)

@@ -87,8 +87,8 @@ def compare_networks(
         labels: int64 (N,).
 
     Returns:
-        One row a network: network, accuracy, low, high (95 % Wilson), change (accuracy minus the
-        reference's) with change_low and change_high (95 %, paired by image), agreement (with the
+        One row a network: network, accuracy, low, high (95% Wilson), change (accuracy minus the
+        reference's) with change_low and change_high (95%, paired by image), agreement (with the
         reference), kilobytes, milliseconds (median of one image).
     """
     predictions = {name: network.classify(images).argmax(1) for name, network in networks.items()}
@@ -123,7 +123,7 @@ def paired_difference(before: np.ndarray, after: np.ndarray) -> tuple[float, flo
         before, after: bool (N,), correct or not.
 
     Returns:
-        The change and the ends of its 95 % interval.
+        The change and the ends of its 95% interval.
 
     Source: Agresti and Min 2005, "Simple improved confidence intervals for comparing matched
     proportions": half an image is added to each kind of disagreement, so that full agreement is not

@@ -122,7 +122,7 @@ def film_summary(watched: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
         seed: of the bootstrap.
 
     Returns:
-        model, accuracy (share of face frames) with low and high (95 %, bootstrap over the images
+        model, accuracy (share of face frames) with low and high (95%, bootstrap over the images
         shown, since the frames of one image are not independent), images, flips_per_100 (changes
         of a followed face's class), agreement (with the first model).
     """
@@ -168,7 +168,7 @@ def class_shares(watched: pd.DataFrame, classes: tuple[str, ...]) -> pd.DataFram
 
 
 def _ratio_interval(counts: np.ndarray, seed: int) -> tuple[float, float, float]:
-    """Give the share of correct frames, counts (images, 2), with its 95 % bootstrap interval."""
+    """Give the share of correct frames, counts (images, 2), with its 95% bootstrap interval."""
     # Resample images, not frames: the frames of one image are not independent.
     rng = np.random.default_rng(seed)
     draws = counts[rng.integers(0, len(counts), (DRAWS, len(counts)))]

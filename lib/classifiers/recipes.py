@@ -52,7 +52,7 @@ class Recipe:
 # S1 to the letter: pixels in [0, 1], no augmentation, the network of the last epoch counts.
 SCHUERMANN = Recipe("schuermann", batch_size=128, epochs=250, curve_points=250)
 
-# For minutes on two cores: 160 steps of 64 images take the small network to 63 % on drawn faces
+# For minutes on two cores: 160 steps of 64 images take the small network to 63% on drawn faces
 # (0.615 to 0.646 over 4 seeds).
 QUICK = Recipe(
     "quick",
@@ -92,11 +92,11 @@ FAST = Recipe(
 # changes an expression, nothing at test time. The weights of the last steps are averaged
 # (Izmailov et al. 2018, arXiv 1803.05407), and the network is distilled from two of its kind, the
 # second distilled from the first (Furlanello et al. 2018, arXiv 1805.04770).
-# The deep network, one seed, reached on PublicTest and PrivateTest: 68.1 and 68.7 % (the first
-# teacher, with cut-outs of 8 pixels), 68.3 and 69.5 % (the second, with a distillation_weight of
-# 0.7), 68.8 and 70.3 % (the last; 68.2 % on images that have no copy in training).
+# The deep network, one seed, reached on PublicTest and PrivateTest: 68.1 and 68.7% (the first
+# teacher, with cut-outs of 8 pixels), 68.3 and 69.5% (the second, with a distillation_weight of
+# 0.7), 68.8 and 70.3% (the last; 68.2% on images that have no copy in training).
 # 40 epochs with MixUp, larger cut-outs and shifts, without the deep network's first block, had
-# ended at 65.4 and 67.6 %.
+# ended at 65.4 and 67.6%.
 BEST = Recipe(
     "best",
     optimiser="sgd",

@@ -85,7 +85,7 @@ class Bar:
 
     def words(self) -> str:
         """Write how much is done and how long the rest will take."""
-        share = f"{100 * self.done / self.total:.0f} %"
+        share = f"{100 * self.done / self.total:.0f}%"
         counted = f"{self.done:,.0f} of {self.total:,.0f} {self.unit}" if self.unit else share
         if not self.done:
             return f"{self.what}: {counted}"

@@ -8,7 +8,7 @@ from lib.curation.intervals import wilson
 from lib.curation.verdicts import applies
 from lib.faces.faceset import FaceSet
 
-# low and high are the ends of the 95 % Wilson interval of share.
+# low and high are the ends of the 95% Wilson interval of share.
 COLUMNS = ["attribute", "value", "n", "rejected", "share", "low", "high"]
 
 
@@ -20,7 +20,7 @@ def bias_table(faces: FaceSet, keep: np.ndarray) -> pd.DataFrame:
         keep: bool (N,), the filter's verdicts.
 
     Returns:
-        Columns attribute, value, n, rejected, share, low, high (95 % Wilson interval), one row a
+        Columns attribute, value, n, rejected, share, low, high (95% Wilson interval), one row a
         group of `attributes.groups_of`.
     """
     rows = []

@@ -45,7 +45,7 @@ generated images were rejected.
 
 ## Class by class
 
-`kept` is the share of a class that curation kept, with its 95 % Wilson interval: where intervals do
+`kept` is the share of a class that curation kept, with its 95% Wilson interval: where intervals do
 not overlap, the filter favours a class.
 
 {shift}
@@ -64,7 +64,7 @@ CASCADE = """- The detector was trained on frontal faces: turned, tilted, occlud
   lit faces are rejected more often, and with them the expressions that come with such poses."""
 NO_DETECTOR = "- No face detector examined these images, so its biases were not measured."
 NO_BIAS = (
-    "- In this pool the detector rejected no group more often than the 95 % intervals allow by "
+    "- In this pool the detector rejected no group more often than the 95% intervals allow by "
     "chance."
 )
 

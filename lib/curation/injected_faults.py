@@ -168,7 +168,7 @@ def step_quality(
 
     Returns:
         Columns step, measure (RECALL, PRECISION, COST), fault (the kind, for RECALL), share, low,
-        high (95 % Wilson interval), n.
+        high (95% Wilson interval), n.
     """
     # Each step examines all images, as if it were alone.
     kinds = faulty.table["injected"].to_numpy()
@@ -255,7 +255,7 @@ def _overexposed(images: np.ndarray, i: int, rng: np.random.Generator) -> np.nda
 
 
 def _blurred(images: np.ndarray, i: int, rng: np.random.Generator) -> np.ndarray:
-    """A Gaussian blur of 5 to 10 % of the image's side."""
+    """A Gaussian blur of 5 to 10% of the image's side."""
     sigma = rng.uniform(0.05, 0.1) * images.shape[1]
     return cv2.GaussianBlur(images[i], (0, 0), sigma)
 

@@ -4,7 +4,7 @@ import math
 
 
 def wilson(count: int, n: int) -> tuple[float, float, float]:
-    """Estimate a share with its 95 % Wilson interval.
+    """Estimate a share with its 95% Wilson interval.
 
     Args:
         count: images that have the property.

@@ -3,9 +3,9 @@ by a pixel or two.
 
 A perceptual hash finds candidates, the correlation of aligned thumbnails confirms them. Both work
 on images of 48 x 48, so the images' own size does not matter. Of copies changed in 15 ways (100 of
-each among 3,000 images) this finds 84 to 87 %; the mean difference of thumbnails finds 40 to 47 %,
-because it misses shifts, light and mirrors. It takes 0 to 0.6 % of unrelated images for copies
-(the mean difference: 0 to 0.2 %). A classifier of expressions cannot confirm copies: it is trained
+each among 3,000 images) this finds 84 to 87%; the mean difference of thumbnails finds 40 to 47%,
+because it misses shifts, light and mirrors. It takes 0 to 0.6% of unrelated images for copies
+(the mean difference: 0 to 0.2%). A classifier of expressions cannot confirm copies: it is trained
 to ignore light and identity.
 """
 
@@ -22,7 +22,7 @@ SHIFT = 2  # largest shift that is undone, each way
 HASH_SIDE = 32
 HASH_WAVES = 8
 # Bits of 63 in which candidates may differ: lets through four in five copies that were moved by 2
-# pixels, and at most 2 % of the pairs of unrelated images.
+# pixels, and at most 2% of the pairs of unrelated images.
 CANDIDATE_BITS = 12
 PAIRS_AT_ONCE = 2_000_000  # pairs of hashes in memory at a time
 MIN_CONTRAST = 1e-3  # length of a thumbnail below which an image is blank and like no other

@@ -16,7 +16,7 @@ from lib.study.records import parsing
 MEASURES = ("n", "kept", "consistency", "coverage")  # columns that two rounds are compared by
 SHARES = ("kept", "consistency", "coverage", "error")  # columns that hold numbers or nothing
 KEY = "classes"  # of the table in the JSON file
-Z = 1.96  # of a 95 % interval
+Z = 1.96  # of a 95% interval
 
 
 @dataclass(frozen=True)
@@ -142,13 +142,13 @@ def round_findings(first: pd.DataFrame, second: pd.DataFrame) -> list[str]:
         after = _interval_text(second[measure], second[n])
         sentences.append(
             f"{words}: {before} in the first round, {after} in the second "
-            "(mean of the classes, 95 % interval)"
+            "(mean of the classes, 95% interval)"
         )
     return sentences
 
 
 def class_mean(shares: pd.Series, n: pd.Series) -> tuple[float, float, float]:
-    """Average shares over classes of equal weight, with a 95 % interval.
+    """Average shares over classes of equal weight, with a 95% interval.
 
     The interval follows from the binomial errors of the classes.
 

@@ -88,7 +88,7 @@ def recognition(path: Path, classes: Sequence[str]) -> pd.DataFrame:
         classes: of the pools, in the order of the rows.
 
     Returns:
-        Columns pool, class ("all" first), n, recognised (share), low, high (95 % Wilson interval),
+        Columns pool, class ("all" first), n, recognised (share), low, high (95% Wilson interval),
         unclear (share of the answers that name no class); classes without answers are left out.
     """
     # One row over all classes, then one a class.

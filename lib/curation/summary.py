@@ -49,7 +49,7 @@ def class_shift(pool: FaceSet, verdicts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns class, n, before and after (share of the pool), kept (share of the class that
-        stays), low, high (95 % Wilson interval of kept).
+        stays), low, high (95% Wilson interval of kept).
     """
     # The decisions, person included, by the label that was generated.
     keep = decide(verdicts, pool.table["id"].tolist())["keep"].to_numpy()
@@ -155,7 +155,7 @@ def _rejection_sentences(pool: str, summary: pd.DataFrame) -> list[str]:
     table = summary.set_index("step")
     rejected, n = int(table.loc[ALL, "rejected"]), int(table.loc[ALL, "examined"])
     share, low, high = wilson(rejected, n)
-    interval = f"95 % interval {low:.1%} to {high:.1%}"
+    interval = f"95% interval {low:.1%} to {high:.1%}"
     sentences = [f"{pool}: {rejected:,} of {n:,} images rejected, {share:.1%} ({interval})"]
 
     # Which step did most, and which did nothing.

@@ -52,7 +52,7 @@ def compare_pools(
 
     Returns:
         One row a source ("real" compares two real halves): source, accuracy (held-out, of a
-        classifier of source against real images), low, high (95 % Wilson), n (images of both),
+        classifier of source against real images), low, high (95% Wilson), n (images of both),
         mixing (of neighbourhoods), separation (silhouette of the classes).
     """
     # A pool is compared with all real images, one half of these with the other.
@@ -104,7 +104,7 @@ def require_halves_alike(compared: pd.DataFrame) -> str:
         )
 
     # A sentence for the page.
-    interval = f"95 % interval {row['low']:.1%} to {row['high']:.1%}"
+    interval = f"95% interval {row['low']:.1%} to {row['high']:.1%}"
     halves = "two halves of the real images are told apart in"
     return f"{halves} {row['accuracy']:.1%} of cases ({interval}, n = {row['n']:.0f})"
 

@@ -28,7 +28,7 @@ def digits_study(seed: int, *, px: int = 48, classes: Sequence[str] = ()) -> Fac
         classes: some of "0" to "9"; none takes all.
 
     Returns:
-        Face set of source digits, with splits train, val and test (60, 15 and 25 %); the column
+        Face set of source digits, with splits train, val and test (60, 15 and 25%); the column
         subject says that these are no faces.
 
     Raises:

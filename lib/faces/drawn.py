@@ -57,7 +57,7 @@ PARTS = (
     (draw_front_hair, (-2.2, 1.0)),
 )
 
-# Shares of the classes in a drawn study, like FER2013's; disgust has 1.5 % there.
+# Shares of the classes in a drawn study, like FER2013's; disgust has 1.5% there.
 CLASS_SHARES = {
     "angry": 0.135,
     "disgust": 0.035,

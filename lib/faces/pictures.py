@@ -303,7 +303,7 @@ def _check_range(highest: float, top: float, bits: int, name: str) -> None:
     # A picture that is black altogether is that at any depth.
     if 0 < highest < top * LEAST_RANGE:
         raise StudyError(
-            f"{name}: its {bits}-bit values end at {100 * highest / top:.1f} % of their range, as "
+            f"{name}: its {bits}-bit values end at {100 * highest / top:.1f}% of their range, as "
             "those of a camera with fewer bits do, and would come out black; convert it to 8 bit "
             "first"
         )

@@ -14,7 +14,7 @@ images pass the discriminator once; both networks' steps share the generated ima
 Measured: 120 CPU seconds of training each, on one core of an AMD EPYC (avx512_bf16, shared, torch
 2.15), batch 64, all 28,709 FER2013 training images at 48 px. Agreement: share of 1,000 generated
 images (class shares of the training set) to which a classifier gives their own label (1,000 of
-PrivateTest: 60 %); FD: Frechet distance in its features to PublicTest's 3,589 (those 1,000: 0.05).
+PrivateTest: 60%); FD: Frechet distance in its features to PublicTest's 3,589 (those 1,000: 0.05).
 One training a row unless said; the images alone give an agreement a standard error of 1.6 points.
 
 | network                                                  | images/s | agreement | FD   |

@@ -4,7 +4,7 @@ Source: Jordan et al. 2024, kellerjordan.github.io/posts/muon (Muon); Liu et al.
 arXiv 2502.16982 (its scale beside Adam's); Kingma and Ba 2015, arXiv 1412.6980 (Adam).
 
 Measured on the diffusion model of 1.6 M weights, 75 s of one core of an AMD EPYC (Zen 4), loss on
-384 images of PublicTest, one seed: 0.476 against Adam's 0.546, though a step takes 13 % longer.
+384 images of PublicTest, one seed: 0.476 against Adam's 0.546, though a step takes 13% longer.
 """
 
 import math

@@ -6,7 +6,7 @@ Source: Karras et al. 2020, arXiv 1912.04958; Karras et al. 2020b, arXiv 2006.06
 in the mapping, projection in the discriminator).
 Differs: the networks end at half the side of the images, four pixels a place (PATCH): at full
 resolution a narrow layer costs most and learns least. The linear path of the discriminator averages
-2 x 2 places instead of filtering them: the strided filter's backward pass was 39 % of a step. The
+2 x 2 places instead of filtering them: the strided filter's backward pass was 39% of a step. The
 spread of a group of images is one more feature instead of one more channel, for 257 channels are
 computed like 272.
 """

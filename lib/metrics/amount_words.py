@@ -88,7 +88,7 @@ def gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
     """
     # Effect, verdict, evidence.
     added = f"{row['added']:,.0f} generated ones ({pool_text(row['pool'])})"
-    effect = f"{points(row['difference'])} points, from {100 * row['reference_score']:.1f} %"
+    effect = f"{points(row['difference'])} points, from {100 * row['reference_score']:.1f}%"
     text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
     text += f": {SAID[row['verdict']]} ({evidence_text(row, unit)})."
 
@@ -202,13 +202,13 @@ def worth_text(row: dict) -> str:
     if row["interval"] != BOUNDED:
         return f"{value}, with no bound: the gain of real images itself is not shown"
     ends = f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\u2212")
-    return f"{value} (95 % interval {ends})"
+    return f"{value} (95% interval {ends})"
 
 
 def end_text(row: dict) -> str:
-    """Write where help ends: "1,300 real images (95 % interval 800 to 2,900)"."""
+    """Write where help ends: "1,300 real images (95% interval 800 to 2,900)"."""
     low, high = rounded(row["low"]), rounded(row["high"])
-    return f"{rounded(row['crossing'])} real images (95 % interval {low} to {high})"
+    return f"{rounded(row['crossing'])} real images (95% interval {low} to {high})"
 
 
 def draws_text(draws: str, unit: str) -> str:

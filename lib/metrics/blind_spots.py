@@ -36,7 +36,7 @@ def blind_spots(
     Returns:
         One row a pool and classifier: pool, arm, classifier, uncovered (share of the test faces),
         n_uncovered, drop_covered and drop_uncovered (accuracy of base minus that of the arm on
-        either), extra (their difference), low, high (95 % interval over seeds and images).
+        either), extra (their difference), low, high (95% interval over seeds and images).
     """
     rows = []
     for pool, (features, _) in features_of.items():

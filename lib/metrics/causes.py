@@ -73,7 +73,7 @@ def causes_of_gap(
 
     Returns:
         One row a cause, "gap" (all of them) first: cause, evidence, lost, low, high (accuracy that
-        real faces lose by the injected cause, 95 % interval over draws and test images), regained,
+        real faces lose by the injected cause, 95% interval over draws and test images), regained,
         regained_low, regained_high (what the pool gains when it is repaired; missing where it
         cannot be), n, main (the cause that costs most, where there is a gap and the cost is beyond
         doubt).

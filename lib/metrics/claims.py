@@ -327,7 +327,7 @@ def _arm_effect(claim: Claim, reference: tuple, arm: tuple, measured: Measuremen
 
 
 def _p_values(claim: Claim, comparison: Comparison) -> tuple[float, float]:
-    """P-values for and against a claim, by one comparison; a direction is decided where the 95 %
+    """P-values for and against a claim, by one comparison; a direction is decided where the 95%
     interval lies beyond the margin. Each counts once an analysis.
     """
     # Too few runs are evidence for neither side; a pool is measured without any.
@@ -345,7 +345,7 @@ def _sides(claim: Claim, effect: Effect) -> tuple[float, float]:
         beyond = abs(effect.difference) - claim.margin, abs(effect.difference) + claim.margin
         return equivalence_p(effect, claim.margin), sum(map(effect.variance.tail, beyond))
 
-    # Either side may be found, so both share the 5 %.
+    # Either side may be found, so both share the 5%.
     bounds = {"greater": claim.margin, "above": 0.0, "pool_near": -claim.margin}
     above = one_sided_p(effect, bounds.get(claim.test, -claim.margin))
     greater, smaller = min(2 * above, 1.0), min(2 * (1 - above), 1.0)

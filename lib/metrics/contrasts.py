@@ -256,7 +256,7 @@ def effects(
 
     Returns:
         Columns EFFECT_COLUMNS but family, EFFECT_NUMBERS, `decisions.DECISION_COLUMNS`. Low and
-        high are the plain 95 % interval, low_decided and high_decided the one that decides
+        high are the plain 95% interval, low_decided and high_decided the one that decides
         (`statistics.decide`): adjusted for the family and the analyses, above 0 exactly where the
         arm helps, below 0 exactly where it hurts.
 

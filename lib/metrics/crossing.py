@@ -3,7 +3,7 @@
 Between two sizes that were trained the gain is taken to be linear in the logarithm of the number
 of real images: the score matrices of both, paired by draw and image, are mixed with the weights of
 that line, and the mixture is tested as any other difference. Two answers follow: where the gain
-itself crosses 0, and the sizes whose pointwise 95 % interval contains 0. The second one holds the
+itself crosses 0, and the sizes whose pointwise 95% interval contains 0. The second one holds the
 true crossing in 95 of 100 studies, if there is one and the line is right.
 """
 

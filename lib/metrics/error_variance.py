@@ -4,8 +4,8 @@ A component that is estimated as v with d degrees of freedom lies, given the dat
 from a chi-square distribution of d degrees. The error of the estimate is normal with the sum of
 such components, averaged over the q of all of them. For one component that is Student's t, exactly.
 For several it takes the place of Satterthwaite's t, which has many degrees of freedom just where
-the variance along few seeds came out small by chance: with 5 seeds that rejects 1.7 % at a level of
-1 % and 0.4 % at 0.1 %, and Holm's adjustment and interim analyses live there.
+the variance along few seeds came out small by chance: with 5 seeds that rejects 1.7% at a level of
+1% and 0.4% at 0.1%, and Holm's adjustment and interim analyses live there.
 
 The plain average rejects too seldom where components are alike, half as often as stated with 5
 seeds. Each q is therefore weighted by 1 - m + m q / d, with m = (1 - s) (d - 2) / (d + 1) and s the
@@ -131,7 +131,7 @@ def _variance_ratios(df: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def detectable(variance: ErrorVariance, power: float = POWER, *, pilot_df: float = np.inf) -> float:
-    """Find the smallest true difference that a two-sided test at 5 % finds with the given power.
+    """Find the smallest true difference that a two-sided test at 5% finds with the given power.
 
     The test estimates the component that has the fewest degrees of freedom, and the power is
     averaged over what it may find; the other components are taken as known.

@@ -55,7 +55,7 @@ def exchange_rates(
         seed: governs the draws.
 
     Returns:
-        Columns COLUMNS: rate 0 is worthless, 1 as good as real; low and high (95 %) are missing
+        Columns COLUMNS: rate 0 is worthless, 1 as good as real; low and high (95%) are missing
         where the curve is too flat.
     """
     weights = cluster_weights(clusters, n_boot, seed).astype(np.float64)
@@ -145,7 +145,7 @@ def _log_size_at(curve: np.ndarray, log_sizes: np.ndarray, accuracy: float) -> f
 
 
 def _interval(rates: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval of the draws; NaN where too many have no rate."""
+    """95% percentile interval of the draws; NaN where too many have no rate."""
     # Draws whose curve does not rise have no rate.
     known = rates[~np.isnan(rates)]
     if len(known) < LEAST_DEFINED * len(rates):

@@ -42,7 +42,7 @@ def faithfulness(
 
     Returns:
         Columns pool, attribute, value, n, shown (share whose label the classifier predicts), low,
-        high (95 % Wilson), vendi (effectively different images among vendi_n; missing where a value
+        high (95% Wilson), vendi (effectively different images among vendi_n; missing where a value
         has fewer than MIN_IMAGES).
     """
     # Rows of each pool's images by attribute and value.
@@ -81,7 +81,7 @@ def worst_prompts(
         least: images of a combination that counts: those of one prompt in S1.
 
     Returns:
-        Columns class, age, ethnicity, sex, n, shown, low, high (95 % Wilson); without rows where no
+        Columns class, age, ethnicity, sex, n, shown, low, high (95% Wilson); without rows where no
         prompt is known.
     """
     # Drawn faces and those of other generators have no prompt.

@@ -122,7 +122,7 @@ def gain_table(
 
     Returns:
         Columns GAIN_COLUMNS, GAIN_NUMBERS, analyses and those of `decisions.DECISIONS`: low and
-        high are the plain 95 % interval, low_decided and high_decided the one that decides
+        high are the plain 95% interval, low_decided and high_decided the one that decides
         (`statistics.decide`). Without rows where the study has no arms of numbers.
     """
     # Scores are made once for all comparisons of a scoring and metric.

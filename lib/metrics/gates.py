@@ -30,9 +30,9 @@ def accuracy_warnings(accuracy: float, labels: np.ndarray, *, ceiling: float = 1
     # Either is a sign of a mistake, not of a poor or a good classifier.
     reasons = []
     if accuracy < chance:
-        reasons.append(f"under chance ({100 * chance:.1f} %, the largest class)")
+        reasons.append(f"under chance ({100 * chance:.1f}%, the largest class)")
     if accuracy > ceiling:
-        reasons.append(f"above what copies agree on ({100 * ceiling:.1f} %)")
+        reasons.append(f"above what copies agree on ({100 * ceiling:.1f}%)")
     return reasons
 
 

@@ -34,7 +34,7 @@ def compare_generations(
         StudyError: where shapes differ.
 
     Source: crossed random effects as in `statistics.compare`.
-    Differs: over 1,000 simulated studies the intervals cover 93 to 97 % with 3 to 8 generations
+    Differs: over 1,000 simulated studies the intervals cover 93 to 97% with 3 to 8 generations
         that differ; where neither generations nor seeds differ they are wider than need be. With 2
         generations they are very wide.
     """

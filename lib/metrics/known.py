@@ -58,7 +58,7 @@ def known_cases(
     Returns:
         One row a space and case: space, case, fd, kd, precision, recall, density, coverage, vendi,
         kd_class (mean kernel distance by class), labels (share of images whose nearest real faces
-        carry their label), memorised (share nearer to a training face than 1 % of real ones are),
+        carry their label), memorised (share nearer to a training face than 1% of real ones are),
         detected_by (the measure that must detect the case) and detected.
     """
     # A copy in training would make memorised faces look usual.

@@ -157,7 +157,7 @@ def map_distances(
     Returns:
         js_s2 (natural logarithm, 50 x 50 cells), js_s2_real (its value for real halves), js
         (base 2, about 10 points a cell), js_real, js_s2_most (the largest that js_s2 can be),
-        js_real_high (97.5 % quantile over the halves), n (points a side).
+        js_real_high (97.5% quantile over the halves), n (points a side).
     """
     # Equal sizes: half of the real points, and as many synthetic ones.
     n = min(len(real) // 2, len(synth))

@@ -36,7 +36,7 @@ def memorised(
 
     Returns:
         share (of synthetic images that count as copies; `quantile` is what unseen real images
-        give), low and high (its 95 % Wilson interval; the threshold is taken as known), threshold,
+        give), low and high (its 95% Wilson interval; the threshold is taken as known), threshold,
         median_ratio (median distance of synthetic over real; far under 1 is memorisation), n.
     """
     # How near do real images lie that nobody can have memorised?

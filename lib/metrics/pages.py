@@ -287,7 +287,7 @@ def agreement_rows(gates: pd.DataFrame) -> pd.DataFrame:
         gates: of `gates.label_agreement_of_pools`.
 
     Returns:
-        Columns name and pool, agreement, low, high (95 % Wilson; real images have none).
+        Columns name and pool, agreement, low, high (95% Wilson; real images have none).
     """
     real = gates["agreement_on_real"].iloc[0]
     rows = [{"name": "real", "pool": "real", "agreement": real, "low": real, "high": real}]
@@ -296,26 +296,6 @@ def agreement_rows(gates: pd.DataFrame) -> pd.DataFrame:
         numbers = dict(zip(("agreement", "low", "high"), share, strict=True))
         rows.append({"name": gate["pool"], "pool": gate["pool"]} | numbers)
     return pd.DataFrame(rows)
-
-
-def gain_and_measure(effects: pd.DataFrame, gates: list[dict]) -> pd.DataFrame:
-    """Set each pool's gain beside the agreement of its labels, for a figure.
-
-    Args:
-        effects: rows of `contrasts.effects` against base, one a pool.
-        gates: rows of `gates.label_agreement_of_pools`.
-
-    Returns:
-        Columns pool, measure (label agreement, percent), difference, low, high, and the interval
-        that decides where it is another one.
-    """
-    agreement = {gate["pool"]: 100 * gate["agreement"] for gate in gates}
-    measured = effects[effects["pool"].isin(agreement)].drop_duplicates("pool")
-    measured = measured.assign(measure=measured["pool"].map(agreement))
-    # Beside a verdict stands the interval that decides it.
-    decided = [name for name in ("low_decided", "high_decided") if name in measured]
-    kept = ["pool", "measure", "difference", "low", "high", *decided]
-    return measured[kept].reset_index(drop=True)
 
 
 def distance_rows(distances: pd.DataFrame, *, study: str, seed: int) -> list[dict]:

@@ -30,7 +30,7 @@ class SampleSize:
 def minimum_detectable_effect(
     pilot: Effect, *, seeds: int = 0, clusters: int = 0, power: float = POWER
 ) -> float:
-    """Predict the smallest difference that a design finds with the given power at 5 %, from a
+    """Predict the smallest difference that a design finds with the given power at 5%, from a
     pilot's variance components.
 
     Args:
@@ -87,7 +87,7 @@ def images_needed(
     pilot: Effect, wanted: float, *, seeds: int = MOST_SEEDS, power: float = POWER
 ) -> int:
     """Find how many independent test images show a wanted difference with this number of seeds,
-    to within 1 %; 0 where no million suffices.
+    to within 1%; 0 where no million suffices.
     """
     # No number of images makes up for the spread of the seeds.
     low, high = 2, MOST_IMAGES
@@ -180,7 +180,7 @@ def assumed_pilot(
 def power_table(
     pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_run: float = 0.0
 ) -> pd.DataFrame:
-    """Tabulate what finding some differences with 80 % power costs, before it is spent.
+    """Tabulate what finding some differences with 80% power costs, before it is spent.
 
     Returns:
         One row a wanted difference: "difference, points", detected (by the pilot's design: yes or

@@ -103,7 +103,7 @@ def measure(
     seed: int,
     by: Callable[..., dict[str, float]] = all_distances,
 ) -> pd.DataFrame:
-    """Measure two sets at one size, with 95 % intervals.
+    """Measure two sets at one size, with 95% intervals.
 
     Args:
         real: float (N, D).
@@ -149,7 +149,7 @@ def real_against_real(features: np.ndarray, n: int, *, seed: int) -> pd.DataFram
 
     Returns:
         Indexed by metric: baseline (mean over the splits), baseline_se (their standard deviation),
-        null_low and null_high (where one more pair of real samples lies with 95 %).
+        null_low and null_high (where one more pair of real samples lies with 95%).
     """
     # Split the held-out images anew each time.
     draws = []
@@ -323,6 +323,6 @@ def _differs(table: pd.DataFrame) -> pd.Series:
 
 
 def _t_quantile(n: int) -> float:
-    """Give the factor of a 95 % interval from n values: Student's t with n - 1 degrees."""
-    # Two-sided: 2.5 % on each side.
+    """Give the factor of a 95% interval from n values: Student's t with n - 1 degrees."""
+    # Two-sided: 2.5% on each side.
     return stats.t.ppf(0.975, n - 1)

@@ -15,7 +15,7 @@ import pandas as pd
 
 
 def _percent_synthetic(share: float) -> str:
-    return f"{100 * share:.0f} % of the training images"
+    return f"{100 * share:.0f}% of the training images"
 
 
 def _percent_replaced(real_share: float) -> str:
@@ -23,7 +23,7 @@ def _percent_replaced(real_share: float) -> str:
 
 
 def _percent_kept(real_share: float) -> str:
-    return f"{100 * real_share:.0f} % of the real faces kept"
+    return f"{100 * real_share:.0f}% of the real faces kept"
 
 
 def _multiple(multiple: float) -> str:

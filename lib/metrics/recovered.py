@@ -46,7 +46,7 @@ RECOVERED_COLUMNS = (
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of two means with its 95 % interval."""
+    """A ratio of two means with its 95% interval."""
 
     value: float
     low: float

@@ -154,7 +154,7 @@ def smallest_effect(found: Estimate, level: float, power: float = 0.8) -> float:
 
 
 def repetitions_needed(found: Estimate, wanted: float, *, error: float = ERROR) -> int:
-    """Tell how many repetitions would show a difference with 80 % power on the same images.
+    """Tell how many repetitions would show a difference with 80% power on the same images.
 
     Returns:
         0 where no number suffices: more images are needed.

@@ -141,7 +141,7 @@ def main() -> None:
             holds = (table["low"] <= CROSSES_AT) & (CROSSES_AT <= table["high"])
             quantiles = crossing.quantile([0.05, 0.5, 0.95]).round().tolist()
             print(
-                f"  crossing, 5, 50 and 95 %: {quantiles}; true {CROSSES_AT}; within the "
+                f"  crossing, 5, 50 and 95%: {quantiles}; true {CROSSES_AT}; within the "
                 f"interval in {holds[crossing.index].mean():.1%}"
             )
 

@@ -162,7 +162,7 @@ def rates(verdicts: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns pool, truth, studies, correct (share of the studies whose verdict is the truth),
-        low, high (Wilson's 95 % interval), wrong (studies with another verdict than the truth and
+        low, high (Wilson's 95% interval), wrong (studies with another verdict than the truth and
         undecided), verdicts (all of them, counted).
     """
     rows = []

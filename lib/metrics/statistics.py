@@ -11,7 +11,7 @@ average over what the variances may truly be (`lib.metrics.error_variance`).
 Coverage and error at .05, .01 and .001: tests/metrics/calibration.csv (`lib.metrics.calibration`).
 With 2 or 3 seeds intervals are too wide or, where runs differ by 2 points, a little too narrow:
 nothing should depend on fewer than 4 seeds. The plain percentile bootstrap over both
-(`two_way_bootstrap`) covers 93 to 100 %: it counts the noise of single predictions three times and
+(`two_way_bootstrap`) covers 93 to 100%: it counts the noise of single predictions three times and
 the seeds too little, so it is shown and never decides.
 """
 
@@ -62,22 +62,22 @@ class Effect:
 
     @cached_property
     def reach(self) -> float:
-        """Half width of the 95 % interval."""
+        """Half width of the 95% interval."""
         return self.variance.reach(ALPHA)
 
     @property
     def low(self) -> float:
-        """Lower end of the 95 % interval."""
+        """Lower end of the 95% interval."""
         return self.difference - self.reach
 
     @property
     def high(self) -> float:
-        """Upper end of the 95 % interval."""
+        """Upper end of the 95% interval."""
         return self.difference + self.reach
 
     @cached_property
     def minimum_detectable_effect(self) -> float:
-        """True difference that this design finds with 80 % power, at the spread it showed."""
+        """True difference that this design finds with 80% power, at the spread it showed."""
         return detectable(self.variance)
 
 
@@ -155,13 +155,13 @@ def decide(
     """Decide effects that ask one question, as one family.
 
     Holm's procedure runs twice, over the tests of no difference and over those of equivalence, so
-    that the chance of one false difference, and that of one false equivalence, is at most 5 %.
+    that the chance of one false difference, and that of one false equivalence, is at most 5%.
 
-    The interval that decides stands at the level at which Holm tested the effect: 5 % divided by
+    The interval that decides stands at the level at which Holm tested the effect: 5% divided by
     its analyses and by the hypotheses that still stood at its step. It lies above 0 exactly where
     the arm helps and below exactly where it hurts. Where the arm is equivalent it is the interval
     of the two one-sided tests, which holds 0 and lies within the margin. Of the intervals of arms
-    that help or hurt at most 5 % are expected to miss the truth; that all of a family hold at once
+    that help or hurt at most 5% are expected to miss the truth; that all of a family hold at once
     is not promised, for that takes Bonferroni's.
 
     Args:
@@ -226,7 +226,7 @@ def verdict(effect: Effect, margin: float) -> str:
         margin: smallest effect of interest, in the metric's unit.
 
     Returns:
-        equivalent (two one-sided tests at 5 %: the difference is surely smaller than the margin),
+        equivalent (two one-sided tests at 5%: the difference is surely smaller than the margin),
         helps or hurts (p < 0.05), undecided; with one seed always undecided.
     """
     return decide([effect], margin)[0].verdict
@@ -250,7 +250,7 @@ def one_sided_p(effect: Effect, bound: float) -> float:
 
 
 def holm(p: list[float]) -> list[float]:
-    """Adjust the p-values of a family so that the chance of one false finding stays under 5 %.
+    """Adjust the p-values of a family so that the chance of one false finding stays under 5%.
 
     Source: Holm 1979.
     """

@@ -11,7 +11,8 @@ from scipy.stats import rankdata
 
 from lib.faces.arms import arm_of
 from lib.metrics.statistics import ALPHA
-from lib.report.names import in_words
+from lib.metrics.wording import deciding_interval
+from lib.report.names import group_text, in_words
 
 LESS_IS_BETTER = ("fd", "kd")  # distances; all other measures promise more use where larger
 FEWEST_POOLS = 3  # a rank correlation of fewer is 1 or -1 by chance
@@ -19,6 +20,7 @@ LEAST_POOLS = 6  # fewer have no interval and allow no conclusion
 MOST_ORDERS = 5040  # up to so many orders of the pools all are tried, 7!; beyond, some are drawn
 DRAWS = 2000  # orders or resamples of the pools
 
+AGREEMENT = "labels agree with the reference classifier"  # a measure of pools
 MEASURE_COLUMNS = ("pool", "measure", "value")
 COLUMNS = ("measure", "rho", "low", "high", "p", "p_least", "n_pools", "n_settings")
 
@@ -54,8 +56,7 @@ def measures_of_pools(
 
     # How many of a pool's labels the reference classifier confirms.
     labels = pd.DataFrame(gates, columns=["pool", "agreement"])
-    agreement = "labels agree with the reference classifier"
-    parts.append(labels.assign(measure=agreement, value=labels["agreement"]))
+    parts.append(labels.assign(measure=AGREEMENT, value=labels["agreement"]))
     return pd.concat(parts, ignore_index=True)[list(MEASURE_COLUMNS)]
 
 
@@ -66,16 +67,23 @@ def gains_of_pools(effects: pd.DataFrame) -> pd.DataFrame:
         effects: of `contrasts.effects`.
 
     Returns:
-        Columns pool, setting (the arm's design and the classifier), gain (accuracy minus base's).
+        Columns pool, setting (what the training set is, and the classifier, in words), gain
+        (accuracy minus that of the same real images alone), low, high (the interval that decides).
     """
     # Arms with synthetic images under their own labels.
     synthetic = (effects["pool"] != "") & (effects["control_of"] == "")
     rows = effects[synthetic & (effects["role"] == "base")]
 
     # A setting is what was done with the pool, and by which network.
-    designs = [arm_of(row).design for row in rows.to_dict("records")]
-    settings = pd.Series(designs, rows.index, dtype=object) + ", " + rows["classifier"]
+    arms = [arm_of(row) for row in rows.to_dict("records")]
+    words = {arm.design: group_text(arm) for arm in arms}
+    if len(set(words.values())) < len(words):  # they differ in what words leave out
+        words = {design: design for design in words}
+    designs = pd.Series([words[arm.design] for arm in arms], rows.index, dtype=object)
+    settings = designs + ", " + rows["classifier"]
+    ends = [deciding_interval(row) for row in rows.to_dict("records")]
     gains = pd.DataFrame({"pool": rows["pool"], "setting": settings, "gain": rows["difference"]})
+    gains[["low", "high"]] = np.array(ends, float).reshape(-1, 2)
     return gains.reset_index(drop=True)
 
 
@@ -97,7 +105,7 @@ def usefulness_correlations(
 
     Returns:
         Columns COLUMNS: rho (Spearman, 1: the order of the measure is that of the gain), low, high
-        (95 %, missing under LEAST_POOLS pools), p (two-sided), p_least (that a perfect order would
+        (95%, missing under LEAST_POOLS pools), p (two-sided), p_least (that a perfect order would
         have); the highest rho first.
     """
     # Pools by settings, without holes.

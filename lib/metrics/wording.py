@@ -49,7 +49,7 @@ def interval_text(row: Mapping) -> str:
     """
     low, high = deciding_interval(row)
     is_adjusted = (low, high) != (row["low"], row["high"])
-    name = "adjusted 95 % interval" if is_adjusted else "95 % interval"
+    name = "adjusted 95% interval" if is_adjusted else "95% interval"
     return f"{name} {points(low)} to {points(high)}"
 
 

@@ -55,7 +55,7 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
 
     Left: gains of the pools and of class-matched copies. Right: the recovered fraction, 0 for
     worthless and 1 for as good as a real image. Below: the gains between their bounds, the ceiling
-    of held-back real images and the pools with shuffled labels. Bands are 95 % intervals.
+    of held-back real images and the pools with shuffled labels. Bands are 95% intervals.
 
     Args:
         gains: of `gains.gain_table`; one amount of every pool is drawn.
@@ -127,9 +127,9 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     colours = line_hues(shown)
     sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
 
-    # As many panels in a row as there are, at most three.
-    columns = min(MOST_COLUMNS, len(sizes))
-    rows = -(-len(sizes) // columns)
+    # As few rows as hold the panels, filled evenly.
+    rows = -(-len(sizes) // MOST_COLUMNS)
+    columns = -(-len(sizes) // rows)
     figure, axes = panels(rows, columns, height=LENGTH_HEIGHT, width=FIGURE_WIDTH)
     axes = np.ravel(axes)
     for ax, real in zip(axes, sizes):
@@ -229,7 +229,7 @@ def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.tick_params(labelsize=TICK_POINTS)
     ax.grid(axis="y", color=GRID)
-    ax.set(xlabel="optimiser steps", ylabel="accuracy on validation images, %")
+    ax.set(xlabel="optimiser steps", ylabel="validation accuracy, %")
 
 
 def _draws_by_size(rows: pd.DataFrame) -> dict[int, str]:

@@ -1,21 +1,27 @@
 """What each arm changes, class by class, and what a measure of the pools foretells."""
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lib.faces.arms import arm_of, real_alone
+from lib.metrics.break_even import family_of
 from lib.metrics.wording import deciding_interval, points, signed
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
-from lib.plots.style import INK, WIDTH, axis, legend_above, need, styled
+from lib.plots.style import INK, WIDTH, axis, legend_above, need, panels, shared_legend, styled
 from lib.report.names import group_text, pool_text, row_text
 
 # Inches: height of a coloured cell, and of a row its name above the middle, its cells below.
 CELL, NAME_UP, CELLS_DOWN = 0.2, 0.13, 0.08
 HEAD = 0.3  # inches for the classes' names above
+MOST_NAMED = 8  # pools that a legend names one by one
+TITLE_CHARACTERS = 36  # of a line of a panel's title
 DARK = 0.55  # share of the largest change from which a number is white
 
 
@@ -105,28 +111,39 @@ def changes_text(recalls: pd.DataFrame) -> str:
 
 
 @styled
-def gain_against(table: pd.DataFrame, ax: Axes | None = None, *, xlabel: str) -> Axes:
-    """Draw every pool's gain in training against one measure of the pool.
+def gain_against(table: pd.DataFrame, even: pd.DataFrame, *, xlabel: str) -> Figure:
+    """Draw every pool's gain in training against one measure of the pool, a panel a setting; where
+    the gain breaks even stands a line, its interval a band.
 
     Args:
-        table: pool, measure, difference, low, high (shares, 0 to 1), one row a pool; low_decided
-            and high_decided where other intervals decide.
-        ax: drawn into; None makes one.
-        xlabel: of the measure, with its unit.
+        table: of `break_even.measured_gains`, one row a pool and setting.
+        even: rows of `break_even.break_even` about this measure.
+        xlabel: of the measure.
     """
-    need(table, ("pool", "measure", "difference", "low", "high"), "gain_against")
-    ax = axis(ax, height=3.6)
-    ax.axhline(0, color=INK, lw=1)
-    for row in table.to_dict("records"):
-        # The pool is the unit: one mark, with the interval of its gain.
-        hue, gain = colour(row["pool"]), 100 * row["difference"]
-        low, high = deciding_interval(row)
-        ax.plot([row["measure"]] * 2, [100 * low, 100 * high], color=hue, lw=2)
-        ax.plot(row["measure"], gain, "o", color=hue, ms=7, label=pool_text(row["pool"]))
-    ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
-    ax.grid(axis="y")
-    legend_above(ax)
-    return ax
+    need(table, ("pool", "setting", "measure", "gain", "low", "high"), "gain_against")
+    settings = list(dict.fromkeys(table["setting"]))
+    figure, axes = panels(1, len(settings), height=4.0)
+    crossings = even.set_index("setting")[["break_even", "low", "high"]]
+
+    # Many pools are known by their family, which has one colour.
+    names = table["pool"].map(family_of if table["pool"].nunique() > MOST_NAMED else str)
+    legend = {pool_text(name): colour(name) for name in dict.fromkeys(names)}
+    for ax, setting in zip(np.atleast_1d(axes), settings, strict=True):
+        ax.axhline(0, color=INK, lw=1)
+        own = table[table["setting"] == setting]
+        for row in own.to_dict("records"):
+            # The pool is the unit: one mark, with the interval of its gain.
+            hue, x = colour(row["pool"]), row["measure"]
+            ax.plot([x, x], [100 * row["low"], 100 * row["high"]], color=hue, lw=1.5)
+            ax.plot(x, 100 * row["gain"], "o", color=hue, ms=6)
+        if setting in crossings.index:
+            _mark_crossing(ax, *crossings.loc[setting])
+        ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
+        ax.grid(axis="y")
+        if len(settings) > 1:
+            ax.set_title("\n".join(textwrap.wrap(setting, TITLE_CHARACTERS)))
+    figure.set_figheight(figure.get_figheight() + shared_legend(figure, legend))
+    return figure
 
 
 def gain_text(table: pd.DataFrame) -> str:
@@ -136,10 +153,24 @@ def gain_text(table: pd.DataFrame) -> str:
         table: as in `gain_against`.
     """
     parts = []
-    for row in table.to_dict("records"):
-        gain = f"{points(row['difference'])} points"
-        parts.append(f"{pool_text(row['pool'])} {row['measure']:.1f}: {gain}")
-    return f"Measure and gain of each pool: {'; '.join(parts)}."
+    for setting, own in table.groupby("setting", sort=False):
+        pairs = [
+            f"{pool_text(row['pool'])} {row['measure']:.2f}: {points(row['gain'])}"
+            for row in own.to_dict("records")
+        ]
+        parts.append(f"{setting}: {'; '.join(pairs)}")
+    return f"Measure and gain in points of each pool. {'. '.join(parts)}."
+
+
+def _mark_crossing(ax: Axes, at: float, low: float, high: float) -> None:
+    """Mark where gains break even; an end that is not known is that of what was measured."""
+    left, right = ax.get_xlim()
+    if np.isfinite([at, low, high]).any():
+        ends = (low if np.isfinite(low) else left, high if np.isfinite(high) else right)
+        ax.axvspan(*ends, color=INK, alpha=0.08, lw=0, zorder=0)
+    if np.isfinite(at):
+        ax.axvline(at, color=INK, lw=1, ls=(0, (4, 3)), zorder=1)
+    ax.set_xlim(left, right)
 
 
 @styled

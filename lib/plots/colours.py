@@ -14,6 +14,7 @@ import seaborn
 from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of
 from lib.metrics.human_baseline import PERSON
 from lib.report.names import arm_text, in_words, row_text
+from lib.study.cells import study_of
 from lib.study.generations import first_generation
 
 # FER2013's seven classes and contempt, told apart under protanopia, deuteranopia and tritanopia:
@@ -36,24 +37,24 @@ REAL_COLOURS = {
     "val": "#9aa0a8",
     "test": "#5f6670",
 }
-# One colour a pool. Pools of one study differ by 12.3 or more under every kind of colour vision;
-# of two that no study has together some are alike.
+# One colour a pool, whatever its settings. Pools of one study differ by 11.9 or more under every
+# kind of colour vision; of two that no study has together some are alike.
 POOL_COLOURS = {
     "drawn-faithful": "#007961",
     "drawn-narrow": "#de1b5e",
     "drawn-narrow-round2": "#188dfc",
     "drawn-mislabelled": "#d0960f",
-    "dcgan": "#770ad6",
+    "dcgan": "#a9137a",
     "dcgan-round2": "#d853b5",
     "folder": "#188dfc",
     "stylegan32": "#1037c1",
-    "stylegan64": "#007961",
+    "stylegan64": "#6c700f",
     "stylegan64ada": "#84b676",
     "stylegan64number": "#ee4f99",
     "stylegan64truncated": "#5599e0",
     "stylegan-s2": "#84b676",
-    "acgan": "#8a7f3b",
-    "cgan": "#6f1242",
+    "acgan": "#d31d66",
+    "cgan": "#cf53b1",
     "diffusion": "#d0960f",
     "diffusion-edited": "#84b676",
     "diffusion-all": "#770ad6",
@@ -94,8 +95,9 @@ def known_colour(name: str) -> str:
     if name == PERSON:
         return PERSON_COLOUR
 
-    # All generations of a pool share its hue.
-    return (CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS).get(first_generation(name), "")
+    # All generations of a pool share its hue, and so do pools that differ in a setting.
+    kind = study_of(first_generation(name))
+    return (CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS).get(kind, "")
 
 
 def palette(names: Iterable) -> dict[str, str]:

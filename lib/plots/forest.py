@@ -122,7 +122,7 @@ def show_intervals(
         what: the numbers are, with their unit: the label of the axis, and the text's beginning.
         caption: a sentence under the figure; empty: what the numbers are.
     """
-    lines = "the intervals that decide" if "verdict" in effects else "95 % intervals"
+    lines = "the intervals that decide" if "verdict" in effects else "95% intervals"
     caption = f"{caption or what}; lines: {lines}"
     ax = intervals(effects, value=value, margin=margin, xlabel=what)
     show(ax, alt=f"{what}: {rows_text(effects, value=value)}", caption=caption)

@@ -24,7 +24,7 @@ class Measured:
 
     share: float  # least share of its panel that an axis takes, 0 to 1
     points: float  # smallest type, points, at the size in which the page shows it
-    faults: tuple[str, ...]  # texts and legends off the canvas, texts over each other
+    faults: tuple[str, ...]  # texts off the canvas, over each other, longer than their axis
 
 
 def measure(figure: Figure) -> Measured:
@@ -45,7 +45,7 @@ def measure(figure: Figure) -> Measured:
     return Measured(
         share=min((_share(ax) for ax in axes), default=1.0),
         points=min(sizes, default=99.0),
-        faults=(*_off_canvas(figure, texts), *_overlaps(texts)),
+        faults=(*_off_canvas(figure, texts), *_overlaps(texts), *_too_long(axes)),
     )
 
 
@@ -110,6 +110,18 @@ def _is_off(box, figure: Figure) -> bool:
     """Tell whether a box reaches over the edge of a figure."""
     wide, high = figure.bbox.width + SLACK, figure.bbox.height + SLACK
     return box.x0 < -SLACK or box.y0 < -SLACK or box.x1 > wide or box.y1 > high
+
+
+def _too_long(axes: list[Axes]) -> list[str]:
+    """Name the labels that are longer than the axis they stand along."""
+    faults = []
+    for ax in axes:
+        room = ax.get_window_extent()
+        for label, length in ((ax.xaxis.label, room.width), (ax.yaxis.label, room.height)):
+            box, along = label.get_window_extent(), "width" if label is ax.xaxis.label else "height"
+            if ax.axison and label.get_visible() and getattr(box, along) > length + SLACK:
+                faults.append(f"longer than its axis: {_shown(label)}")
+    return faults
 
 
 def _overlaps(texts: list[Text]) -> list[str]:

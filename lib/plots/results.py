@@ -126,9 +126,9 @@ def confusion_text(base: np.ndarray, arm: np.ndarray, names: Sequence[str]) -> s
         np.unravel_index(place, change.shape) for place in (change.argmax(), change.argmin())
     )
     parts = [
-        f"recall is highest for {names[best]} ({right[best]:.0f} %) and lowest for "
-        f"{names[worst]} ({right[worst]:.0f} %)",
-        f"{names[true]} is most often taken for {names[taken]} ({wrong[true, taken]:.0f} %)",
+        f"recall is highest for {names[best]} ({right[best]:.0f}%) and lowest for "
+        f"{names[worst]} ({right[worst]:.0f}%)",
+        f"{names[true]} is most often taken for {names[taken]} ({wrong[true, taken]:.0f}%)",
         f"largest changes: {names[more[0]]} called {names[more[1]]} {change[more]:+.0f} points, "
         f"{names[less[0]]} called {names[less[1]]} {change[less]:+.0f} points",
     ]

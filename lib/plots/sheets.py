@@ -296,7 +296,7 @@ def certainty_sheet(
     shown = np.concatenate([order[:each], order[::-1][:each]])
     return sheet(
         faces.images[shown],
-        titles=[f"{names[i]}\n{100 * certainty[i]:.0f} %" for i in shown],
+        titles=[f"{names[i]}\n{100 * certainty[i]:.0f}%" for i in shown],
         columns=min(each, len(order)),
         caption=f"{caption} ({kind})",
         scale=CERTAINTY_SCALE,

@@ -192,7 +192,7 @@ def _interval_column(
         interval = f" ({write(lower)} to {write(upper)})" if not np.isnan(lower) else ""
         texts.append(html.escape(write(number) + interval))
         raw.append("|".join(map(_raw, (number, lower, upper))))
-    what = "deciding interval" if decided else "95 % interval"
+    what = "deciding interval" if decided else "95% interval"
     return Shown("|".join((name, *bounds)), f"{heading(name, kind)} ({what})", texts, raw, True)
 
 

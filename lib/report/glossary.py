@@ -10,7 +10,7 @@ PAGE = "glossary.html"
 # The three earlier studies that are restated here.
 EARLIER = {
     "S1": (
-        "Schürmann, “The Synthetic Dilemma” (2024): do 7 to 15 % Stable Diffusion faces beside "
+        "Schürmann, “The Synthetic Dilemma” (2024): do 7 to 15% Stable Diffusion faces beside "
         "28,821 real ones help a small network? Single runs; no significant change."
     ),
     "S2": (
@@ -32,7 +32,7 @@ STUDY_WORDS = {
         "The training set without synthetic images, which all others are compared with."
     ),
     "added (supplement)": (
-        "Synthetic images beside all real ones. 12 % of the training images means that 12 of 100 "
+        "Synthetic images beside all real ones. 12% of the training images means that 12 of 100 "
         "images are synthetic."
     ),
     "in place of (replace)": "Synthetic images take the place of real ones; the total stays.",
@@ -64,15 +64,15 @@ STUDY_WORDS = {
     "curation": "Steps that reject images: blank, blurred, badly exposed, copies, no face found.",
 }
 DECISION_WORDS = {
-    "point": "One hundredth of a share: from 56 % to 57 % is one point.",
+    "point": "One hundredth of a share: from 56% to 57% is one point.",
     "margin": "The smallest difference that matters, in points, fixed before the runs.",
-    "95 % interval": (
-        "The range in which the true value lies with 95 % confidence, over other seeds and other "
+    "95% interval": (
+        "The range in which the true value lies with 95% confidence, over other seeds and other "
         "test images."
     ),
     "deciding interval": (
         "The interval that belongs to a verdict. Where several comparisons are decided together, "
-        "or after an interim analysis, it is wider than the 95 % interval."
+        "or after an interim analysis, it is wider than the 95% interval."
     ),
     "helps, hurts": "The deciding interval lies above 0, or below it.",
     "equivalent": "The difference is shown to lie within the margin on both sides of 0.",

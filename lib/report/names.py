@@ -1,12 +1,13 @@
 """What pools, arms, metrics and feature spaces are called on pages, in one place.
 
 Code, tables on disk and parameters use short machine names (`supplement-0.1178-folder`); people
-read "Schürmann's Stable Diffusion faces, 12 % of the training images". An arm's words are made from
+read "Schürmann's Stable Diffusion faces, 12% of the training images". An arm's words are made from
 its fields. A notebook says once whose names its tables may hold (`name_study`).
 """
 
 from collections.abc import Iterable, Mapping
 
+from lib.study.cells import settings_of, study_of
 from lib.study.generations import first_generation, generation_number
 
 READY_MADE = "folder"  # the pool of --synthetic, which each study may call its own name
@@ -34,6 +35,14 @@ POOLS = {
     "stable": "Stable Diffusion",
     "stable-expressive": "Stable Diffusion, expressive prompts",
     READY_MADE: "ready-made faces",
+}
+# Settings in which a pool differs from the one whose name it has.
+SETTINGS = {
+    "gan_steps": "{} training steps",
+    "diffusion_guidance": "guidance {}",
+    "diffusion_sample_steps": "{} sampling steps",
+    "diffusion_dropout": "dropout {}",
+    "pool_images": "{} images",
 }
 METRICS = {
     "accuracy": "accuracy",
@@ -158,20 +167,32 @@ def in_words(name: str) -> str:
     return KNOWN[name] if name in KNOWN else pool_text(name)
 
 
+def _setting_text(key: str, value: str) -> str:
+    """Write a setting in words: "500 training steps"."""
+    number = f"{int(value):,}" if value.isdigit() else value
+    return SETTINGS.get(key, key.replace("_", " ") + " {}").format(number)
+
+
 def scoring_text(name: str) -> str:
     """Name a way to score the test images: "without copies, FER+ labels"."""
     return SCORINGS.get(name, name)
 
 
 def pool_text(name: str) -> str:
-    """Name a pool in words, with its generation where it is not the first."""
+    """Name a pool in words, with the settings in which it differs from the pool of its name, and
+    its generation where it is not the first.
+    """
     first, number = first_generation(name), generation_number(name)
-    words = _named.get(first) or POOLS.get(first, first)
-    return words if number == 1 else f"{words}, generation {number}"
+    kind = study_of(first)
+    words = [_named.get(kind) or POOLS.get(kind, kind)]
+    words += [_setting_text(*setting.split("=")) for setting in settings_of(first)]
+    if number > 1:
+        words.append(f"generation {number}")
+    return ", ".join(words)
 
 
 def arm_text(arm) -> str:
-    """Describe an arm: "DCGAN, 12 % of the training images".
+    """Describe an arm: "DCGAN, 12% of the training images".
 
     Args:
         arm: a `lib.faces.arms.Arm`; its fields alone are read.
@@ -183,7 +204,7 @@ def arm_text(arm) -> str:
 
 
 def group_text(arm) -> str:
-    """Describe an arm without its pool, as a heading over pools: "Added: 12 % of ..."."""
+    """Describe an arm without its pool, as a heading over pools: "Added: 12% of ..."."""
     if _is_of_real_images(arm):
         return ALONE
     kind = arm.control_of if arm.kind == "shuffled" else arm.kind
@@ -204,10 +225,10 @@ def reference_text(kind: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share as percent with two digits: 12 %, 7.1 %, 100 %."""
+    """Write a share as percent with two digits: 12%, 7.1%, 100%."""
     # Two digits tell the amounts of one study apart.
     value = 100 * share
-    return f"{value:.0f} %" if value >= 9.95 else f"{value:.2g} %"
+    return f"{value:.0f}%" if value >= 9.95 else f"{value:.2g}%"
 
 
 def _is_of_real_images(arm) -> bool:

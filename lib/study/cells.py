@@ -1,7 +1,8 @@
 """Names of the cells of a grid of settings: quick~pool_images=1600,seeds=10 is the study quick with
-these two parameters.
+these two parameters, dcgan~gan_steps=500 the pool dcgan with this one.
 
-A cell is a study like any other: its name is that of its folders, and says all that it differs in.
+A cell is a study or pool like any other: its name is that of its folders, and says all that it
+differs in.
 """
 
 import re
@@ -14,6 +15,7 @@ ELEMENTS = "+"  # between two elements of a list
 LONGEST = 120  # characters of a name: a file's has room for 255 bytes on every system
 # What a value may hold: signs that no file system and no shell takes for something else.
 PLAIN = re.compile(r"[A-Za-z0-9._-]*")
+SETTING = re.compile(r"\w+=[A-Za-z0-9._+-]*")
 
 
 def cell_name(study: str, settings: dict) -> str:
@@ -37,15 +39,25 @@ def cell_name(study: str, settings: dict) -> str:
 
 
 def study_of(name: str) -> str:
-    """Name the study that a cell belongs to; a study that is no cell is its own."""
+    """Name the study or pool that a cell belongs to; one that is no cell is its own."""
     return name.partition(MARK)[0]
 
 
 def settings_of(name: str) -> tuple[str, ...]:
-    """List a cell's settings as "key=value" strings, lists as a,b; none of other studies."""
+    """List a cell's settings as "key=value" strings, lists as a,b; none of other names.
+
+    Raises:
+        StudyError: a setting that no folder could be named after.
+    """
     _, mark, settings = name.partition(MARK)
     if not mark:
         return ()
+    for text in settings.split(BETWEEN):
+        if not SETTING.fullmatch(text):
+            raise StudyError(
+                f"{name}: {text!r} is no setting, write key=value after the {MARK}; a value takes "
+                "letters, digits, dots, hyphens and underscores"
+            )
     return tuple(text.replace(ELEMENTS, ",") for text in settings.split(BETWEEN))
 
 

@@ -56,7 +56,7 @@ RANGES = {
     "folds": (0, 100),
     "train_lengths": (0.01, 1000),  # times train_steps
     "verdict_minutes": (2, 1440),
-    "n_boot": (100, 10**6),  # draws; fewer make no 95 % interval
+    "n_boot": (100, 10**6),  # draws; fewer make no 95% interval
     "tsne_perplexity": (1, 1000),  # neighbours
     "umap_neighbors": (2, 200),
     "map_seeds": (1, 20),

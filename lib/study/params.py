@@ -3,6 +3,7 @@
 base.yaml declares every key with its type; a study's files, a pool's files and key=value strings
 only override. A study of reduced size lies over the full one: amounts-cpu.yaml over
 amounts.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
+dcgan~gan_steps=500 is the pool dcgan with another setting, a pool of its own.
 """
 
 import re
@@ -116,7 +117,7 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
         study: such as quick, amounts, or amounts-cpu, which lies over amounts; a cell of
             a grid of settings has those of its study.
         pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for
-            amounts-cpu in pools/dcgan-cpu.yaml.
+            amounts-cpu in pools/dcgan-cpu.yaml; with other settings it has the same files.
         folder: where the files lie.
 
     Raises:
@@ -134,7 +135,7 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
         return files
 
     # The pool, and its sizes for studies of this size.
-    known = known_pools(folder)
+    known, pool = known_pools(folder), study_of(pool)
     if pool not in known:
         raise _unknown_pool(pool, known, folder)
     files.append(folder / "pools" / f"{pool}.yaml")
@@ -152,8 +153,8 @@ def load_params(
     Args:
         study: name of params/<study>.yaml, or of a cell, whose settings win over everything.
         sets: strings "key=value" that override everything else; lists as "a,b" or "[a, b]".
-        pool: name of params/pools/<pool>.yaml, composed after the study's file;
-            <pool>-generation2 is the same from another seed.
+        pool: name of params/pools/<pool>.yaml, composed after the study's file; <pool>~key=value
+            has this setting besides, <pool>-generation2 is the same from another seed.
         folder: where the files lie.
 
     Returns:
@@ -165,15 +166,20 @@ def load_params(
     """
     # Later files win, and the command line over all of them.
     base = read_yaml(folder / "base.yaml")
-    values = dict(base)
-    for path in layers(study, pool and first_generation(pool), folder):
+    values, first = dict(base), first_generation(pool or "")
+    for path in layers(study, first or None, folder):
         found = check_values(read_yaml(path), base, shown(path))
         # The generations of a pool are its own: those of the study's other pools stay.
         if path.parent.name == "pools":
             found.pop("generations", None)
         values.update(found)
     values.update(check_values(_parsed(sets, base), base, "--set"))
+
+    # What a name says is true of what it names.
     values.update(check_values(_parsed(settings_of(study), base), base, f"study {study}"))
+    values.update(check_values(_parsed(settings_of(first), base), base, f"pool {first}"))
+    if first:
+        values["pool"] = first
 
     # Paths and keys go by this name: another one inside the file would mix two studies up.
     own = study_of(study)
@@ -204,7 +210,7 @@ def check_pools(values: dict, folder: Path = PARAMS) -> None:
         # One name, or several.
         given = values.get(key, [])
         for name in [given] if isinstance(given, str) else given:
-            if name and first_generation(name) not in known:
+            if name and study_of(first_generation(name)) not in known:
                 raise _unknown_pool(name, known, folder, f"{key}: ")
 
     # Arms are made of the study's pools alone.
@@ -216,24 +222,35 @@ def check_pools(values: dict, folder: Path = PARAMS) -> None:
 
 
 def check_generator(values: dict, folder: Path = PARAMS) -> None:
-    """Check that a pool is made by its own generator: its name would say what it is not.
+    """Check that a pool is made by its own generator and settings: its name would say what it is
+    not.
 
     Args:
         values: parameters of a notebook; without pool or generator nothing is checked.
 
     Raises:
-        StudyError: the generator is not that of the pool's file.
+        StudyError: the generator is not that of the pool's file, or a setting not that of its name.
     """
     if not {"pool", "generator"} <= values.keys():
         return
-    file = folder / "pools" / f"{first_generation(values['pool'])}.yaml"
+    first = first_generation(values["pool"])
+    file = folder / "pools" / f"{study_of(first)}.yaml"
+    way_out = f"take it from the study: run_all.py --open 20-{values['pool']}"
     own = read_yaml(file).get("generator", values["generator"])
     if own != values["generator"]:
         raise StudyError(
             f"generator: {values['generator']!r} makes no pool {values['pool']!r}, which "
-            f"{shown(file)} makes by {own!r}: set all that stands there, or take it from the "
-            f"study: run_all.py --open 20-{values['pool']}"
+            f"{shown(file)} makes by {own!r}: set all that stands there, or {way_out}"
         )
+
+    # The name of a pool with other settings says them.
+    base = read_yaml(folder / "base.yaml")
+    for key, value in check_values(_parsed(settings_of(first), base), base, first).items():
+        if key in values and values[key] != value:
+            raise StudyError(
+                f"{key}: the pool {values['pool']!r} is made with {value}, not {values[key]}: set "
+                f"it so, or {way_out}"
+            )
 
 
 def shown(path: Path) -> str:
@@ -274,7 +291,7 @@ def _own_generations(pools: list[str], base: dict, folder: Path) -> dict[str, in
     counts = {}
     for name in pools:
         # A pool that is not known is named later.
-        file = folder / "pools" / f"{name}.yaml"
+        file = folder / "pools" / f"{study_of(name)}.yaml"
         found = check_values(read_yaml(file), base, shown(file)) if file.exists() else {}
         if found.get("generator") == "folder":
             counts[name] = 1

@@ -228,7 +228,7 @@ def summary(table: pd.DataFrame) -> str:
     count = max(1, int(clear["verdicts"].sum()))
     undecided, foretold = clear["undecided"].sum() / count, clear["probe_right"].sum() / count
     return (
-        f"{verdicts} verdicts: {wrong} wrong words ({share:.1%}, 95 % interval {low:.1%} to "
+        f"{verdicts} verdicts: {wrong} wrong words ({share:.1%}, 95% interval {low:.1%} to "
         f"{high:.1%}); of the {count} with a true effect of {100 * CLEAR:g} points or more "
         f"{undecided:.0%} undecided, the probe has the sign of {foretold:.0%}; longest "
         f"{table['seconds'].max():.0f} processor seconds of {SECONDS * CORES:.0f}"

@@ -50,7 +50,7 @@ class Gain:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval for other images."""
+        """The 95% interval for other images."""
         return self.difference - REACH * self.se, self.difference + REACH * self.se
 
 

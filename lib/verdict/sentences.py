@@ -216,11 +216,10 @@ def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: T
             f"({points(more.low)} to {points(more.high)})"
         )
     parts.append(
-        "smallest effect that this shows with 80 % power: "
-        f"{100 * row['smallest_effect']:.1f} points"
+        f"smallest effect that this shows with 80% power: {100 * row['smallest_effect']:.1f} points"
     )
     share = 100 * (1 - ERROR)
-    return f"{'; '.join(parts)}. ({share:.0f} % intervals, which hold whenever the trial stops.)"
+    return f"{'; '.join(parts)}. ({share:.0f}% intervals, which hold whenever the trial stops.)"
 
 
 def _beyond_copies(control: Comparison) -> str:

@@ -45,7 +45,7 @@ def test_the_interval_of_the_calibration_error_is_as_wide_as_it_varies():
     rng = np.random.default_rng(0)
     tables = []
     for _ in range(40):
-        # 80 % sure and 50 % right: the error is 0.3, its standard error 0.029.
+        # 80% sure and 50% right: the error is 0.3, its standard error 0.029.
         right = rng.random(300) < 0.5
         said = np.where(right, 0, 1)
         found = np.full((300, 7), 0.2 / 6)

@@ -100,6 +100,6 @@ def test_the_command_evaluates_and_leaves_a_table(folder, tmp_path, capsys):
         == 0
     )
     assert pd.read_csv(tmp_path / "out" / "evaluation.csv")["n"].tolist() == [1, 2, 2, 5]
-    assert "95 % intervals" in capsys.readouterr().out
+    assert "95% intervals" in capsys.readouterr().out
     assert main(["--evaluate", str(tmp_path / "none"), "--model", str(model)]) == 1
     assert "no such file or folder" in capsys.readouterr().err

@@ -195,7 +195,7 @@ def train_on(folder: Path | None, data: Path, job: dict) -> dict:
         job: pool, what (network), images, epochs, steps, seed.
 
     Returns:
-        The job with value (accuracy), low, high (95 % Wilson interval), n, trained_on, fitted
+        The job with value (accuracy), low, high (95% Wilson interval), n, trained_on, fitted
         (accuracy on the training images), seconds.
     """
     faces = load_faces(data)

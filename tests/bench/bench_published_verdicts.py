@@ -3,7 +3,7 @@
     python tests/bench/bench_published_verdicts.py
 
 reads reports/*/effects.csv as they stood at commit 70ad838 and writes
-tests/metrics/published_verdicts.csv in about a minute. These tables hold the difference, its 95 %
+tests/metrics/published_verdicts.csv in about a minute. These tables hold the difference, its 95%
 interval and a p-value, by Student's t with Satterthwaite's degrees of freedom. Interval and p-value
 together give the standard error and the degrees of freedom, and these the variance along the seeds
 and that of the images. full-cpu has them in full precision. The other studies round to a tenth of a
@@ -11,7 +11,7 @@ point and show p-values after Holm alone: every variance that agrees with what i
 and a verdict that some of them change and others do not cannot be recomputed.
 
 What the tables do not tell: which variance of seeds is noise of single predictions; comparisons
-that were tested at a full 5 % in a first analysis that was not yet called one; other metrics and
+that were tested at a full 5% in a first analysis that was not yet called one; other metrics and
 scorings.
 """
 

@@ -1,4 +1,4 @@
-"""How long training takes to S1's 57.88 % on Schürmann's validation split.
+"""How long training takes to S1's 57.88% on Schürmann's validation split.
 
 The fast recipe against S1's, and the fast recipe's parts:
 

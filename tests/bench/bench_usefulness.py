@@ -3,7 +3,7 @@ it by hand.
 
     OMP_NUM_THREADS=1 python tests/bench/bench_usefulness.py
 
-Eighteen pools: 0 (all different), 40 or 5 people x 0, 20 or 50 % wrong labels x as drawn, or dark
+Eighteen pools: 0 (all different), 40 or 5 people x 0, 20 or 50% wrong labels x as drawn, or dark
 and blurred. A pool's use is the accuracy on real test faces of what is trained on the pool alone: a
 linear learner on the encoder's features, and the network `small`, each a setting of its own. A line
 is printed for every pool, so that a run that is stopped has not been in vain.

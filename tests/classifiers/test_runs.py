@@ -598,8 +598,8 @@ def test_a_chart_shows_the_arms_of_one_design_beside_base_and_their_real_control
     rows = [{"arm": arm.name, "design": arm.design} | asdict(arm) for arm in every]
     history = pd.DataFrame(rows).assign(classifier="small", accuracy=0.5)
     charts = beside_controls(history)
-    added = "Added to the real images: 50 % of the training images"
-    assert list(charts) == [added, "In place of real images: 50 %"]
+    added = "Added to the real images: 50% of the training images"
+    assert list(charts) == [added, "In place of real images: 50%"]
     shown = set(charts[added]["arm"])
     assert shown == {arm.name for arm in (*arms, duplicate)}
     assert list(beside_controls(history[history["kind"] == "base"])) == ["Real images alone"]

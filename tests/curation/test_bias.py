@@ -82,7 +82,7 @@ def test_the_findings_name_steps_and_attributes_in_words_and_numbers_with_commas
     shift = class_shift(faces, verdicts)
     sentences = findings("p", faces, verdicts, shift, bias_table(faces, ~rejected), quality)
     assert sentences[:2] == [
-        "p: 1,200 of 2,000 images rejected, 60.0% (95 % interval 57.8% to 62.1%)",
+        "p: 1,200 of 2,000 images rejected, 60.0% (95% interval 57.8% to 62.1%)",
         "most of them by the step “near-copy” (1,200 images)",
     ]
     bias = "100.0% are rejected where it is yes, 0.0% where it is no"

@@ -122,6 +122,6 @@ def test_every_step_that_finds_faults_is_measured(are_faces):
     quality = quality_of_steps(PARAMS, inputs, classify)
     expected = [step for step in TARGETS if are_faces or step != "face"]
     assert quality["step"].unique().tolist() == expected
-    # A hundred clean images, 4 % of which get each of ten kinds of fault, eight without faces.
+    # A hundred clean images, 4% of which get each of ten kinds of fault, eight without faces.
     cost = quality[(quality["step"] == "blank") & (quality["measure"] == COST)]
     assert cost["n"].item() == (60 if are_faces else 68)

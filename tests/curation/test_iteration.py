@@ -90,7 +90,7 @@ def test_rounding_keeps_the_total():
     ("pool", "columns", "settings"),
     [
         ("stable", {"coverage": 0.3}, {"sd_guidance": 5.6}),
-        # The classifier is right about 70 % of real labels, so 65 % are shown.
+        # The classifier is right about 70% of real labels, so 65% are shown.
         ("stable", {"consistency": 0.65}, {}),
         ("diffusion", {"coverage": 0.3}, {"diffusion_guidance": 2.4}),
         # A drawing has no guidance.

@@ -363,10 +363,10 @@ def test_the_card_states_what_is_in_the_file_and_nothing_that_was_not_measured(f
 
 def test_the_card_carries_licence_and_measures(folder, tmp_path):
     out = tmp_path / "tiny.safetensors"
-    words = ["--licence", "cc-by-4.0", "--measured", "label agreement 60 % (n 1,000)"]
+    words = ["--licence", "cc-by-4.0", "--measured", "label agreement 60% (n 1,000)"]
     main(["export", str(folder), "--out", str(out), *words])
     card = out.with_suffix(".md").read_text(encoding="utf-8")
-    assert "license: cc-by-4.0" in card and "- label agreement 60 % (n 1,000)\n" in card
+    assert "license: cc-by-4.0" in card and "- label agreement 60% (n 1,000)\n" in card
     assert NOT_MEASURED not in card
 
 

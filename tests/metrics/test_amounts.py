@@ -446,7 +446,7 @@ def test_the_sentences_are_printed_from_the_tables():
     for words in (
         "Beside 50 real images, 500 generated ones (x) change accuracy by",
         "x: its generator knew none of the study's images.",
-        ": they help (adjusted 95 % interval",
+        ": they help (adjusted 95% interval",
         "4 draws, 1,200 test images; each at its best length)",
         "As many real images would change it by",
         "Compared with class-matched copies of 50 real images",

@@ -42,7 +42,7 @@ def test_the_best_pool_is_named_and_all_are_counted_but_controls():
         row(BASE, shuffled, 0.4, "helps"),
     )
     (sentence,) = question_sentences(table)
-    assert "at best −20.0 points of accuracy (95 % interval −21.0 to −19.0)" in sentence
+    assert "at best −20.0 points of accuracy (95% interval −21.0 to −19.0)" in sentence
     assert "with diffusion (5 seeds, 100 test images)" in sentence
     assert sentence.endswith("; both hurt.")
 
@@ -52,7 +52,7 @@ def test_scarce_arms_are_compared_with_as_few_real_faces():
     subset = Arm("subset", share=0.1, control_of="scarce")
     table = effects(row(BASE, scarce, -0.1, "hurts"), row(subset, scarce, 0.05, "helps"))
     (sentence,) = question_sentences(table)
-    assert "10 % of the real faces kept" in sentence
+    assert "10% of the real faces kept" in sentence
     assert "+5.0 points" in sentence
     assert sentence.endswith(": helps.")
 
@@ -62,7 +62,7 @@ def test_replaced_images_are_compared_with_all_real_images_and_with_those_that_w
     subset = Arm("subset", share=0.1, control_of="replace")
     table = effects(row(BASE, replaced, -0.2, "hurts"), row(subset, replaced, 0.03, "helps"))
     against_all, against_kept = question_sentences(table)
-    assert "90 % of the training images" in against_all
+    assert "90% of the training images" in against_all
     assert "−20.0 points" in against_all
     assert "+3.0 points" in against_kept
     assert "beside the real faces that were kept" in against_kept
@@ -142,8 +142,8 @@ def test_the_first_sentence_holds_the_answer_in_a_word_and_the_best_pool_in_a_nu
     table = effects(*rows)
     first = study_answer(pool_verdicts(table, ["dcgan", "diffusion"]), table, data="f.csv")[0]
     assert (first.word, first.number) == (word, "+2.0 points")
-    assert "DCGAN, 50 % of the training images" in first.about
-    assert "95 % interval +1.0 to +3.0" in first.about
+    assert "DCGAN, 50% of the training images" in first.about
+    assert "95% interval +1.0 to +3.0" in first.about
 
 
 def test_the_interval_beside_a_verdict_is_the_one_that_decides_it():
@@ -170,7 +170,7 @@ def test_no_sentence_calls_a_pool_or_a_control_by_its_machine_name():
     sentences = study_answer(pool_verdicts(table, ["folder"]), table, data="f.csv")
     name_study({})
     said = " ".join(sentence.text for sentence in sentences)
-    assert "Schürmann's Stable Diffusion faces, 12 % of the training images" in said
+    assert "Schürmann's Stable Diffusion faces, 12% of the training images" in said
     assert not re.search(r"\bfolder\b|\bfewer\b|fewer_steps|supplement-|scarce-", said)
 
 

@@ -63,7 +63,7 @@ def test_image_scores_carry_the_sampling_variance(labels, metric):
         rows = np.repeat(clusters, weights)
         draws.append(scores(run[rows], labels[rows])[metric])
     found = level(arm, labels, clusters=clusters, metric=metric)
-    # 300 draws know a standard deviation to 4 %.
+    # 300 draws know a standard deviation to 4%.
     assert found.se == pytest.approx(np.std(draws), rel=0.12)
 
 

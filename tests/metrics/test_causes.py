@@ -144,7 +144,7 @@ def test_a_class_drawn_once_is_learnt_from_without_a_warning(recwarn):
 
 
 @pytest.mark.parametrize("classes", [EMOTIONS, tuple("0123456789")], ids=["seven", "ten"])
-@pytest.mark.parametrize("wrong", ["all say nothing", "none", "60 %"])
+@pytest.mark.parametrize("wrong", ["all say nothing", "none", "60%"])
 def test_the_share_of_wrong_labels_is_estimated_and_injected(classes, wrong):
     k, n = len(classes), 1000 * len(classes)
     rng = np.random.default_rng(0)
@@ -158,7 +158,7 @@ def test_the_share_of_wrong_labels_is_estimated_and_injected(classes, wrong):
     truth, share = {
         "all say nothing": (rng.permutation(labels), 1 - 1 / k),
         "none": (labels, 0.0),
-        "60 %": (shifted, 0.6),
+        "60%": (shifted, 0.6),
     }[wrong]
     cause = _wrong_labels(faces, faces, truth, 1.0, rng)
     assert (cause.injected[1] != labels).mean() == pytest.approx(share, abs=0.02)

@@ -50,7 +50,7 @@ def test_intervals_cover_on_a_small_scale():
 
 @pytest.mark.parametrize("n_seeds", [2, 3])
 def test_few_seeds_do_not_pass_for_no_spread(n_seeds):
-    # Without the floor of their spread 300 such studies cover 90 (2 seeds) and 92 % (3 seeds).
+    # Without the floor of their spread 300 such studies cover 90 (2 seeds) and 92% (3 seeds).
     assert coverage(300, n_seeds=n_seeds, n_clusters=500, seed_sd=0.0) > 0.94
 
 
@@ -71,13 +71,13 @@ def test_intervals_cover_93_to_97_percent(n_seeds, seed_sd):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed_sd", [0.0, 0.005, 0.02])
 def test_three_seeds_cover_nearly_as_often(seed_sd):
-    # 91.7 % where runs differ by 2 points.
+    # 91.7% where runs differ by 2 points.
     assert 0.90 <= coverage(1000, n_seeds=3, n_clusters=2000, seed_sd=seed_sd) <= 0.98
 
 
 def test_sample_sizes_have_the_stated_power_on_a_small_scale():
     design = sample_size(known_pilot(800), 0.03, clusters=800)
-    # 200 studies: within three standard errors (0.028) of 80 %, above for the rounding up to whole
+    # 200 studies: within three standard errors (0.028) of 80%, above for the rounding up to whole
     # seeds.
     assert 0.71 < power(200, design.seeds, 800, 0.03) < 0.95
 
@@ -86,7 +86,7 @@ def test_sample_sizes_have_the_stated_power_on_a_small_scale():
 @pytest.mark.parametrize("wanted", [0.01, 0.015])
 def test_sample_sizes_have_the_stated_power(wanted):
     design = sample_size(known_pilot(4000), wanted, clusters=4000)
-    # 1,500 studies: 80 % less three standard errors (0.010); more where whole seeds are rounded up.
+    # 1,500 studies: 80% less three standard errors (0.010); more where whole seeds are rounded up.
     assert 0.77 < power(1500, design.seeds, 4000, wanted) < 0.93
 
 
@@ -99,7 +99,7 @@ def test_pilots_of_five_seeds_give_the_stated_power(wanted, n_clusters):
         a, b, clusters = simulated_predictions(rng, n_seeds=5, effect=0.0, **settings)
         design = sample_size(compare(a, b, clusters=clusters), wanted)
         found.append(finds(rng, n_seeds=design.seeds, effect=wanted, **settings))
-    # Each pilot plans for itself; 83 to 96 % of 500 such studies found it, for a pilot of five
+    # Each pilot plans for itself; 83 to 96% of 500 such studies found it, for a pilot of five
     # cannot rule out a larger spread.
     assert np.mean(found) > 0.8
 
@@ -115,7 +115,7 @@ def test_pilots_of_five_seeds_give_the_stated_power(wanted, n_clusters):
 )
 def test_verdicts_are_right_at_the_stated_rates(effect, right, opposite, least):
     rng = np.random.default_rng(5)
-    # 10 seeds and a margin of 2 points; 5 seeds call 78 % of the harmless ones equivalent and the
+    # 10 seeds and a margin of 2 points; 5 seeds call 78% of the harmless ones equivalent and the
     # rest undecided.
     design = {"n_seeds": 10, "n_clusters": 4000, "effect": effect, "seed_sd": 0.005}
     words = []

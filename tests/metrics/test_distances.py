@@ -102,7 +102,7 @@ def test_symmetry(pair):
 
 def test_frechet_of_gaussians_has_its_closed_form():
     # d^2 = |m|^2 + sum (s1 - s2)^2 = 9 + 8 * 1 for a shift of 3 and standard deviations 1 and 2;
-    # the error of 40,000 draws is about 1 %.
+    # the error of 40,000 draws is about 1%.
     rng = np.random.default_rng(0)
     real, synth = rng.normal(size=(40_000, 8)), 2 * rng.normal(size=(40_000, 8))
     synth[:, 0] += 3

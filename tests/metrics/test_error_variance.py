@@ -78,7 +78,7 @@ def test_no_variance_leaves_no_doubt():
 @pytest.mark.parametrize("level", [0.05, 0.01, 0.001])
 def test_errors_are_as_stated_at_the_spread_of_published_runs_and_never_far_above(n_seeds, level):
     found = errors(n_seeds, level)
-    # Seeds make 84 % of the variance on FER2013's test images, 99 % over draws of real images.
+    # Seeds make 84% of the variance on FER2013's test images, 99% over draws of real images.
     published = found[SHARES >= 0.84]
     assert published.min() > 0.8
     assert found.max() < 1.2

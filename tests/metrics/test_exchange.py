@@ -16,7 +16,7 @@ REPLACED = Arm("replace", "x", 0.25)
 
 
 def made_arm(n_useful: float, seed: int) -> ArmPredictions:
-    """Runs as good as a number of real images makes them: 30 % at 100, 10 points a doubling."""
+    """Runs as good as a number of real images makes them: 30% at 100, 10 points a doubling."""
     rng = np.random.default_rng(seed)
     correct = rng.random((5, N)) < 0.3 + 0.1 * np.log2(n_useful / 100)
     predicted = np.where(correct, LABELS, (LABELS + 1) % 7)

@@ -20,8 +20,8 @@ LABELS = np.array([0, 0, 1, 2, 2, 2])
 @pytest.mark.parametrize(
     ("accuracy", "ceiling", "words"),
     [
-        (0.3, 1.0, "under chance (50.0 %, the largest class)"),
-        (0.97, 0.96, "above what copies agree on (96.0 %)"),
+        (0.3, 1.0, "under chance (50.0%, the largest class)"),
+        (0.97, 0.96, "above what copies agree on (96.0%)"),
     ],
 )
 def test_an_implausible_accuracy_is_flagged(accuracy, ceiling, words):
@@ -53,9 +53,9 @@ def test_arms_are_held_to_chance_and_to_the_ceiling_of_copies(clusters):
     sentences = check_arms(levels, faces)
 
     # Of the two pairs of copies one agrees.
-    expected = ["low (small): under chance (75.0 %, the largest class)"]
+    expected = ["low (small): under chance (75.0%, the largest class)"]
     if clusters == [0, 0, 1, 1]:
-        expected.append("good (small): above what copies agree on (50.0 %)")
+        expected.append("good (small): above what copies agree on (50.0%)")
     assert sentences == expected
 
 

@@ -41,7 +41,7 @@ def test_intervals_over_generations_cover(sd, seed_sd):
         several, one = compare_generations(a[None], b), compare(a, b[0])
         inside += several.low <= 0 <= several.high
         of_one += one.low <= 0 <= one.high
-    # 95 % less 2.6 standard errors; wider where a level is noise alone.
+    # 95% less 2.6 standard errors; wider where a level is noise alone.
     assert inside / 200 > 0.91
     if sd:
         # A single generation knows nothing of another.

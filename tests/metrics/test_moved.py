@@ -56,7 +56,7 @@ def test_a_changed_verdict_is_named_first_then_the_largest_number(tmp_path):
     )
     assert first == "Changed against the study's own values: margin from 0.005 to 0.02."
     assert moved == (
-        "1 of 2 rows moved in effects: DCGAN, 50 % of the training images, small: "
+        "1 of 2 rows moved in effects: DCGAN, 50% of the training images, small: "
         "undecided → equivalent."
     )
     assert same == "Nothing moved in levels."

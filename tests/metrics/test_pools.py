@@ -82,7 +82,7 @@ def test_the_same_faces_anew_do_not_differ_in_diversity():
 
 def test_jackknife_interval_covers_a_known_distance():
     # 60 pairs of samples with a known shift of 1: kd's interval must cover the value of a large
-    # sample in 95 % of them, less 3 standard errors.
+    # sample in 95% of them, less 3 standard errors.
     def pair(n, seed):
         rng = np.random.default_rng(seed)
         return rng.normal(size=(n, 6)), rng.normal(size=(n, 6)) + 1

@@ -76,11 +76,11 @@ def test_the_headline_takes_one_amount_of_each_pool(key, shares):
 @pytest.mark.parametrize(
     ("key", "share", "words"),
     [
-        ("added", 0.1178, "12 % of the training images"),
-        ("in_place", 0.1, "90 % of the training images"),
+        ("added", 0.1178, "12% of the training images"),
+        ("in_place", 0.1, "90% of the training images"),
         ("alone", 1.0, "as many as real ones"),
         ("alone", 2.0, "2 times as many as real ones"),
-        ("scarce", 0.1, "10 % of the real faces kept"),
+        ("scarce", 0.1, "10% of the real faces kept"),
         ("balance", 0.0, "rare classes filled up"),
     ],
 )

@@ -73,7 +73,7 @@ def test_words_are_wrong_in_at_most_two_of_a_hundred_trials_whenever_they_stop(d
     wrong = sum(spoken in wrong_words(effect) for spoken, _ in outcomes)
     missed = sum(not held for _, held in outcomes)
 
-    # No more than chance allows beside the stated 2 %: one test in a thousand would fail.
+    # No more than chance allows beside the stated 2%: one test in a thousand would fail.
     most = stats.binom.isf(0.001, trials, ERROR)
     assert wrong <= most and missed <= most
 
@@ -156,7 +156,7 @@ def test_the_stated_variance_is_that_of_other_data_and_other_networks():
     found = [estimate(*_learnt(rng, means, pool_means)) for _ in range(120)]
     real = np.var([one.difference for one in found], ddof=1)
     stated = np.mean([one.variance.total for one in found])
-    assert real < 1.3 * stated  # standard error of a variance of 120: 13 %
+    assert real < 1.3 * stated  # standard error of a variance of 120: 13%
     assert stated < 1.8 * real
 
 

@@ -145,5 +145,11 @@ def test_gains_are_differences_to_base_of_arms_with_a_pool():
             for arm, role, difference in rows
         ]
     )
-    expected = {"pool": "p", "setting": "supplement-0.5, small", "gain": 0.02}
+    effects = effects.assign(low=0.0, high=0.03)
+    setting = "Added to the real images: 50% of the training images, small"
+    expected = {"pool": "p", "setting": setting, "gain": 0.02, "low": 0.0, "high": 0.03}
     assert gains_of_pools(effects).to_dict("records") == [expected]
+
+    # Beside a gain stands the interval that decides its verdict.
+    decided = gains_of_pools(effects.assign(low_decided=-0.01, high_decided=0.05))
+    assert decided[["low", "high"]].to_numpy().tolist() == [[-0.01, 0.05]]

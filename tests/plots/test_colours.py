@@ -8,6 +8,7 @@ from colour_vision import VISIONS, difference, least_difference
 from lib import plots
 from lib.faces.arms import Arm, arm_table, controls
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
+from lib.metrics.break_even import family_of
 from lib.metrics.human_baseline import PERSON
 from lib.plots.colours import (
     CLASS_COLOURS,
@@ -35,6 +36,10 @@ def test_a_name_that_nobody_gave_a_colour_keeps_the_one_that_it_gets():
 
 def test_every_generation_of_a_pool_has_its_colour():
     assert colour("dcgan-generation2") == colour("dcgan")
+
+
+def test_a_pool_with_another_setting_has_the_colour_of_its_family():
+    assert colour("dcgan~gan_steps=9") == colour("dcgan~gan_steps=9-generation2") == colour("dcgan")
 
 
 def test_an_arm_has_the_hue_of_its_pool_pale_where_its_labels_are_shuffled():
@@ -126,7 +131,8 @@ STUDIES = [study for study in studies() if load_params(study)["pools"]]
 @pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("vision", VISIONS)
 def test_real_images_a_person_and_the_pools_of_a_study_are_told_apart(study, vision):
-    names = ["real", PERSON, *load_params(study)["pools"]]
+    families = dict.fromkeys(family_of(pool) for pool in load_params(study)["pools"])
+    names = ["real", PERSON, *families]
     colours = [colour(name) for name in names]
     assert len(set(colours)) == len(names)
     assert least_difference(colours, vision)[0] >= 10

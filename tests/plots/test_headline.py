@@ -93,7 +93,7 @@ def test_half_of_the_real_faces_are_replaced_or_left_out():
     assert rows["reference"].tolist() == ["base", kept.name]
     first, in_place, beside_kept = headline_sentences(rows)
     assert "1 of 1 is undecided" in first
-    assert "50 % of the training images" in in_place
+    assert "50% of the training images" in in_place
     assert "beside the real faces that were kept" in beside_kept
 
 
@@ -121,7 +121,7 @@ def sentences() -> list[str]:
         "+0.2 to +2.2",
         "with diffusion",
         "5 seeds, 7,066 test images",
-        "1 helps with 12 % of the training images; 1 is undecided with 15 %",
+        "1 helps with 12% of the training images; 1 is undecided with 15%",
     ],
 )
 def test_sentences_hold_effect_interval_n_and_all_verdicts(sentences, part):
@@ -138,7 +138,7 @@ def test_equal_steps_are_named_where_arms_have_them(base_steps, named):
 def test_every_question_has_its_own_sentence(sentences):
     _, _, alone, scarce = sentences
     assert "\u221220.0 points" in alone
-    assert "5 % of the real faces kept" in scarce
+    assert "5% of the real faces kept" in scarce
     assert "the same few real faces alone" in scarce
 
 

@@ -213,7 +213,7 @@ def test_intervals_show_zero_margin_and_verdict(effects):
     assert (0, 0) in lines
     assert (1, 3) in lines
     assert "DCGAN" in text_of(ax.figure)
-    assert "Added to the real images: 10 % of the training images" in text_of(ax.figure)
+    assert "Added to the real images: 10% of the training images" in text_of(ax.figure)
 
 
 def test_intervals_name_the_reference_where_rows_differ_in_it(effects):

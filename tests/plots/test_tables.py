@@ -58,7 +58,7 @@ def test_small_p_values_are_named_by_their_bound():
 def test_a_number_and_its_interval_stand_in_one_cell_and_go_apart_into_the_csv():
     data = pd.DataFrame({"pool": ["a"], "difference": [0.05], "low": [0.01], "high": [0.09]})
     page = table_html(data)
-    assert column(page, 1) == ["difference, points (95 % interval)", "5.0 (1.0 to 9.0)"]
+    assert column(page, 1) == ["difference, points (95% interval)", "5.0 (1.0 to 9.0)"]
     assert 'data-k="difference|low|high"' in page and 'data-v="0.05|0.01|0.09"' in page
 
 
@@ -86,7 +86,7 @@ def test_machine_names_become_words_and_stay_in_the_tooltip():
     data = arm_table([Arm("supplement", "dcgan", 0.1178), Arm("base")]).assign(accuracy=0.5)
     page = table_html(data)
     assert cells(page)[0] == ["training images", "accuracy, %"]
-    assert column(page, 0)[1:] == ["DCGAN, 12 % of the training images", "all real images"]
+    assert column(page, 0)[1:] == ["DCGAN, 12% of the training images", "all real images"]
     assert 'title="supplement-0.1178-dcgan"' in page
 
 
@@ -94,7 +94,7 @@ def test_an_arm_that_a_table_holds_by_its_name_alone_is_found_among_those_of_the
     data = pd.DataFrame({"arm": ["replace-0.5-dcgan", "unknown"], "accuracy": 0.5})
     assert column(table_html(data), 0)[1:] == ["replace-0.5-dcgan", "unknown"]
     name_study({}, [Arm("replace", "dcgan", 0.5)])
-    words = "DCGAN in place of 50 % of the real images"
+    words = "DCGAN in place of 50% of the real images"
     assert column(table_html(data), 0)[1:] == [words, "unknown"]
 
 

@@ -25,28 +25,28 @@ def unnamed():
 
 ARMS = {
     Arm("base"): "all real images",
-    Arm("supplement", "dcgan", 0.1178): "DCGAN, 12 % of the training images",
-    Arm("supplement", "dcgan", 0.0712): "DCGAN, 7.1 % of the training images",
+    Arm("supplement", "dcgan", 0.1178): "DCGAN, 12% of the training images",
+    Arm("supplement", "dcgan", 0.0712): "DCGAN, 7.1% of the training images",
     Arm(
         "supplement", "dcgan", 0.5, generation=2
-    ): "DCGAN, generation 2, 50 % of the training images",
-    Arm("replace", "stylegan64", 0.1): "StyleGAN2, 64 px in place of 90 % of the real images",
+    ): "DCGAN, generation 2, 50% of the training images",
+    Arm("replace", "stylegan64", 0.1): "StyleGAN2, 64 px in place of 90% of the real images",
     Arm("synthetic", "dcgan", 2.0): "DCGAN alone, twice as many as real images",
-    Arm("scarce", "dcgan", 0.05): "DCGAN beside 5 % of the real images",
+    Arm("scarce", "dcgan", 0.05): "DCGAN beside 5% of the real images",
     Arm("balance", "dcgan"): "DCGAN filling up rare classes",
-    Arm("subset", share=0.05, control_of="scarce"): "5 % of the real images alone",
+    Arm("subset", share=0.05, control_of="scarce"): "5% of the real images alone",
     Arm("duplicate", share=0.5, control_of="supplement"): (
-        "real images repeated, 50 % of the training images"
+        "real images repeated, 50% of the training images"
     ),
     Arm("duplicate", "dcgan", real=287, added=5096, control_of="supplement"): (
         "5,096 copies beside 287 real images, class counts of DCGAN"
     ),
-    Arm("fewer_steps", share=0.5, control_of="supplement"): "all real images, 50 % fewer steps",
+    Arm("fewer_steps", share=0.5, control_of="supplement"): "all real images, 50% fewer steps",
     Arm("shuffled", "dcgan", 0.5, control_of="supplement"): (
-        "DCGAN, 50 % of the training images, labels shuffled"
+        "DCGAN, 50% of the training images, labels shuffled"
     ),
     Arm("filtered", "dcgan", 0.5, only=UNFILTERED): (
-        "DCGAN unfiltered, 50 % of the training images"
+        "DCGAN unfiltered, 50% of the training images"
     ),
 }
 
@@ -107,7 +107,7 @@ def test_the_ready_made_images_are_called_what_the_study_says():
     assert pool_text("folder") == "ready-made faces"
     name_study({"synthetic_name": "Schürmann's Stable Diffusion faces"})
     arm = Arm("supplement", "folder", 0.1178)
-    assert arm_text(arm) == "Schürmann's Stable Diffusion faces, 12 % of the training images"
+    assert arm_text(arm) == "Schürmann's Stable Diffusion faces, 12% of the training images"
     name_study({})
     assert pool_text("folder") == "ready-made faces"
 
@@ -116,7 +116,7 @@ def test_the_arms_of_a_study_are_known_by_name_and_others_stay():
     arm = Arm("supplement", "dcgan", 0.5)
     assert in_words(arm.name) == arm.name
     name_study({}, [arm])
-    assert in_words(arm.name) == "DCGAN, 50 % of the training images"
+    assert in_words(arm.name) == "DCGAN, 50% of the training images"
     assert in_words("happy") == "happy"
 
 

@@ -71,7 +71,7 @@ def test_the_sentence_has_the_word_the_numbers_the_control_and_the_ceiling(run):
     for part in ("balanced accuracy", "macro F1", "beyond copies of the same real images"):
         assert part in text
     assert "more real images would bring about" in text
-    assert "smallest effect that this shows with 80 % power" in text and "98 % intervals" in text
+    assert "smallest effect that this shows with 80% power" in text and "98% intervals" in text
 
 
 def test_what_hurts_is_not_to_be_used_and_better_uses_are_named(run):

@@ -1,4 +1,4 @@
-"""Our residual network: small, fast on a CPU, better than S1's with 3 % of its parameters."""
+"""Our residual network: small, fast on a CPU, better than S1's with 3% of its parameters."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
