@@ -106,9 +106,13 @@ class Foresight:
 
 
 def foresight(table: pd.DataFrame) -> list[Foresight]:
-    """Sum up what `foretold` tabulates, one entry a setting."""
+    """Sum up what `foretold` tabulates, one entry a setting; none of a setting in which only one
+    family was foretold, for it has nothing to be compared with.
+    """
     found = []
     for setting, own in table.groupby("setting", sort=False):
+        if own["family"].nunique() < 2:
+            continue
         gain, value = own["gain"].to_numpy(), own["foretold"].to_numpy()
         families = own["family"].to_numpy()
         # What somebody would say who measures nothing.

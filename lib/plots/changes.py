@@ -21,7 +21,7 @@ from lib.report.names import group_text, pool_text, row_text
 CELL, NAME_UP, CELLS_DOWN = 0.2, 0.13, 0.08
 HEAD = 0.3  # inches for the classes' names above
 MOST_NAMED = 8  # pools that a legend names one by one
-TITLE_CHARACTERS = 36  # of a line of a panel's title
+TITLE_CHARACTERS = 32  # of a line of a panel's title
 DARK = 0.55  # share of the largest change from which a number is white
 
 

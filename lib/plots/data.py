@@ -84,11 +84,12 @@ def bars(
     hues = [colours[name] if colours else known_colour(name) or MUTED for name in names]
     shown = [in_words(name) for name in names]
     drawn = ax.barh(shown, values.to_numpy(), color=hues, height=0.65)
-    ax.bar_label(drawn, labels=[f"{value:,.{digits}f}" for value in values], padding=3, fontsize=9)
+    numbers = [f"{value:,.{digits}f}".replace("-", "−") for value in values]
+    ax.bar_label(drawn, labels=numbers, padding=3, fontsize=9)
 
-    # The first name stands at the top, with room for the numbers at the right.
+    # The first name stands at the top, with room for the numbers at the ends.
     ax.invert_yaxis()
-    ax.margins(x=0.12)
+    ax.margins(x=0.12 if (values >= 0).all() else 0.2)
     ax.set(xlabel=xlabel, title=title)
     return ax
 

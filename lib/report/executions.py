@@ -10,11 +10,10 @@ from lib.study.kept import read_record
 from lib.study.notebooks import is_notebook, read_notebook
 from lib.study.parameter_cells import TAG, TAG_INJECTED, assignments, comments_of, has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
-from lib.study.paths import ROOT, StudyPaths
+from lib.study.paths import HALF_DONE, ROOT, RUNNING, StudyPaths
 from lib.study.stages import STANDALONE, stage_of
 
 ALL = "[0-9][0-9]_*"  # names of notebooks
-HALF_DONE = ".failed.ipynb"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,8 @@ def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[
     hides. A copy that a full disk cut off is none.
     """
     # Copies by the name of their execution; a half-done one takes the place of a complete one.
-    complete = [file for file in paths.notebooks.glob(f"{ALL}.ipynb") if "." not in file.stem]
+    copies = paths.notebooks.glob(f"{ALL}.ipynb")
+    complete = [file for file in copies if not file.name.endswith((RUNNING, HALF_DONE))]
     half_done = paths.notebooks.glob(f"{ALL}{HALF_DONE}")
     files = {file.stem: file for file in complete}
     files |= {file.name.removesuffix(HALF_DONE): file for file in half_done}

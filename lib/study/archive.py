@@ -7,6 +7,7 @@ import os
 from lib.study.answer import answer_path
 from lib.study.errors import StudyError
 from lib.study.keys import key_parts, reason_to_run
+from lib.study.paths import HALF_DONE, RUNNING
 from lib.study.plan import Task
 from lib.study.stages import ANSWERING
 
@@ -38,8 +39,8 @@ def archive_stale(tasks: list[Task], outcomes: dict) -> None:
 
     # Complete copies are kept for later; half-done ones of other pools are worth nothing.
     for file in folder.glob("[0-9][0-9]_*.ipynb"):
-        name = file.name.split(".")[0]
-        if file.name.endswith(".failed.ipynb"):
+        name = file.name.removesuffix(HALF_DONE).removesuffix(RUNNING).removesuffix(".ipynb")
+        if file.name.endswith(HALF_DONE):
             if name not in names:
                 file.unlink()
         elif name not in current:

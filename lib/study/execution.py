@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lib.study.errors import sentence
 from lib.study.notebooks import quick_imports
+from lib.study.paths import HALF_DONE, RUNNING
 
 LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
 NO_HOME = "/nonexistent"  # as Debian has it for users without one
@@ -44,8 +45,8 @@ def execute(order: dict) -> dict:
 
     # The copy has another name while it runs, and where it fails.
     executed = Path(order["executed"])
-    running = executed.with_suffix(".running.ipynb")
-    failed = executed.with_suffix(".failed.ipynb")
+    running = executed.with_suffix(RUNNING)
+    failed = executed.with_suffix(HALF_DONE)
 
     # Sockets in the file system: no port that two kernels could race for.
     # Short, because the name of such a socket has room for a hundred characters.

@@ -8,6 +8,11 @@ from lib.study.errors import StudyError
 # The project: lib/study/paths.py is two folders below.
 ROOT = Path(__file__).resolve().parents[2]
 
+# How a copy of a notebook is called while it runs, and where it failed: <name>.failed.ipynb. A name
+# may have dots of its own.
+RUNNING = ".running.ipynb"
+HALF_DONE = ".failed.ipynb"
+
 
 @dataclass(frozen=True)
 class StudyPaths:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from lib.study.errors import StudyError
 from lib.study.outcomes import Outcome, cell_counts, last_line
+from lib.study.paths import RUNNING
 from lib.study.plan import Task
 from lib.study.records import read_json, write_json
 from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL
@@ -120,7 +121,7 @@ class Progress:
 
     def _under_way(self, task: Task, seconds: float) -> str:
         """Say how far a notebook is, with the last line of its own."""
-        running = task.executed.with_suffix(".running.ipynb")
+        running = task.executed.with_suffix(RUNNING)
         done, total = cell_counts(running)
         cells, own = f"{done}/{total} cells", last_line(running)
         line = f"{task.name:<{self.width}}  ...     {cells:>12}  {seconds:6.0f} s"

@@ -75,6 +75,16 @@ def test_the_gains_of_a_family_are_foretold_from_the_others_alone():
         assert np.allclose(same, before) == expected
 
 
+def test_a_single_family_that_could_be_foretold_sums_up_to_nothing():
+    measures, gains = made_study(9)
+    alone = gains["pool"].map(family_of) == "dcgan"
+    pools = [*gains["pool"][alone][:1], *(f"folder~gan_steps={i}" for i in range(8))]
+    names = dict(zip(gains["pool"], pools))
+    renamed = measures.replace({"pool": names}), gains.replace({"pool": names})
+    table = foretold(*renamed)
+    assert set(table["family"]) == {"dcgan"} and foresight(table) == []
+
+
 def test_foresight_beats_the_mean_where_a_measure_foretells():
     (found,) = foresight(foretold(*made_study()))
     assert found.rho > 0.9 and found.n_pools == 24 and found.n_families == 4

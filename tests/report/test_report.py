@@ -212,6 +212,17 @@ def test_a_half_done_copy_hides_the_older_complete_one_and_goes_when_repaired(tm
     assert status() == ["unfinished"]
 
 
+@pytest.mark.parametrize("name", ["20_generation-dcgan~gan_lr=0.002", "30_curation-cgan~gan_lr=.1"])
+def test_an_execution_whose_name_has_dots_is_told_from_one_that_is_under_way(tmp_path, name):
+    paths = study_paths("quick", str(tmp_path))
+    done = save(paths, name, book("Pool", "What?"))
+    done.with_suffix(".running.ipynb").write_text("")
+    assert [e.status for e in executions(paths) if e.name == name] == ["done"]
+    assert not [e for e in executions(paths) if "running" in e.name]
+    save(paths, name, book("Pool", "What?"), status="failed")
+    assert [e.status for e in executions(paths) if e.name == name] == ["failed"]
+
+
 def test_pages_are_made_again_only_when_something_changed_and_then_the_same(tmp_path):
     def times() -> dict:
         return {page: page.stat().st_mtime_ns for page in paths.reports.glob("*_*.html")}
