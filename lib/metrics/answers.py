@@ -8,8 +8,16 @@ from lib.faces.arms import arm_of
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
-from lib.metrics.wording import VERBS, counts_text, interval_text, points, power_text, tally
-from lib.report.names import arm_text, pool_text
+from lib.metrics.wording import (
+    VERBS,
+    counts_text,
+    interval_text,
+    points,
+    power_text,
+    seeds_text,
+    tally,
+)
+from lib.report.names import arm_text, group_text, pool_text
 from lib.study.answer import Sentence
 
 # What the images of an embedded source of data are.
@@ -64,6 +72,10 @@ def study_answer(
         added = supplement_sentences(verdicts, data=data) if len(verdicts) else []
         return [*amounts, *added, *others]
 
+    # Pools beside some of the real images alone.
+    if not len(verdicts) and (beside := number_sentences(effects)):
+        return [*beside, *others]
+
     # A study without supplements has another question; without any there is nothing to answer.
     if others and not len(verdicts):
         return [_in_short(overall_sentence(effects), _against_base(effects)), *others]
@@ -94,6 +106,28 @@ def supplement_sentences(verdicts: pd.DataFrame, *, data: str) -> list[Sentence]
         beyond = BEYOND_CONTROLS[row["beyond_controls"]] if row["verdict"] == HELPS else ""
         text = f"{arm_text(arm_of(row))}: {row['effect']}: {MEANINGS[row['verdict']]}.{beyond}"
         sentences.append(Sentence(text, row["pool"], row["verdict"]))
+    return sentences
+
+
+def number_sentences(effects: pd.DataFrame) -> list[Sentence]:
+    """Write what pools do beside some of the real images, one sentence a number of these.
+
+    Args:
+        effects: of `contrasts.effects`.
+    """
+    # Against the same real images alone; shuffled labels are a control.
+    plain = (effects["kind"] == "supplement") & (effects["role"] == "base")
+    rows = effects[plain & (effects["real"] > 0)].sort_values("real", kind="stable")
+    sentences = []
+    for _, own in rows.groupby(["real", "added"], sort=False):
+        amount = group_text(arm_of(own.iloc[0].to_dict()))
+        seeds = seeds_text(own["n_seeds"])
+        text = f"{amount}: {tally(own['verdict'])} ({len(own)} pools, {seeds})."
+        sentences.append(Sentence(text))
+
+    # The first one is the answer in short.
+    if sentences:
+        sentences[0] = _in_short(sentences[0].text, rows)
     return sentences
 
 

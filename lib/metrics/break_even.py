@@ -154,6 +154,11 @@ def break_even_sentence(row: dict) -> str:
     )
 
 
+def of_measure(even: pd.DataFrame, measure: str) -> list[dict]:
+    """Take the rows about one measure from a table of `break_even`."""
+    return even[even["measure"] == measure].to_dict("records")
+
+
 def measured_gains(measures: pd.DataFrame, gains: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Set the gain of every pool beside one measure of it, for a figure.
 

@@ -1,6 +1,7 @@
 """What each arm changes, class by class, and what a measure of the pools foretells."""
 
 import textwrap
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -111,19 +112,19 @@ def changes_text(recalls: pd.DataFrame) -> str:
 
 
 @styled
-def gain_against(table: pd.DataFrame, even: pd.DataFrame, *, xlabel: str) -> Figure:
+def gain_against(table: pd.DataFrame, even: Sequence[dict], *, xlabel: str) -> Figure:
     """Draw every pool's gain in training against one measure of the pool, a panel a setting; where
     the gain breaks even stands a line, its interval a band.
 
     Args:
         table: of `break_even.measured_gains`, one row a pool and setting.
-        even: rows of `break_even.break_even` about this measure.
+        even: of `break_even.of_measure`, about this measure.
         xlabel: of the measure.
     """
     need(table, ("pool", "setting", "measure", "gain", "low", "high"), "gain_against")
     settings = list(dict.fromkeys(table["setting"]))
     figure, axes = panels(1, len(settings), height=4.0)
-    crossings = even.set_index("setting")[["break_even", "low", "high"]]
+    crossings = {row["setting"]: (row["break_even"], row["low"], row["high"]) for row in even}
 
     # Many pools are known by their family, which has one colour.
     names = table["pool"].map(family_of if table["pool"].nunique() > MOST_NAMED else str)
@@ -136,8 +137,8 @@ def gain_against(table: pd.DataFrame, even: pd.DataFrame, *, xlabel: str) -> Fig
             hue, x = colour(row["pool"]), row["measure"]
             ax.plot([x, x], [100 * row["low"], 100 * row["high"]], color=hue, lw=1.5)
             ax.plot(x, 100 * row["gain"], "o", color=hue, ms=6)
-        if setting in crossings.index:
-            _mark_crossing(ax, *crossings.loc[setting])
+        if setting in crossings:
+            _mark_crossing(ax, *crossings[setting])
         ax.set(xlabel=xlabel, ylabel="gain in accuracy, points")
         ax.grid(axis="y")
         if len(settings) > 1:

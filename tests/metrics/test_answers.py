@@ -196,6 +196,22 @@ def test_what_numbers_of_real_images_say_comes_first_and_other_questions_follow(
     assert second.text.startswith("Synthetic faces instead of real faces")
 
 
+def test_pools_beside_some_of_the_real_images_are_counted_by_their_number():
+    rows = []
+    for real, verdicts in ((718, ("helps", "hurts")), (2871, ("hurts", "hurts"))):
+        alone = Arm("subset", real=real)
+        for pool, verdict, gain in zip(("dcgan", "diffusion"), verdicts, (0.04, -0.02)):
+            arm = Arm("supplement", pool, real=real, added=2871, class_shares="pool")
+            rows.append(row(alone, arm, gain, verdict) | {"role": "base"})
+            shuffled = replace(arm, kind="shuffled", control_of="supplement")
+            rows.append(row(alone, shuffled, -0.1, "hurts") | {"role": "base"})
+    table = effects(*rows)
+    few, many = study_answer(pool_verdicts(table, ["dcgan", "diffusion"]), table, data="f.csv")
+    assert "2,871 images beside 718 real images: 1 of 2 helps, 1 hurts (2 pools" in few.text
+    assert "2,871 images beside 2,871 real images: both hurt (2 pools, 5 seeds)." in many.text
+    assert (few.word, few.number) == ("It depends", "+4.0 points")
+
+
 def test_an_answer_in_short_is_its_word_and_number_where_it_has_them():
     assert Sentence("All is well.").short == "All is well."
     lead = {"word": "With few, yes", "number": "+1.6 points", "about": "of accuracy"}

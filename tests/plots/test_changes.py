@@ -57,12 +57,11 @@ def gains(pools: list[str], settings: tuple[str, ...] = ("added",)) -> pd.DataFr
     return pd.concat([own.assign(setting=setting) for setting in settings], ignore_index=True)
 
 
-def crossing(setting: str, low: float = np.nan) -> pd.DataFrame:
-    row = {"setting": setting, "break_even": 41.0, "low": low, "high": 43.0}
-    return pd.DataFrame([row])
+def crossing(setting: str, low: float = np.nan) -> list[dict]:
+    return [{"setting": setting, "break_even": 41.0, "low": low, "high": 43.0}]
 
 
-NOTHING = crossing("none").head(0)
+NOTHING = []
 
 
 def test_a_pool_is_one_mark_with_the_interval_of_its_gain():

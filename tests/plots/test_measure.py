@@ -110,7 +110,7 @@ def maps(names, n_maps: int, columns: int = 3) -> Figure:
     return plots.map_figure(points, np.resize(names, 300), colours, columns=columns)
 
 
-def measured_pools() -> tuple[pd.DataFrame, pd.DataFrame]:
+def measured_pools() -> tuple[pd.DataFrame, list[dict]]:
     """Gains of many pools in two settings, and where they break even."""
     pools = [f"{pool}~gan_steps={n}" for pool in POOLS for n in (10, 20)]
     settings = [f"Added to the real images: 2,871 images beside {n} real images" for n in (9, 99)]
@@ -119,8 +119,8 @@ def measured_pools() -> tuple[pd.DataFrame, pd.DataFrame]:
         for setting in settings
         for place, pool in enumerate(pools)
     ]
-    even = pd.DataFrame({"setting": settings, "break_even": 4.0, "low": 3.0, "high": np.nan})
-    return pd.DataFrame(rows), even
+    ends = {"break_even": 4.0, "low": 3.0, "high": np.nan}
+    return pd.DataFrame(rows), [{"setting": setting} | ends for setting in settings]
 
 
 def doses() -> pd.DataFrame:
