@@ -144,13 +144,13 @@ def foresight_sentence(found: Foresight) -> str:
 
 def break_even_sentence(row: dict) -> str:
     """Write where a measure breaks even, of one row of `break_even`."""
-    about = f"{row['setting']}, {row['measure']}"
+    setting, measure = row["setting"], row["measure"]
     if np.isnan(row["break_even"]):
-        return f"{about}: within what was measured the line of the gain does not cross 0."
-    low, high = (f"{row[end]:.2f}" if np.isfinite(row[end]) else "open" for end in ("low", "high"))
+        return f"{setting}: the line of gains crosses 0 at no {measure} that was measured."
+    ends = [f"{row[end]:.3g}" if np.isfinite(row[end]) else "no bound" for end in ("low", "high")]
     return (
-        f"{about}: images break even at {row['break_even']:.2f} (95% interval {low} to {high}; "
-        f"{row['n_pools']} pools)."
+        f"{setting}: images break even where {measure} is {row['break_even']:.3g} (95% interval "
+        f"{' to '.join(ends)}; {row['n_pools']} pools)."
     )
 
 

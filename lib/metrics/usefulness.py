@@ -20,7 +20,7 @@ LEAST_POOLS = 6  # fewer have no interval and allow no conclusion
 MOST_ORDERS = 5040  # up to so many orders of the pools all are tried, 7!; beyond, some are drawn
 DRAWS = 2000  # orders or resamples of the pools
 
-AGREEMENT = "labels agree with the reference classifier"  # a measure of pools
+AGREEMENT = "label agreement, %"  # with the reference classifier
 MEASURE_COLUMNS = ("pool", "measure", "value")
 COLUMNS = ("measure", "rho", "low", "high", "p", "p_least", "n_pools", "n_settings")
 
@@ -56,7 +56,7 @@ def measures_of_pools(
 
     # How many of a pool's labels the reference classifier confirms.
     labels = pd.DataFrame(gates, columns=["pool", "agreement"])
-    parts.append(labels.assign(measure=AGREEMENT, value=labels["agreement"]))
+    parts.append(labels.assign(measure=AGREEMENT, value=100 * labels["agreement"]))
     return pd.concat(parts, ignore_index=True)[list(MEASURE_COLUMNS)]
 
 

@@ -74,6 +74,7 @@ TABLES = {
 }
 # The cell of the findings whose last output is the figure beside the answer.
 FIGURE_TAG = "answer-figure"
+PLOT = '<figure class="plot"'  # how `lib.plots.show` begins a figure
 
 
 def render_index(paths: StudyPaths) -> Path:
@@ -251,14 +252,16 @@ def _holds_something(file: Path) -> bool:
 
 def answer_figure(listed: list[Execution]) -> str:
     """Take the figure of the findings that stands beside the answer, as HTML; "" for none."""
-    # Notebook 80 marks the cell; a figure is what that cell shows last.
+    # Notebook 80 marks cells, of which the first with a figure has it; it shows it last.
     findings = [e for e in listed if e.notebook == "80_findings" and e.status == "done"]
     # A failed or unfinished execution of 80 has no answer to stand beside.
     cells = [cell for execution in findings for cell in read_cells(execution.ipynb)]
     for cell in cells:
         if has_tag(cell, FIGURE_TAG):
             shown = [output["data"] for output in cell["outputs"] if "data" in output]
-            return "".join(shown[-1].get("text/html", "")) if shown else ""
+            last = "".join(shown[-1].get("text/html", "")) if shown else ""
+            if PLOT in last:
+                return last
     return ""
 
 

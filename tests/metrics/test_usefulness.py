@@ -127,7 +127,7 @@ def test_measures_are_oriented_so_that_more_promises_more_use():
         "recall (pixels)": 0.4,
         "not separable (encoder)": -0.9,
         "not memorised (pixels)": -0.2,
-        "labels agree with the reference classifier": 0.5,
+        "label agreement, %": 50.0,
     }
 
 
