@@ -7,7 +7,7 @@ import pytest
 
 from lib.study.cells import study_of
 from lib.study.errors import StudyError
-from lib.study.generations import first_generation
+from lib.study.generations import first_generation, first_generations
 from lib.study.parameter_cells import declared_parameters, read_base
 from lib.study.parameter_rules import CHOICES, ELEMENTS, RANGES, RENAMED, RENAMED_VALUES
 from lib.study.params import (
@@ -88,6 +88,12 @@ def test_generations_are_pools_of_their_own_from_other_seeds():
         "round_of": "dcgan-generation2",
     }
     assert "ready-made" in message(pool="folder-generation2")
+
+
+def test_the_first_generations_of_pools_are_taken_in_their_order():
+    pools = ["dcgan", "dcgan-generation2", "cgan~gan_steps=9-generation3", "folder"]
+    assert first_generations(pools, 1) == ["dcgan", "folder"]
+    assert first_generations(pools, 2) == ["dcgan", "dcgan-generation2", "folder"]
 
 
 def test_a_pool_can_have_more_generations_than_the_others(folder):

@@ -25,6 +25,7 @@ from lib.study.errors import StudyError
 # Ten groups and ten splits: nine degrees of freedom for every interval.
 GROUPS = 10  # of the delete-a-group jackknife
 SPLITS = 10  # of the real images into halves, for what real against real gives
+MEASURED_GENERATIONS = 3  # of each pool; what they differ by tells how far others would
 MOST_DOUBLINGS = 20  # of a diversity curve's number of images
 
 Extracted = dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]

@@ -4,6 +4,8 @@ The second and later ones are pools of their own, called `<pool>-generation2` an
 called as ever. Arms carry the generation as a field, see lib.faces.arms.
 """
 
+from collections.abc import Iterable
+
 from lib.study.errors import StudyError
 
 MARK = "-generation"  # between a pool's name and the number
@@ -22,6 +24,11 @@ def first_generation(pool: str) -> str:
 def generation_number(pool: str) -> int:
     """Tell which generation a pool is: 1 for the first."""
     return _parted(pool)[1]
+
+
+def first_generations(pools: Iterable[str], count: int) -> list[str]:
+    """List those of some pools that are among the first `count` generations."""
+    return [pool for pool in pools if generation_number(pool) <= count]
 
 
 def all_generations(pools: list[str], count: int, own_counts: dict[str, int]) -> list[str]:
