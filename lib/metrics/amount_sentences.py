@@ -26,6 +26,7 @@ from lib.metrics.amount_words import (
     over_alone,
     rounded,
     row_of,
+    same_images_sentence,
 )
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES
 from lib.metrics.crossing import CROSSES, FADES, LASTS
@@ -41,6 +42,7 @@ NOTHING = (
 )
 SENTENCES = "amounts.json"  # beside the tables that the sentences are printed from
 BOUND = "all images"  # known to the generator of a pool that no one has who has fewer
+SAME = "same images"  # known to the generator of one's own
 # The answer in a word: by the verdicts on the pool that leads, ...
 FEW, HELP, HARM, NO_DIFFERENCE = "With few, yes", "It helps", "It hurts", "No difference"
 NO_GAIN, DEPENDS = "No gain shown", "It depends"
@@ -102,10 +104,10 @@ def leading_pool(gains: pd.DataFrame) -> str:
 def headline_sentences(
     gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
 ) -> list[Sentence]:
-    """Answer in at most five sentences: where the readings disagree; what the leading pool brings
+    """Answer in at most six sentences: where the readings disagree; what the leading pool brings
     beside the fewest real images, and what one is worth; where that ends, and beside the most; what
-    a generator brings that knew all of them; and what these do not say. The first one carries the
-    answer in a word and in a number.
+    a generator brings that knew these real images alone, and one that knew all; and what these do
+    not say. The first one carries the answer in a word and in a number.
 
     Args:
         gains: of `gains.gain_table`.
@@ -132,6 +134,7 @@ def headline_sentences(
     if crossing:
         end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
         sentences.append(Sentence(end, pool, most["verdict"]))
+    sentences += _of_same_images(shown, pool, unit)
     sentences += _of_bound(shown)
     sentences.append(Sentence(limits_sentence(best)))
 
@@ -249,6 +252,20 @@ def _of_pool(
     for row in copies.head(1).to_dict("records"):
         sentences.append(Sentence(copies_sentence(row, unit), pool, row["verdict"]))
     return sentences
+
+
+def _of_same_images(gains: pd.DataFrame, lead: str, unit: str) -> list[Sentence]:
+    """Say what a pool brings beside the fewest real images from which alone its generator learnt,
+    where there is one that the headline is not about.
+
+    Args:
+        gains: of `headline_gains`.
+        lead: the pool that the headline is about.
+    """
+    alone = over_alone(gains)
+    own = alone[(alone["reading"] == BEST) & (alone["knowledge"] == SAME) & (alone["pool"] != lead)]
+    rows = own.sort_values("n_real", kind="stable").head(1).to_dict("records")
+    return [Sentence(same_images_sentence(r, unit), r["pool"], r["verdict"]) for r in rows]
 
 
 def _of_bound(gains: pd.DataFrame) -> list[Sentence]:

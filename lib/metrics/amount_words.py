@@ -107,6 +107,19 @@ def copies_sentence(row: dict, unit: str) -> str:
     return f"{beside}, as many of {pool} change accuracy by {effect} ({evidence})."
 
 
+def same_images_sentence(row: dict, unit: str) -> str:
+    """Say what a pool brings whose generator learnt from the same real images alone.
+
+    Args:
+        row: of `gains.gain_table`.
+    """
+    effect = f"{points(row['difference'])} points: {SAID[row['verdict']]}"
+    return (
+        f"As many images of a generator that learnt from the same {row['n_real']:,} real images "
+        f"alone change accuracy by {effect} ({interval_text(row)}; {row['n_seeds']:.0f} {unit})."
+    )
+
+
 def bound_sentence(fewest: dict, most: dict) -> str:
     """Say what a pool brings whose generator knew more faces than one has.
 

@@ -141,21 +141,29 @@ def test_draws_are_counted_by_number_of_real_images_and_kind():
     assert not len(draws_view(runs[runs["added"] < 0]))
 
 
-def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not():
-    # The same runs once more, under the name of a generator that saw everything.
+def with_a_second_pool(pool: str, knowledge: str) -> Predictions:
+    """The same runs once more, under the name of another pool, whose generator knew something."""
     predictions = study_of("fades")
     good = predictions.good
-    again = good[good["pool"] == POOL].assign(pool="diffusion-all")
+    again = good[good["pool"] == POOL].assign(pool=pool)
     again["arm"] = [arm_of(row).name for row in again.to_dict("records")]
     runs = pd.concat([good, again], ignore_index=True)
     predicted = {name: rows[runs["row"]] for name, rows in predictions.predicted.items()}
-    knowledge = {POOL: "external", "diffusion-all": "all images"}
-    both = replace(
-        predictions,
-        runs=runs.drop(columns="row"),
-        predicted=predicted,
-        facts=predictions.facts | {"knowledge": knowledge},
-    )
+    knew = {"knowledge": {POOL: "external", pool: knowledge}}
+    facts = predictions.facts | knew
+    return replace(predictions, runs=runs.drop(columns="row"), predicted=predicted, facts=facts)
+
+
+def test_a_generator_that_learnt_from_the_same_images_has_its_sentence():
+    both = with_a_second_pool("diffusion-287", "same images")
+    few, _, same, limits = headline_of(amount_tables(both), both.facts, "draws")["sentences"]
+    assert "(simulated)" in few and limits.startswith("These are accuracies")
+    beginning = "As many images of a generator that learnt from the same 287 real images alone"
+    assert same.startswith(beginning) and "they help (" in same and "10 draws)" in same
+
+
+def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not():
+    both = with_a_second_pool("diffusion-all", "all images")
     headline = headline_of(amount_tables(both), both.facts, "draws")
     few, _, bound, limits = headline["sentences"]
     assert "(simulated)" in few and limits.startswith("These are accuracies")
