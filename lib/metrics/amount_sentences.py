@@ -89,8 +89,8 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
 
 
 def leading_pool(gains: pd.DataFrame) -> str:
-    """Name the pool that the answer is about: the first one that a person with few images could
-    have; else the first.
+    """Name the pool that the answer is about: of those that a person with few images could have,
+    else of all, the first that was trained beside most numbers of real images.
 
     Args:
         gains: of `headline_gains`.
@@ -98,7 +98,8 @@ def leading_pool(gains: pd.DataFrame) -> str:
     # A generator that saw all real images is a bound.
     pools = gains[gains["kind"] == "supplement"]
     own = pools[pools["knowledge"] != BOUND]
-    return (own if len(own) else pools)["pool"].iloc[0]
+    sizes = (own if len(own) else pools).groupby("pool", sort=False)["n_real"].nunique()
+    return sizes.idxmax()
 
 
 def headline_sentences(

@@ -10,7 +10,7 @@ from lib.metrics.crossing import LASTS, NEVER
 from lib.metrics.lengths import length_choice
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
-from lib.metrics.wording import points
+from lib.metrics.wording import hundredths, points
 from lib.report.names import pool_text
 from lib.study.generations import generation_name
 
@@ -310,10 +310,5 @@ def _worth_text(row: dict) -> str:
         return "undefined"
     ends = "unbounded"
     if row["interval"] == BOUNDED:
-        ends = f"{_hundredths(row['low'])} to {_hundredths(row['high'])}"
-    return f"{_hundredths(row['recovered'])} ({ends})"
-
-
-def _hundredths(value: float) -> str:
-    """Write a number with two decimals, without a sign before nothing."""
-    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")
+        ends = f"{hundredths(row['low'])} to {hundredths(row['high'])}"
+    return f"{hundredths(row['recovered'])} ({ends})"

@@ -9,7 +9,7 @@ from lib.metrics.amounts import ALONE, READINGS, UNKNOWN
 from lib.metrics.crossing import CROSSES, FADES, LASTS
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
-from lib.metrics.wording import interval_text, points
+from lib.metrics.wording import hundredths, interval_text, points
 from lib.report.names import arm_text, pool_text
 
 # What a pool's generator knew, in words.
@@ -211,11 +211,10 @@ def evidence_text(row: dict, unit: str) -> str:
 def worth_text(row: dict) -> str:
     """Write a recovered fraction with its interval, or that it has none."""
     # An unbounded interval has no ends to print.
-    value = f"{row['recovered']:.2f} real ones".replace("-", "\u2212")
+    value = f"{hundredths(row['recovered'])} real ones"
     if row["interval"] != BOUNDED:
         return f"{value}, with no bound: the gain of real images itself is not shown"
-    ends = f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\u2212")
-    return f"{value} (95% interval {ends})"
+    return f"{value} (95% interval {hundredths(row['low'])} to {hundredths(row['high'])})"
 
 
 def end_text(row: dict) -> str:

@@ -29,6 +29,11 @@ def points(value: float) -> str:
     return signed(100 * value)
 
 
+def hundredths(value: float) -> str:
+    """Write a number with two decimals, without a sign before nothing."""
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", "\u2212")
+
+
 def deciding_interval(row: Mapping) -> tuple[float, float]:
     """Take the interval that a verdict is decided by, else the one that there is.
 

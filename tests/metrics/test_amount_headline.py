@@ -18,13 +18,16 @@ from lib.metrics.amount_sentences import (
     NO_DIFFERENCE,
     NO_GAIN,
     answer_word,
+    headline_gains,
     headline_sentences,
+    leading_pool,
 )
 from lib.metrics.amount_views import ADVICE_COLUMNS, advice_table, draws_view, preregistered_view
-from lib.metrics.amount_words import draws_text
+from lib.metrics.amount_words import draws_text, worth_text
 from lib.metrics.crossing import CROSSES, FADES, LASTS, NEVER
 from lib.metrics.predictions import Predictions
 from lib.metrics.published import amount_tables
+from lib.metrics.recovered import BOUNDED
 from lib.metrics.simulated_amounts import POOL, WORLDS, simulated_study
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 
@@ -160,6 +163,19 @@ def test_a_generator_that_learnt_from_the_same_images_has_its_sentence():
     assert "(simulated)" in few and limits.startswith("These are accuracies")
     beginning = "As many images of a generator that learnt from the same 287 real images alone"
     assert same.startswith(beginning) and "they help (" in same and "10 draws)" in same
+
+
+def test_the_answer_is_about_the_pool_that_was_trained_beside_most_numbers_of_real_images():
+    gains = amount_tables(with_a_second_pool("a-first-pool", "same images"))["gains"]
+    few = gains[(gains["pool"] == POOL) | (gains["n_real"] == 287)]
+    turned = few.sort_values("pool", kind="stable")
+    assert turned["pool"].drop_duplicates().tolist()[:2] == ["", "a-first-pool"]
+    assert leading_pool(headline_gains(turned)) == POOL
+
+
+def test_a_worth_of_nothing_has_no_sign():
+    row = {"recovered": -0.001, "low": -0.004, "high": 0.2, "interval": BOUNDED}
+    assert worth_text(row) == "0.00 real ones (95% interval 0.00 to 0.20)"
 
 
 def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not():
