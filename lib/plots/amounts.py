@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullL
 
 from lib.faces.arms import arm_of
 from lib.metrics.amount_headline import HEADLINE, headline_bytes
-from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amount_sentences import headline_gains, leading_pool
 from lib.metrics.amount_views import use_text
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
@@ -61,8 +61,11 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
         gains: of `gains.gain_table`; one amount of every pool is drawn.
         recovered: of `recovered.recovered_table`.
     """
+    # The pool that the answer is about comes first.
     shown = headline_gains(gains)
     shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
+    lead = leading_pool(shown)
+    shown = shown.sort_values("pool", key=lambda pools: pools != lead, kind="stable")
     shown = shown.assign(line=_line_names(shown))
     keys = ["arm", "classifier", "reading", "scoring", "metric"]
     fractions = recovered.merge(shown[[*keys, "line"]], on=keys)

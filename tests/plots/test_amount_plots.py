@@ -143,6 +143,13 @@ def test_lines_name_what_is_added_and_what_its_generator_knew():
     assert list(line_hues(made_gains().assign(line=lambda rows: rows["kind"])))[0] == "supplement"
 
 
+def test_the_pool_that_the_answer_is_about_leads_the_legend():
+    gains = made_gains(("dcgan", "folder"))
+    gains = gains[(gains["pool"] != "dcgan") | (gains["n_real"] == min(gains["n_real"]))]
+    figure = gains_figure(gains, made_fractions(gains))
+    assert figure.legends[0].get_texts()[0].get_text().startswith("ready-made faces")
+
+
 def test_other_class_shares_of_one_pool_are_named():
     curve = made_curve()
     real_shares = curve[curve["kind"] == "supplement"].assign(class_shares=REAL_SHARES, arm="other")
