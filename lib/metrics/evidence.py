@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.runs import load_predictions, read_result
-from lib.faces.arms import Arm, arm_of, asked_for
+from lib.faces.arms import Arm, arm_of, asked_for, real_alone
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import generator_facts, load_pool
@@ -104,20 +104,24 @@ def arms_of(runs: pd.DataFrame) -> list[Arm]:
 
 
 def arms_shown(runs: pd.DataFrame) -> list[Arm]:
-    """Choose the arms of detailed figures: base and each pool's largest supplement, of all real
-    images where there is one, so that it differs from base in the pool alone.
+    """Choose the arms of detailed figures: the most real images that pools were added to, alone,
+    and each pool's largest supplement beside as many, so that they differ in the pool alone.
 
     Args:
         runs: of `recorded_runs`.
     """
-    # Plain supplements that were trained, the smallest first.
+    # Plain supplements that were trained, all real images last.
     supplements = (runs["kind"] == "supplement") & (runs["generation"] == 1)
     trained = runs[supplements & (runs["failed"] == "")].assign(of_all=runs["real"] == 0)
-    trained = trained.sort_values(["of_all", "share"], kind="stable")
+    trained = trained.sort_values(["of_all", "real", "share"], kind="stable")
+    if not len(trained):
+        return [BASE]
+    most = arm_of(trained.iloc[-1].to_dict())
 
     # The last one of a pool is its largest.
-    largest = {row["pool"]: arm_of(row) for row in trained.to_dict("records")}
-    return [BASE, *largest.values()]
+    beside = trained[trained["real"] == most.real]
+    largest = {row["pool"]: arm_of(row) for row in beside.to_dict("records")}
+    return [real_alone(most), *largest.values()]
 
 
 def load_arms(

@@ -123,13 +123,18 @@ def gain_against(table: pd.DataFrame, even: Sequence[dict], *, xlabel: str) -> F
     """
     need(table, ("pool", "setting", "measure", "gain", "low", "high"), "gain_against")
     settings = list(dict.fromkeys(table["setting"]))
-    figure, axes = panels(1, len(settings), height=4.0)
+    columns = min(2, len(settings))
+    rows = -(-len(settings) // columns)
+    figure, axes = panels(rows, columns, height=4.0)
+    axes = np.ravel(axes)
     crossings = {row["setting"]: (row["break_even"], row["low"], row["high"]) for row in even}
 
     # Many pools are known by their family, which has one colour.
     names = table["pool"].map(family_of if table["pool"].nunique() > MOST_NAMED else str)
     legend = {pool_text(name): colour(name) for name in dict.fromkeys(names)}
-    for ax, setting in zip(np.atleast_1d(axes), settings, strict=True):
+    for ax in axes[len(settings) :]:
+        ax.set_axis_off()
+    for ax, setting in zip(axes, settings):
         ax.axhline(0, color=INK, lw=1)
         own = table[table["setting"] == setting]
         for row in own.to_dict("records"):

@@ -92,8 +92,10 @@ def picture(figure: Figure) -> tuple[str, bytes]:
         page.save(packed, format="WEBP", quality=FACES_QUALITY, method=4)
         return "webp", packed.getvalue()
 
-    # A chart has few colours: a palette makes it small.
-    few_colours = page.quantize(CHART_COLOURS, dither=Image.Dither.NONE)
+    # A chart has few colours: a palette makes it small, and keeps those of few pixels too.
+    few_colours = page.quantize(
+        CHART_COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
     few_colours.save(packed, format="PNG", optimize=True)
     return "png", packed.getvalue()
 

@@ -104,6 +104,18 @@ def test_a_supplement_beside_all_real_images_is_shown_before_one_beside_few(tmp_
     assert arms_shown(recorded_runs(place)) == [BASE, of_all]
 
 
+def test_only_supplements_beside_the_same_real_images_are_shown(tmp_path, monkeypatch):
+    alone = Arm("subset", real=718)
+    beside = [Arm("supplement", pool, real=718, added=90) for pool in ("dcgan", "folder")]
+    few = Arm("supplement", "acgan", real=287, added=90)
+    arms = [alone, *beside, few]
+    for arm in arms:
+        monkeypatch.setitem(SKILL, arm, 0.5)
+    place = study_paths("quick", str(tmp_path))
+    record(place, [add_run(place, arm, 0) for arm in arms])
+    assert arms_shown(recorded_runs(place)) == [alone, *beside]
+
+
 def test_a_claim_is_decided_by_one_classifier(paths):
     arms = load_arms(recorded_runs(paths))
     several = arms | {(BASE, "zoo"): arms[BASE, "small"]}

@@ -1,9 +1,12 @@
 """A name keeps its colour in every figure: arms by their fields, classes by the class list."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from colour_vision import VISIONS, difference, least_difference
+from PIL import Image
 
 from lib import plots
 from lib.faces.arms import Arm, arm_table, controls
@@ -19,6 +22,7 @@ from lib.plots.colours import (
     palette,
     row_colours,
 )
+from lib.plots.display import picture
 from lib.study.params import load_params, studies
 
 POOLS = ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan", "folder"]
@@ -141,6 +145,17 @@ def test_real_images_a_person_and_the_pools_of_a_study_are_told_apart(study, vis
 def test_real_images_are_black_in_every_figure():
     assert colour("real") == colour("train") == colour("base") == arm_colour(Arm("base"))
     assert colour("real") == "#000000"
+
+
+def test_a_single_mark_keeps_its_colour_among_many_others_in_the_small_picture():
+    figure, ax = plots.panels()
+    for place, shade in enumerate(np.linspace(0.2, 0.8, 200)):
+        ax.bar(place, 1, color=(shade, 0.3, 1 - shade))
+    ax.plot(100, 0.5, "o", color=colour("diffusion-287"), ms=4)
+    kind, drawn = picture(figure)
+    pixels = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB")).reshape(-1, 3)
+    wanted = np.array([int(colour("diffusion-287")[i : i + 2], 16) for i in (1, 3, 5)])
+    assert kind == "png" and np.abs(pixels.astype(int) - wanted).sum(1).min() <= 6
 
 
 def test_bars_of_names_that_nobody_gave_a_colour_have_one_colour():
