@@ -131,12 +131,8 @@ def bound_sentence(fewest: dict, most: dict) -> str:
         f"{SAID[row['verdict']]}"
         for row in (fewest, most)
     ]
-    pool = pool_text(fewest["pool"])
-    known = f"as many images of {pool}, whose generator learnt from all real images"
-    return (
-        f"An upper bound: {known}, change accuracy by {gains[0]}, and by {gains[1]} "
-        f"({IN_READING[fewest['reading']]})."
-    )
+    known = "as many images of a generator that learnt from all real images"
+    return f"An upper bound: {known} change accuracy by {gains[0]}, and by {gains[1]}."
 
 
 def crossing_sentence(row: dict, unit: str) -> str:
@@ -173,8 +169,8 @@ def limits_sentence(rows: pd.DataFrame) -> str:
     """
     network = rows["classifier"].iloc[0]
     return (
-        f"These are accuracies of one network ({network}) on one data set: they say nothing about "
-        "other networks, other pools, other amounts or other ways to use the images."
+        f"These are accuracies of one network ({network}) on one data set and say nothing about "
+        "other networks, pools, amounts or ways to use the images."
     )
 
 

@@ -183,7 +183,7 @@ def test_a_pool_that_knew_all_faces_is_told_as_a_bound_beside_one_that_did_not()
     headline = headline_of(amount_tables(both), both.facts, "draws")
     few, _, bound, limits = headline["sentences"]
     assert "(simulated)" in few and limits.startswith("These are accuracies")
-    assert bound.startswith("An upper bound: as many images of diffusion, all faces, whose")
+    assert bound.startswith("An upper bound: as many images of a generator that learnt from all")
     assert "beside 287" in bound and "beside 7,177" in bound
     assert "simulated, beside 287 / 718" in headline["alt"]
     assert "diffusion, all faces, beside 287 / 718" in headline["alt"]
