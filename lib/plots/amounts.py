@@ -23,7 +23,7 @@ from lib.study.generations import generation_name
 from lib.study.records import atomic_write
 
 # Inches: as wide as a page's column, so that no type is shrunk.
-FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 2.9
+FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 3.2
 LENGTH_HEIGHT, MOST_COLUMNS = 2.6, 3  # panels of the lengths: height in inches, in a row
 LEAST_APART = 1.9  # factor between numbers of steps that an axis names
 MOST_STEPS = 5  # numbers of steps that an axis names

@@ -59,7 +59,7 @@ ALLOWED = {
         "review_panel(generated)": "in JupyterLab alone: a report shows a note in its place",
     },
     "50_metrics": {
-        "spot_check(made)": "in JupyterLab alone: a report shows a note in its place",
+        "spot_check(measured)": "in JupyterLab alone: a report shows a note in its place",
     },
     "60_embedding": {
         "hover_map(maps['tsne'])": "allowed: sources that hold no photograph",
