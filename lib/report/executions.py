@@ -74,7 +74,15 @@ def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[
     for file in notebooks.glob(f"{ALL}.ipynb"):
         if file.stem not in executed and (stage_of(file.stem) in STANDALONE) == alone:
             listed.append(Execution(file.stem, file, "not run", *heading(read_cells(file))))
-    return sorted(listed, key=lambda execution: execution.name)
+    return sorted(listed, key=lambda execution: in_order(execution.name))
+
+
+def in_order(name: str) -> list:
+    """Give the key by which names are sorted, their numbers as numbers: generation2 before
+    generation10.
+    """
+    # Texts and numbers take turns, beginning with a text.
+    return [int(part) if part.isdigit() else part for part in re.split("([0-9]+)", name)]
 
 
 def study_beside(ipynb: Path) -> StudyPaths:

@@ -212,6 +212,15 @@ def test_a_half_done_copy_hides_the_older_complete_one_and_goes_when_repaired(tm
     assert status() == ["unfinished"]
 
 
+def test_numbers_in_the_names_of_pools_are_listed_as_numbers(tmp_path):
+    paths = study_paths("quick", str(tmp_path))
+    steps = ["dcgan", "dcgan-generation2", "dcgan-generation10", "dcgan~gan_steps=90"]
+    names = [f"20_generation-{pool}" for pool in [*steps, "dcgan~gan_steps=800"]]
+    for name in sorted(names):
+        save(paths, name, book("Pool", "What?"))
+    assert [e.name for e in executions(paths) if e.stage == 20] == names
+
+
 @pytest.mark.parametrize("name", ["20_generation-dcgan~gan_lr=0.002", "30_curation-cgan~gan_lr=.1"])
 def test_an_execution_whose_name_has_dots_is_told_from_one_that_is_under_way(tmp_path, name):
     paths = study_paths("quick", str(tmp_path))
