@@ -28,7 +28,7 @@ def made_study(
 
 
 def test_the_break_even_is_where_the_gain_is_0_in_the_units_of_the_measure():
-    table = break_even(*made_study(), seed=0).set_index("measure")
+    table = break_even(*made_study()).set_index("measure")
     assert table.loc["agreement", "break_even"] == pytest.approx(0.4, abs=0.03)
     assert table.loc["distance", "break_even"] == pytest.approx(1.4, abs=0.12)
     for measure in ("agreement", "distance"):
@@ -38,26 +38,26 @@ def test_the_break_even_is_where_the_gain_is_0_in_the_units_of_the_measure():
 
 
 def test_the_interval_holds_the_break_even_in_95_of_100_studies():
-    studies = [break_even(*made_study(seed=seed), seed=0) for seed in range(120)]
+    studies = [break_even(*made_study(seed=seed)) for seed in range(300)]
     rows = [table.set_index("measure").loc["agreement"] for table in studies]
     holds = [row["low"] <= 0.4 <= row["high"] for row in rows]
-    assert 0.88 <= np.mean(holds) <= 1.0
+    assert 0.93 <= np.mean(holds) <= 0.97
 
 
 def test_a_measure_that_says_nothing_has_no_bounds():
-    row = break_even(*made_study(), seed=0).set_index("measure").loc["noise"]
+    row = break_even(*made_study()).set_index("measure").loc["noise"]
     assert np.isnan(row["low"]) and np.isnan(row["high"])
 
 
 def test_pools_that_all_help_break_even_nowhere():
     measures, gains = made_study()
-    table = break_even(measures, gains.assign(gain=gains["gain"] + 0.2), seed=0)
+    table = break_even(measures, gains.assign(gain=gains["gain"] + 0.2))
     assert table[["break_even", "low", "high"]].isna().all(axis=None)
 
 
 def test_few_pools_have_no_break_even_and_are_not_foretold():
     measures, gains = made_study(5)
-    assert not len(break_even(measures, gains, seed=0))
+    assert not len(break_even(measures, gains))
     assert not len(foretold(measures, gains))
 
 
