@@ -61,7 +61,7 @@ def load_log(path: Path = CLAIMS) -> pd.DataFrame:
         StudyError: an entry with a missing or unknown key, or one that is older than the one
             before it.
     """
-    ids = tuple(claim.get("id", "?") for claim in read_entries(path, "claims"))
+    ids = tuple(str(claim.get("id", "?")) for claim in read_entries(path, "claims"))
     rows = []
     for place, entry in enumerate(read_entries(path, "log"), 1):
         where = f"{path}: entry {place} of the log"
