@@ -5,9 +5,8 @@ import shutil
 
 import pytest
 
-from lib.study.cells import study_of
 from lib.study.errors import StudyError
-from lib.study.generations import first_generation, first_generations
+from lib.study.generations import family_of, first_generations
 from lib.study.parameter_cells import declared_parameters, read_base
 from lib.study.parameter_rules import CHOICES, ELEMENTS, RANGES, RENAMED, RENAMED_VALUES
 from lib.study.params import (
@@ -57,7 +56,7 @@ def test_every_pool_composes_and_is_named_after_its_file(pool):
 @pytest.mark.parametrize("study", studies())
 def test_every_pool_of_a_study_has_a_file_and_composes(study):
     pools = load_params(study)["pools"]
-    assert {study_of(first_generation(pool)) for pool in pools} <= set(POOLS)
+    assert {family_of(pool) for pool in pools} <= set(POOLS)
     assert [load_params(study, pool=pool)["pool"] for pool in pools] == pools
 
 

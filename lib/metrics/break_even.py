@@ -15,8 +15,7 @@ import pandas as pd
 from scipy.stats import linregress, spearmanr, t
 
 from lib.metrics.usefulness import LEAST_POOLS
-from lib.study.cells import study_of
-from lib.study.generations import first_generation
+from lib.study.generations import family_of
 
 GRID = 2001  # values of a measure, over its range, at which the line's height is tested
 CONFIDENCE = 0.975  # two-sided: 95%
@@ -83,11 +82,6 @@ def foretold(measures: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
                 value = slope * table.loc[pool, measure] + height
                 rows.append((setting, pool, family, measure, gain[pool], value))
     return pd.DataFrame(rows, columns=FORETOLD_COLUMNS)
-
-
-def family_of(pool: str) -> str:
-    """Name the family of a pool: all generations and settings of dcgan are one."""
-    return study_of(first_generation(pool))
 
 
 @dataclass(frozen=True)
@@ -168,9 +162,9 @@ def measured_gains(measures: pd.DataFrame, gains: pd.DataFrame, measure: str) ->
     """
     value = measures[measures["measure"] == measure].set_index("pool")["value"]
     pairs = gains.assign(measure=gains["pool"].map(value)).dropna(subset="measure")
-    sign = -1 if pairs["measure"].sum() < 0 else 1
     kept = ["pool", "setting", "measure", "gain", "low", "high"]
-    return pairs.assign(measure=sign * pairs["measure"])[kept].reset_index(drop=True)
+    shown = pairs.assign(measure=_sign(pairs["measure"]) * pairs["measure"])
+    return shown[kept].reset_index(drop=True)
 
 
 def _pairs(of_pools: pd.DataFrame, gain_of: pd.Series) -> pd.DataFrame:
@@ -186,6 +180,11 @@ def _closest(table: pd.DataFrame, gain: pd.Series) -> str:
     return varying[int(np.argmax(rho))]
 
 
+def _sign(values: np.ndarray | pd.Series) -> int:
+    """Give the sign of a measure: minus where less is better, which pages leave out."""
+    return -1 if values.sum() < 0 else 1
+
+
 def _crossing(values: np.ndarray, gains: np.ndarray) -> tuple[float, float, float, float]:
     """Find where the line of gains crosses 0.
 
@@ -196,8 +195,7 @@ def _crossing(values: np.ndarray, gains: np.ndarray) -> tuple[float, float, floa
         The value, the ends of its interval, and what the better end of the range gains over the
         worse one.
     """
-    # Measures of which less is better carry a minus sign here, and none on pages.
-    sign = -1 if values.sum() < 0 else 1
+    sign = _sign(values)
     values = sign * values
 
     # The line of all pools, over the range that was measured.

@@ -16,7 +16,7 @@ from lib.metrics.amount_views import use_text
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
-from lib.plots.style import GRID, INK, panels, shared_legend, styled
+from lib.plots.style import GRID, INK, panel_grid, shared_legend, styled
 from lib.plots.vector import write_svg
 from lib.report.names import pool_text
 from lib.study.generations import generation_name
@@ -130,18 +130,10 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     colours = line_hues(shown)
     sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
 
-    # As few rows as hold the panels, filled evenly.
-    rows = -(-len(sizes) // MOST_COLUMNS)
-    columns = -(-len(sizes) // rows)
-    figure, axes = panels(rows, columns, height=LENGTH_HEIGHT, width=FIGURE_WIDTH)
-    axes = np.ravel(axes)
-    for ax, real in zip(axes, sizes):
+    figure, axes = panel_grid(len(sizes), MOST_COLUMNS, height=LENGTH_HEIGHT, width=FIGURE_WIDTH)
+    for ax, real in zip(axes, sizes, strict=True):
         _draw_curves(ax, shown[shown["real"] == real], colours)
         ax.set_title(f"{real:,} real images" if real else "all real images")
-
-    # A last row that is not full ends with empty places.
-    for ax in axes[len(sizes) :]:
-        ax.set_axis_off()
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
     return figure
 

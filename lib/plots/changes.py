@@ -11,12 +11,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from lib.faces.arms import arm_of, real_alone
-from lib.metrics.break_even import family_of
 from lib.metrics.wording import deciding_interval, points, signed
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
-from lib.plots.style import INK, WIDTH, axis, legend_above, need, panels, shared_legend, styled
+from lib.plots.style import INK, WIDTH, axis, legend_above, need, panel_grid, shared_legend, styled
 from lib.report.names import group_text, pool_text, row_text
+from lib.study.generations import family_of
 
 # Inches: height of a coloured cell, and of a row its name above the middle, its cells below.
 CELL, NAME_UP, CELLS_DOWN = 0.2, 0.13, 0.08
@@ -123,18 +123,13 @@ def gain_against(table: pd.DataFrame, even: Sequence[dict], *, xlabel: str) -> F
     """
     need(table, ("pool", "setting", "measure", "gain", "low", "high"), "gain_against")
     settings = list(dict.fromkeys(table["setting"]))
-    columns = min(2, len(settings))
-    rows = -(-len(settings) // columns)
-    figure, axes = panels(rows, columns, height=4.0)
-    axes = np.ravel(axes)
+    figure, axes = panel_grid(len(settings), 2, height=4.0)
     crossings = {row["setting"]: (row["break_even"], row["low"], row["high"]) for row in even}
 
     # Many pools are known by their family, which has one colour.
     names = table["pool"].map(family_of if table["pool"].nunique() > MOST_NAMED else str)
     legend = {pool_text(name): colour(name) for name in dict.fromkeys(names)}
-    for ax in axes[len(settings) :]:
-        ax.set_axis_off()
-    for ax, setting in zip(axes, settings):
+    for ax, setting in zip(axes, settings, strict=True):
         ax.axhline(0, color=INK, lw=1)
         own = table[table["setting"] == setting]
         for row in own.to_dict("records"):

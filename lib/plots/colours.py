@@ -14,8 +14,7 @@ import seaborn
 from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of
 from lib.metrics.human_baseline import PERSON
 from lib.report.names import arm_text, in_words, row_text
-from lib.study.cells import study_of
-from lib.study.generations import first_generation
+from lib.study.generations import family_of
 
 # FER2013's seven classes and contempt, told apart under protanopia, deuteranopia and tritanopia:
 # the smallest difference of two is 16.5 (CIEDE2000, simulated after Machado et al. 2009), of
@@ -96,8 +95,7 @@ def known_colour(name: str) -> str:
         return PERSON_COLOUR
 
     # All generations of a pool share its hue, and so do pools that differ in a setting.
-    kind = study_of(first_generation(name))
-    return (CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS).get(kind, "")
+    return (CLASS_COLOURS | REAL_COLOURS | POOL_COLOURS).get(family_of(name), "")
 
 
 def palette(names: Iterable) -> dict[str, str]:

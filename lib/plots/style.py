@@ -1,6 +1,7 @@
 """How figures look: one style for all, figures with axes, and legends that leave the axes room."""
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -70,6 +71,27 @@ def panels(rows: int = 1, columns: int = 1, *, height: float = 3.2, width: float
     """
     figure = Figure(figsize=(width, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns)
+
+
+def panel_grid(count: int, most_columns: int, *, height: float, width: float = WIDTH):
+    """Make a figure with panels in as few rows as hold them, filled evenly; what is left of the
+    last row stays empty.
+
+    Args:
+        count: panels.
+        most_columns: in a row.
+        height: of one row, inches.
+        width: of the figure, inches.
+
+    Returns:
+        (figure, axes): axes is an array of `count` axes.
+    """
+    rows = -(-count // most_columns)
+    figure, axes = panels(rows, -(-count // rows), height=height, width=width)
+    axes = np.ravel(axes)
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return figure, axes[:count]
 
 
 def axis(ax: Axes | None = None, *, height: float = 3.2, width: float = WIDTH) -> Axes:

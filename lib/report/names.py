@@ -7,8 +7,8 @@ its fields. A notebook says once whose names its tables may hold (`name_study`).
 
 from collections.abc import Iterable, Mapping
 
-from lib.study.cells import settings_of, study_of
-from lib.study.generations import first_generation, generation_number
+from lib.study.cells import settings_of
+from lib.study.generations import family_of, first_generation, generation_number
 
 READY_MADE = "folder"  # the pool of --synthetic, which each study may call its own name
 REAL = "all real images"
@@ -182,8 +182,7 @@ def pool_text(name: str) -> str:
     """Name a pool in words, with the settings in which it differs from the pool of its name, and
     its generation where it is not the first.
     """
-    first, number = first_generation(name), generation_number(name)
-    kind = study_of(first)
+    first, number, kind = first_generation(name), generation_number(name), family_of(name)
     words = [_named.get(kind) or POOLS.get(kind, kind)]
     words += [_setting_text(*setting.split("=")) for setting in settings_of(first)]
     if number > 1:

@@ -6,6 +6,7 @@ called as ever. Arms carry the generation as a field, see lib.faces.arms.
 
 from collections.abc import Iterable
 
+from lib.study.cells import study_of
 from lib.study.errors import StudyError
 
 MARK = "-generation"  # between a pool's name and the number
@@ -19,6 +20,11 @@ def generation_name(pool: str, number: int) -> str:
 def first_generation(pool: str) -> str:
     """Name the first generation of a pool: dcgan-generation2 is dcgan, dcgan itself stays."""
     return _parted(pool)[0]
+
+
+def family_of(pool: str) -> str:
+    """Name the pool that has the file: all generations and settings of dcgan are of one family."""
+    return study_of(first_generation(pool))
 
 
 def generation_number(pool: str) -> int:

@@ -13,7 +13,7 @@ import yaml
 
 from lib.study.cells import settings_of, study_of
 from lib.study.errors import StudyError, shortened
-from lib.study.generations import all_generations, first_generation, of_generation
+from lib.study.generations import all_generations, family_of, first_generation, of_generation
 from lib.study.parameter_rules import (
     check_together,
     check_values,
@@ -210,7 +210,7 @@ def check_pools(values: dict, folder: Path = PARAMS) -> None:
         # One name, or several.
         given = values.get(key, [])
         for name in [given] if isinstance(given, str) else given:
-            if name and study_of(first_generation(name)) not in known:
+            if name and family_of(name) not in known:
                 raise _unknown_pool(name, known, folder, f"{key}: ")
 
     # Arms are made of the study's pools alone.
@@ -234,7 +234,7 @@ def check_generator(values: dict, folder: Path = PARAMS) -> None:
     if not {"pool", "generator"} <= values.keys():
         return
     first = first_generation(values["pool"])
-    file = folder / "pools" / f"{study_of(first)}.yaml"
+    file = folder / "pools" / f"{family_of(first)}.yaml"
     way_out = f"take it from the study: run_all.py --open 20-{values['pool']}"
     own = read_yaml(file).get("generator", values["generator"])
     if own != values["generator"]:
@@ -291,7 +291,7 @@ def _own_generations(pools: list[str], base: dict, folder: Path) -> dict[str, in
     counts = {}
     for name in pools:
         # A pool that is not known is named later.
-        file = folder / "pools" / f"{study_of(name)}.yaml"
+        file = folder / "pools" / f"{family_of(name)}.yaml"
         found = check_values(read_yaml(file), base, shown(file)) if file.exists() else {}
         if found.get("generator") == "folder":
             counts[name] = 1

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.metrics.break_even import break_even, family_of, foresight, foretold
+from lib.metrics.break_even import break_even, foresight, foretold
+from lib.study.generations import family_of
 
 FAMILIES = ("dcgan", "diffusion", "stylegan64", "folder")
 

@@ -11,7 +11,6 @@ from PIL import Image
 from lib import plots
 from lib.faces.arms import Arm, arm_table, controls
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
-from lib.metrics.break_even import family_of
 from lib.metrics.human_baseline import PERSON
 from lib.plots.colours import (
     CLASS_COLOURS,
@@ -23,6 +22,7 @@ from lib.plots.colours import (
     row_colours,
 )
 from lib.plots.display import picture
+from lib.study.generations import family_of
 from lib.study.params import load_params, studies
 
 POOLS = ["drawn-faithful", "drawn-narrow", "drawn-mislabelled", "dcgan", "folder"]
