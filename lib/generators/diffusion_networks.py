@@ -191,7 +191,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
-        self.heads = max(1, channels // HEAD_CHANNELS)
+        self.heads = heads_of(channels)
         self.norm = GroupNorm(NORM_GROUPS, channels)
         self.qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = zeroed(nn.Conv2d(channels, channels, 1))
@@ -236,6 +236,11 @@ class FourierFeatures(nn.Module):
         return angles.cos() * math.sqrt(2)
 
 
+def heads_of(channels: int) -> int:
+    """Count the heads of attention over so many channels."""
+    return max(1, channels // HEAD_CHANNELS)
+
+
 def zeroed(layer: nn.Module) -> nn.Module:
     """Set weight and bias of a layer to zero."""
     nn.init.zeros_(layer.weight)
@@ -258,6 +263,14 @@ def _check_sizes(px: int, channels: tuple[int, ...], blocks: tuple[int, ...], pa
     if any(width % NORM_GROUPS for width in channels):
         raise StudyError(
             f"diffusion_channels is {list(channels)}; channels are multiples of {NORM_GROUPS}"
+        )
+
+    # The coarsest level attends.
+    heads = heads_of(channels[-1])
+    if channels[-1] % heads:
+        raise StudyError(
+            f"diffusion_channels is {list(channels)}; the last one is shared by {heads} heads of "
+            f"attention and must be a multiple of {heads}"
         )
 
     # Each level after the first halves the map.

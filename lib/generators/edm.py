@@ -66,6 +66,21 @@ def training_loss(
     return (loss_weight(sigma) * errors).mean()
 
 
+@torch.no_grad()
+def held_out_loss(network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Compute the loss of EDM's equation 8 on images, the same noise at every call; scalar.
+
+    The noise levels are quantiles of those of training, in a fixed order, so that networks can be
+    compared.
+    """
+    n, source = len(images), torch.Generator().manual_seed(0)
+    shares = (torch.randperm(n, generator=source) + 0.5) / n
+    sigma = (torch.special.ndtri(shares) * LOG_SIGMA_STD + LOG_SIGMA_MEAN).exp().to(images.device)
+    noise = torch.randn(images.shape, generator=source).to(images.device)
+    predicted = denoise(network, images + noise * sigma.view(-1, 1, 1, 1), sigma, labels)
+    return (loss_weight(sigma) * (predicted - images).square().mean((1, 2, 3))).mean()
+
+
 def loss_weight(sigma: Tensor) -> Tensor:
     """Weight the squared error at a noise level by 1 / c_out ** 2, lambda of EDM's table 1."""
     return (sigma.square() + SIGMA_DATA**2) / (sigma * SIGMA_DATA).square()

@@ -46,7 +46,9 @@ class MuonAdam(torch.optim.Optimizer):
         """Change every parameter that has a gradient."""
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            if group["muon"]:
+            if group["muon"] and parameters and parameters[0].is_cuda:
+                self.muon_step_by_shape(group, parameters)
+            elif group["muon"]:
                 self.muon_step(group, parameters)
             elif parameters:
                 self.adam_step(group, parameters)
@@ -68,6 +70,14 @@ class MuonAdam(torch.optim.Optimizer):
             direction = orthogonalise(matrix).float()
             scale = MUON_RMS * math.sqrt(max(direction.shape))
             p.add_(direction.view_as(p), alpha=-group["lr"] * scale)
+
+    def muon_step_by_shape(self, group: dict, parameters: list[Tensor]) -> None:
+        """Take the steps of muon_step; see step_by_shape."""
+        for p in parameters:
+            if not self.state[p]:
+                self.state[p]["momentum"] = torch.zeros_like(p)
+        momenta = [self.state[p]["momentum"] for p in parameters]
+        step_by_shape(parameters, momenta, group["lr"], sixteen_bits=group["sixteen_bits"])
 
     def adam_step(self, group: dict, parameters: list[Tensor]) -> None:
         """Move as Adam does."""
@@ -96,23 +106,56 @@ class MuonAdam(torch.optim.Optimizer):
         torch._foreach_addcdiv_(parameters, means, sizes, -group["lr"] / (1 - BETAS[0] ** step))
 
 
+@torch.no_grad()
+def step_by_shape(
+    weights: list[Tensor],  # with gradients; each is a matrix with one row an output
+    momenta: list[Tensor],  # of each, changed in place
+    rate: float | Tensor,  # learning rate; a scalar on the device where a CUDA graph is recorded
+    *,
+    sixteen_bits: bool,  # multiply matrices in bfloat16
+) -> None:
+    """Take Muon's steps, all matrices of one shape at once.
+
+    For a GPU, where the many small matrices of a network, one after the other, are too many
+    launches.
+    """
+    # Momenta, and the look ahead.
+    gradients = [p.grad for p in weights]
+    torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+    ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)
+
+    # Matrices by shape.
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    for number, p in enumerate(weights):
+        shapes.setdefault(tuple(p.flatten(1).shape), []).append(number)
+    for shape, numbers in shapes.items():
+        matrices = torch.stack([ahead[number].flatten(1) for number in numbers])
+        if sixteen_bits:
+            matrices = matrices.bfloat16()
+        directions = orthogonalise(matrices).float()
+        directions = directions * (rate * (MUON_RMS * math.sqrt(max(shape))))
+        chosen = [weights[number] for number in numbers]
+        torch._foreach_sub_(chosen, [d.view_as(p) for d, p in zip(directions, chosen)])
+
+
 def orthogonalise(matrix: Tensor) -> Tensor:
     """Bring all singular values of a matrix near 1 (0.7 to 1.2) by Newton and Schulz's iteration.
 
     Args:
-        matrix: float (rows, columns), any precision.
+        matrix: float (rows, columns), or (N, rows, columns) for N of them; any precision.
 
     Returns:
         The same shape and precision.
     """
     # The product of the shorter side with itself is the smaller one.
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if is_tall else matrix
+    is_tall = matrix.shape[-2] > matrix.shape[-1]
+    x = matrix.mT if is_tall else matrix
 
     # The norm bounds the largest singular value, so that the iteration converges.
-    x = x / (x.norm() + 1e-7)
+    norm = x.norm() if x.ndim == 2 else x.norm(dim=(-2, -1), keepdim=True)
+    x = x / (norm + 1e-7)
     a, b, c = QUINTIC
     for _ in range(ITERATIONS):
-        gram = x @ x.T
+        gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if is_tall else x
+    return x.mT if is_tall else x

@@ -363,7 +363,7 @@ def batch_rows(generator: TrainedGenerator, step: int, labels: np.ndarray) -> to
         order = _shuffled(len(candidates), generator.seed, int(number))
         here = passes == number
         rows[here] = candidates[order[places[here] % len(candidates)]]
-    return torch.from_numpy(rows).to(generator.device)
+    return torch.from_numpy(rows).to(generator.device, non_blocking=True)
 
 
 def finite_losses(

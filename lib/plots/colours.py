@@ -58,6 +58,11 @@ POOL_COLOURS = {
     "diffusion-edited": "#84b676",
     "diffusion-all": "#770ad6",
     "diffusion-287": "#d0960f",
+    "diffusion-718": "#d0960f",
+    "diffusion-2871": "#d0960f",
+    "diffusion-long": "#000092",
+    "dcgan-long": "#6e0000",
+    "stylegan-long": "#6eb692",
     "stable": "#5599e0",
     "stable-expressive": "#1037c1",
 }

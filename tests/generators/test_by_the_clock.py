@@ -13,6 +13,7 @@ from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import save_pictures
 from lib.generators import by_the_clock
 from lib.generators.by_the_clock import MOST_FILES, Session, main, train, write_sheet, write_weights
+from lib.generators.captured import CapturedSteps
 from lib.generators.diffusion import Diffusion
 from lib.generators.folder import read_folder
 from lib.generators.packed_sheets import encoded_sheet, pack, unpack
@@ -44,7 +45,6 @@ def session_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(by_the_clock, "PRINT_SECONDS", 0.2)
         patch.setattr(by_the_clock, "SHEET_IMAGES", 16)
-        patch.setattr(by_the_clock, "TRIAL_STEPS", 2)
         # Other work on the machine does not count.
         main(words, clock=time.process_time)
     return folder / "out"
@@ -92,19 +92,30 @@ def test_a_session_that_is_cut_off_leaves_its_weights(tmp_path, monkeypatch):
     session = Session(tmp_path, seconds=100.0)
     steps = []
 
-    def killed(images, labels, step, optimisers):
-        steps.append(step)
+    def killed(captured, rate, count):
+        steps.append(rate)
         if len(steps) > 30:
             raise KeyboardInterrupt
-        return update(images, labels, step, optimisers)
+        return step(captured, rate, count)
 
-    update = generator.network.update
-    monkeypatch.setattr(generator.network, "update", killed)
+    step = CapturedSteps.step
+    monkeypatch.setattr(CapturedSteps, "step", killed)
     with pytest.raises(KeyboardInterrupt):
         train(generator, noise_faces(), session, 90.0, "all")
     parts = sorted(tmp_path.glob("weights-all-*.safetensors"))
     names = [set(load_tensors(path)[0]) for path in parts]
     assert len(parts) > 1 and set.union(*names) == set(generator.network.drawing_weights())
+
+
+def test_the_loss_on_held_out_images_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(by_the_clock, "SAVE_SECONDS", 0.0)
+    generator, session = small_generator("diffusion"), Session(tmp_path, seconds=2.0)
+    train(generator, noise_faces(), session, 1.0, "all", held_out=noise_faces(20))
+    said = [line for line in lines_of(tmp_path) if line["phase"] == "held out all"]
+    assert said[0]["images"] == 20 and said[0]["average_0.1"] > 0
+
+    # The same noise at every call: the last two lines are of the same weights.
+    assert said[-1] == said[-2] | {"seconds": said[-1]["seconds"]} or len(said) == 1
 
 
 def test_images_take_the_place_of_weights_where_both_do_not_fit(tmp_path, monkeypatch):
@@ -129,16 +140,15 @@ def test_the_learning_rate_falls_to_zero_by_the_clock(tmp_path, monkeypatch):
     clock = iter(np.linspace(0, 10, 100))
     session = Session(tmp_path, seconds=10.0)
     monkeypatch.setattr(Session, "elapsed", lambda self: next(clock))
-    monkeypatch.setattr(by_the_clock, "compile_if_faster", lambda *_: 1.0)
     monkeypatch.setattr(Diffusion, "warm_up_steps", 10)
     generator, rates = small_generator("diffusion"), []
-    update = generator.network.update
+    step = CapturedSteps.step
 
-    def noted(images, labels, step, optimisers):
-        rates.append(optimisers["model"].param_groups[0]["lr"])
-        return update(images, labels, step, optimisers)
+    def noted(captured, rate, count):
+        rates.append(rate)
+        return step(captured, rate, count)
 
-    monkeypatch.setattr(generator.network, "update", noted)
+    monkeypatch.setattr(CapturedSteps, "step", noted)
     train(generator, noise_faces(), session, 8.0, "all")
     full = generator.network.settings["lr"]
     assert max(rates) == full and rates[-1] < 0.05 * full
@@ -146,11 +156,9 @@ def test_the_learning_rate_falls_to_zero_by_the_clock(tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_ends_the_session(tmp_path, monkeypatch):
-    monkeypatch.setattr(by_the_clock, "compile_if_faster", lambda *_: 1.0)
     monkeypatch.setattr(by_the_clock, "PRINT_SECONDS", 0.0)
     generator = small_generator("diffusion")
-    broken = {"loss": torch.tensor(float("nan"))}
-    monkeypatch.setattr(generator.network, "update", lambda *_: broken)
+    monkeypatch.setattr(CapturedSteps, "step", lambda *_: torch.tensor(float("nan")))
     with pytest.raises(StudyError, match="the loss is nan at step 1; lower gan_lr"):
         train(generator, noise_faces(), Session(tmp_path, seconds=5.0), 4.0, "all")
 

@@ -92,6 +92,7 @@ def test_names_of_weights_are_those_that_weights_files_hold():
         ({"px": 50}, "gan_px is 50; 2 levels on patches of 2 need a multiple of 4"),
         ({"blocks": [1]}, "diffusion_blocks.*one entry a level"),
         ({"channels": [16, 20]}, "diffusion_channels.*multiples of 8"),
+        ({"channels": [16, 200]}, "shared by 3 heads of attention"),
         ({"interval": [1.0]}, "diffusion_interval.*two noise levels"),
         ({"interval": [2.0, 1.0]}, "diffusion_interval.*the lower first"),
         ({"average": 0.3}, "diffusion_average is 0.3; .* above 0 and below 0.28"),

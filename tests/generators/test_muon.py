@@ -1,5 +1,6 @@
 """MuonAdam, and running averages of weights of a length."""
 
+import copy
 import math
 
 import numpy as np
@@ -47,6 +48,26 @@ def test_a_muon_step_has_the_size_it_should():
     # Eight rows of input: rank 8 of 32, whose singular values are near 1.
     expected = 0.01 * MUON_RMS * math.sqrt(64) * math.sqrt(8 / (32 * 64))
     assert float(change.square().mean().sqrt()) == pytest.approx(expected, rel=0.25)
+
+
+def test_matrices_of_one_shape_step_as_each_alone():
+    torch.manual_seed(0)
+    networks = [UNet(px=16, n_classes=7, channels=(16, 32), blocks=(1, 1), patch=2)]
+    networks.append(copy.deepcopy(networks[0]))
+    optimisers = [MuonAdam(network, 0.1, outer=OUTER_WEIGHTS) for network in networks]
+    for number in range(3):
+        for network, optimiser in zip(networks, optimisers):
+            torch.manual_seed(number)
+            for weights in network.parameters():
+                weights.grad = torch.randn_like(weights)
+            group = optimiser.param_groups[0]
+            with torch.no_grad():
+                if network is networks[0]:
+                    optimiser.muon_step(group, group["params"])
+                else:
+                    optimiser.muon_step_by_shape(group, group["params"])
+    for weights, others in zip(networks[0].parameters(), networks[1].parameters()):
+        assert torch.allclose(weights, others, atol=1e-5)
 
 
 def test_the_adam_part_is_torch_s_adam():
