@@ -262,8 +262,9 @@ def effects(
 
         A family is one question asked of all pools: contrasts of one classifier whose arms and
         references differ in the pool alone; against base a filtered supplement asks what a plain
-        one asks. Shares, references and metrics are families of their own, uncorrected against each
-        other. A comparison both of whose arms may have further seeds after the first analysis
+        one asks. Where arms hold numbers of images, all numbers and class shares are one question,
+        as in `lib.metrics.gains`. Shares, references and metrics are families of their own,
+        uncorrected against each other. A comparison both of whose arms may have further seeds after the first analysis
         counts two analyses at either, whether it was continued or not.
     """
     table, estimates = estimated(
@@ -366,6 +367,11 @@ def _arm_columns(arm: Arm, predictions: ArmPredictions) -> dict:
 
 def _family(reference: Arm, arm: Arm, role: str, classifier: str) -> tuple[str, str, str]:
     """The question that a contrast asks, the same for all pools: the key of Holm's family."""
+    # At numbers of images the number is no part of the question; all real images are one of them.
+    if arm.added:
+        alone = reference.kind in ("base", "subset")
+        return "real images alone" if alone else reference.kind, arm.kind, classifier
+
     # Unfiltered runs stand under two names, as a supplement and as its own control.
     if role == "base" and arm.kind == "filtered":
         arm = replace(arm, kind="supplement", only="")

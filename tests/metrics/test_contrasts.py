@@ -23,6 +23,7 @@ from lib.metrics.contrasts import (
 )
 from lib.metrics.decisions import DECISION_COLUMNS
 from lib.metrics.scores import scores
+from lib.metrics.statistics import holm
 from lib.study.errors import StudyError
 from lib.study.results import COLUMNS
 
@@ -153,6 +154,23 @@ def test_a_family_is_one_question_asked_of_all_pools():
     against_base = more[(more["reference"] == "base") & more["arm"].isin(names)]
     assert against_base["p_holm"].tolist() == table["p_holm"].tolist()
     assert (table["p_holm"] > table["p"]).any()
+
+
+def test_at_numbers_of_images_all_numbers_are_one_family():
+    arms = {BASE: made_arm(4, 1.0, 9)}
+    for seed, real in enumerate((30, 60, 0)):
+        if real:
+            arms[Arm("subset", real=real)] = made_arm(4, 1.0, 20 + seed)
+        for pool in ("x", "y"):
+            arms[Arm("supplement", pool, real=real, added=50)] = made_arm(4, 1.1, 30 + seed)
+            control = Arm("duplicate", pool, control_of="supplement", real=real, added=50)
+            arms[control] = made_arm(4, 1.0, 40 + seed)
+    table = judged(arms)
+    alone = table[(table["kind"] == "supplement") & table["reference_kind"].isin(["subset", "base"])]
+    against = table[(table["kind"] == "supplement") & (table["reference_kind"] == "duplicate")]
+    for family in (alone, against):
+        assert len(family) == 6
+        assert family["p_holm"].tolist() == pytest.approx(holm(family["p"].tolist()))
 
 
 def test_an_arm_that_may_be_continued_counts_two_analyses_before_and_after():
