@@ -72,7 +72,7 @@ PERSON_COLOUR = "#6f4d34"  # of the human annotators
 REAL_ARM_COLOURS = {
     "base": "#000000",
     "duplicate": "#8a8f98",
-    "fewer_steps": "#c2a878",
+    "fewer_steps": "#5f5a4a",
     "subset": "#b58b5a",
     "extra": "#4d7ea8",
 }

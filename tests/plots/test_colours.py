@@ -14,6 +14,7 @@ from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.human_baseline import PERSON
 from lib.plots.colours import (
     CLASS_COLOURS,
+    REAL_ARM_COLOURS,
     arm_colour,
     class_palette,
     colour,
@@ -127,6 +128,11 @@ def test_the_colours_that_the_classes_had_before_were_not_told_apart():
     before = ["#d55e00", "#009e73", "#9467bd", "#e69f00", "#7f7f7f", "#0072b2", "#cc79a7"]
     apart, pair = least_difference(before, "protanopia")
     assert apart < 3 and set(pair) == {"#9467bd", "#0072b2"}  # fear and sad
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_arms_of_real_images_alone_are_told_apart(vision):
+    assert least_difference(list(REAL_ARM_COLOURS.values()), vision)[0] >= 10
 
 
 STUDIES = [study for study in studies() if load_params(study)["pools"]]
