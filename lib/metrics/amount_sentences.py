@@ -256,8 +256,8 @@ def _of_pool(
 
 
 def _of_same_images(gains: pd.DataFrame, lead: str, unit: str) -> list[Sentence]:
-    """Say what a pool brings beside the fewest real images from which alone its generator learnt,
-    where there is one that the headline is not about.
+    """Say what pools bring beside the real images from which alone their generators learnt, where
+    there are any that the headline is not about.
 
     Args:
         gains: of `headline_gains`.
@@ -265,8 +265,11 @@ def _of_same_images(gains: pd.DataFrame, lead: str, unit: str) -> list[Sentence]
     """
     alone = over_alone(gains)
     own = alone[(alone["reading"] == BEST) & (alone["knowledge"] == SAME) & (alone["pool"] != lead)]
-    rows = own.sort_values("n_real", kind="stable").head(1).to_dict("records")
-    return [Sentence(same_images_sentence(r, unit), r["pool"], r["verdict"]) for r in rows]
+    rows = own.sort_values("n_real", kind="stable").drop_duplicates("n_real").to_dict("records")
+    if not rows:
+        return []
+    text = same_images_sentence(rows, unit)
+    return [Sentence(text, rows[0]["pool"], rows[0]["verdict"])]
 
 
 def _of_bound(gains: pd.DataFrame) -> list[Sentence]:

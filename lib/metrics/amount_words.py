@@ -107,17 +107,20 @@ def copies_sentence(row: dict, unit: str) -> str:
     return f"{beside}, as many of {pool} change accuracy by {effect} ({evidence})."
 
 
-def same_images_sentence(row: dict, unit: str) -> str:
-    """Say what a pool brings whose generator learnt from the same real images alone.
+def same_images_sentence(rows: list[dict], unit: str) -> str:
+    """Say what pools bring whose generators learnt from the same real images alone.
 
     Args:
-        row: of `gains.gain_table`.
+        rows: of `gains.gain_table`, one for each number of real images, fewest first.
+        unit: what the repetitions are.
     """
-    effect = f"{points(row['difference'])} points: {SAID[row['verdict']]}"
-    return (
-        f"As many images of a generator that learnt from the same {row['n_real']:,} real images "
-        f"alone change accuracy by {effect} ({interval_text(row)}; {row['n_seeds']:.0f} {unit})."
-    )
+    gains = [
+        f"{points(row['difference'])} points beside {row['n_real']:,} ({interval_text(row)}; "
+        f"{row['n_seeds']:.0f} {unit}): {SAID[row['verdict']]}"
+        for row in rows
+    ]
+    known = "As many images of a generator that learnt from the same real images alone"
+    return f"{known} change accuracy by {', and by '.join(gains)}."
 
 
 def bound_sentence(fewest: dict, most: dict) -> str:

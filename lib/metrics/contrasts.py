@@ -264,8 +264,8 @@ def effects(
         references differ in the pool alone; against base a filtered supplement asks what a plain
         one asks. Where arms hold numbers of images, all numbers and class shares are one question,
         as in `lib.metrics.gains`. Shares, references and metrics are families of their own,
-        uncorrected against each other. A comparison both of whose arms may have further seeds after the first analysis
-        counts two analyses at either, whether it was continued or not.
+        uncorrected against each other. A comparison both of whose arms may have further seeds after
+        the first analysis counts two analyses at either, whether it was continued or not.
     """
     table, estimates = estimated(
         arms,

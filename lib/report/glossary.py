@@ -81,8 +81,8 @@ DECISION_WORDS = {
         "The smallest true difference that the design finds in four of five studies."
     ),
     "p (Holm)": (
-        "The p-value after Holm's adjustment over all pools, and all numbers of images, that answer "
-        "the same question."
+        "The p-value after Holm's adjustment over all pools, and all numbers of images, that "
+        "answer the same question."
     ),
     "supported, contradicted": (
         "The verdict on a claim of an earlier study, by a rule fixed before the run."

@@ -161,8 +161,10 @@ def test_a_generator_that_learnt_from_the_same_images_has_its_sentence():
     both = with_a_second_pool("diffusion-287", "same images")
     few, _, same, limits = headline_of(amount_tables(both), both.facts, "draws")["sentences"]
     assert "(simulated)" in few and limits.startswith("These are accuracies")
-    beginning = "As many images of a generator that learnt from the same 287 real images alone"
-    assert same.startswith(beginning) and "they help (" in same and "10 draws)" in same
+    beginning = "As many images of a generator that learnt from the same real images alone change"
+    assert same.startswith(beginning) and "10 draws): they help, and by" in same
+    places = [same.index(f"points beside {number} (") for number in ("287", "718", "2,871")]
+    assert places == sorted(places)
 
 
 def test_the_answer_is_about_the_pool_that_was_trained_beside_most_numbers_of_real_images():

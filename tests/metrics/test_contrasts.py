@@ -166,7 +166,9 @@ def test_at_numbers_of_images_all_numbers_are_one_family():
             control = Arm("duplicate", pool, control_of="supplement", real=real, added=50)
             arms[control] = made_arm(4, 1.0, 40 + seed)
     table = judged(arms)
-    alone = table[(table["kind"] == "supplement") & table["reference_kind"].isin(["subset", "base"])]
+    alone = table[
+        (table["kind"] == "supplement") & table["reference_kind"].isin(["subset", "base"])
+    ]
     against = table[(table["kind"] == "supplement") & (table["reference_kind"] == "duplicate")]
     for family in (alone, against):
         assert len(family) == 6
