@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from fixture_study import ANSWER, book, error_output, html_output, make_study, save
+from fixture_study import ANSWER, book, error_output, html_output, make_study, printed, save
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from lib.report import render_index, render_notebook, render_study, render_top
@@ -332,6 +332,24 @@ def test_a_study_of_ones_own_leaves_the_published_overview_as_it_is(tmp_path):
     render_study(study_paths("quick", str(tmp_path)))
     real_study(tmp_path, "quick")
     assert overview.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        (
+            "They help.\nThey <end>.\n",
+            '<ul class="said"><li>They help.</li><li>They &lt;end&gt;.</li>',
+        ),
+        ("They help.\n", '<p class="said">They help.</p>'),
+        ("a  b\n1  2.\n", '<pre tabindex="0">'),
+    ],
+)
+def test_printed_sentences_are_text_of_the_page_and_columns_are_not(tmp_path, text, expected):
+    cell = new_code_cell("print(text)", id="cell-20", outputs=[printed(text)])
+    file, page = tmp_path / "50_metrics.ipynb", tmp_path / "pages" / "50_metrics.html"
+    nbformat.write(book("Metrics", "Which differ?", cell), file)
+    assert expected in render_notebook(file, page, study="quick").read_text()
 
 
 def test_sections_that_show_nothing_are_listed_in_one_line_each_at_the_end(tmp_path):
