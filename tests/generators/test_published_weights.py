@@ -37,12 +37,13 @@ def test_pools_that_ask_for_weights_find_them_in_the_repository():
     assert asked == {str(path.relative_to(ROOT)) for path in PUBLISHED}
 
 
-def test_the_blind_judgement_on_the_card_is_counted_from_its_answers():
-    answers = pd.read_csv(FOLDER / "diffusion-judged.csv")
+@pytest.mark.parametrize("name, generated", [("diffusion", 20), ("diffusion-long", 19)])
+def test_the_blind_judgement_on_the_card_is_counted_from_its_answers(name, generated):
+    answers = pd.read_csv(FOLDER / f"{name}-judged.csv")
     seen = answers.assign(seen=answers["label"] == answers["answer"]).groupby("source")["seen"]
     assert set(answers.groupby(["source", "label"]).size()) == {5}
-    assert seen.sum().to_dict() == {"generated": 20, "real": 25}
+    assert seen.sum().to_dict() == {"generated": generated, "real": 25}
     told = (answers["source"] == answers["guess"]).sum()
-    card = (FOLDER / "diffusion.md").read_text()
-    assert "in 20 of the generated ones" in card and "in 25 of the real ones" in card
+    card = (FOLDER / f"{name}.md").read_text()
+    assert f"in {generated} of the generated ones" in card and "in 25 of the real ones" in card
     assert f"{told} of {len(answers)} were told apart" in card
