@@ -267,9 +267,13 @@ def report_held_out(
     """Print the loss of each average of the weights on images that it did not learn from."""
     if held_out is None or not len(held_out):
         return
+
+    # The images, whole labels.
     network = generator.network
     images = from_grey(torch.from_numpy(held_out.images[:HELD_OUT]).to(generator.device))
     labels = torch.from_numpy(network.targets(held_out)[:HELD_OUT]).to(generator.device)
+
+    # The loss of each average.
     losses = {}
     for length, average in zip(network.lengths, network.averages):
         with autocast_like(images, network.precision):

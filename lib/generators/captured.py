@@ -114,10 +114,12 @@ class CapturedSteps:
         network, settings = self.network, self.network.settings
         self.number += 1
 
-        # Loss and gradients.
+        # Augment.
         images, augmentation = mirror(from_grey(self.images[self.rows])), None
         if settings["augment_share"]:
             images, augmentation = augment(images, settings["augment_share"])
+
+        # Loss and gradients.
         device = images.device.type
         with torch.autocast(
             device, dtype=torch.bfloat16, enabled=self.sixteen_bits, cache_enabled=False
@@ -141,10 +143,13 @@ class CapturedSteps:
 
     def _adam(self) -> None:
         """Take MuonAdam.adam_step's step."""
+        # Moments of the gradients.
         gradients = [weights.grad for weights in self.adam]
         torch._foreach_lerp_(self.means, gradients, 1 - BETAS[0])
         torch._foreach_mul_(self.squares, BETAS[1])
         torch._foreach_addcmul_(self.squares, gradients, gradients, 1 - BETAS[1])
+
+        # Step, corrected for moments that began at zero.
         sizes = torch._foreach_mul(self.squares, 1 / (1 - BETAS[1] ** self.number))
         torch._foreach_sqrt_(sizes)
         torch._foreach_add_(sizes, EPS)

@@ -26,6 +26,7 @@ from lib.report.names import name_ready_made
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.cells import MARK
+from lib.study.generations import folded_generations
 from lib.study.parameter_cells import has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
@@ -380,7 +381,7 @@ def _csv(file: Path) -> list[dict]:
 def _shown(value) -> str:
     """Write a parameter's value; of a path only the name, since reports travel."""
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(folded_generations(value)) or "none"
     if isinstance(value, str) and "/" in value:  # a folder of the machine
         return f"…/{Path(value).name}"
     return str(value) if value != "" else "empty"

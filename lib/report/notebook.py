@@ -31,6 +31,7 @@ from lib.report.shell import (
     with_anchors,
     write_page,
 )
+from lib.study.generations import folded_generations
 from lib.study.notebooks import quick_imports
 from lib.study.parameter_cells import TAG, TAG_INJECTED, has_tag
 from lib.study.params import size_of
@@ -291,9 +292,16 @@ def _parameter_table(ipynb: Path) -> str:
             continue  # true in every batch: no reader asks
         # What differs from the default matters most, then what every notebook has.
         is_first = row["name"] in FIRST or row["value"] != row["default"]
-        value = short_paths(row["value"]) if isinstance(row["value"], str) else row["value"]
-        rows.append(row | {"first": is_first, "value": value})
+        shown = {key: _value_text(row[key]) for key in ("value", "default")}
+        rows.append(row | shown | {"first": is_first})
     return environment().get_template("parameters.html.j2").render(rows=rows)
+
+
+def _value_text(value):
+    """Write a parameter's value for readers: no folder of the machine, each pool once."""
+    if isinstance(value, list) and value:
+        return ", ".join(folded_generations(value))
+    return short_paths(value) if isinstance(value, str) else value
 
 
 def _is_shown(output) -> bool:

@@ -37,6 +37,26 @@ def first_generations(pools: Iterable[str], count: int) -> list[str]:
     return [pool for pool in pools if generation_number(pool) <= count]
 
 
+def folded_generations(names: Iterable) -> list[str]:
+    """Name each pool of a list once: "dcgan (3 generations)" for dcgan and its next two.
+
+    Other names and numbers stay, as text.
+    """
+    # Later generations, by the name of their first.
+    texts = [str(name) for name in names]
+    later = [first_generation(text) for text in texts if generation_number(text) > 1]
+
+    # Each counts where its first one is listed.
+    folded = []
+    for text in texts:
+        if later.count(text):
+            text = f"{text} ({1 + later.count(text)} generations)"
+        elif first_generation(text) in texts and generation_number(text) > 1:
+            continue
+        folded.append(text)
+    return folded
+
+
 def all_generations(pools: list[str], count: int, own_counts: dict[str, int]) -> list[str]:
     """List every generation of some pools, each once.
 

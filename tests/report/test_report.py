@@ -20,6 +20,7 @@ from lib.report import render_index, render_notebook, render_study, render_top
 from lib.report.executions import executions, parameters
 from lib.report.shell import read_summary
 from lib.study.answer import write_answer
+from lib.study.generations import folded_generations
 from lib.study.paths import study_paths
 
 HEAVY = ("nbconvert", "nbformat", "jinja2", "pandas", "matplotlib")
@@ -350,6 +351,12 @@ def test_printed_sentences_are_text_of_the_page_and_columns_are_not(tmp_path, te
     file, page = tmp_path / "50_metrics.ipynb", tmp_path / "pages" / "50_metrics.html"
     nbformat.write(book("Metrics", "Which differ?", cell), file)
     assert expected in render_notebook(file, page, study="quick").read_text()
+
+
+def test_a_pool_made_several_times_is_named_once_in_lists():
+    pools = ["folder", "dcgan", "dcgan-generation2", "dcgan-generation3", "x-generation2", 10, 10]
+    named = ["folder", "dcgan (3 generations)", "x-generation2", "10", "10"]
+    assert folded_generations(pools) == named
 
 
 def test_sections_that_show_nothing_are_listed_in_one_line_each_at_the_end(tmp_path):
