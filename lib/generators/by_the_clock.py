@@ -268,7 +268,7 @@ def report_held_out(
     if held_out is None or not len(held_out):
         return
 
-    # The images, whole labels.
+    # Images and label vectors.
     network = generator.network
     images = from_grey(torch.from_numpy(held_out.images[:HELD_OUT]).to(generator.device))
     labels = torch.from_numpy(network.targets(held_out)[:HELD_OUT]).to(generator.device)
