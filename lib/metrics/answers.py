@@ -8,6 +8,7 @@ from lib.faces.arms import arm_of
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.metrics.usefulness import setting_text
 from lib.metrics.wording import (
     VERBS,
     counts_text,
@@ -17,7 +18,7 @@ from lib.metrics.wording import (
     seeds_text,
     tally,
 )
-from lib.report.names import arm_text, group_text, pool_text
+from lib.report.names import arm_text, pool_text
 from lib.study.answer import Sentence
 
 # What the images of an embedded source of data are.
@@ -120,7 +121,7 @@ def number_sentences(effects: pd.DataFrame) -> list[Sentence]:
     rows = effects[plain & (effects["real"] > 0)].sort_values("real", kind="stable")
     sentences = []
     for _, own in rows.groupby(["real", "added"], sort=False):
-        amount = group_text(arm_of(own.iloc[0].to_dict()))
+        amount = setting_text(arm_of(own.iloc[0].to_dict()))
         seeds = seeds_text(own["n_seeds"])
         text = f"{amount}: {tally(own['verdict'])} ({len(own)} pools, {seeds})."
         sentences.append(Sentence(text))

@@ -129,8 +129,8 @@ def foresight_sentence(found: Foresight) -> str:
         f"{found.setting}: foretold from the pools of other generators alone, the gains of "
         f"{found.n_pools} pools of {found.n_families} generators have a rank correlation of "
         f"{found.rho:.2f} with what training showed; help or harm was foretold rightly of "
-        f"{found.right_sign}. Mean error {100 * found.error:.1f} points; "
-        f"{100 * found.error_of_mean:.1f} for who foretells the mean of the others."
+        f"{found.right_sign}. The mean error is {100 * found.error:.1f} points, or "
+        f"{100 * found.error_of_mean:.1f} where the mean of the others is foretold."
     )
 
 
@@ -139,9 +139,10 @@ def break_even_sentence(row: dict) -> str:
     setting, measure = row["setting"], row["measure"]
     if np.isnan(row["break_even"]):
         return f"{setting}: the line of gains crosses 0 at no {measure} that was measured."
+    name, _, unit = measure.partition(", ")
     ends = [f"{row[end]:.3g}" if np.isfinite(row[end]) else "no bound" for end in ("low", "high")]
     return (
-        f"{setting}: images break even where {measure} is {row['break_even']:.3g} (95% interval "
+        f"{setting}: images break even at a {name} of {row['break_even']:.3g}{unit} (95% interval "
         f"{' to '.join(ends)}; {row['n_pools']} pools)."
     )
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from lib.faces.arms import arm_of
+from lib.faces.arms import Arm, arm_of
 from lib.metrics.statistics import ALPHA
-from lib.metrics.wording import deciding_interval
 from lib.report.names import group_text, in_words
 
 LESS_IS_BETTER = ("fd", "kd")  # distances; all other measures promise more use where larger
@@ -67,8 +66,9 @@ def gains_of_pools(effects: pd.DataFrame) -> pd.DataFrame:
         effects: of `contrasts.effects`.
 
     Returns:
-        Columns pool, setting (what the training set is, and the classifier, in words), gain
-        (accuracy minus that of the same real images alone), low, high (the interval that decides).
+        Columns pool, setting (what the training set is, in words, and the classifier of several),
+        gain (accuracy minus that of the same real images alone), low, high (plain 95% interval:
+        of one pool, adjusted for no other).
     """
     # Arms with synthetic images under their own labels.
     synthetic = (effects["pool"] != "") & (effects["control_of"] == "")
@@ -76,15 +76,23 @@ def gains_of_pools(effects: pd.DataFrame) -> pd.DataFrame:
 
     # A setting is what was done with the pool, and by which network.
     arms = [arm_of(row) for row in rows.to_dict("records")]
-    words = {arm.design: group_text(arm) for arm in arms}
+    words = {arm.design: setting_text(arm) for arm in arms}
     if len(set(words.values())) < len(words):  # they differ in what words leave out
         words = {design: design for design in words}
     designs = pd.Series([words[arm.design] for arm in arms], rows.index, dtype=object)
-    settings = designs + ", " + rows["classifier"]
-    ends = [deciding_interval(row) for row in rows.to_dict("records")]
-    gains = pd.DataFrame({"pool": rows["pool"], "setting": settings, "gain": rows["difference"]})
-    gains[["low", "high"]] = np.array(ends, float).reshape(-1, 2)
-    return gains.reset_index(drop=True)
+    several = rows["classifier"].nunique() > 1
+    settings = designs + ", " + rows["classifier"] if several else designs
+    gains = rows[["pool", "difference", "low", "high"]].assign(setting=settings)
+    gains = gains.rename(columns={"difference": "gain"})
+    return gains[["pool", "setting", "gain", "low", "high"]].reset_index(drop=True)
+
+
+def setting_text(arm: Arm) -> str:
+    """Write what an arm does with a pool: "2,871 images beside 718 real ones"."""
+    if not arm.added or arm.kind != "supplement":
+        return group_text(arm)
+    beside = f"{arm.real:,} real ones" if arm.real else "all real ones"
+    return f"{arm.added:,} images beside {beside}"
 
 
 def usefulness_correlations(

@@ -207,8 +207,8 @@ def test_pools_beside_some_of_the_real_images_are_counted_by_their_number():
             rows.append(row(alone, shuffled, -0.1, "hurts") | {"role": "base"})
     table = effects(*rows)
     few, many = study_answer(pool_verdicts(table, ["dcgan", "diffusion"]), table, data="f.csv")
-    assert "2,871 images beside 718 real images: 1 of 2 helps, 1 hurts (2 pools" in few.text
-    assert "2,871 images beside 2,871 real images: both hurt (2 pools, 5 seeds)." in many.text
+    assert "2,871 images beside 718 real ones: 1 of 2 helps, 1 hurts (2 pools" in few.text
+    assert "2,871 images beside 2,871 real ones: both hurt (2 pools, 5 seeds)." in many.text
     assert (few.word, few.number) == ("It depends", "+4.0 points")
 
 

@@ -13,6 +13,7 @@ from lib.faces.arms import Arm
 from lib.metrics.usefulness import (
     gains_of_pools,
     measures_of_pools,
+    setting_text,
     usefulness_correlations,
     usefulness_sentence,
 )
@@ -146,10 +147,16 @@ def test_gains_are_differences_to_base_of_arms_with_a_pool():
         ]
     )
     effects = effects.assign(low=0.0, high=0.03)
-    setting = "Added to the real images: 50% of the training images, small"
+    setting = "Added to the real images: 50% of the training images"
     expected = {"pool": "p", "setting": setting, "gain": 0.02, "low": 0.0, "high": 0.03}
     assert gains_of_pools(effects).to_dict("records") == [expected]
 
-    # Beside a gain stands the interval that decides its verdict.
+    # No verdict stands beside a gain, so its interval is of this pool alone.
     decided = gains_of_pools(effects.assign(low_decided=-0.01, high_decided=0.05))
-    assert decided[["low", "high"]].to_numpy().tolist() == [[-0.01, 0.05]]
+    assert decided[["low", "high"]].to_numpy().tolist() == [[0.0, 0.03]]
+
+    # Several classifiers are told apart.
+    both = pd.concat([effects, effects.assign(classifier="fast")])
+    assert set(gains_of_pools(both)["setting"]) == {f"{setting}, small", f"{setting}, fast"}
+    numbers = Arm("supplement", "p", real=718, added=2871)
+    assert setting_text(numbers) == "2,871 images beside 718 real ones"
