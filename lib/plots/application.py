@@ -53,12 +53,12 @@ def sweeps(swept: pd.DataFrame) -> Figure:
         # Amounts from 0 to 1 are shares.
         for ax in (above, below):
             if kind in SHARES:
-                ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+                ax.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
 
     # All columns share the scales of the first.
     for ax in axes.ravel():
         ax.grid(axis="y")
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     for ax in axes[:, 1:].ravel():
         ax.set_yticklabels([])
     axes[0, 0].set_ylabel("accuracy")

@@ -123,7 +123,7 @@ def gain_against(table: pd.DataFrame, even: Sequence[dict], *, xlabel: str) -> F
     """
     need(table, ("pool", "setting", "measure", "gain", "low", "high"), "gain_against")
     settings = list(dict.fromkeys(table["setting"]))
-    figure, axes = panel_grid(len(settings), 2, height=4.0)
+    figure, axes = panel_grid(len(settings), 2, height=5.0)
     crossings = {row["setting"]: (row["break_even"], row["low"], row["high"]) for row in even}
 
     # Many pools are known by their family, which has one colour.

@@ -133,7 +133,7 @@ def points_by_class(
     # The class stands under the middle of its marks.
     ax.set_xticks(range(len(classes)), classes)
     ax.set(ylabel=ylabel or value, title=title)
-    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+    ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
     legend_above(ax)
     return ax

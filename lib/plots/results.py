@@ -20,6 +20,7 @@ CELL, NAMES, SMALLEST_MATRIX = 0.5, 1.4, 4.6
 # Three matrices beside each other: up to so many classes, this wide and high, inches.
 BESIDE, BESIDE_WIDTH, BESIDE_HEIGHT = 8, 8.2, 3.5
 TITLE_ROOM = 140  # points of a panel's width that a title may take
+TITLE_LINE = 0.14  # inches of a further line of it
 NUMBER_POINTS = 8  # type of a matrix' numbers
 
 
@@ -95,13 +96,15 @@ def confusion_panels(
         names: the C classes.
         titles: of the two matrices.
     """
-    # Beside each other where there are few classes, else below each other.
+    # Beside each other where there are few classes, else below each other; long titles need room.
+    titles = [wrapped(title, TITLE_ROOM, STYLE["axes.titlesize"]) for title in titles]
+    lines = max(title.count("\n") for title in titles)
     if len(names) <= BESIDE:
-        figure, axes = panels(1, 3, height=BESIDE_HEIGHT, width=BESIDE_WIDTH)
+        height = BESIDE_HEIGHT + lines * TITLE_LINE
+        figure, axes = panels(1, 3, height=height, width=BESIDE_WIDTH)
     else:
         side = max(SMALLEST_MATRIX, NAMES + CELL * len(names))
         figure, axes = panels(3, 1, height=side, width=side + 0.6)
-    titles = [wrapped(title, TITLE_ROOM, STYLE["axes.titlesize"]) for title in titles]
     confusion_matrix(base, names, axes[0], title=titles[0])
     confusion_matrix(arm, names, axes[1], title=titles[1])
     confusion_change(base, arm, names, axes[2], title="change")
@@ -176,7 +179,7 @@ def reliability_diagram(
     # Both axes have one scale, so that the diagonal is one.
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", title=title)
     for scale in (ax.xaxis, ax.yaxis):
-        scale.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        scale.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.set(xlabel="confidence", ylabel="accuracy")
     ax.grid()
     legend_above(ax)

@@ -74,7 +74,7 @@ def curves(
     ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}{spread}")
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     if y.startswith("accuracy"):
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
     legend_above(ax)
     return ax

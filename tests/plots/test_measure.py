@@ -20,6 +20,8 @@ from lib.faces.faceset import FaceSet
 from lib.plots.application import sweeps
 from lib.plots.measure import measure
 from lib.plots.rounds import round_against_round
+from lib.study.generations import family_of
+from lib.study.params import load_params
 from lib.study.paths import ROOT
 
 LEAST_SHARE, LEAST_POINTS = 0.5, 8.0  # of a panel that is drawn on; of type
@@ -110,10 +112,10 @@ def maps(names, n_maps: int, columns: int = 3) -> Figure:
     return plots.map_figure(points, np.resize(names, 300), colours, columns=columns)
 
 
-def measured_pools() -> tuple[pd.DataFrame, list[dict]]:
+def measured_pools(families=None) -> tuple[pd.DataFrame, list[dict]]:
     """Gains of many pools in two settings, and where they break even."""
-    pools = [f"{pool}~gan_steps={n}" for pool in POOLS for n in (10, 20)]
-    settings = [f"Added to the real images: 2,871 images beside {n} real images" for n in (9, 99)]
+    pools = [f"{pool}~gan_steps={n}" for pool in families or POOLS for n in (10, 20)]
+    settings = [f"2,871 images beside {n} real ones" for n in ("718", "2,871")]
     rows = [
         {"pool": pool, "setting": setting, "measure": place, "gain": 0.01, "low": 0, "high": 0.02}
         for setting in settings
@@ -129,7 +131,15 @@ def doses() -> pd.DataFrame:
 
 
 MATRIX = rng.integers(0, 90, (10, 10))
+QUALITY = list(dict.fromkeys(map(family_of, load_params("quality-cpu")["pools"])))
+LONG_TITLES = ["2,871 real images alone", "StyleGAN2, 64 px, 600 training steps, 2,871 images"]
 CHARTS = {
+    "gain of all generators": lambda: plots.gain_against(
+        *measured_pools(QUALITY), xlabel="label agreement, %"
+    ),
+    "confusion under long titles": lambda: plots.confusion_panels(
+        MATRIX[:7, :7], MATRIX[:7, :7].T, EMOTIONS, LONG_TITLES
+    ),
     "differences": lambda: plots.intervals(effects(), margin=0.005, xlabel="difference, points"),
     "one difference": lambda: plots.intervals(effects(1), margin=0.005, title="title", xlabel="x"),
     "levels": lambda: plots.intervals(effects(), value="difference", xlabel="accuracy, %"),
