@@ -17,6 +17,7 @@ from lib.report.names import in_words
 FEW_POINTS = 15  # logged steps up to which each is marked
 # Entries of a legend up to which a chart keeps its height, and inches that it gains with each more.
 SHORT_LEGEND, LEGEND_LINE = 4, 0.4
+HEIGHT, FURTHER_LINE = 3.2, 0.1  # of a single chart, whose figure grows by its legend; inches
 HEADROOM = 1.15  # of a scale that begins at 0: over its largest value
 
 
@@ -48,7 +49,9 @@ def curves(
         y, x, by: columns.
         title: of the axis; empty: what the lines are.
     """
-    ax = axis(ax)
+    # A long legend must not outgrow its chart.
+    further = max(0, history[by].nunique() - SHORT_LEGEND)
+    ax = axis(ax, height=HEIGHT + FURTHER_LINE * further)
 
     # Arms are coloured by their fields, other lines by name.
     hues, words = line_colours(history, by), line_names(history, by)

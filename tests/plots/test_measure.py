@@ -125,6 +125,13 @@ def measured_pools(families=None) -> tuple[pd.DataFrame, list[dict]]:
     return pd.DataFrame(rows), [{"setting": setting} | ends for setting in settings]
 
 
+def many_sets() -> pd.DataFrame:
+    """How the images of every pool of a study grow in number, and one set more."""
+    sets = ["real", *load_params("quality-cpu")["pools"]]
+    rows = [{"set": name, "n": n, "vendi": n / 10} for name in sets for n in (10, 100)]
+    return pd.DataFrame(rows)
+
+
 def doses() -> pd.DataFrame:
     table = arm_table([Arm("supplement", pool, share) for pool in POOLS for share in (0.07, 0.5)])
     return table.assign(difference=0.01, low=0.0, high=0.02)
@@ -146,6 +153,7 @@ CHARTS = {
     "changes": lambda: plots.class_changes(recalls()),
     "changes of one arm": lambda: plots.class_changes(recalls(EIGHT_EMOTIONS, 2)),
     "points by class": lambda: plots.points_by_class(recalls(n=6), ylabel="recall"),
+    "curves of many sets": lambda: plots.curves(many_sets(), y="vendi", x="n", by="set"),
     "curves": lambda: plots.curves(history(), y="accuracy"),
     "curve charts": lambda: plots.curve_charts({"a": history(), "b": history(2)}, y="accuracy"),
     "curve charts of two pools": lambda: plots.curve_charts(
