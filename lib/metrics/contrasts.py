@@ -369,8 +369,8 @@ def _family(reference: Arm, arm: Arm, role: str, classifier: str) -> tuple[str, 
     """The question that a contrast asks, the same for all pools: the key of Holm's family."""
     # At numbers of images the number is no part of the question; all real images are one of them.
     if arm.added:
-        alone = reference.kind in ("base", "subset")
-        return "real images alone" if alone else reference.kind, arm.kind, classifier
+        against = "" if reference == real_alone(arm) else reference.kind
+        return against, arm.kind, classifier
 
     # Unfiltered runs stand under two names, as a supplement and as its own control.
     if role == "base" and arm.kind == "filtered":
