@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from lib.compute.checkpoints import load_facts
+from lib.study.records import copy_whole
 
 CHECKPOINT = "checkpoint.safetensors"
 # As training was when its learning rate began to fall: a longer one goes on from here.
@@ -61,6 +62,34 @@ class Schedule:
         # Two schedules agree until the first of them lowers its rate.
         agree_until = min(self.decay_from, Schedule(**other).decay_from)
         return other["warm_up"] == self.warm_up and facts["step"] <= agree_until
+
+
+def folder_of_length(shared: Path, schedule: Schedule) -> Path:
+    """Name a folder for trainings of one schedule alone, beside the one that all lengths share."""
+    decay = f"-decay{schedule.decay_share:g}" if schedule.decay_share else ""
+    return shared.with_name(f"{shared.name}-{schedule.steps}{decay}")
+
+
+def keep_finished(shared: Path, schedule: Schedule) -> None:
+    """Copy a finished training to a folder of its own before a longer one goes on in its place.
+
+    Args:
+        shared: folder of the trainings of all lengths, with or without a checkpoint.
+        schedule: of the training that is about to go on there.
+    """
+    # Is there one, and is it shorter than what is to come?
+    checkpoint = shared / CHECKPOINT
+    facts = load_facts(checkpoint) if checkpoint.exists() else {}
+    finished = Schedule(**facts["schedule"]) if "schedule" in facts else schedule
+    if finished == schedule or facts["step"] < finished.steps:
+        return
+
+    # The checkpoint comes last: with it the copy counts as whole.
+    own = folder_of_length(shared, finished)
+    if not (own / CHECKPOINT).exists():
+        files = [path for path in shared.rglob("*") if path.is_file() and path.name != "lock"]
+        for path in sorted(files, key=lambda path: path == checkpoint):
+            copy_whole(path, own / path.relative_to(shared))
 
 
 def checkpoint_to_resume(folder: Path, shared: Path, key: str, schedule: Schedule) -> Path | None:

@@ -30,7 +30,14 @@ from lib.faces.faceset import FaceSet
 from lib.generators.contract import Generator, LearntFrom, cannot_edit, learnt_from_faces
 from lib.generators.network import Network
 from lib.generators.sampling import from_grey, generated_faces, sample_rows
-from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule, checkpoint_to_resume
+from lib.generators.schedules import (
+    CHECKPOINT,
+    CONSTANT_CHECKPOINT,
+    Schedule,
+    checkpoint_to_resume,
+    folder_of_length,
+    keep_finished,
+)
 from lib.generators.training_log import log_samples, progress_line
 from lib.generators.training_snapshots import require_snapshots, save_snapshots, snapshot_steps
 from lib.generators.versions import GENERATOR_VERSION
@@ -96,12 +103,15 @@ class TrainedGenerator(Generator):
         # Train, one run at a time in this folder.
         self.learnt_from = learnt_from_faces(faces)
         folder, key = Path(folder), training_key(self, faces.resized(self.px))
-        with exclusive_training(folder, process_state(self.device)):
+        state = process_state(self.device)
+        with exclusive_training(folder, state):
             if not self._was_overtaken(folder, key):
+                if state.is_main_process and folder.name == folder_name(self, key):
+                    keep_finished(folder, self.schedule)
                 return train(self, faces, folder, progress or _no_progress, distance)
 
         # A longer one went on here while this one waited; it is left as it is.
-        own = self._own_folder(folder.with_name(folder_name(self, key)))
+        own = folder_of_length(folder.with_name(folder_name(self, key)), self.schedule)
         return self.fit(faces, folder=own, progress=progress, distance=distance)
 
     def training_folder(self, faces: FaceSet, trainings: Path, folder: Path) -> Path:
@@ -112,12 +122,7 @@ class TrainedGenerator(Generator):
         checkpoint = shared / CHECKPOINT
         if not checkpoint.exists() or self.schedule.continues(load_facts(checkpoint)):
             return shared
-        return self._own_folder(shared)
-
-    def _own_folder(self, shared: Path) -> Path:
-        """Name a folder for trainings of this length alone, beside the one that is shared."""
-        decay = f"-decay{self.decay_share:g}" if self.decay_share else ""
-        return shared.with_name(f"{shared.name}-{self.steps}{decay}")
+        return folder_of_length(shared, self.schedule)
 
     def _was_overtaken(self, folder: Path, key: str) -> bool:
         """Tell whether a shared folder holds this training at more steps or at other rates."""

@@ -7,12 +7,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from small_generators import noise_faces, small_generator
 
 from lib.compute.checkpoints import load_facts, load_tensors
 from lib.generators.schedules import CHECKPOINT, CONSTANT_CHECKPOINT, Schedule
+from lib.generators.training_log import sheets
 from lib.study.paths import ROOT
 
 
@@ -133,6 +135,41 @@ def test_two_lengths_of_one_training_asked_for_at_once_both_come_out_whole(tmp_p
     small_generator(gan_steps=6).fit(faces, folder=tmp_path / "whole")
     own = folder.with_name(f"{folder.name}-6") / "generator.safetensors"
     assert same_weights(own, tmp_path / "whole/generator.safetensors")
+
+
+def test_a_longer_training_goes_on_in_the_shared_folder_and_the_shorter_one_stays(tmp_path):
+    faces, pool = noise_faces(), tmp_path / "pool"
+    shorter, longer = small_generator(), small_generator(gan_steps=12)
+    folder = shorter.training_folder(faces, tmp_path, pool)
+    log = shorter.fit(faces, folder=folder)
+    before = (folder / "generator.safetensors").read_bytes()
+    assert longer.training_folder(faces, tmp_path, pool) == folder
+    longer.fit(faces, folder=folder)
+
+    # Asked for again, the shorter one is there with its sheets, and nothing is trained.
+    again, lines = small_generator(), []
+    own = again.training_folder(faces, tmp_path, pool)
+    assert own.name == f"{folder.name}-6"
+    pd.testing.assert_frame_equal(again.fit(faces, folder=own, progress=lines.append), log)
+    assert lines == ["dcgan: goes on from step 6 of 6"]
+    assert (own / "generator.safetensors").read_bytes() == before
+    assert list(sheets(own, 16)) == [3, 6] and list(sheets(folder, 16)) == [3, 6, 9, 12]
+
+
+def test_a_training_that_was_broken_off_is_not_kept_as_a_finished_one(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(text):
+        raise Killed
+
+    faces, pool = noise_faces(), tmp_path / "pool"
+    shorter, longer = small_generator(), small_generator(gan_steps=12)
+    folder = shorter.training_folder(faces, tmp_path, pool)
+    with pytest.raises(Killed):
+        shorter.fit(faces, folder=folder, progress=kill)
+    longer.fit(faces, folder=folder)
+    assert [path.name for path in tmp_path.glob("dcgan-*")] == [folder.name]
 
 
 @pytest.mark.slow
