@@ -4,7 +4,6 @@ Training resumes exactly, stops at a loss that is no finite number, and saves a 
 and a distance to real images at each log. `lib.generators.network` says what a network needs.
 """
 
-import functools
 import math
 import time
 from collections.abc import Callable
@@ -25,8 +24,8 @@ from lib.compute.checkpoints import (
     save_tensors,
 )
 from lib.compute.processes import all_reduce_mean, exclusive_training, process_state
-from lib.compute.seeds import mixed_seed
 from lib.faces.faceset import FaceSet
+from lib.generators.batches import batch_rows, seed_step
 from lib.generators.contract import Generator, LearntFrom, cannot_edit, learnt_from_faces
 from lib.generators.network import Network
 from lib.generators.sampling import from_grey, generated_faces, sample_rows
@@ -332,45 +331,6 @@ def restore(
     return 0, [], 0.0
 
 
-def seed_step(seed: int, step: int, process: int) -> None:
-    """Seed torch's global generator for a step; each further process draws noise of its own."""
-    numbers = [seed, step]
-    if process:
-        numbers.append(process)
-    torch.manual_seed(mixed_seed(*numbers))
-
-
-def batch_rows(generator: TrainedGenerator, step: int, labels: np.ndarray) -> torch.Tensor:
-    """Choose the images of a step: consecutive pieces of a new shuffle in each pass.
-
-    Where a batch holds one class, the classes take turns, each with passes of its own.
-
-    Args:
-        generator: gives batch, seed and device.
-        step: from 0.
-        labels: int64 (N,), of the training images.
-
-    Returns:
-        int64 (batch,), a function of the generator's settings, the labels and the step alone.
-    """
-    # Choose the images that take part, and count the steps that they take part in.
-    candidates = np.arange(len(labels))
-    if generator.network.one_class_per_batch:
-        present = np.unique(labels)
-        candidates = np.flatnonzero(labels == present[step % len(present)])
-        step = step // len(present)
-
-    # A batch may reach from one pass over the candidates into the next.
-    places = np.arange(step * generator.batch, (step + 1) * generator.batch)
-    passes = places // len(candidates)
-    rows = np.empty(generator.batch, np.int64)
-    for number in np.unique(passes):
-        order = _shuffled(len(candidates), generator.seed, int(number))
-        here = passes == number
-        rows[here] = candidates[order[places[here] % len(candidates)]]
-    return torch.from_numpy(rows).to(generator.device, non_blocking=True)
-
-
 def finite_losses(
     generator: TrainedGenerator, losses: dict[str, torch.Tensor], step: int, folder: Path
 ) -> dict[str, float]:
@@ -391,12 +351,6 @@ def finite_losses(
             f"training diverged; lower its learning rate{kept}"
         )
     return values
-
-
-@functools.lru_cache(16)
-def _shuffled(count: int, seed: int, number: int) -> np.ndarray:
-    """Shuffle 0 to count - 1 for one pass; kept, for every step of the pass needs it."""
-    return np.random.default_rng([seed, number]).permutation(count)
 
 
 def _no_progress(text: str) -> None:

@@ -14,9 +14,10 @@ from small_generators import TRAINED, enlarged, noise_faces, small_generator
 
 from lib.compute.checkpoints import load_tensors, save_tensors
 from lib.compute.seeds import mixed_seed
+from lib.generators.batches import batch_rows
 from lib.generators.sampling import seed_noise
 from lib.generators.training_log import sheets
-from lib.generators.training_loop import batch_rows, training_key
+from lib.generators.training_loop import training_key
 from lib.generators.versions import GENERATOR_VERSION
 from lib.study.errors import StudyError
 
