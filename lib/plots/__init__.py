@@ -37,7 +37,14 @@ from lib.plots.sheets import (
 )
 from lib.plots.style import panels
 from lib.plots.tables import number_text, table
-from lib.plots.training import TracePanel, curve_charts, curves, curves_text, training_trace
+from lib.plots.training import (
+    TracePanel,
+    curve_charts,
+    curves,
+    curves_text,
+    training_trace,
+    training_trace_text,
+)
 
 __all__ = [
     "TracePanel",
@@ -82,4 +89,5 @@ __all__ = [
     "show_intervals",
     "table",
     "training_trace",
+    "training_trace_text",
 ]

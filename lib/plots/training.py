@@ -125,10 +125,13 @@ def training_trace(
 
     Args:
         trace: one row a logged step.
-        rows: the panels.
+        rows: the panels; one of whose columns nothing was logged is left out.
         x: column of the horizontal axis.
         title: over the first panel.
     """
+    # A training on several machines measures no distances, for example.
+    logged = set(trace.columns[trace.notna().any()])
+    rows = [panel for panel in rows if logged.issuperset(panel.columns)]
     figure, axes = panels(len(rows), height=2.3)
     axes = np.ravel(axes)
 
@@ -150,3 +153,19 @@ def training_trace(
         if panel.from_zero:
             ax.set_ylim(0, HEADROOM * trace[panel.columns].max().max())
     return figure
+
+
+def training_trace_text(trace: pd.DataFrame, real: float) -> str:
+    """Describe a generator's training for those who cannot see its trace.
+
+    Args:
+        trace: one row a logged step; distance where it was measured.
+        real: distance of real images to other real ones.
+    """
+    # Where no distance was measured, its losses are all there is.
+    name = "distance" if "distance" in trace else next(c for c in trace if c.startswith("loss"))
+    known = trace[name].dropna()
+    ends = f"from {known.iloc[0]:.2g} to {known.iloc[-1]:.2g}"
+    if name == "distance":
+        return f"The distance to real images goes {ends}; real against real is {real:.2g}."
+    return f"The {in_words(name)} goes {ends}; distances were not measured."

@@ -315,6 +315,16 @@ def test_a_trace_leaves_out_what_was_not_logged():
     assert [len(ax.lines[0].get_xdata()) for ax in figure.axes] == [3, 1]
 
 
+def test_a_trace_without_distances_has_no_panel_of_them_and_its_text_says_so():
+    trace = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.25], "other": [np.nan, np.nan]})
+    panels = [plots.TracePanel(name, [name]) for name in ("loss", "distance", "other")]
+    assert [ax.get_ylabel() for ax in plots.training_trace(trace, panels).axes] == ["loss"]
+    told = plots.training_trace_text(trace, 0.1)
+    assert told == "The loss goes from 0.5 to 0.25; distances were not measured."
+    told = plots.training_trace_text(trace.assign(distance=[np.nan, 3.0]), 0.1)
+    assert told == "The distance to real images goes from 3 to 3; real against real is 0.1."
+
+
 @pytest.mark.parametrize("label", ["images/s", "speed"])
 def test_a_scale_begins_at_zero_where_the_panel_says_so_and_no_mark_is_cut_off(label):
     trace = pd.DataFrame({"step": [1, 2, 3], "rate": [273.0, 280.0, 283.0]})
