@@ -146,13 +146,15 @@ def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
     (folder / "big.yaml").write_text("study: big\nseeds: 17\ngan_steps: 1\n")
     (folder / "big-cpu.yaml").write_text("study: big-cpu\nseeds: 6\n")
     (folder / "pools" / "dcgan.yaml").write_text("pool: dcgan\ngan_steps: 8\n")
-    (folder / "pools" / "dcgan-cpu.yaml").write_text("gan_steps: 3\n")
+    (folder / "pools" / "dcgan-cpu.yaml").write_text("gan_steps: 3\ngenerations: 2\n")
     names = [str(path.relative_to(folder)) for path in layers("big-cpu", "dcgan", folder)]
     assert names == ["big.yaml", "big-cpu.yaml", "pools/dcgan.yaml", "pools/dcgan-cpu.yaml"]
     full = load_params("big", pool="dcgan", folder=folder)
     reduced = load_params("big-cpu", pool="dcgan", folder=folder)
     assert (full["study"], full["seeds"], full["gan_steps"]) == ("big", 17, 8)
     assert (reduced["study"], reduced["seeds"], reduced["gan_steps"]) == ("big-cpu", 6, 3)
+    assert "dcgan-generation2" in reduced["pools"]
+    assert "dcgan-generation2" not in full["pools"]
     assert "no pool 'dcgan-cpu'" in message(pool="dcgan-cpu", folder=folder)
 
 

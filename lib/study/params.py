@@ -191,7 +191,7 @@ def load_params(
 
     # A pool stands for all its generations; a later one differs in name, seed and round before.
     named = dict.fromkeys([*values["pools"], *values["arm_pools"]])
-    own_counts = _own_generations(list(named), base, folder)
+    own_counts = _own_generations(study, list(named), base, folder)
     for key in ("pools", "arm_pools"):
         values[key] = all_generations(values[key], values["generations"], own_counts)
     values = of_generation(values, pool or "")
@@ -283,16 +283,19 @@ def _text_of(path: Path) -> str:
         raise StudyError(f"{shown(path)}: cannot be read ({error.strerror})") from None
 
 
-def _own_generations(pools: list[str], base: dict, folder: Path) -> dict[str, int]:
-    """Give the number of generations of the pools whose file says it.
+def _own_generations(study: str, pools: list[str], base: dict, folder: Path) -> dict[str, int]:
+    """Give the number of generations of the pools whose files say it, that of the size included.
 
     Images that are ready-made, by the generator `folder`, cannot be made again.
     """
-    counts = {}
+    counts, known = {}, known_pools(folder)
     for name in pools:
         # A pool that is not known is named later.
-        file = folder / "pools" / f"{family_of(name)}.yaml"
-        found = check_values(read_yaml(file), base, shown(file)) if file.exists() else {}
+        family, found = family_of(name), {}
+        files = layers(study, family, folder) if family in known else []
+        for file in files:
+            if file.parent.name == "pools":
+                found |= check_values(read_yaml(file), base, shown(file))
         if found.get("generator") == "folder":
             counts[name] = 1
         elif "generations" in found:
