@@ -18,9 +18,17 @@ from lib.classifiers.runs import EVALUATED, load_predictions
 from lib.faces.arms import ARM_FIELDS
 from lib.faces.faceset import FaceSet, label_indices
 from lib.metrics.contrasts import Arms, Scorings, scorings
-from lib.metrics.evidence import stack_arms
+from lib.metrics.evidence import (
+    knowledge_of_pools,
+    load_evaluation,
+    runs_of_every_length,
+    stack_arms,
+)
 from lib.metrics.lengths import chosen_runs, with_training_accuracy
+from lib.metrics.looks import load_looks
+from lib.metrics.three_studies import why_not_of_study
 from lib.study.errors import StudyError
+from lib.study.paths import StudyPaths
 from lib.study.records import atomic_write, parsing, write_csv
 
 PREDICTIONS, RUNS = "predictions.npz", "runs.csv"  # the two files, side by side
@@ -104,6 +112,21 @@ class Predictions:
         return stack_arms(chosen_runs(self.good), read, fold)
 
 
+def study_predictions(paths: StudyPaths, parameters: dict) -> Predictions:
+    """Read what every run of a study predicts, and the facts that its tables depend on.
+
+    Args:
+        parameters: of the study: study, seed, folds, margin, seeds, draws, synthetic_name, pools.
+    """
+    faces, tested, fold = load_evaluation(paths, parameters["folds"], parameters["seed"])
+    why_not = why_not_of_study(paths, faces.classes)
+    facts = {name: parameters[name] for name in ("study", "margin", "seeds", "draws")}
+    facts |= {"synthetic_name": parameters["synthetic_name"], "why_not": why_not}
+    facts["looks"] = load_looks(parameters["study"], why_not=why_not)
+    facts["knowledge"] = knowledge_of_pools(paths, parameters["pools"])
+    return gather_predictions(runs_of_every_length(paths), faces, tested, fold, facts)
+
+
 def gather_predictions(
     runs: pd.DataFrame, faces: FaceSet, tested: FaceSet, fold: np.ndarray, facts: dict
 ) -> Predictions:
@@ -181,7 +204,7 @@ def read_predictions(folder: Path) -> Predictions:
     for name in (PREDICTIONS, RUNS):
         if not (folder / name).exists():
             raise StudyError(
-                f"{folder / name}: not there; it is written by notebook 55 and published with the "
+                f"{folder / name}: not there; it is written by notebook 50 and published with the "
                 "pages of a study"
             )
 

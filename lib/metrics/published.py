@@ -32,6 +32,7 @@ from lib.study.answer import Sentence
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write
 
+AMOUNTS_PAGE = "55_amounts.html"
 DIFFERS, MISTAKE = 1, 2  # exit statuses
 
 
@@ -121,9 +122,13 @@ def rebuilt_tables(folder: Path) -> dict[str, bytes]:
     """
     # Nothing but the two published files is read.
     predictions = read_predictions(folder)
+    files = {f"{name}.csv": _csv_bytes(table) for name, table in score_tables(predictions).items()}
+    if not (Path(folder) / AMOUNTS_PAGE).exists():
+        return files
+
+    # Those of notebook 55, where the report has its page.
     amounts = amount_tables(predictions)
-    tables = score_tables(predictions) | amounts
-    files = {f"{name}.csv": _csv_bytes(table) for name, table in tables.items()}
+    files |= {f"{name}.csv": _csv_bytes(table) for name, table in amounts.items()}
     files[SENTENCES] = sentences_bytes(said_of(amounts, predictions.facts))
 
     # What the README prints, where the study asks for numbers of images.

@@ -12,7 +12,6 @@ from lib.faces.faceset import FaceSet, save_faces
 from lib.metrics.amount_sentences import read_sentences, write_sentences
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.evidence import (
-    knowledge_of_pools,
     load_arms,
     load_evaluation,
     recorded_runs,
@@ -25,9 +24,11 @@ from lib.metrics.predictions import (
     RUNS,
     gather_predictions,
     read_predictions,
+    study_predictions,
     write_predictions,
 )
 from lib.metrics.published import (
+    AMOUNTS_PAGE,
     amount_tables,
     differing_tables,
     headline,
@@ -122,10 +123,10 @@ def test_the_tables_of_every_published_study_follow_from_its_predictions(folder)
 
 
 def gathered(paths: StudyPaths):
-    """Read predictions as notebook 55 does."""
+    """Read predictions as notebook 50 does."""
     facts = {"study": "quick", "margin": MARGIN, "seeds": SEEDS, "draws": True}
-    facts["knowledge"] = knowledge_of_pools(paths, ["x", "absent"])
-    return gather_predictions(runs_of_every_length(paths), *load_evaluation(paths, 0, 0), facts)
+    facts |= {"seed": 0, "folds": 0, "synthetic_name": "", "pools": ["x", "absent"]}
+    return study_predictions(paths, facts)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +134,7 @@ def report(paths):
     """A report as notebooks 50 and 55 and the pages leave it."""
     predictions = gathered(paths)
     write_predictions(predictions, paths.reports)
+    (paths.reports / AMOUNTS_PAGE).touch()
     tables = amount_tables(predictions)
     for name, table in tables.items():
         table.to_csv(paths.reports / f"{name}.csv", index=False)
@@ -163,6 +165,12 @@ def test_all_tables_are_rebuilt_byte_for_byte_without_images_and_runs(report, tm
     assert any(sentence.text.startswith("These are accuracies") for sentence in sentences)
     assert sentences[0].pool == "x" and sentences[0].word and "points" in sentences[0].number
     assert len(read_csv(report / "gains.csv")) > 20
+
+
+def test_tables_of_amounts_are_rebuilt_where_the_report_has_their_page(report, tmp_path):
+    for name in (PREDICTIONS, RUNS):
+        (tmp_path / name).write_bytes((report / name).read_bytes())
+    assert set(rebuilt_tables(tmp_path)) == {"levels.csv", "effects.csv"}
 
 
 def test_the_command_says_so_and_mends_what_differs(report, tmp_path, capsys):
@@ -256,7 +264,7 @@ def test_with_folds_each_run_has_the_images_of_its_own(tmp_path):
 
 
 def test_predictions_of_another_study_are_refused(report, tmp_path):
-    with pytest.raises(StudyError, match="predictions.npz: not there; .* notebook 55"):
+    with pytest.raises(StudyError, match="predictions.npz: not there; .* notebook 50"):
         read_predictions(tmp_path)
     (tmp_path / PREDICTIONS).write_bytes((report / PREDICTIONS).read_bytes())
     runs = pd.read_csv(report / RUNS)
