@@ -23,6 +23,8 @@ from lib.study.errors import StudyError
 from lib.study.kept import read_sealed
 from lib.study.paths import StudyPaths
 
+MOST_POOLS = 8  # that detailed figures show
+
 
 def recorded_runs(paths: StudyPaths) -> pd.DataFrame:
     """List the runs that 40_training recorded, of every arm those of its chosen length
@@ -105,7 +107,8 @@ def arms_of(runs: pd.DataFrame) -> list[Arm]:
 
 def arms_shown(runs: pd.DataFrame) -> list[Arm]:
     """Choose the arms of detailed figures: the most real images that pools were added to, alone,
-    and each pool's largest supplement beside as many, so that they differ in the pool alone.
+    and each pool's largest supplement beside as many, so that they differ in the pool alone. Of
+    many pools some are chosen, evenly by their accuracy on the validation images, the best last.
 
     Args:
         runs: of `recorded_runs`.
@@ -121,7 +124,14 @@ def arms_shown(runs: pd.DataFrame) -> list[Arm]:
     # The last one of a pool is its largest.
     beside = trained[trained["real"] == most.real]
     largest = {row["pool"]: arm_of(row) for row in beside.to_dict("records")}
-    return [real_alone(most), *largest.values()]
+    if len(largest) <= MOST_POOLS:
+        return [real_alone(most), *largest.values()]
+
+    # Both ends of their order included.
+    accuracy = trained.groupby("arm")["accuracy_val"].mean()
+    ranked = sorted(largest.values(), key=lambda arm: accuracy[arm.name])
+    places = np.linspace(0, len(ranked) - 1, MOST_POOLS).round().astype(int)
+    return [real_alone(most), *(ranked[place] for place in places)]
 
 
 def load_arms(

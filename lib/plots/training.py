@@ -18,6 +18,9 @@ FEW_POINTS = 15  # logged steps up to which each is marked
 # Entries of a legend up to which a chart keeps its height, and inches that it gains with each more.
 SHORT_LEGEND, LEGEND_LINE = 4, 0.4
 HEIGHT, FURTHER_LINE = 3.2, 0.1  # of a single chart, whose figure grows by its legend; inches
+MOST_LINES = 10  # in one chart of curves
+# Lines of one colour, such as those of one generator in several settings, differ in their dashes.
+DASHES = ("", (5, 2), (1, 1.5), (6, 2, 1, 2), (3, 2), (8, 2, 2, 2))
 HEADROOM = 1.15  # of a scale that begins at 0: over its largest value
 
 
@@ -42,6 +45,8 @@ def curves(
 ) -> Axes:
     """Draw learning curves: the mean over seeds as a line, their whole range as a band.
 
+    Of many lines some are drawn (`spread_lines`), and the title says how many.
+
     Args:
         history: one row a step (x), seed and line (by), with the value in column `y`; ARM_FIELDS
             where the lines are those of arms.
@@ -50,7 +55,9 @@ def curves(
         title: of the axis; empty: what the lines are.
     """
     # A long legend must not outgrow its chart.
-    further = max(0, history[by].nunique() - SHORT_LEGEND)
+    given, history = history[by].nunique(), spread_lines(history, y=y, x=x, by=by)
+    drawn = history[by].nunique()
+    further = max(0, drawn - SHORT_LEGEND)
     ax = axis(ax, height=HEIGHT + FURTHER_LINE * further)
 
     # Arms are coloured by their fields, other lines by name.
@@ -60,12 +67,16 @@ def curves(
     repeats = int(history.groupby([by, x]).size().max())
     history = history.assign(**{by: history[by].astype(str).map(words)})
     hues = {words[name]: hue for name, hue in hues.items()}
+    earlier = [list(hues.values())[:place].count(hue) for place, hue in enumerate(hues.values())]
+    dashes = {name: DASHES[count % len(DASHES)] for name, count in zip(hues, earlier)}
     seaborn.lineplot(
         history,
         x=x,
         y=y,
         hue=by,
         palette=hues,
+        style=by,
+        dashes=dashes,
         errorbar=("pi", 100),
         err_kws={"alpha": 0.15, "lw": 0},
         ax=ax,
@@ -73,14 +84,42 @@ def curves(
 
     # The title says how many seeds the band is the range of.
     spread = f": mean and range over {repeats} seeds" if repeats > 1 else ""
+    few = f"\n{drawn} of {given} lines" if drawn < given else ""
     label = column(y).label if y in COLUMNS else in_words(y)
-    ax.set(xlabel=column(x).label, ylabel=label, title=title or f"{label}{spread}")
+    ax.set(xlabel=column(x).label, ylabel=label, title=(title or f"{label}{spread}") + few)
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     if y.startswith("accuracy"):
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
     legend_above(ax)
     return ax
+
+
+def spread_lines(
+    history: pd.DataFrame, *, y: str, x: str = "step", by: str = "arm", most: int = MOST_LINES
+) -> pd.DataFrame:
+    """Keep some of many learning curves: those of real images alone, and of the others the ones
+    that end highest and lowest and, evenly by rank, some between them.
+
+    Args:
+        history, y, x, by: as in `curves`.
+        most: lines that are kept.
+
+    Returns:
+        The rows of those lines, in their order.
+    """
+    if history[by].nunique() <= most:
+        return history
+
+    # Where each line ends, real images apart.
+    ends = history[history[x] == history.groupby(by)[x].transform("max")].groupby(by)[y].mean()
+    without = history["pool"] == "" if "pool" in history else history[by] == "real"
+    real = set(history.loc[without, by])
+    ranked = ends.drop(list(real)).sort_values(kind="stable").index
+
+    # Evenly by rank, both ends included.
+    places = np.linspace(0, len(ranked) - 1, max(2, most - len(real))).round().astype(int)
+    return history[history[by].isin(real | set(ranked[places]))]
 
 
 def curves_text(
@@ -109,6 +148,7 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
     """
     # A long legend must not outgrow its chart.
     most = max((history["arm"].nunique() for history in charts.values()), default=0)
+    most = min(most, MOST_LINES)
     figure, axes = panels(len(charts), 1, height=3 + LEGEND_LINE * max(0, most - SHORT_LEGEND))
 
     # Each chart has an axis as wide as the page.

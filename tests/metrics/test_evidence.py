@@ -15,6 +15,7 @@ from lib.metrics import evidence
 from lib.metrics.arms import ArmPredictions
 from lib.metrics.contrasts import BASE
 from lib.metrics.evidence import (
+    MOST_POOLS,
     arms_shown,
     load_arms,
     one_classifier,
@@ -47,6 +48,7 @@ def add_run(
     folder = paths.runs / f"{arm.name}-{classifier}-seed{seed}-{suffix}"
     about = {"arm": asdict(arm), "classifier": classifier, "recipe": "quick", "seed": seed}
     facts = {"failed": failed, "seconds": 1.0, "steps": 160, "images": N, "classes": list(classes)}
+    facts["accuracy_val"] = SKILL[arm]
     write_json(folder / "result.json", about | facts)
     if not failed:
         rng = np.random.default_rng([seed, len(arm.name)])
@@ -114,6 +116,19 @@ def test_only_supplements_beside_the_same_real_images_are_shown(tmp_path, monkey
     place = study_paths("quick", str(tmp_path))
     record(place, [add_run(place, arm, 0) for arm in arms])
     assert arms_shown(recorded_runs(place)) == [alone, *beside]
+
+
+def test_of_many_pools_the_best_and_the_worst_and_some_between_them_are_shown(
+    tmp_path, monkeypatch
+):
+    arms = [Arm("supplement", f"dcgan~gan_steps={number}", 0.5) for number in range(1, 13)]
+    for place, arm in enumerate([BASE, *arms]):
+        monkeypatch.setitem(SKILL, arm, 0.3 + place / 40)
+    place = study_paths("quick", str(tmp_path))
+    record(place, [add_run(place, arm, 0) for arm in [BASE, *arms]])
+    shown = arms_shown(recorded_runs(place))
+    assert len(shown) == 1 + MOST_POOLS
+    assert (shown[0], shown[1], shown[-1]) == (BASE, arms[0], arms[-1])
 
 
 def test_a_claim_is_decided_by_one_classifier(paths):

@@ -6,9 +6,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lib import plots
+from lib.faces.arms import Arm, arm_table
 from lib.faces.classes import EMOTIONS
 from lib.plots.application import sweeps
 from lib.plots.style import legend_layout
+from lib.plots.training import MOST_LINES, spread_lines
 from lib.report.names import in_words
 from lib.study.errors import StudyError
 
@@ -142,6 +144,27 @@ def test_panels_below_each_other_keep_their_size_each_with_its_own_legend():
     assert_legends_on_canvas(figure)
     for ax in axes:
         assert ax.get_window_extent().height >= 1.3 * figure.dpi
+
+
+def test_of_many_lines_both_ends_and_the_real_images_are_drawn():
+    many = [Arm("supplement", f"dcgan~gan_steps={n}", real=718, added=9) for n in range(1, 31)]
+    arms = [Arm("subset", real=718), Arm("extra", real=718, added=9), *many]
+    ends = dict(zip(arms, [0.0, 9.0, *range(1, 31)], strict=True))
+    rows = [(arm.name, 0, step, step * ends[arm]) for arm in arms for step in (0, 1)]
+    of_arms = pd.DataFrame(rows, columns=["arm", "seed", "step", "loss"])
+    of_arms = of_arms.merge(arm_table(arms), on="arm")
+    kept = spread_lines(of_arms, y="loss")
+    assert kept["arm"].nunique() == MOST_LINES
+    names = [arms[place].name for place in (0, 1, 2, -1)]
+    assert set(names) <= set(kept["arm"])
+    assert spread_lines(kept, y="loss") is kept
+
+    # The title says so, and lines of one colour differ in their dashes.
+    ax = plots.curves(of_arms, y="loss")
+    assert ax.get_title("left").endswith("\n10 of 32 lines")
+    of_pools = [line for line in ax.lines if len(line.get_xdata())][2:]
+    assert len({line.get_color() for line in of_pools}) == 1
+    assert len({line._dash_pattern[1] and tuple(line._dash_pattern[1]) for line in of_pools}) > 4
 
 
 def test_a_single_line_needs_no_legend():
