@@ -23,10 +23,10 @@ from lib.report.leading import (
     leading_words,
 )
 from lib.report.names import name_ready_made
+from lib.report.notebook import value_text
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
 from lib.study.answer import read_answer
 from lib.study.cells import MARK
-from lib.study.generations import folded_generations
 from lib.study.parameter_cells import has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
@@ -322,7 +322,11 @@ def differing(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
             continue
         for key, value in records[execution.name].get("parameters", {}).items():
             if key not in NOT_SHOWN and base.get(key) != value:
-                rows[key] = {"name": key, "value": _shown(value), "base": _shown(base.get(key))}
+                rows[key] = {
+                    "name": key,
+                    "value": value_text(value),
+                    "base": value_text(base.get(key)),
+                }
     return [rows[key] for key in sorted(rows)]
 
 
@@ -380,12 +384,3 @@ def _csv(file: Path) -> list[dict]:
         return []
     with open(file, encoding="utf-8", newline="") as lines:
         return list(csv.DictReader(lines))
-
-
-def _shown(value) -> str:
-    """Write a parameter's value; of a path only the name, since reports travel."""
-    if isinstance(value, list):
-        return ", ".join(folded_generations(value)) or "none"
-    if isinstance(value, str) and "/" in value:  # a folder of the machine
-        return f"…/{Path(value).name}"
-    return str(value) if value != "" else "empty"

@@ -292,16 +292,16 @@ def _parameter_table(ipynb: Path) -> str:
             continue  # true in every batch: no reader asks
         # What differs from the default matters most, then what every notebook has.
         is_first = row["name"] in FIRST or row["value"] != row["default"]
-        shown = {key: _value_text(row[key]) for key in ("value", "default")}
+        shown = {key: value_text(row[key]) for key in ("value", "default")}
         rows.append(row | shown | {"first": is_first})
     return environment().get_template("parameters.html.j2").render(rows=rows)
 
 
-def _value_text(value):
+def value_text(value) -> str:
     """Write a parameter's value for readers: no folder of the machine, each pool once."""
-    if isinstance(value, list) and value:
-        return ", ".join(folded_generations(value))
-    return short_paths(value) if isinstance(value, str) else value
+    if isinstance(value, list):
+        return ", ".join(folded_generations(value)) or "none"
+    return short_paths(str(value)) or "empty"
 
 
 def _is_shown(output) -> bool:
