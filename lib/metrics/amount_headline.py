@@ -15,7 +15,7 @@ from lib.report.names import pool_text
 
 HEADLINE = "gain.json"  # beside the figure gain.svg
 CAPTION = (
-    "Each set trained at its best length, chosen on validation images. Bands: 95% intervals over "
+    "Lengths of training are chosen on validation images. Bands: 95% intervals over "
     "draws and test images."
 )
 # Numbers of real images in words: the fewest that were tried, the most, and what lies between.

@@ -241,14 +241,14 @@ def _of_pool(
         return []
     first = alone.iloc[0].to_dict()
     pool, knew = first["pool"], KNOWLEDGE.get(first["knowledge"], first["knowledge"])
-    sentences = [Sentence(f"{pool_text(pool)}: {knew}.", pool)]
+    sentences = [Sentence(f"{pool_text(pool)}, {first['added']:,.0f} images: {knew}.", pool)]
 
     # Where it ends, unless that was said, and the gain beside every other number.
     crossing = row_of(crossings, first, OF_CROSSING)
     if crossing and not leads:
         sentences.append(Sentence(crossing_sentence(crossing, unit), pool))
     for row in alone.iloc[1 if leads else 0 :].to_dict("records"):
-        text = gain_sentence(row, row_of(recovered, row, OF_GAIN), unit)
+        text = gain_sentence(row, row_of(recovered, row, OF_GAIN), unit, alone=False)
         sentences.append(Sentence(text, pool, row["verdict"]))
     for row in copies.head(1).to_dict("records"):
         sentences.append(Sentence(copies_sentence(row, unit), pool, row["verdict"]))

@@ -22,7 +22,7 @@ KNOWLEDGE = {
 }
 # A reading, of an effect.
 IN_READING = {
-    "best length": "each at its best length",
+    "best length": "with each set at its best length",
     "equal steps": "at equal steps",
     "equal real passes": "at equal passes over the real images",
 }
@@ -50,17 +50,17 @@ def disagreement_sentence(of_pools: pd.DataFrame) -> str:
         # A single reading has nothing to disagree with.
         total += len(rows) > 1
         if rows["verdict"].nunique() > 1:
-            name = f"{pool_text(pool)} beside" if several else "beside"
-            differing.append(f"{name} {size:,} real images {_said(rows)}")
+            name = f"With {pool_text(pool)} beside" if several else "Beside"
+            differing.append(f"{name} {size:,} real images it is {_said(rows)}.")
     if not differing:
         return ""
 
     # The first cases in full.
     more = len(differing) - MOST_CASES
-    cases = "; ".join(differing[:MOST_CASES]) + (f"; and {more} more" if more > 0 else "")
+    cases = [*differing[:MOST_CASES], f"So it is in {more} more."] if more > 0 else differing
     return (
         f"In {len(differing)} of {total} cases the verdict depends on how the length of training "
-        f"is made equal: {cases}."
+        f"is made equal. {' '.join(cases)}"
     )
 
 
@@ -78,33 +78,38 @@ def agreement_sentence(of_pools: pd.DataFrame) -> str:
     return f"All readings give the same verdict in {several} of {several} cases."
 
 
-def gain_sentence(row: dict, worth: dict | None, unit: str) -> str:
+def gain_sentence(row: dict, worth: dict | None, unit: str, *, alone: bool = True) -> str:
     """Say what a pool brings beside one number of real images, and what real images would.
 
     Args:
         row: of `gains.gain_table`.
         worth: its row of `recovered.recovered_table`, None where there is none.
         unit: what the repetitions are: draws or seeds.
+        alone: whether the sentence stands alone: names the pool, how many of its images were added,
+            and the test images.
     """
     # Effect, verdict, evidence.
-    added = f"{row['added']:,.0f} generated ones ({pool_text(row['pool'])})"
+    added, evidence = "they", basis_text(row, unit)
+    if alone:
+        added = f"{row['added']:,.0f} generated ones ({pool_text(row['pool'])})"
+        evidence = evidence_text(row, unit)
     effect = f"{points(row['difference'])} points, from {100 * row['reference_score']:.1f}%"
     text = f"Beside {row['n_real']:,} real images, {added} change accuracy by {effect}"
-    text += f": {SAID[row['verdict']]} ({evidence_text(row, unit)})."
+    text += f": {SAID[row['verdict']]} ({evidence})."
 
-    # The ceiling, and the share of it.
+    # The ceiling, and the share of it; beside all images none are held back.
     if worth is None:
-        return f"{text} What as many real images would change is not known: none are held back."
+        unknown = " What as many real images would change is not known: none are held back."
+        return text + (unknown if alone else "")
     ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
     return f"{text}{ceiling}: one generated image is worth {worth_text(worth)}."
 
 
 def copies_sentence(row: dict, unit: str) -> str:
-    """Say what a pool brings beyond copies of the same number and class counts."""
+    """Say what the images of a pool bring beyond copies of the same number and class counts."""
     effect = f"{points(row['difference'])} points: {SAID[row['verdict']]}"
     beside = f"Compared with class-matched copies of {row['n_real']:,} real images"
-    pool, evidence = pool_text(row["pool"]), evidence_text(row, unit)
-    return f"{beside}, as many of {pool} change accuracy by {effect} ({evidence})."
+    return f"{beside}, they change accuracy by {effect} ({basis_text(row, unit)})."
 
 
 def same_images_sentence(rows: list[dict], unit: str) -> str:
@@ -150,8 +155,8 @@ def crossing_sentence(row: dict, unit: str) -> str:
 
     # Its help ends within the sizes that were tried, fades, lasts or was never there.
     if row["outcome"] == CROSSES:
-        found = f"The help of {pool} ends at about {end_text(row)}"
-        return f"{found} ({basis}); it is shown up to {shown}."
+        found = f"The help of {pool} ends at about {end_text(row).removesuffix(')')}"
+        return f"{found}; {basis}); it is shown up to {shown}."
     if row["outcome"] == FADES:
         found = f"The help of {pool} is shown up to {shown} real images"
         return (
@@ -200,11 +205,14 @@ def edge_sentences(rows: pd.DataFrame) -> list[str]:
 
 
 def evidence_text(row: dict, unit: str) -> str:
-    """Write what an effect rests on: interval, repetitions, test images, reading."""
-    # Which images, how many draws, and how long both were trained.
+    """Write what an effect rests on: interval, reading, repetitions, test images."""
     copies = " without copies in training" if "leakfree" in row["scoring"] else ""
-    counts = f"{row['n_seeds']:.0f} {unit}, {row['n_images']:,.0f} test images{copies}"
-    return f"{interval_text(row)}; {counts}; {IN_READING[row['reading']]}"
+    return f"{basis_text(row, unit)}, {row['n_images']:,.0f} test images{copies}"
+
+
+def basis_text(row: dict, unit: str) -> str:
+    """Write interval, reading and repetitions of an effect."""
+    return f"{interval_text(row)}; {IN_READING[row['reading']]}; {row['n_seeds']:.0f} {unit}"
 
 
 def worth_text(row: dict) -> str:
@@ -257,9 +265,10 @@ def _said(rows: pd.DataFrame) -> str:
     by_reading = rows.set_index("reading")
     order = [reading for reading in READINGS if reading in by_reading.index]
     verdicts = by_reading["verdict"]
-    return ", ".join(
-        f"{verdicts[reading]} {IN_READING[reading]} "
+    said = [
+        f"“{verdicts[reading]}” {IN_READING[reading]} "
         f"({points(by_reading.loc[reading, 'difference'])})"
         for reading in order
         if reading == order[0] or verdicts[reading] != verdicts[order[0]]
-    )
+    ]
+    return ", but ".join(said)

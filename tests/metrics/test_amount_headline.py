@@ -63,7 +63,7 @@ def test_three_sentences_hold_reading_draws_images_and_what_they_do_not_say(answ
     _, _, headline = answered
     few, end, limits = headline["sentences"]
     assert few.startswith("Beside 287 real images, 5,000 generated ones (simulated)")
-    for part in ("each at its best length", "10 draws", "test images", "is worth"):
+    for part in ("with each set at its best length", "10 draws", "test images", "is worth"):
         assert part in few
     assert "Beside 7,177 they change accuracy by" in end and "; 10 draws)" in end
     assert "say nothing about other networks" in limits
