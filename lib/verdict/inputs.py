@@ -62,6 +62,7 @@ class Inputs:
     real: FaceSet  # splits train and, where the source has one, test; column cluster
     pools: tuple[Pool, ...]
     notes: tuple[str, ...]  # what was cut down or left out, as sentences
+    real_name: str = "your own images"  # what the real images are called
 
     @cached_property
     def digest(self) -> str:
@@ -114,7 +115,9 @@ def read_inputs(params: dict) -> Inputs:
         pools.append(beside_real(name, faces, real, params["near_copy_distance"]))
     for pool in pools:
         refuse_real_images(pool, real)
-    return Inputs(real, tuple(pools), tuple(notes))
+    source = params["data"]
+    named = {} if source in EMBEDDED_DATA else {"real_name": _plain(Path(source).stem)}
+    return Inputs(real, tuple(pools), tuple(notes), **named)
 
 
 def real_images(params: dict) -> tuple[FaceSet, list[str]]:

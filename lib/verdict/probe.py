@@ -36,7 +36,7 @@ AS_GIVEN, UNDOUBTED, RELABELLED, MATCHED = "as given", "undoubted", "relabelled"
 USES = {
     AS_GIVEN: "all images as they are",
     UNDOUBTED: "without the images whose labels are doubted",
-    RELABELLED: "with the class that the label classifier sees",
+    RELABELLED: "with the labels that a classifier of the real images gives them",
     MATCHED: "with brightness, contrast, sharpness and crop of the real images",
 }
 

@@ -1,6 +1,8 @@
-"""The verdict in words: one sentence for each pool, what to do, and what would decide."""
+"""The verdict in words: one sentence for each pool, what to do, what that rests on, and what would
+decide.
+"""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,7 +26,14 @@ WORDS = {
     HELPS: "{} helps",
     HURTS: "{} hurts",
     EQUIVALENT: "{} makes no difference",
-    UNDECIDED: "Whether {} helps cannot be told with these images",
+    UNDECIDED: "It cannot be told whether {} helps",
+}
+# The same where one pool alone was judged.
+IN_SHORT = {
+    HELPS: "It helps",
+    HURTS: "It hurts",
+    EQUIVALENT: "No difference",
+    UNDECIDED: "Cannot be told",
 }
 METRIC_NAMES = {
     "accuracy": "accuracy",
@@ -45,6 +54,8 @@ VERDICT_COLUMNS = (
     "n_images",
 )
 MOST_MINUTES = 240  # a longer trial is no advice
+LEAST_REPETITIONS = 2  # that tell how much networks differ from one to the next
+MOST_FAULTS = 3  # of a pool that are named beside the answer
 FEW = 0.005  # gain under which more real images are not worth collecting
 
 
@@ -129,16 +140,30 @@ def ceiling(trial: Trial, images: int) -> Ceiling | None:
 
 
 def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
-    """Say of each pool what training on it does, the best pool first."""
-    # The best pool first.
+    """Say of each pool what training on it does, the best pool first.
+
+    The first sentence has the answer in a word and a number, too.
+    """
     table = verdict_table(trial)
     rows = table[table["metric"] == "accuracy"].sort_values("difference", ascending=False)
-    sentences = []
+    several, sentences = len(probe.pools) > 1, []
     for row in rows.to_dict("records"):
-        comparison = next(c for c in trial.comparisons if c.arm.pool == row["pool"])
-        metrics = table[table["pool"] == row["pool"]].set_index("metric")
-        text = _sentence(row, metrics, comparison, trial)
-        sentences.append(Sentence(text, pool=row["pool"], verdict=row["word"]))
+        word, pool = row["word"], row["pool"]
+        change = f"{points(row['difference'])} points"
+        basis = f"{row['added']:,} of its images beside {row['real']:,} real ones"
+        text = (
+            f"{WORDS[word].format(pool)}: with {basis} accuracy changes by {change} {_range(row)}."
+        )
+        sentences.append(
+            Sentence(
+                text,
+                pool=pool,
+                verdict=word,
+                word=WORDS[word].format(pool) if several else IN_SHORT[word],
+                number=change,
+                about=f"of accuracy with {basis.replace('its', pool)} {_range(row)}",
+            )
+        )
 
     # A pool for which the time did not suffice for a single look has the probe alone.
     looked = {sentence.pool for sentence in sentences}
@@ -151,7 +176,60 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
                 f"({points(low)} to {points(high)}) with these images."
             )
             sentences.append(Sentence(text, pool=found.pool.name, verdict=UNDECIDED))
-    return sentences
+
+    # The word stands over all of them: it is the first one's.
+    return [sentences[0], *(replace(each, word="", number="", about="") for each in sentences[1:])]
+
+
+def evidence(trial: Trial) -> list[str]:
+    """Say what the sentences rest on, one line each: other measures, copies of the real images,
+    what could have been seen, and what the intervals mean.
+    """
+    table, lines = verdict_table(trial), []
+    for comparison in trial.comparisons:
+        # A pool without a look has no numbers.
+        name = comparison.arm.pool
+        rows = table[table["pool"] == name].set_index("metric")
+        if not len(rows):
+            continue
+        others = [
+            f"{METRIC_NAMES[metric]} {points(rows.loc[metric, 'difference'])} points "
+            f"{_range(rows.loc[metric])}"
+            for metric in METRIC_NAMES
+            if metric != "accuracy"
+        ]
+        lines.append(f"{name}, other measures: {', '.join(others)}.")
+
+        # Against which control it still stands.
+        control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)
+        if control is not None:
+            lines.append(f"{name}: {_beyond_copies(control)}.")
+        elif rows.loc["accuracy", "word"] == HELPS:
+            lines.append(
+                f"{name}: the time did not suffice to compare it with copies of the real images."
+            )
+
+        # What could have been seen.
+        row = rows.loc["accuracy"]
+        times = "repetition" if row["repetitions"] == 1 else "repetitions"
+        lines.append(
+            f"{name}: true changes under {100 * row['smallest_effect']:.1f} points are likely to "
+            f"be missed with {row['n_images']:,} images to be tested on and "
+            f"{row['repetitions']} {times}."
+        )
+
+    # Where the test images come from, and how far intervals can be trusted.
+    if not trial.laboratory.inputs.has_test:
+        images = len(trial.laboratory.inputs.real)
+        lines.append(
+            f"There is no test split: each network learns from {learnt_from(trial):,} of the "
+            f"{images:,} real images and is tested on others, in turn."
+        )
+    lines.append(
+        f"Numbers in brackets are {100 * (1 - ERROR):.0f}% intervals, which hold whenever the "
+        "trial stops."
+    )
+    return lines
 
 
 def advice(
@@ -172,6 +250,10 @@ def advice(
         look = comparison.last
         word = look.word if look else UNDECIDED
         lines += _use(comparison.arm.pool, word, found, faults[comparison.arm.pool], files)
+        lines += [
+            f"{comparison.arm.pool}, {fault.name}: {fault.text}."
+            for fault in faults[comparison.arm.pool][:MOST_FAULTS]
+        ]
         if word == UNDECIDED and look is not None:
             lines.append(_what_would_decide(comparison, trial))
 
@@ -182,44 +264,10 @@ def advice(
         lines.append(_more_real(more))
     if probe.doubted.any() and "" in files:
         lines.append(
-            f"Look through {int(probe.doubted.sum()):,} of your own labels, where the label "
-            f"classifier is sure of another class: {files['']}."
+            f"Look through {int(probe.doubted.sum()):,} of your own labels, where a classifier "
+            f"trained on the others is sure of another class: tables/{files['']}."
         )
     return lines
-
-
-def _sentence(row: dict, metrics: pd.DataFrame, comparison: Comparison, trial: Trial) -> str:
-    """Write the sentence about one pool."""
-    # By how much, in every metric.
-    differences = []
-    for metric, name in METRIC_NAMES.items():
-        other = metrics.loc[metric]
-        differences.append(
-            f"{name} {points(other['difference'])} points "
-            f"({points(other['low'])} to {points(other['high'])})"
-        )
-    parts = [
-        f"{WORDS[row['word']].format(row['pool'])}: {row['added']:,} of its images beside "
-        f"{row['real']:,} real ones change {', '.join(differences)}"
-    ]
-    # Against which control it still stands.
-    control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)
-    if control is not None:
-        parts.append(_beyond_copies(control))
-    elif row["word"] == HELPS:
-        parts.append("the time did not suffice to compare it with copies of the real images")
-    # How much real images would bring, and what could have been seen.
-    more = ceiling(trial, row["added"])
-    if more is not None:
-        parts.append(
-            f"as many more real images would bring about {points(more.gain)} "
-            f"({points(more.low)} to {points(more.high)})"
-        )
-    parts.append(
-        f"smallest effect that this shows with 80% power: {100 * row['smallest_effect']:.1f} points"
-    )
-    share = 100 * (1 - ERROR)
-    return f"{'; '.join(parts)}. ({share:.0f}% intervals, which hold whenever the trial stops.)"
 
 
 def _beyond_copies(control: Comparison) -> str:
@@ -228,7 +276,7 @@ def _beyond_copies(control: Comparison) -> str:
     look = control.last
     gain = f"{points(look.found.difference)} ({points(look.low)} to {points(look.high)})"
     if look.word == HELPS:
-        return f"beyond copies of the same real images, to the same size, it still gains {gain}"
+        return f"beyond as many copies of the same real images it still gains {gain}"
     return f"whether it gains more than copies of the same real images is not shown: {gain}"
 
 
@@ -248,15 +296,20 @@ def _use(
     gains = {use: gain.difference for use, gain in found.gains.items()}
     best = max(gains, key=gains.get)
     if best != AS_GIVEN and gains[best] - gains[AS_GIVEN] > found.gains[AS_GIVEN].se:
+        low, high = found.gains[best].interval
         lines.append(
-            f"{name}: {USES[best]} a linear classifier changes by {points(gains[best])} points, "
-            f"as they are by {points(gains[AS_GIVEN])}: try that use."
+            f"{name}, worth a try: {USES[best]} a quick test (a linear classifier) changes by "
+            f"{points(gains[best])} points ({points(low)} to {points(high)}), with the images as "
+            f"they are by {points(gains[AS_GIVEN])}."
         )
     # Labels that can be put right.
     named = {fault.name for fault in faults}
     if "doubted labels" in named and name in files and best in (UNDOUBTED, RELABELLED, AS_GIVEN):
         count = int(found.doubted.sum())
-        lines.append(f"{name}: fix or drop {count:,} doubted labels: {files[name]}.")
+        lines.append(
+            f"{name}: look through {count:,} doubted labels, fix or drop them; "
+            f"tables/{files[name]} lists each image with the class that it is seen as."
+        )
     return lines
 
 
@@ -266,6 +319,13 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
     # As many points as the margin.
     margin = trial.laboratory.protocol.margin
     wanted = f"a difference of {100 * margin:g} points"
+    if found.repetitions < LEAST_REPETITIONS:
+        longer = int(np.ceil(4 * max(trial.minutes, 1) / 5) * 5)
+        return (
+            f"{name}: the time sufficed for {found.repetitions} repetition of {trial.planned}, "
+            "too few to say what would decide; run it again on a machine that is free, or longer: "
+            f"--set verdict_minutes={longer}."
+        )
 
     # More repetitions where they would do, else more images.
     needed = repetitions_needed(found, margin)
@@ -277,7 +337,16 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
             f"verdict_minutes={rounded}."
         )
     images = images_needed(found, margin)
-    return f"{name}: to show {wanted} takes about {images:,} different real images to be tested on."
+    have = f"there are {found.n_clusters:,}"
+    return (
+        f"{name}: to show {wanted} takes about {images:,} real images to be tested on, {have}; "
+        "more time does not help."
+    )
+
+
+def _range(row) -> str:
+    """Write the interval of a row in points, in brackets."""
+    return f"({points(row['low'])} to {points(row['high'])})"
 
 
 def _more_real(more: Ceiling) -> str:
@@ -292,25 +361,3 @@ def _more_real(more: Ceiling) -> str:
         f"{more.images:,} more real images would bring about {points(more.gain)} points "
         f"({points(more.low)} to {points(more.high)}), by the learning curve."
     )
-
-
-def look_rows(trial: Trial) -> pd.DataFrame:
-    """Lay out every look: pool, against, repetitions, difference, low, high, level, word."""
-    # One row a look, the controls last.
-    rows = []
-    for comparison in (*trial.comparisons, *trial.controls):
-        for look in comparison.looks:
-            rows.append(
-                {
-                    "pool": comparison.arm.pool,
-                    "against": comparison.reference.name,
-                    "repetitions": look.found.repetitions,
-                    "difference": look.found.difference,
-                    "low": look.low,
-                    "high": look.high,
-                    "level": look.level,
-                    "word": look.word,
-                }
-            )
-    columns = ["pool", "against", "repetitions", "difference", "low", "high", "level", "word"]
-    return pd.DataFrame(rows, columns=columns)

@@ -15,7 +15,7 @@ from lib.verdict.faults import Fault, faults_of
 from lib.verdict.inputs import Inputs
 from lib.verdict.probe import AS_GIVEN, Probe, refuse_permuted, run_probe
 from lib.verdict.protocol import Protocol
-from lib.verdict.sentences import advice, pool_sentences
+from lib.verdict.sentences import advice, evidence, pool_sentences
 from lib.verdict.trainings import Laboratory, save_laboratory
 from lib.verdict.trial import Trial, run_trial
 
@@ -32,7 +32,8 @@ class Verdict:
     faults: dict[str, list[Fault]]  # by pool
     trial: Trial
     sentences: list[Sentence]  # one a pool, the best first
-    advice: list[str]
+    advice: list[str]  # what to do
+    evidence: list[str]  # what that rests on
     files: list[Path]  # lists of doubted labels
 
 
@@ -92,6 +93,7 @@ def reach_verdict(
         trial,
         pool_sentences(trial, probe),
         advice(trial, probe, faults, names),
+        evidence(trial),
         list(files.values()),
     )
 
@@ -127,8 +129,8 @@ def doubted_lists(probe: Probe, folder: Path) -> dict[str, Path]:
 def _counts(inputs: Inputs) -> str:
     """Write how many images there are."""
     split = inputs.real.table["split"].value_counts()
-    parts = [f"{split['train']:,} real training images"]
+    parts = [f"real: {inputs.real_name}, {split['train']:,} training images"]
     if inputs.has_test:
-        parts.append(f"{split['test']:,} real test images")
-    parts += [f"{len(pool.faces):,} of {pool.name}" for pool in inputs.pools]
-    return ", ".join(parts)
+        parts.append(f"{split['test']:,} test images")
+    pools = ", ".join(f"{pool.name}, {len(pool.faces):,} images" for pool in inputs.pools)
+    return f"{', '.join(parts)}; generated: {pools} (the wrong way round? exchange the folders)"

@@ -1,6 +1,7 @@
 """The sentence, the advice and the leaderboard, on predictions that are drawn at random."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from lib.verdict.bench import Bench
 from lib.verdict.faults import Fault
 from lib.verdict.leaderboard import add_rows, ranks, rows_of
 from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe, gain_of
-from lib.verdict.sentences import advice, ceiling, look_rows, pool_sentences, verdict_table
+from lib.verdict.sentences import advice, ceiling, evidence, pool_sentences, verdict_table
 from lib.verdict.trial import run_trial
+from lib.verdict.views import look_rows, numbers_view
 
 FACTS = {"date": "2030-01-01", "commit": "abc"}
 
@@ -62,16 +64,31 @@ def gains(change):
 DOUBTED = Fault("doubted labels", 15, 0.4, "15 labels are doubted", np.arange(15))
 
 
-def test_the_sentence_has_the_word_the_numbers_the_control_and_the_ceiling(run):
+def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
     trial, probe = run(gains(0.35))
     (sentence,) = pool_sentences(trial, probe)
-    assert sentence.verdict == HELPS and sentence.pool == "made"
-    text = sentence.text
-    assert text.startswith("made helps: 40 of its images beside 120 real ones change accuracy +")
-    for part in ("balanced accuracy", "macro F1", "beyond copies of the same real images"):
+    assert sentence.verdict == HELPS and sentence.pool == "made" and sentence.word == "It helps"
+    start = "made helps: with 40 of its images beside 120 real ones accuracy changes by +"
+    assert sentence.text.startswith(start) and sentence.number.endswith(" points")
+    text = "\n".join(evidence(trial))
+    for part in (
+        "made, other measures: balanced accuracy +",
+        "macro F1 +",
+        "beyond as many copies of the same real images it still gains +",
+        "are likely to be missed with",
+        "each network learns from 120 of the 150 real images",
+        "98% intervals",
+    ):
         assert part in text
-    assert "more real images would bring about" in text
-    assert "smallest effect that this shows with 80% power" in text and "98% intervals" in text
+    lines = advice(trial, probe, {"made": [DOUBTED]}, {})
+    assert any("more real images would bring about" in line for line in lines)
+    assert "made, doubted labels: 15 labels are doubted." in lines
+
+
+def test_of_several_pools_the_word_names_the_best_one(run):
+    trial, probe = run(gains(0.35), pools=("made", "other"))
+    first, second = pool_sentences(trial, probe)
+    assert first.word == f"{first.pool} helps" and second.word == ""
 
 
 def test_what_hurts_is_not_to_be_used_and_better_uses_are_named(run):
@@ -80,15 +97,15 @@ def test_what_hurts_is_not_to_be_used_and_better_uses_are_named(run):
     assert sentence.verdict == HURTS and sentence.text.startswith("made hurts:")
     lines = advice(trial, probe, {"made": [DOUBTED]}, {"made": "doubted-made.csv"})
     assert lines[0] == "made: do not train on it as it is."
-    assert any("try that use" in line for line in lines)
-    assert any("fix or drop 15 doubted labels: doubted-made.csv" in line for line in lines)
+    assert any("worth a try: with the labels that a classifier" in line for line in lines)
+    assert any("15 doubted labels" in line and "doubted-made.csv" in line for line in lines)
 
 
 def test_what_cannot_be_told_says_what_would_decide(run):
     trial, probe = run(gains(0.0))
     (sentence,) = pool_sentences(trial, probe)
     assert sentence.verdict == UNDECIDED
-    assert sentence.text.startswith("Whether made helps cannot be told with these images:")
+    assert sentence.text.startswith("It cannot be told whether made helps: ")
     lines = advice(trial, probe, {"made": []}, {})
     assert any("to show a difference of 2 points" in line for line in lines)
 
@@ -115,6 +132,22 @@ def test_tables_hold_every_pool_metric_and_look(run):
     assert len(verdict_table(trial)) == 2 * 3
     looks = look_rows(trial)
     assert set(looks["pool"]) == {"one", "two"} and looks["level"].between(0, 0.02).all()
+
+
+def test_after_a_single_repetition_nothing_is_said_about_what_would_decide(run):
+    trial, probe = run(gains(0.0))
+    for comparison in trial.comparisons:
+        look = comparison.last
+        comparison.looks[-1] = replace(look, found=replace(look.found, repetitions=1))
+    lines = " ".join(advice(trial, probe, {"made": []}, {}))
+    assert "the time sufficed for 1 repetition of" in lines and "to show a difference" not in lines
+
+
+def test_numbers_are_shown_in_points_with_the_interval_that_decides(run):
+    trial, _ = run(gains(0.35))
+    shown = numbers_view(verdict_table(trial))
+    assert shown["measure"].tolist() == ["accuracy", "balanced accuracy", "macro F1"]
+    assert shown["change, points (98% interval)"][0].startswith("+")
 
 
 def test_ranks_are_as_wide_as_the_intervals_leave_them():
