@@ -44,7 +44,8 @@ SENTENCES = "amounts.json"  # beside the tables that the sentences are printed f
 BOUND = "all images"  # known to the generator of a pool that no one has who has fewer
 SAME = "same images"  # known to the generator of one's own
 # The answer in a word: by the verdicts on the pool that leads, ...
-FEW, HELP, HARM, NO_DIFFERENCE = "With few, yes", "It helps", "It hurts", "No difference"
+FEW, HELP, HARM = "With few real images, yes", "It helps", "It hurts"
+NO_DIFFERENCE = "No difference"
 NO_GAIN, DEPENDS = "No gain shown", "It depends"
 # What a line of the figure is about, at all numbers of real images.
 DESIGN = ["kind", "pool", "generation", "added", "class_shares"]

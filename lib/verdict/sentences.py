@@ -147,6 +147,8 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
     table = verdict_table(trial)
     rows = table[table["metric"] == "accuracy"].sort_values("difference", ascending=False)
     several, sentences = len(probe.pools) > 1, []
+
+    # Word, number, and what that is.
     for row in rows.to_dict("records"):
         word, pool = row["word"], row["pool"]
         change = f"{points(row['difference'])} points"
@@ -192,6 +194,7 @@ def evidence(trial: Trial) -> list[str]:
         rows = table[table["pool"] == name].set_index("metric")
         if not len(rows):
             continue
+        # Accuracy stands in the sentence.
         others = [
             f"{METRIC_NAMES[metric]} {points(rows.loc[metric, 'difference'])} points "
             f"{_range(rows.loc[metric])}"
@@ -296,6 +299,7 @@ def _use(
     gains = {use: gain.difference for use, gain in found.gains.items()}
     best = max(gains, key=gains.get)
     if best != AS_GIVEN and gains[best] - gains[AS_GIVEN] > found.gains[AS_GIVEN].se:
+        # By how much, and as they are.
         low, high = found.gains[best].interval
         lines.append(
             f"{name}, worth a try: {USES[best]} a quick test (a linear classifier) changes by "
@@ -319,6 +323,7 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
     # As many points as the margin.
     margin = trial.laboratory.protocol.margin
     wanted = f"a difference of {100 * margin:g} points"
+    # One repetition says nothing about how much repetitions differ.
     if found.repetitions < LEAST_REPETITIONS:
         longer = int(np.ceil(4 * max(trial.minutes, 1) / 5) * 5)
         return (

@@ -16,6 +16,7 @@ def numbers_view(table: pd.DataFrame) -> pd.DataFrame:
     Args:
         table: of `sentences.verdict_table`.
     """
+    # Numbers as text, each with its interval.
     changes = [
         f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
         for row in table.to_dict("records")
