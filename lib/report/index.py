@@ -33,6 +33,7 @@ from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import copy_whole, parsing, read_json
+from lib.study.stages import ANSWERING
 
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
@@ -119,7 +120,13 @@ def render_index(paths: StudyPaths) -> Path:
         about=summary(study),
         overview=OVERVIEWS[is_published(study, data)],
         contents=CONTENTS if sentences else [],
+        answered_by=[execution.name for execution in listed if is_answer(execution)],
     )
+
+
+def is_answer(execution: Execution) -> bool:
+    """Tell whether an execution wrote the answer that stands on the study's page."""
+    return execution.stage in ANSWERING and execution.status != "not run"
 
 
 def render_top(reports: Path) -> Path:

@@ -470,6 +470,15 @@ def test_what_was_not_run_has_no_time_of_an_earlier_run(tmp_path):
     assert ">not run</p>" in index and "not run in" not in index
 
 
+def test_the_answer_links_to_the_page_of_the_notebook_that_gave_it(tmp_path):
+    paths = make_study(tmp_path)
+    (paths.notebooks / "80_findings.ipynb").rename(paths.notebooks / "90_verdict.ipynb")
+    render_study(paths)
+    index = text(paths, "index.html")
+    assert "80_findings.html" not in index and 'href="90_verdict.html">How this' in index
+    assert (paths.reports / "90_verdict.html").exists()
+
+
 def test_a_table_without_rows_is_no_link(tmp_path):
     paths = make_study(tmp_path)
     (paths.tables / "gains.csv").write_text("arm,difference\n")
