@@ -11,7 +11,7 @@ from lib.study.records import atomic_write
 # Marks in the README, between which the answer stands.
 BEGIN, END = "<!-- answer:", "<!-- /answer -->"
 COLUMNS = 100  # of a line of text
-OVERVIEW = "all reports: [overview](reports/index.html)"
+OVERVIEW = "all reports: [overview](reports/index.html); words: [glossary](reports/glossary.html)"
 
 
 def gain_lines(headline: Mapping) -> list[str]:

@@ -47,6 +47,26 @@ STUDY_WORDS = {
         "alone for the steps that they have beside synthetic ones."
     ),
     "seed": "The number that random choices of a training follow from; runs differ in it.",
+    "draw": (
+        "One choice of so many real images, with the seed of the training that goes with it and, "
+        "for a pool made here, one training of the generator on them."
+    ),
+    "best length": (
+        "The number of training steps at which a training set is best on the validation images: "
+        "each set has its own. Comparisons are made so unless they say “at equal steps” (both sets "
+        "take as many) or “at equal passes” (both see each real image as often)."
+    ),
+    "upper bound": (
+        "A pool whose generator learnt from more real images than one has: what it brings, nobody "
+        "with so few images could get."
+    ),
+    "worth of one image": (
+        "The gain by generated images as a share of the gain by as many real ones: 0 for nothing, "
+        "1 for a real image."
+    ),
+    "PrivateTest, PublicTest": (
+        "The two held-back parts of FER2013: the test images, and the validation images."
+    ),
     "run": "One training of one network on one training set with one seed.",
     "generation": "One making of a pool: the generator trained and sampled anew.",
     "reference classifier": (
@@ -70,7 +90,7 @@ DECISION_WORDS = {
         "The range in which the true value lies with 95% confidence, over other seeds and other "
         "test images."
     ),
-    "deciding interval": (
+    "deciding interval (adjusted)": (
         "The interval that belongs to a verdict. Where several comparisons are decided together, "
         "or after an interim analysis, it is wider than the 95% interval."
     ),
