@@ -14,13 +14,16 @@ from lib.metrics.amount_headline import HEADLINE
 from lib.metrics.answers import question_sentence
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
+from lib.metrics.predictions import PREDICTIONS, read_predictions
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.wording import deciding_interval, points, tally
+from lib.plots.boards import ranked_gains, write_leaderboard
 from lib.plots.forest import intervals, rows_text
 from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
 from lib.plots.vector import write_svg
 from lib.report import render_top
 from lib.report.names import READY_MADE, pool_text
+from lib.report.shell import read_summary
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import load_params, studies
@@ -216,7 +219,8 @@ def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
 
 
 def main(output: str = "") -> int:
-    """Write the overview and the README's answer from published results alone, and print it.
+    """Write the overview, its leaderboard and the README's answer from published results alone, and
+    print the answer.
 
     The study of numbers of real images answers where it is published (reports/gain.json). Without
     it all studies on real faces do, by shares of synthetic images: reports/answer.svg.
@@ -232,6 +236,13 @@ def main(output: str = "") -> int:
     reports, readme = folder / "reports", folder / "README.md"
     if not reports.is_dir():
         raise StudyError(f"{reports}: no such folder; give the one that holds reports/")
+    # Pools beside numbers of real images, ranked.
+    margin = load_params(MARGIN_STUDY)["margin"]
+    tables, ready_made = _published(output, of_numbers=True)
+    knowledge = {study: _knowledge(study_paths(study, output)) for study in tables}
+    ranked = ranked_gains(tables, ready_made, knowledge)
+    if len(ranked):
+        write_leaderboard(reports, ranked, margin=margin)
     render_top(reports)
 
     # Numbers of real images lead.
@@ -249,7 +260,6 @@ def main(output: str = "") -> int:
             "no study on real faces has results yet; run one first, for example: run_all.py "
             "--study amounts-cpu --data fer2013.csv --synthetic dataset_synthetic"
         )
-    margin = load_params(MARGIN_STUDY)["margin"]
     figure = draw_headline(rows, reports / "answer.svg", margin=margin)
     write_answer_data(reports / "answer.json", rows)
     render_top(reports)
@@ -259,19 +269,36 @@ def main(output: str = "") -> int:
     return 0
 
 
-def _published(output: str) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+def _published(
+    output: str, *, of_numbers: bool = False
+) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
     """Read the published effects of all studies on real faces, and what their ready-made images
     are called; both by study.
+
+    Args:
+        output: as in `main`.
+        of_numbers: only studies that ask for numbers of real images.
     """
+    # What a study was run on stands beside its pages.
     params = {study: load_params(study) for study in studies()}
     tables = {}
     for study, values in params.items():
-        if values["data"] in EMBEDDED_DATA:
+        paths = study_paths(study, output)
+        if of_numbers and not values["real_counts"]:
             continue
-        effects = published_effects(study_paths(study, output))
+        if read_summary(paths.reports)["data"] in EMBEDDED_DATA:
+            continue
+        effects = published_effects(paths)
         if effects is not None:
             tables[study] = effects
     return tables, {study: values["synthetic_name"] for study, values in params.items()}
+
+
+def _knowledge(paths: StudyPaths) -> dict[str, str]:
+    """Read what the generator of each pool of a published study knew, by pool."""
+    if not (paths.reports / PREDICTIONS).exists():
+        return {}
+    return read_predictions(paths.reports).facts["knowledge"]
 
 
 def _pool_name(pool: str, ready_made: str) -> str:

@@ -17,10 +17,12 @@ from lib.report.executions import (
 from lib.report.glossary import PAGE as GLOSSARY
 from lib.report.glossary import earlier_studies, render_glossary
 from lib.report.leading import (
+    LEADERBOARD,
     headline_figures,
     keep_headline,
     keep_leading,
     leading_words,
+    read_figure,
 )
 from lib.report.names import name_ready_made
 from lib.report.notebook import value_text
@@ -164,6 +166,7 @@ def render_top(reports: Path) -> Path:
         answer=answer,
         gain=leading_words(reports),
         figures=headline_figures(reports),
+        ranking=read_figure(reports, LEADERBOARD),
         earlier=earlier_studies(),
     )
 
@@ -181,10 +184,12 @@ def _overview(page: Path, studies: list[dict], **values) -> Path:
     Args:
         page: the file.
         studies: name, answer, data, about and size of each.
-        values: answer, gain, figures, earlier and others, where it has them.
+        values: answer, gain, figures, ranking, earlier and others, where it has them.
     """
-    values = {"answer": {}, "gain": {}, "figures": [], "earlier": [], "others": {}} | values
-    parts = {"answer": values["figures"], "leaderboard": values["answer"].get("leaderboard")}
+    empty = {"answer": {}, "gain": {}, "figures": [], "ranking": {}, "earlier": [], "others": {}}
+    values = empty | values
+    board = values["answer"].get("leaderboard") or values["ranking"]
+    parts = {"answer": values["figures"], "leaderboard": board}
     parts |= {"studies": studies, "earlier": values["earlier"]}
     shown = [name for name, part in parts.items() if part]
     return write_page(

@@ -15,6 +15,7 @@ WORDS = "gain.json"
 FILES = (WORDS, "gain.svg", "gain-dark.svg")
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
+LEADERBOARD = "leaderboard"  # likewise, with boards: title and rows of each ranking
 
 
 def keep_headline(paths: StudyPaths) -> None:
@@ -48,17 +49,30 @@ def headline_figures(reports: Path) -> list[dict]:
     """Read the figures over all studies that stand in reports/, the leading one first.
 
     Returns:
-        light and dark (data addresses; dark "" where there is none), alt and caption of each.
+        As `read_figure`.
     """
-    # A figure without words, or words without a figure, is not shown.
-    figures = []
-    for name in HEADLINES:
-        light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))
-        if light.exists() and words.exists():
-            known = read_json(words)
-            row = {"light": _data_address(light), "dark": _data_address(dark)}
-            figures.append(row | {"alt": known["alt"], "caption": known.get("caption", "")})
-    return figures
+    figures = [read_figure(reports, name) for name in HEADLINES]
+    return [figure for figure in figures if figure]
+
+
+def read_figure(reports: Path, name: str) -> dict:
+    """Read a figure over all studies with its words.
+
+    Returns:
+        light and dark (data addresses; dark "" where there is none), alt, caption and what else the
+        words hold; {} for a figure without words, or words without a figure.
+    """
+    light, dark, words = (reports / f"{name}{end}" for end in (".svg", "-dark.svg", ".json"))
+    if not light.exists() or not words.exists():
+        return {}
+    return (
+        {"caption": ""}
+        | read_json(words)
+        | {
+            "light": _data_address(light),
+            "dark": _data_address(dark),
+        }
+    )
 
 
 def _data_address(file: Path) -> str:

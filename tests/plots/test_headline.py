@@ -1,13 +1,15 @@
 """The answer over all studies: rows and sentences come from results alone."""
 
 import html
+import json
 from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
 
-from lib.faces.arms import Arm
+from lib.faces.arms import Arm, arm_table
 from lib.metrics.contrasts import BASE
+from lib.plots.boards import ranked_gains, write_leaderboard
 from lib.plots.headline import (
     draw_headline,
     headline_rows,
@@ -168,6 +170,41 @@ def test_the_leaderboard_ranks_the_pools_that_were_added_with_the_interval_that_
         "helps",
     )
     assert (second["name"], second["effect"]) == ("S1's faces", "+0.2 (\u22122.0 to +3.0)")
+
+
+def number_effects(pools: list[str], real: int, added: int = 90) -> pd.DataFrame:
+    """Effects of as many images of each pool beside some real ones, the later pool the better."""
+    arms = [Arm("supplement", pool, real=real, added=added) for pool in pools]
+    rows = arm_table(arms).to_dict("records")
+    about = {"role": "base", "classifier": "small", "verdict": "helps", "n_seeds": 5}
+    about |= {"n_images": 3179, "reference_kind": "subset"}
+    for place, row in enumerate(rows):
+        value = 0.01 * place
+        row |= about | {"difference": value, "low": value - 0.02, "high": value + 0.02}
+        row |= {"low_decided": value - 0.03, "high_decided": value + 0.03}
+    return pd.DataFrame(rows)
+
+
+def test_pools_beside_as_many_real_images_are_ranked_and_bounds_marked(tmp_path):
+    pools = ["folder", "dcgan", "acgan", "cgan", "diffusion"]
+    tables = {
+        "quality-cpu": pd.concat([number_effects(pools, 2871), number_effects(pools, 718)]),
+        "amounts-cpu": number_effects(pools[:4], 287),  # too few to rank
+    }
+    ranked = ranked_gains(
+        tables, {"quality-cpu": "S1's faces"}, {"quality-cpu": {"diffusion": "all images"}}
+    )
+    assert ranked["name"].tolist()[::4][:1] == ["diffusion *"]
+    assert ranked["name"].tolist()[4::5] == ["S1's faces"] * 2
+    assert ranked["real"].tolist() == [718] * 5 + [2871] * 5
+
+    # Files of the overview: figure for light and dark, words with both rankings.
+    write_leaderboard(tmp_path, ranked, margin=0.005)
+    words = json.loads((tmp_path / "leaderboard.json").read_text())
+    assert [len(board["rows"]) for board in words["boards"]] == [5, 5]
+    assert "an upper bound" in words["caption"] and "diffusion *" in words["alt"]
+    assert words["boards"][1]["rows"][0]["effect"] == "+4.0 (+1.0 to +7.0)"
+    assert (tmp_path / "leaderboard.svg").exists() and (tmp_path / "leaderboard-dark.svg").exists()
 
 
 def test_nothing_is_said_without_results(tmp_path):

@@ -428,6 +428,7 @@ def test_the_overview_shows_the_headline_figure_for_light_and_dark_and_the_leade
     assert 'alt="it falls"' in overview and "n = 10" in overview
     assert overview.count("data:image/svg+xml;base64,") == 2
     assert '<span title="dcgan">DCGAN</span>' in overview and "7,066" in overview
+    assert 'data-v="0.01|0.001|0.019"' in overview  # what the column sorts by
     assert overview.index("In short.") < overview.index("it falls") < overview.index("At length.")
     assert all(name in overview for name in ("S1", "S2", "S3"))
 
