@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import known_colour, line_colours, line_names, palette
-from lib.plots.style import MUTED, axis, legend_above, panels, styled
+from lib.plots.style import MUTED, THOUSANDS, axis, legend_above, panels, styled
 from lib.report.names import in_words
 
 # Inches: the room of a bar, of title and scale, and of a chart of one or two bars.
@@ -53,6 +53,7 @@ def counts(
 
     # The classes name themselves; the legend stands over the bars.
     ax.set(xlabel="", ylabel="images", title=title)
+    ax.yaxis.set_major_formatter(THOUSANDS)
     ax.grid(axis="y")
     legend_above(ax)
     return ax

@@ -36,6 +36,7 @@ STYLE = {
     "text.parse_math": False,  # a name may hold dollar signs
 }
 POINTS_AN_INCH = 72
+THOUSANDS = "{x:,.10g}"  # of an axis of counts or steps: 1,500, but 0.5
 
 # Inches, of which a page shows 96 pixels; on a phone a figure scrolls in its box.
 WIDTH = 7.0

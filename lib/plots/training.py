@@ -7,10 +7,10 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import PercentFormatter
 
 from lib.plots.colours import line_colours, line_names
-from lib.plots.style import axis, legend_above, panels, styled
+from lib.plots.style import THOUSANDS, axis, legend_above, panels, styled
 from lib.report.columns import COLUMNS, column
 from lib.report.names import in_words
 
@@ -87,7 +87,7 @@ def curves(
     few = f"\n{drawn} of {given} lines" if drawn < given else ""
     label = column(y).label if y in COLUMNS else in_words(y)
     ax.set(xlabel=column(x).label, ylabel=label, title=(title or f"{label}{spread}") + few)
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    ax.xaxis.set_major_formatter(THOUSANDS)
     if y.startswith("accuracy"):
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     ax.grid(axis="y")
@@ -188,10 +188,12 @@ def training_trace(
 
         # Every panel says what it shows and has its own legend.
         ax.set(ylabel=panel.label, xlabel=x)
+        ax.xaxis.set_major_formatter(THOUSANDS)
         ax.grid(axis="y")
         legend_above(ax)
         if panel.from_zero:
             ax.set_ylim(0, HEADROOM * trace[panel.columns].max().max())
+            ax.yaxis.set_major_formatter(THOUSANDS)
     return figure
 
 

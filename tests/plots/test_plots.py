@@ -315,6 +315,16 @@ def test_a_trace_leaves_out_what_was_not_logged():
     assert [len(ax.lines[0].get_xdata()) for ax in figure.axes] == [3, 1]
 
 
+def test_thousands_of_steps_and_images_are_written_alike_on_all_axes():
+    trace = pd.DataFrame({"step": [1000, 3000], "rate": [0.5, 2500.0]})
+    (ax,) = plots.training_trace(trace, [plots.TracePanel("x", ["rate"], from_zero=True)]).axes
+    assert [ax.xaxis.get_major_formatter()(value, 0) for value in (1500, 3000)] == [
+        "1,500",
+        "3,000",
+    ]
+    assert [ax.yaxis.get_major_formatter()(value, 0) for value in (0.5, 2500)] == ["0.5", "2,500"]
+
+
 def test_a_trace_without_distances_has_no_panel_of_them_and_its_text_says_so():
     trace = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.25], "other": [np.nan, np.nan]})
     panels = [plots.TracePanel(name, [name]) for name in ("loss", "distance", "other")]
