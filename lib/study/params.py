@@ -85,9 +85,13 @@ def studies(folder: Path = PARAMS) -> list[str]:
 
 
 def size_of(study: str) -> str:
-    """Say at which size a study runs: "reduced size" where its file lies over a full one's."""
-    full = study_of(study).rpartition("-")[0]  # amounts of amounts-cpu
-    return "reduced size" if full in studies() else "full size"
+    """Say at which size a study runs: "reduced size" where its file lies over a full one's, "sized
+    for two cores" where there is no other size.
+    """
+    full, _, size = study_of(study).rpartition("-")  # amounts of amounts-cpu
+    if full in studies():
+        return "reduced size"
+    return "sized for two cores" if size == "cpu" else "full size"
 
 
 def summary(study: str, folder: Path = PARAMS) -> str:

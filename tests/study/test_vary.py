@@ -42,6 +42,7 @@ def test_a_cell_is_of_its_study_s_size_and_what_that_is_about():
     cell = "amounts-cpu~classifiers=resnet18-224,seeds=5"
     assert study_of(cell) == "amounts-cpu" and settings_of("amounts-cpu") == ()
     assert summary(cell) == summary("amounts-cpu") and size_of(cell) == "reduced size"
+    assert size_of("amounts") == "full size" and size_of("quality-cpu") == "sized for two cores"
     assert settings_text(cell) == "classifiers resnet18-224, seeds 5"
 
 
