@@ -62,8 +62,8 @@ def test_every_pool_of_a_study_has_a_file_and_composes(study):
 
 @pytest.mark.parametrize("name", SIZED)
 def test_a_file_of_sizes_belongs_to_a_pool_and_a_study(name):
-    pool, _, size = name.rpartition("-")
-    assert pool in POOLS and any(study.rpartition("-")[2] == size for study in studies())
+    ends = {*studies(), *(study.rpartition("-")[2] for study in studies())}
+    assert any(name == f"{pool}-{end}" for pool in POOLS for end in ends)
     assert "pool" not in read_yaml(PARAMS / "pools" / f"{name}.yaml")
 
 
@@ -155,6 +155,12 @@ def test_a_reduced_size_lies_over_the_full_study_and_its_pools(folder):
     assert (reduced["study"], reduced["seeds"], reduced["gan_steps"]) == ("big-cpu", 6, 3)
     assert "dcgan-generation2" in reduced["pools"]
     assert "dcgan-generation2" not in full["pools"]
+
+    # One study may have sizes of its own.
+    (folder / "pools" / "dcgan-big-cpu.yaml").write_text("gan_steps: 5\n")
+    own = load_params("big-cpu", pool="dcgan", folder=folder)
+    assert (own["gan_steps"], "dcgan-generation2" in own["pools"]) == (5, True)
+    assert load_params("big", pool="dcgan", folder=folder)["gan_steps"] == 8
     assert "no pool 'dcgan-cpu'" in message(pool="dcgan-cpu", folder=folder)
 
 

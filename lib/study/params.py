@@ -2,7 +2,8 @@
 
 base.yaml declares every key with its type; a study's files, a pool's files and key=value strings
 only override. A study of reduced size lies over the full one: amounts-cpu.yaml over
-amounts.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml.
+amounts.yaml. A pool's sizes for it stand in pools/<pool>-cpu.yaml, over pools/<pool>.yaml; those
+for one study alone in pools/<pool>-<study>.yaml.
 dcgan~gan_steps=500 is the pool dcgan with another setting, a pool of its own.
 """
 
@@ -121,7 +122,8 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
         study: such as quick, amounts, or amounts-cpu, which lies over amounts; a cell of
             a grid of settings has those of its study.
         pool: such as dcgan, whose sizes for quick stand in pools/dcgan-quick.yaml and for
-            amounts-cpu in pools/dcgan-cpu.yaml; with other settings it has the same files.
+            amounts-cpu in pools/dcgan-cpu.yaml, for this study alone in
+            pools/dcgan-amounts-cpu.yaml; with other settings it has the same files.
         folder: where the files lie.
 
     Raises:
@@ -138,15 +140,13 @@ def layers(study: str, pool: str | None = None, folder: Path = PARAMS) -> list[P
     if pool is None:
         return files
 
-    # The pool, and its sizes for studies of this size.
+    # The pool, its sizes for studies of this size, and for this very study.
     known, pool = known_pools(folder), study_of(pool)
     if pool not in known:
         raise _unknown_pool(pool, known, folder)
     files.append(folder / "pools" / f"{pool}.yaml")
-    sizes = folder / "pools" / f"{pool}-{size}.yaml"
-    if sizes.exists():
-        files.append(sizes)
-    return files
+    sizes = [folder / "pools" / f"{pool}-{name}.yaml" for name in (size, study)]
+    return [*files, *(file for file in sizes if file.exists())]
 
 
 def load_params(
