@@ -10,10 +10,12 @@ from lib.study.kept import read_record
 from lib.study.notebooks import is_notebook, read_notebook
 from lib.study.parameter_cells import TAG, TAG_INJECTED, assignments, comments_of, has_tag
 from lib.study.parameter_rules import EMBEDDED_DATA
+from lib.study.params import load_params, studies
 from lib.study.paths import HALF_DONE, ROOT, RUNNING, StudyPaths
 from lib.study.stages import STANDALONE, stage_of
 
 ALL = "[0-9][0-9]_*"  # names of notebooks
+DATA_NOTEBOOKS = ("10_data", "90_verdict")  # that read the real faces, and record of what kind
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def executions(paths: StudyPaths, notebooks: Path = ROOT / "notebooks") -> list[
     # Notebooks without a copy have a title and a question all the same; one that stands alone is
     # no part of other studies, and they none of its own.
     executed = {execution.notebook for execution in listed}
-    alone = any(execution.stage in STANDALONE for execution in listed)
+    known = [execution.stage for execution in listed] or _declared_stages(paths.study)
+    alone = any(stage in STANDALONE for stage in known)
     for file in notebooks.glob(f"{ALL}.ipynb"):
         if file.stem not in executed and (stage_of(file.stem) in STANDALONE) == alone:
             listed.append(Execution(file.stem, file, "not run", *heading(read_cells(file))))
@@ -103,7 +106,7 @@ def embedded_data(paths: StudyPaths, cells: list[dict] = ()) -> str:
         cells: of a notebook, whose own parameter comes first.
     """
     # A notebook that does not declare `data` runs on what notebook 10 read.
-    records = [step_record(paths, name) for name in ("10_data", "90_verdict")]
+    records = [step_record(paths, name) for name in DATA_NOTEBOOKS]
     recorded = next((record["parameters"].get("data", "") for record in records if record), "")
     own = {row["name"]: row["value"] for row in parameters(cells)}
     data = own.get("data") or recorded
@@ -170,6 +173,11 @@ def ready_made_words(executions: Iterable[Execution]) -> str:
     rows = (row for one in executions for row in parameters(read_cells(one.ipynb)))
     words = (row["value"] for row in rows if row["name"] == "synthetic_name")
     return next(filter(None, words), "")
+
+
+def _declared_stages(study: str) -> list[int]:
+    """Read which notebooks a study's file asks for; empty for those of most studies."""
+    return load_params(study)["stages"] if study in studies() else []
 
 
 def _execution(name: str, file: Path, paths: StudyPaths) -> Execution:

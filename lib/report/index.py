@@ -5,9 +5,10 @@ all studies.
 import csv
 from pathlib import Path
 
+from lib.report.answer import answer_of
 from lib.report.executions import (
+    DATA_NOTEBOOKS,
     Execution,
-    embedded_data,
     executions,
     first_error,
     read_cells,
@@ -27,15 +28,13 @@ from lib.report.leading import (
 from lib.report.names import name_ready_made
 from lib.report.notebook import value_text
 from lib.report.shell import BANNERS, read_summary, write_page, write_summary
-from lib.study.answer import read_answer
 from lib.study.cells import MARK
-from lib.study.parameter_cells import has_tag
+from lib.study.errors import FOR_USERS
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import copy_whole, parsing, read_json
-from lib.study.stages import ANSWERING
 
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
@@ -80,9 +79,6 @@ TABLES = {
     "verdict.csv": "every pool and metric: difference, interval, word",
     "leaderboard.csv": "pools of all verdicts, by protocol and real images, with their ranks",
 }
-# The cell of the findings whose last output is the figure beside the answer.
-FIGURE_TAG = "answer-figure"
-PLOT = '<figure class="plot"'  # how `lib.plots.show` begins a figure
 
 
 def render_index(paths: StudyPaths) -> Path:
@@ -97,11 +93,11 @@ def render_index(paths: StudyPaths) -> Path:
     records = {execution.name: step_record(paths, execution.name) for execution in listed}
 
     # The answer, also as data beside the page for the index over all studies.
-    sentences = read_answer(paths)
-    data = embedded_data(paths) if records.get("10_data") else _declared_data(study)
+    answer = answer_of(paths, listed, records)
+    data = _data_of(study, answer.records)
     name_ready_made(ready_made_words(listed))
     keep_headline(paths)
-    short_answer = sentences[0].short if sentences else ""
+    short_answer = answer.sentences[0].short if answer.sentences else ""
     write_summary(paths.reports, answer=short_answer, data=data)
     return write_page(
         paths.reports / "index.html",
@@ -109,26 +105,19 @@ def render_index(paths: StudyPaths) -> Path:
         study=study,
         title="Does AI-generated data help an emotion classifier?",
         description=short_answer or "No answer yet.",
-        sentences=sentences,
-        figure=answer_figure(listed),
+        answer=answer,
         banner=BANNERS.get(data),
         size=size_of(study),
         classifier=keep_classifier(paths),
         tables=keep_tables(paths),
         failed=[failure(execution) for execution in listed if execution.status == "failed"],
-        facts=machine(records),
-        differing=differing(listed, records),
+        facts=machine(answer.records),
+        differing=differing(listed, answer.records),
         stages=stages(listed, records),
         about=summary(study),
         overview=OVERVIEWS[is_published(study, data)],
-        contents=CONTENTS if sentences else [],
-        answered_by=[execution.name for execution in listed if is_answer(execution)],
+        contents=CONTENTS if answer.sentences else [],
     )
-
-
-def is_answer(execution: Execution) -> bool:
-    """Tell whether an execution wrote the answer that stands on the study's page."""
-    return execution.stage in ANSWERING and execution.status != "not run"
 
 
 def render_top(reports: Path) -> Path:
@@ -267,33 +256,15 @@ def _holds_something(file: Path) -> bool:
     return file.suffix != ".json" or any(read_json(file).values())
 
 
-def answer_figure(listed: list[Execution]) -> str:
-    """Take the figure of the findings that stands beside the answer, as HTML; "" for none."""
-    # Notebook 80 marks cells, of which the first with a figure has it; it shows it last.
-    findings = [e for e in listed if e.notebook == "80_findings" and e.status == "done"]
-    # A failed or unfinished execution of 80 has no answer to stand beside.
-    cells = [cell for execution in findings for cell in read_cells(execution.ipynb)]
-    for cell in cells:
-        if has_tag(cell, FIGURE_TAG):
-            shown = [output["data"] for output in cell["outputs"] if "data" in output]
-            last = "".join(shown[-1].get("text/html", "")) if shown else ""
-            if PLOT in last:
-                return last
-    return ""
-
-
 def failure(execution: Execution) -> dict:
-    """Describe how an execution failed: name, page, kind of error, message."""
+    """Describe how an execution failed: name, page, kind of error ("" of one that is
+    a sentence for users), message."""
     # A kernel that died leaves no error in the notebook.
     unknown = {"ename": "failed", "evalue": "no error was recorded"}
     error = first_error(read_cells(execution.ipynb)) or unknown
     message = " ".join(error["evalue"].split())[:LONGEST_MESSAGE]
-    return {
-        "name": execution.name,
-        "page": execution.page,
-        "kind": error["ename"],
-        "message": message,
-    }
+    kind = "" if error["ename"] in FOR_USERS else error["ename"]  # a sentence says it all
+    return {"name": execution.name, "page": execution.page, "kind": kind, "message": message}
 
 
 def machine(records: dict[str, dict]) -> dict:
@@ -371,9 +342,14 @@ def stages(listed: list[Execution], records: dict[str, dict]) -> list[dict]:
     return list(grouped.values())
 
 
-def _declared_data(study: str) -> str:
-    """Tell what data of the project's own a study is on by its file, before notebook 10 has run."""
+def _data_of(study: str, records: dict[str, dict]) -> str:
+    """Tell what data of the project's own a study is on: as a notebook that read it recorded, or by
+    the study's file before one has run; "" for the user's.
+    """
     data = load_params(study)["data"] if study in studies_of_params() else ""
+    reading = [records[name] for name in DATA_NOTEBOOKS if records.get(name)]
+    if reading:
+        data = reading[0]["parameters"].get("data", "")
     return data if data in EMBEDDED_DATA else ""
 
 

@@ -31,6 +31,7 @@ from lib.report.shell import (
     with_anchors,
     write_page,
 )
+from lib.study.errors import FOR_USERS
 from lib.study.generations import folded_generations
 from lib.study.notebooks import quick_imports
 from lib.study.parameter_cells import TAG, TAG_INJECTED, has_tag
@@ -63,6 +64,7 @@ def render_notebook(
     page: Path,
     *,
     study: str,
+    name: str = "",
     siblings: tuple[Execution, ...] = (),
     record: dict | None = None,
 ) -> Path:
@@ -72,12 +74,13 @@ def render_notebook(
         ipynb: the executed copy.
         page: the HTML file to write.
         study: name of the study.
+        name: of the execution; empty: as the page is called.
         siblings: all executions of the study, for the navigation; empty: those beside ipynb.
         record: of the step (seconds, facts), shown in the head of the page; None: as it lies beside
             ipynb.
     """
     # A notebook that is rendered alone takes its study from where it lies.
-    name, paths = page.stem, study_beside(ipynb)
+    name, paths = name or page.stem, study_beside(ipynb)
     siblings = siblings or tuple(executions(paths))
     name_ready_made(ready_made_words(siblings))
     cells = read_cells(ipynb)
@@ -350,7 +353,7 @@ def _error(cells: list[dict]) -> dict | None:
 
     # The page links to the cell, and folds the traceback.
     return {
-        "kind": error["ename"],
+        "kind": "" if error["ename"] in FOR_USERS else error["ename"],  # a sentence says it all
         "message": COLOURS.sub("", error["evalue"]),
         "trace": COLOURS.sub("", "\n".join(error["traceback"])),
         "cell": error["cell"],

@@ -5,6 +5,7 @@ changed.
 import json
 from pathlib import Path
 
+from lib.report.answer import render_earlier
 from lib.report.executions import Execution, executions, step_record
 from lib.report.index import render_index, render_top
 from lib.report.notebook import render_notebook
@@ -44,6 +45,9 @@ def render_study(paths: StudyPaths) -> Path:
                 siblings=listed,
                 record=step_record(paths, execution.name),
             )
+
+    # The notebook behind an answer that a later run left as it was.
+    render_earlier(paths, listed)
 
     # The indices are quick, and always written.
     index = render_index(paths)

@@ -1,6 +1,6 @@
 """The answer of a study as data: sentences with what each is about, and where its figure stands.
 
-Notebook 80 writes tables/answer.json; the command line and the index of the reports read it.
+Notebook 80, or 90, writes tables/answer.json; the command line and the index of the reports read it.
 """
 
 from dataclasses import asdict, dataclass
@@ -42,11 +42,15 @@ def write_answer(paths: StudyPaths, sentences: list[Sentence | str]) -> Path:
 
 def read_answer(paths: StudyPaths) -> list[Sentence]:
     """Read the answer; empty where there is none."""
-    # There is none before notebook 80 has run under the present settings.
-    path = answer_path(paths)
+    # There is none before its notebook has run under the present settings.
+    return read_answer_file(answer_path(paths))
+
+
+def read_answer_file(path: Path) -> list[Sentence]:
+    """Read an answer wherever it lies; empty where there is none."""
     if not path.exists():
         return []
-    with parsing(path, "run notebook 80 again"):
+    with parsing(path, "run the notebook that writes it again"):
         return [Sentence(**row) for row in read_sealed(path)["sentences"]]
 
 

@@ -5,6 +5,7 @@ them, and come back when their settings do.
 import os
 
 from lib.study.answer import answer_path
+from lib.study.earlier import keep_answer, return_answer
 from lib.study.errors import StudyError
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.paths import HALF_DONE, RUNNING
@@ -18,8 +19,11 @@ STALE = ("not run", "parameters", "upstream", "sources")
 
 
 def restore(tasks: list[Task]) -> None:
-    """Move archived copies of these tasks back; whether one still holds is decided by its key."""
+    """Move archived copies of these tasks back, and an answer that a run without one had left;
+    whether one still holds is decided by its key.
+    """
     for task in tasks:
+        return_answer(task)
         archived = task.executed.parent / ARCHIVE / task.executed.name
         if archived.exists() and not task.executed.exists():
             os.replace(archived, task.executed)
@@ -36,6 +40,12 @@ def archive_stale(tasks: list[Task], outcomes: dict) -> None:
     folder = tasks[0].paths.notebooks
     names = {task.name for task in tasks}
     current = {task.name for task in tasks if not _is_stale(task, outcomes)}
+
+    # A run that was to give an answer and has none leaves the one before it.
+    if any(outcome.is_missing for outcome in outcomes.values()):
+        for task in tasks:
+            if task.name not in current:
+                keep_answer(task)
 
     # Complete copies are kept for later; half-done ones of other pools are worth nothing.
     for file in folder.glob("[0-9][0-9]_*.ipynb"):

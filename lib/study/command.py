@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import json
 import os
+import shlex
 import signal
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from lib.study.adoption import adopt, adoptable
 from lib.study.answer import read_answer
 from lib.study.archive import archive_stale, restore
 from lib.study.cells import settings_of
+from lib.study.earlier import HAS_FAILED, WAS_STOPPED, copy_answer, earlier_answer, note_end
 from lib.study.errors import DamagedFile, StudyError, sentence
 from lib.study.keys import key_parts, reason_to_run
 from lib.study.listing import (
@@ -29,13 +31,14 @@ from lib.study.lock import study_lock
 from lib.study.machine import INTERRUPTS, cores
 from lib.study.names import EMBEDDED_DATA
 from lib.study.opening import open_notebook
+from lib.study.outcomes import Outcome
 from lib.study.params import load_params
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task, plan_tasks, select
 from lib.study.records import copy_whole
 from lib.study.remote import open_to_strangers
 from lib.study.sources import MAY_BE_REMOTE, SOURCES
-from lib.study.stages import GENERATION, VERDICT
+from lib.study.stages import ANSWERING, GENERATION, VERDICT
 from lib.study.vary import cells_of
 
 # Exit statuses.
@@ -171,21 +174,43 @@ def run_plan(options, tasks: list[Task], chosen: list[Task], pages) -> int:
         # Nothing is said where nothing runs.
         if reasons:
             print(outlook([task for task in chosen if task.name in reasons]))
-        outcomes = run_tasks(chosen, at_once=at_once, lock=lock)
-
-        # Pages show what the present settings gave, and nothing else.
-        archive_stale(tasks, outcomes)
-        pages().render_study(paths)
+        try:
+            outcomes = run_tasks(chosen, at_once=at_once, lock=lock)
+        except KeyboardInterrupt:
+            left = {name: Outcome("skipped") for name in reasons_to_run(chosen)}
+            with contextlib.suppress(StudyError, OSError):  # it is stopped all the same
+                close_run(tasks, left, pages, WAS_STOPPED)
+            raise
+        missing = sum(outcome.is_missing for outcome in outcomes.values())
+        close_run(tasks, outcomes, pages, HAS_FAILED if missing else "")
 
     # Count what was done.
-    missing = sum(outcome.is_missing for outcome in outcomes.values())
     kept = sum(outcome.status == "kept" for outcome in outcomes.values())
     if kept == len(chosen):
         print(f"Nothing changed: {kept} executions kept, none repeated.")
     elif kept:
         print(f"{kept} executions kept, {len(chosen) - kept - missing} run.")
-    print_answer(paths)
+    print_answer(paths, outcomes)
     return FAILED if missing else 0
+
+
+def close_run(tasks: list[Task], outcomes: dict[str, Outcome], pages, ended: str) -> None:
+    """Leave the pages as a run that has ended makes them, also one that failed or was stopped.
+
+    Args:
+        tasks: all tasks of the study.
+        outcomes: how those ended that were to run, by name.
+        pages: see `run`.
+        ended: "" where all is well, else how it ended (lib.study.earlier).
+    """
+    # Pages show what the present settings gave, and nothing else but an answer that stays.
+    paths = tasks[0].paths
+    archive_stale(tasks, outcomes)
+    answering = {task.name for task in tasks if task.stage in ANSWERING}
+    done = {name for name, outcome in outcomes.items() if outcome.status == "done"}
+    command = shlex.join(["run_all.py", *sys.argv[1:]])
+    note_end(paths, command, ended, has_answered=bool(answering & done))
+    pages().render_study(paths)
 
 
 def tell_adopted(places: dict[str, StudyPaths]) -> None:
@@ -224,15 +249,28 @@ def check_upstream(tasks: list[Task], chosen: list[Task]) -> None:
             print(f"note: {found}; what it left is taken as it is")
 
 
-def print_answer(paths: StudyPaths) -> None:
-    """Print the findings' sentences and where to read on."""
+def print_answer(paths: StudyPaths, outcomes: dict[str, Outcome]) -> None:
+    """Print the findings' sentences and where to read on.
+
+    Args:
+        outcomes: of the run's tasks, by name.
+    """
     sentences = []
     with contextlib.suppress(DamagedFile):  # made anew by the next run
         sentences = [sentence.text for sentence in read_answer(paths)]
     if sentences:
         print("\n" + "\n".join(sentences) + "\n")
-    if (paths.reports / "index.html").exists():
-        print(f"report: {paths.reports / 'index.html'}")
+    page = paths.reports / "index.html"
+    if not page.exists():
+        return
+
+    # Where all that there is to read was printed above, no page is named.
+    earlier = earlier_answer(paths)
+    if earlier:
+        of_command = f", of {earlier.command}" if earlier.command else ""
+        print(f"the last answer stays{of_command}: {page}")
+    elif any(outcome.has_page for outcome in outcomes.values()):
+        print(f"report: {page}")
 
 
 def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: str) -> None:
@@ -259,7 +297,11 @@ def move_finished(paths: StudyPaths, chosen: list[Task], *, whole: bool, stamp: 
         kept = paths.review(review.parent.name)
         copy_whole(review, kept)
 
-    # So are a person's answers to the spot check.
+    # The last answer stays on the page until there is another.
+    for task in chosen if whole else ():
+        copy_answer(task, target)
+
+    # A person's answers to the spot check are no result either.
     answers = target / paths.spot_check.name
     if answers.exists():
         copy_whole(answers, paths.spot_check)

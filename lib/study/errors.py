@@ -27,6 +27,10 @@ class UnwritableFile(StudyError):
     """A file that could not be written: the disk is full, or the place is not to be written to."""
 
 
+# Their names, as an executed notebook has them: what they say is for users and says it all.
+FOR_USERS = tuple(kind.__name__ for kind in (StudyError, DamagedFile, UnwritableFile))
+
+
 def sentence(error: Exception) -> str:
     """Put an error of ours, or of the system about a file, into words for users."""
     if not isinstance(error, OSError) or error.strerror is None:

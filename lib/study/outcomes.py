@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from lib.study.errors import StudyError
+from lib.study.errors import FOR_USERS, StudyError
 from lib.study.notebooks import read_notebook
 from lib.study.parameter_cells import TAG_INJECTED, has_tag
 from lib.study.plan import Task
 
 LONGEST_LINE = 200  # characters of a notebook's own last line
+LONGEST_MESSAGE = 600  # characters of an error
 
 
 @dataclass
@@ -19,11 +20,17 @@ class Outcome:
     seconds: float = 0.0
     cells: str = ""  # 7/9 cells
     detail: str = ""  # for people: what failed, or what was missing
+    is_mistake: bool = False  # failed for a reason that its detail says all about, to users
 
     @property
     def is_missing(self) -> bool:
         """Whether what depends on the task cannot run."""
         return self.status in ("failed", "skipped")
+
+    @property
+    def has_page(self) -> bool:
+        """Whether there is more to read about the task than was printed."""
+        return self.status != "skipped" and not self.is_mistake
 
 
 def cell_counts(executed: Path) -> tuple[int, int]:
@@ -61,26 +68,28 @@ def last_line(executed: Path) -> str:
 
 
 def failure_text(task: Task, result: dict, done: int, total: int) -> str:
-    """Put a failure into five lines: where, what, which line, the copy, and what to do.
+    """Put a failure into words: a sentence for users stands alone; of any other error five lines
+    say where, what, which line, the copy, and what to do.
 
     Args:
         result: error, message, line and copy, as `lib.study.execution.execute` reports them.
         done, total: code cells, of `cell_counts`.
     """
+    message = " ".join(result["message"].split())[:LONGEST_MESSAGE]
+    if result["error"] in FOR_USERS:
+        return f"{task.name}: {message}\n  put that right and run again: finished work is kept"
     where = f"{task.name} failed:"
     if done < total:
         where = f"{task.name} failed in code cell {done + 1} of {total}:"
 
-    # A sentence for users says it all; of any other error the line helps.
+    # Of an error that nobody foresaw the line helps.
     line = f"  at: {result['line'][:120]}" if result["line"] else "  at: (see the copy)"
     if not total and not result["line"]:
         line = "  before its first cell"
-    has_line = total == 0 or result["error"] != "StudyError"
-    message = " ".join(result["message"].split())
     lines = [
         where,
-        f"  {result['error']}: {message[:600]}",
-        *([line] if has_line else []),
+        f"  {result['error']}: {message}",
+        line,
         f"  half-done copy: {result['copy'] or 'none'}",
         "  to do: repair the cause and give the same command again; finished notebooks are kept",
     ]

@@ -59,6 +59,11 @@ class Progress:
             print(f"{task.name:<{self.width}}  skipped  {outcome.detail}")
             return
 
+        # What users did wrong is one sentence; cells are ours.
+        if outcome.is_mistake:
+            print(outcome.detail)
+            return
+
         # Its cells and seconds, and how far the whole run is.
         times = f"{outcome.cells:>12}  {outcome.seconds:6.0f} s"
         line = f"{task.name:<{self.width}}  {outcome.status:<6}  {times}"

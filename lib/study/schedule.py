@@ -14,12 +14,13 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lib.study.errors import StudyError, sentence
+from lib.study.earlier import keep_answer
+from lib.study.errors import FOR_USERS, StudyError, sentence
 from lib.study.kept import read_sealed, set_aside_rotten, write_sealed
 from lib.study.keys import key_parts, reason_to_run, sources_before
 from lib.study.machine import INTERRUPTS, thread_environment
 from lib.study.outcomes import Outcome, cell_counts, failure_text
-from lib.study.paths import ROOT
+from lib.study.paths import HALF_DONE, ROOT
 from lib.study.plan import Task
 from lib.study.progress import Progress, note_seconds
 from lib.study.records import output_record
@@ -151,7 +152,7 @@ def _start(task: Task, state: State, lock: int) -> None:
         elif not _wait_for_repair(task, state):
             state.running[task.name] = _started(task, parts, lock)
     except (StudyError, OSError) as error:
-        state.outcomes[task.name] = Outcome("failed", detail=f"{task.name}: {sentence(error)}")
+        state.outcomes[task.name] = _mistake(task, error)
 
 
 def _wait_for_repair(task: Task, state: State) -> bool:
@@ -190,10 +191,11 @@ def _started(task: Task, parts: dict, lock: int) -> Running:
     for file in set_aside_rotten(task.paths, [task.name]):
         print(f"note: {file} was damaged; it is set aside and made anew")
 
-    # From here on it is not done.
-    for earlier in (task.done, task.record):
-        earlier.unlink(missing_ok=True)
+    # From here on it is not done, and an earlier failure is none of this execution.
     task.paths.notebooks.mkdir(parents=True, exist_ok=True)
+    keep_answer(task)
+    for earlier in (task.done, task.record, task.executed.with_suffix(HALF_DONE)):
+        earlier.unlink(missing_ok=True)
     is_long = len(tempfile.gettempdir()) > LONGEST_FOLDER
     scratch = tempfile.mkdtemp(prefix="faces-", dir="/tmp" if is_long else None)
     process = _start_process(task, scratch, lock)
@@ -259,10 +261,17 @@ def _finish(task: Task, ended: Running) -> Outcome:
         if result["ok"]:
             return _mark_done(task, ended.parts, seconds)
     except (StudyError, OSError) as error:
-        return Outcome("failed", seconds, detail=f"{task.name}: {sentence(error)}")
+        return _mistake(task, error, seconds)
     done, total = cell_counts(Path(result["copy"])) if result["copy"] else (0, 0)
     detail = failure_text(task, result, done, total)
-    return Outcome("failed", seconds, f"{done}/{total} cells", detail)
+    is_mistake = result["error"] in FOR_USERS
+    return Outcome("failed", seconds, f"{done}/{total} cells", detail, is_mistake)
+
+
+def _mistake(task: Task, error: StudyError | OSError, seconds: float = 0.0) -> Outcome:
+    """Give the outcome of a task that an error of ours, or of the system about a file, ended."""
+    detail = f"{task.name}: {sentence(error)}"
+    return Outcome("failed", seconds, detail=detail, is_mistake=True)
 
 
 def _mark_done(task: Task, parts: dict, seconds: float) -> Outcome:
@@ -293,7 +302,7 @@ def _result(task: Task, ended: Running, reported: list[str]) -> dict:
         return _failure("process ended", message)
     if result["ok"] and not task.record.exists():
         message = "the notebook ended without step.finish([...])"
-        return _failure("StudyError", message, copy=str(task.executed))
+        return _failure("unfinished", message, copy=str(task.executed))
     return result
 
 

@@ -29,7 +29,9 @@ SOURCES = (
     "evaluation_folder",
 )
 LISTS = ("more_synthetic",)  # parameters that name several
+POOLS = ("synthetic", *LISTS)  # those that name ready-made images
 MAY_BE_REMOTE = ("sd_model",)  # a name on a hub is no path
+TABLES = (".csv", ".parquet")
 # Files that are taken where they lie beside a source, though no parameter names them.
 BESIDE = {"data": "fer2013new.csv"}
 
@@ -55,6 +57,48 @@ def check_sources(values: dict) -> None:
             raise StudyError(f"{key}: {value}: no such file or folder")
         if not path.is_file() and not path.is_dir():
             raise StudyError(f"{key}: {value}: is a device or pipe; give a file or folder")
+        if path.is_dir() and next(_files(path), None) is None:
+            raise StudyError(f"{key}: {value}: there is no file in this folder; give another")
+    check_pools_apart(values)
+
+
+def check_pools_apart(values: dict) -> None:
+    """Stop where ready-made images are the real ones, lie among them, or are given twice.
+
+    Args:
+        values: parameters, whose sources are all there.
+
+    Raises:
+        StudyError: names the path, and what to give.
+    """
+    # By where the paths lead to: through links, and however they are spelt.
+    data, seen = values.get("data", ""), []
+    real = None if data in ("", *EMBEDDED_DATA) else located(data).resolve()
+    for key, value in named_sources({key: values.get(key, "") for key in POOLS}):
+        path = located(value).resolve()
+        if path in seen:
+            raise StudyError(f"{key}: {value} is given twice; give each folder once")
+        seen.append(path)
+        found = _overlap(path, real) if real else ""
+        if found:
+            raise StudyError(f"{key}: {value} {found}; give the folder of the generated images")
+
+
+def _overlap(pool: Path, real: Path) -> str:
+    """Say how ready-made images and the real ones lie in each other; "" where they do not."""
+    if pool == real:
+        return f"is the {'folder' if pool.is_dir() else 'file'} of the real images"
+
+    # Of a folder with a table the table is read, whatever lies beside it.
+    if real in pool.parents and not _has_table(real):
+        return "lies in the folder of the real images"
+    if pool in real.parents and not _has_table(pool):
+        return "holds the real images, too"
+    return ""
+
+
+def _has_table(folder: Path) -> bool:
+    return any(file.suffix.lower() in TABLES for file in folder.iterdir())
 
 
 def named_sources(values: dict) -> list[tuple[str, str]]:

@@ -221,3 +221,44 @@ def test_a_path_that_is_not_there_is_named_with_its_parameter():
     with pytest.raises(StudyError, match="evaluation_folder: nowhere: no such file"):
         check_sources({"evaluation_folder": "nowhere"})
     check_sources({"sd_model": "owner/name", "data": "drawn"})
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch) -> Path:
+    """Folders of real and of generated images, links to them, and one without files."""
+    for name in ("real/happy", "real/sad", "made/happy", "empty/happy"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("real/happy/a.png", "real/sad/b.png", "made/happy/c.png"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "again").symlink_to("made")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"synthetic": "real"}, "synthetic: real is the folder of the real images; give the"),
+        ({"synthetic": "made/../real/"}, "is the folder of the real images"),
+        ({"synthetic": "link"}, "is the folder of the real images"),
+        ({"synthetic": "made", "more_synthetic": ["link"]}, "more_synthetic 1: link is the folder"),
+        ({"synthetic": "real/sad"}, "lies in the folder of the real images"),
+        ({"synthetic": "."}, "holds the real images, too"),
+        ({"synthetic": "made", "more_synthetic": ["made/"]}, "made/ is given twice"),
+        ({"synthetic": "made", "more_synthetic": ["again"]}, "again is given twice"),
+        ({"synthetic": "empty"}, "synthetic: empty: there is no file in this folder"),
+        ({"synthetic": "nowhere"}, "synthetic: nowhere: no such file"),
+    ],
+)
+def test_images_that_cannot_be_compared_stop_by_their_paths(folders, values, message):
+    with pytest.raises(StudyError, match=message):
+        check_sources({"data": "real"} | values)
+
+
+def test_images_beside_each_other_or_beside_a_table_are_as_they_should_be(folders):
+    check_sources({"data": "real", "synthetic": "made"})
+    check_sources({"data": "drawn", "synthetic": "made", "more_synthetic": ["real"]})
+    (folders / "real" / "fer2013.csv").touch()
+    check_sources({"data": "real", "synthetic": "real/sad"})
+    check_sources({"data": "real/fer2013.csv", "synthetic": "made"})
