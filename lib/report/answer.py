@@ -1,5 +1,5 @@
-"""What a study's page answers, and what that rests on: the executions of now, or of before a run that
-failed or was stopped.
+"""What a study's page answers, and what that rests on: the executions of now, or those of before a
+run that failed or was stopped.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The answer of a study as data: sentences with what each is about, and where its figure stands.
 
-Notebook 80, or 90, writes tables/answer.json; the command line and the index of the reports read it.
+Notebook 80 or 90 writes tables/answer.json; the command line and the index of the reports read it.
 """
 
 from dataclasses import asdict, dataclass

@@ -16,7 +16,7 @@ from lib.study.machine import cores
 from lib.study.params import load_params, studies, summary
 from lib.study.paths import StudyPaths
 from lib.study.plan import Task
-from lib.study.progress import expected_seconds, seconds_left, span
+from lib.study.progress import at_most, expected_seconds, most_seconds, seconds_left, span
 from lib.study.records import atomic_write
 
 COLUMNS = 80  # of a terminal
@@ -98,6 +98,11 @@ def outlook(tasks: list[Task]) -> str:
     count = f"{len(tasks)} notebook{'' if len(tasks) == 1 else 's'} to run"
     if not tasks:
         return count
+
+    # What is told how long it may take takes no longer, whatever it took before.
+    most = [most_seconds(task) for task in tasks]
+    if all(most):
+        return f"{count}, {at_most(sum(most))}"
 
     # Notebooks of one stage run beside each other, so times do not add up.
     expected = expected_seconds(tasks)

@@ -1,5 +1,6 @@
 """How executions end, and how far they are: what a failure says, which cells are complete."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from lib.study.plan import Task
 
 LONGEST_LINE = 200  # characters of a notebook's own last line
 LONGEST_MESSAGE = 600  # characters of an error
+
+SECTION = re.compile(r"#{2,3} ")  # how the heading of a section begins
+BEGIN = re.compile(r"\bbegin\(")  # the call that prints a notebook's banner
 
 
 @dataclass
@@ -50,21 +54,31 @@ def cell_counts(executed: Path) -> tuple[int, int]:
     return states.count("completed"), len(cells)
 
 
-def last_line(executed: Path) -> str:
-    """Read the last line that a notebook under way has printed; "" where there is none."""
+def under_way(executed: Path) -> str:
+    """Say what a notebook is doing: the last line that it printed, else the heading above the cell
+    that runs; "starting" before its first heading of a section, "" where it cannot be read.
+    """
     try:
         cells = read_notebook(executed)["cells"]
     except StudyError:
         return ""
-    lines = []
+
+    # What a cell under a heading has printed; the banner says what a notebook is, not what it does.
+    heading, lines = "starting", []
     for cell in cells:
-        for output in cell.get("outputs", []):
-            if output["output_type"] == "stream":
-                lines += "".join(output["text"]).split("\n")
+        if cell["cell_type"] == "markdown":
+            found = [line for line in cell["source"].splitlines() if SECTION.match(line)]
+            heading, lines = (found[-1].lstrip("# "), []) if found else (heading, lines)
+        elif not BEGIN.search(cell["source"]):
+            streams = [o for o in cell.get("outputs", []) if o["output_type"] == "stream"]
+            for stream in streams:
+                lines += "".join(stream["text"]).split("\n")
+        if cell["metadata"].get("papermill", {}).get("status") == "running":
+            break
 
     # A bar that moves begins its line anew.
     shown = [line.rpartition("\r")[2].strip() for line in lines]
-    return next((line[:LONGEST_LINE] for line in reversed(shown) if line), "")
+    return next((line[:LONGEST_LINE] for line in reversed(shown) if line), heading)
 
 
 def failure_text(task: Task, result: dict, done: int, total: int) -> str:

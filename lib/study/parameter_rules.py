@@ -18,7 +18,7 @@ from lib.study.names import (
     RECIPES,
     can_be_class,
 )
-from lib.study.stages import UPSTREAM
+from lib.study.stages import UPSTREAM, VERDICT
 
 LARGEST = 2**63 - 1  # of whole numbers
 
@@ -63,6 +63,7 @@ RANGES = {
 }
 
 # What a person who wrote a number out of range may have meant.
+VERDICT_PX = (48, 96)  # sides that a verdict compares faces at, pixels
 HINTS = {"margin": "it is a share, not points: 0.005 is half a point"}
 
 # Spellings of true and false, in small letters: papermill passes what it does not know as text.
@@ -162,6 +163,12 @@ def check_together(values: dict) -> None:
     if unknown:
         known = ", ".join(map(str, UPSTREAM))
         raise StudyError(f"stages: there is no notebook {unknown[0]}; there are {known}")
+
+    # Small faces say little, large ones take longer than a verdict has.
+    low, high = VERDICT_PX
+    px = values.get("image_px", low)
+    if VERDICT in values.get("stages", []) and not low <= px <= high:
+        raise StudyError(f"image_px: {px}; a verdict compares faces at {low} to {high} pixels")
 
     # Ten people labelled each image of FER2013 anew (Barsoum et al. 2016), and no others.
     if values.get("labels") == "ferplus" and values.get("data") in EMBEDDED_DATA:

@@ -3,6 +3,7 @@
 On a terminal one line moves; in a file there is a line a minute.
 """
 
+import math
 import shutil
 import statistics
 import sys
@@ -10,12 +11,12 @@ import time
 from collections.abc import Iterable
 
 from lib.study.errors import StudyError
-from lib.study.outcomes import Outcome, cell_counts, last_line
+from lib.study.outcomes import Outcome, cell_counts, under_way
 from lib.study.paths import RUNNING
 from lib.study.plan import Task
 from lib.study.records import read_json, write_json
-from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL
-from lib.study.telling import news
+from lib.study.stages import BESIDE_EACH_OTHER, PER_POOL, VERDICT
+from lib.study.telling import activity, news
 
 LINE_S = 60  # seconds between two lines about notebooks under way
 MOVE_S = 1  # seconds between two states of the line that moves
@@ -40,6 +41,7 @@ class Progress:
         self.moves = sys.stdout.isatty()
         self.shown = time.monotonic()
         self.total = len(tasks)
+        self.spent = {}  # by notebook under way: seconds that it has taken
         self.told = {}  # by notebook: lines of what it tells that are printed already
 
     def ended(self, task: Task, outcomes: dict[str, Outcome], left: Iterable[Task]) -> None:
@@ -79,6 +81,8 @@ class Progress:
             done: tasks that have ended.
             left: tasks that have not, the running ones among them.
         """
+        self.spent = {task.name: seconds for task, seconds in running}
+
         # News are printed at once, the state of things only now and then.
         for task, seconds in running:
             self._news(task, seconds)
@@ -125,16 +129,24 @@ class Progress:
             print(f"{task.name:<{self.width}}  {line}")
 
     def _under_way(self, task: Task, seconds: float) -> str:
-        """Say how far a notebook is, with the last line of its own."""
+        """Say how far a notebook is, how long it will take at most, and what it is doing."""
         running = task.executed.with_suffix(RUNNING)
         done, total = cell_counts(running)
-        cells, own = f"{done}/{total} cells", last_line(running)
+        cells = f"{done}/{total} cells"
         line = f"{task.name:<{self.width}}  ...     {cells:>12}  {seconds:6.0f} s"
-        return f"{line}   {own}" if own else line
+
+        # What it says of itself, else what its copy shows.
+        own = activity(task.paths, task.name, time.time() - seconds - 1) or under_way(running)
+        most = most_seconds(task)
+        left = f"{at_most(most - seconds)} left" if most > seconds else ""
+        words = ", ".join(text for text in (left, own) if text)
+        return f"{line}   {words}" if words else line
 
     def _outlook(self, done: int, left: Iterable[Task]) -> str:
         """Say how many notebooks have ended, and how long the others will take if that is known."""
-        seconds = seconds_left(left, self.expected, self.at_once)
+        # Of those under way a part is over.
+        rest = {name: max(0.0, s - self.spent.get(name, 0.0)) for name, s in self.expected.items()}
+        seconds = seconds_left(left, rest, self.at_once)
         about = f", about {span(seconds)} left" if seconds else ""
         return f"{done} of {self.total} notebooks{about}"
 
@@ -155,7 +167,8 @@ def expected_seconds(tasks: list[Task]) -> dict[str, float]:
     """Look up how long tasks took when they last ran; a new pool takes what others took.
 
     Returns:
-        Seconds by name, of those about which something is known.
+        Seconds by name, of those about which something is known. What is told how long it may take
+        is none of them: see `most_seconds`.
     """
     if not tasks:
         return {}
@@ -164,6 +177,8 @@ def expected_seconds(tasks: list[Task]) -> dict[str, float]:
     noted = _noted(tasks[0].paths.state / TIMES)
     expected = {}
     for task in tasks:
+        if most_seconds(task):
+            continue
         notebook = task.notebook.stem
         like = [s for name, s in noted.items() if task.pool and name.startswith(f"{notebook}-")]
         if task.name in noted:
@@ -171,6 +186,11 @@ def expected_seconds(tasks: list[Task]) -> dict[str, float]:
         elif like:
             expected[task.name] = statistics.median(like)
     return expected
+
+
+def most_seconds(task: Task) -> float:
+    """Give the seconds that a task may take by its parameters, 0 where these do not say."""
+    return 60 * task.params["verdict_minutes"] if task.stage == VERDICT else 0.0
 
 
 def seconds_left(left: Iterable[Task], expected: dict[str, float], at_once: int) -> float:
@@ -194,6 +214,12 @@ def span(seconds: float) -> str:
     if seconds < 100 * 60:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def at_most(seconds: float) -> str:
+    """Write a bound of a time span for people, never one that is too low: at most 8 min."""
+    seconds = max(0, math.ceil(seconds))
+    return f"at most {seconds} s" if seconds < 100 else f"at most {math.ceil(seconds / 60)} min"
 
 
 def _group(task: Task) -> str:

@@ -37,7 +37,7 @@ from lib.study.records import append_jsonl, output_names, output_record
 from lib.study.results import check_rows, result_lines
 from lib.study.sources import check_sources
 from lib.study.stages import PER_POOL, default_threads, stage_of
-from lib.study.telling import begin_telling, tell
+from lib.study.telling import begin_telling, show_activity, tell
 
 # What a reader has to know about data that the project brings along.
 NOTICES = {
@@ -65,6 +65,12 @@ class Step:
         """Print a line, here and where run_all.py was started: what is known so far."""
         print(line, flush=True)
         tell(self.paths, self.name, line)
+
+    def doing(self, text: str) -> None:
+        """Say in a few words what is being done, for the line by which run_all.py shows that a
+        notebook lives; the notebook itself does not show them.
+        """
+        show_activity(self.paths, self.name, text)
 
     def append_results(self, rows: list[dict]) -> None:
         """Append rows to this notebook's own file of results; `collect_results` serves the last

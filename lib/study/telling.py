@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lib.study.paths import StudyPaths
-from lib.study.records import made_folder, writing
+from lib.study.records import atomic_write, made_folder, writing
 
 
 def tell(paths: StudyPaths, name: str, line: str) -> None:
@@ -23,7 +23,36 @@ def tell(paths: StudyPaths, name: str, line: str) -> None:
 
 def begin_telling(paths: StudyPaths, name: str) -> None:
     """Forget what an earlier execution told."""
-    _file(paths, name).unlink(missing_ok=True)
+    for file in (_file(paths, name), _activity(paths, name)):
+        file.unlink(missing_ok=True)
+
+
+def show_activity(paths: StudyPaths, name: str, text: str) -> None:
+    """Note what an execution is doing now, in place of what it did before.
+
+    Args:
+        name: of the execution.
+        text: a few words: 12 networks trained.
+
+    Raises:
+        UnwritableFile: no space left on the disk, or no permission.
+    """
+    with atomic_write(_activity(paths, name), "w") as file:
+        file.write(text)
+
+
+def activity(paths: StudyPaths, name: str, since: float) -> str:
+    """Read what an execution is doing; "" where it does not say.
+
+    Args:
+        since: when the execution began, seconds since 1970.
+    """
+    # What an earlier execution did last is nothing that this one does.
+    file = _activity(paths, name)
+    try:
+        return file.read_text(encoding="utf-8") if file.stat().st_mtime >= since else ""
+    except OSError:  # there is none, or it has just gone
+        return ""
 
 
 def news(paths: StudyPaths, name: str, told: int, since: float) -> list[str]:
@@ -42,3 +71,7 @@ def news(paths: StudyPaths, name: str, told: int, since: float) -> list[str]:
 
 def _file(paths: StudyPaths, name: str) -> Path:
     return paths.state / f"{name}.told"
+
+
+def _activity(paths: StudyPaths, name: str) -> Path:
+    return paths.state / f"{name}.doing"

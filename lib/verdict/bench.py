@@ -24,6 +24,7 @@ class Bench:
     workers: int  # processes; 0: everything happens in this one
     say: Callable[[str], None]  # called with a line now and then
     pace: float = 0.0  # core-seconds an image of a training; 0: none was timed yet
+    trained: int = 0  # networks so far
 
     def run(self, trainings: Iterable[Training], *, floor: float = 0.0) -> Iterator[Training]:
         """Do trainings in order, and yield each that is done.
@@ -37,6 +38,8 @@ class Bench:
         stream = run_trainings(self.laboratory, self.prepared, trainings, self.workers, deadline)
         for training in stream:
             self._time(training)
+            self.trained += 1
+            self.clock.doing(f"{self.trained} network{'' if self.trained == 1 else 's'} trained")
             yield training
             if self.clock.left <= floor:
                 return

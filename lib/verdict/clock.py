@@ -1,8 +1,10 @@
 """The time that a verdict may take, counted in seconds of one core."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lib.study.progress import at_most
 from lib.verdict.trainings import Trained
 
 
@@ -13,6 +15,7 @@ class Clock:
     Attributes:
         seconds: that all may take.
         cores: that work side by side.
+        doing: called with a few words about what is being done, for whoever waits.
         processor: count this process's processor time in place of the time that passes: on a
             machine that is busy with other things a simulation then has as much time as ever.
     """
@@ -20,6 +23,7 @@ class Clock:
     seconds: float
     cores: int
     processor: bool = False
+    doing: Callable[[str], None] = lambda _text: None
     began: float = field(init=False)
 
     def __post_init__(self):
@@ -40,9 +44,8 @@ class Clock:
         return time.monotonic() + max(0.0, share * self.left / self.cores)
 
     def text(self) -> str:
-        """Write the time that is left: 4 min 10 s."""
-        seconds = max(0, round(self.left / self.cores))
-        return f"{seconds // 60} min {seconds % 60} s" if seconds >= 60 else f"{seconds} s"
+        """Write the time that is left: at most 4 min."""
+        return at_most(self.left / self.cores)
 
     def _now(self) -> float:
         # Cores that stand still count as much as those that work.

@@ -161,3 +161,27 @@ def test_a_verdict_is_one_notebook_and_no_other_study_has_it(tasks):
 def test_further_pools_have_to_be_there():
     with pytest.raises(StudyError, match="more_synthetic 1: nowhere: no such file or folder"):
         plan_tasks("verdict", ("data=drawn", "synthetic=tests", "more_synthetic=nowhere"))
+
+
+def test_a_verdict_says_at_once_at_which_sizes_it_compares_faces():
+    from lib.study.parameter_rules import VERDICT_PX
+    from lib.verdict.inputs import LARGEST_PX, SMALLEST_PX
+
+    assert VERDICT_PX == (SMALLEST_PX, LARGEST_PX)
+    for px in (40, 112):
+        with pytest.raises(StudyError, match=f"image_px: {px}; a verdict compares .* 48 to 96"):
+            plan_tasks("verdict", ("data=drawn", "synthetic=tests", f"image_px={px}"))
+    assert plan_tasks("quick", ("image_px=40",))
+
+
+def test_a_verdict_stops_at_once_where_it_has_nothing_to_compare(tmp_path):
+    for name in ("real", "made"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    real, made = str(tmp_path / "real"), str(tmp_path / "made")
+    for pools, message in (
+        ([f"synthetic={real}"], "is the folder of the real images"),
+        ([f"synthetic={made}", f"more_synthetic=['{made}']"], "is given twice"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            plan_tasks("verdict", (f"data={real}", *pools))

@@ -7,8 +7,18 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from lib.study.outcomes import Outcome, last_line
-from lib.study.progress import Progress, expected_seconds, note_seconds, seconds_left, span
+from lib.study.listing import outlook
+from lib.study.outcomes import Outcome, under_way
+from lib.study.paths import study_paths
+from lib.study.progress import (
+    Progress,
+    at_most,
+    expected_seconds,
+    note_seconds,
+    seconds_left,
+    span,
+)
+from lib.study.telling import begin_telling, show_activity
 
 
 @pytest.fixture
@@ -53,13 +63,88 @@ def test_a_span_has_one_unit(seconds, text):
     assert span(seconds) == text
 
 
-def test_the_last_line_is_the_notebook_s_own(tmp_path):
+def code(source: str, printed: str = "", status: str = "completed"):
+    """Make a code cell as papermill leaves it."""
+    cell = nbformat.v4.new_code_cell(source, metadata={"papermill": {"status": status}})
+    cell.outputs = [nbformat.v4.new_output("stream", text=printed)] if printed else []
+    return cell
+
+
+def text(source: str):
+    return nbformat.v4.new_markdown_cell(source)
+
+
+BANNER = code('step = begin("90_verdict", globals())', "study verdict · 90_verdict · commit 1a2\n")
+BAR = "first\n|##  |\r|####| 3 of 4\n\n"
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([code("1", BAR, "running")], "|####| 3 of 4"),
+        ([text("# 90 · Verdict"), code("import os", status="running")], "starting"),
+        ([BANNER, text("## The verdict"), code("1", status="running")], "The verdict"),
+        ([BANNER, text("## One"), code("1", "found 3\n"), code("2", "", "running")], "found 3"),
+        ([text("## One"), code("1", "3\n"), text("## Two"), code("2", "", "running")], "Two"),
+        ([text("## One"), code("1", "", "running"), text("## Two"), code("2")], "One"),
+    ],
+)
+def test_what_a_notebook_does_is_its_last_line_in_a_section_or_the_section(tmp_path, cells, words):
     path = tmp_path / "a.ipynb"
-    assert last_line(path) == ""
-    cell = nbformat.v4.new_code_cell("1")
-    cell.outputs = [nbformat.v4.new_output("stream", text="first\n|##  |\r|####| 3 of 4\n\n")]
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    assert last_line(path) == "|####| 3 of 4"
+    assert under_way(path) == ""
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    assert under_way(path) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "at most 0 s"), (41.2, "at most 42 s"), (480, "at most 8 min"), (481, "at most 9 min")],
+)
+def test_a_bound_is_never_too_low(seconds, words):
+    assert at_most(seconds) == words
+
+
+def test_what_may_take_so_long_counts_down_with_the_clock(tmp_path, monkeypatch, capsys):
+    now = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time)
+    monkeypatch.setattr("lib.study.progress.time", clock)
+    verdict = SimpleNamespace(
+        name="90_verdict",
+        notebook=Path("90_verdict.ipynb"),
+        pool="",
+        stage=90,
+        params={"verdict_minutes": 10.0, "workers": 0},
+        paths=study_paths("verdict", str(tmp_path)),
+        executed=tmp_path / "90_verdict.ipynb",
+    )
+    note_seconds(verdict, 240)
+    show_activity(verdict.paths, "90_verdict", "12 networks trained")
+    progress = Progress([verdict], 2)
+    for now[0] in (60, 150, 550, 630):
+        progress.tick([(verdict, now[0])], 0, [verdict])
+    shown = [line.split(" s   ")[1] for line in capsys.readouterr().out.splitlines()]
+    doing = "12 networks trained"
+    left = ["at most 9 min left", "at most 8 min left", "at most 50 s left"]
+    assert shown == [*(f"{words}, {doing}" for words in left), doing]
+
+    # What it took under other values is no promise; what it did before is forgotten.
+    assert outlook([verdict]) == "1 notebook to run, at most 10 min"
+    assert expected_seconds([verdict]) == {}
+    begin_telling(verdict.paths, "90_verdict")
+    now[0] = 700
+    progress.tick([(verdict, now[0])], 0, [verdict])
+    assert "networks" not in capsys.readouterr().out
+
+
+def test_of_what_is_under_way_the_rest_is_left(tasks, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "200")
+    note_seconds(tasks[2], 600)
+    progress = Progress(tasks, 2)
+    for seconds, words in ((0.0, "about 10 min left"), (360.0, "about 4 min left")):
+        progress.shown -= 5
+        progress.tick([(tasks[2], seconds)], 2, tasks[2:])
+        assert words in capsys.readouterr().out
 
 
 def test_a_line_a_minute_and_the_slowest_at_the_end(tasks, monkeypatch, capsys):

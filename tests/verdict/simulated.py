@@ -74,6 +74,7 @@ class Time:
 
     def __init__(self, seconds: float, done: list, cores: int = 1):
         self.seconds, self.cores, self.done = seconds, cores, done
+        self.activities = []
 
     @property
     def left(self) -> float:
@@ -87,3 +88,6 @@ class Time:
 
     def text(self) -> str:
         return f"{self.left:.0f} s"
+
+    def doing(self, text: str) -> None:
+        self.activities.append(text)
