@@ -18,15 +18,19 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.audit import class_counts
+from lib.faces.audit_words import BLANK, BROKEN, CONFLICT, DUPLICATE, LEAK, NEAR, conclusion
 from lib.faces.duplicates import blank_images, exact_groups, near_groups
 from lib.faces.faceset import FaceSet
 from lib.faces.sources import read_everything
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write, write_csv
 
-NEAR = 6.0  # grey levels by which thumbnails of near-copies differ at most, as near_copy_distance
+NEAR_COPY = (
+    6.0  # grey levels by which thumbnails of near-copies differ at most, as near_copy_distance
+)
 PX = 48  # side at which images are compared, pixels
-BROKEN = "left out: "  # how the reader's lines about files that do not read begin
+LEFT_OUT = "left out: "  # how the reader's lines about files that do not read begin
+LIST = "the table below"  # of the files, on a page
 PAGE_STYLE = (
     "body{font:16px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;text-align:right;"
@@ -41,8 +45,15 @@ class Audit:
 
     counts: pd.DataFrame  # images by class and split
     findings: pd.DataFrame  # measure, number
-    files: pd.DataFrame  # file, split, class, what, group: one row an image and finding
+    # file, split, class, what (lib.faces.audit_words), of (the file that it repeats), group: one row
+    # an image and fault
+    files: pd.DataFrame
     said: list[str]  # what the reader announced
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that have images."""
+        return self.counts.columns.drop("class").tolist()
 
 
 def audit(path: str) -> Audit:
@@ -59,10 +70,10 @@ def audit(path: str) -> Audit:
     with contextlib.redirect_stdout(lines):
         faces = read_everything(path, px=PX)
     said = lines.getvalue().splitlines()
-    broken = [line.removeprefix(BROKEN) for line in said if line.startswith(BROKEN)]
+    broken = [line.removeprefix(LEFT_OUT) for line in said if line.startswith(LEFT_OUT)]
 
     # Groups of copies, and what they mean.
-    exact, groups = exact_groups(faces.images), near_groups(faces.images, NEAR)
+    exact, groups = exact_groups(faces.images), near_groups(faces.images, NEAR_COPY)
     split = faces.table["split"].to_numpy(str)
     labels = faces.table["class"]
     blank = blank_images(faces.images)
@@ -74,13 +85,16 @@ def audit(path: str) -> Audit:
         "blank images": int(blank.sum()),
         "different images": len(np.unique(exact)),
         "different images, near-copies counted once": len(np.unique(groups)),
-        "images that repeat an identical one of their split": int(within.sum()),
-        "identical images with conflicting labels": int(conflicting.sum()),
+        "duplicates: identical to another image of their split": int(within.sum()),
+        "images identical to one of another class": int(conflicting.sum()),
     }
-    found = {"blank": blank, "conflicting label": conflicting, "repeats one of its split": within}
+    found = {BLANK: blank, DUPLICATE: within, CONFLICT: conflicting}
     measures, found = _across_splits(faces, exact, groups, measures, found)
     table = pd.DataFrame({"measure": list(measures), "number": list(measures.values())})
-    return Audit(class_counts(faces), table, _file_rows(faces, found, exact, broken), said)
+    broken = [line.replace(f"{Path(path)}/", "") for line in broken]
+    repeated = _repeated_files(faces, exact, groups)
+    files = _file_rows(faces, found, exact, broken, repeated)
+    return Audit(class_counts(faces), table, files, said)
 
 
 def leak_score(faces: FaceSet, groups: np.ndarray) -> tuple[float, float]:
@@ -114,6 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = audit(options.path)
         print(text_of(found))
+        print("\n" + "\n".join(conclusion(found.files, found.splits, str(options.csv or ""))))
         if options.html:
             with atomic_write(options.html, "w") as file:
                 file.write(page_of(found, Path(options.path).name))
@@ -128,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
 def text_of(found: Audit) -> str:
     """Write an audit for a terminal."""
     # What was left out, then the counts, then the findings.
-    parts = [line for line in found.said if not line.startswith(BROKEN)]
+    parts = [line for line in found.said if not line.startswith(LEFT_OUT)]
     parts.append(found.counts.to_string(index=False))
     width = found.findings["measure"].str.len().max()
     for measure, number in found.findings.itertuples(index=False):
@@ -142,9 +157,10 @@ def page_of(found: Audit, name: str) -> str:
     # Tables alone: a photograph may show anybody.
     findings = found.findings.assign(number=found.findings["number"].map(_number))
     tables = [table.to_html(index=False, border=0) for table in (found.counts, findings)]
+    lines = [f"<p>{html.escape(line)}</p>" for line in conclusion(found.files, found.splits, LIST)]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{PAGE_STYLE}</style><h1>{title}</h1>{''.join(tables)}"
+        f"<style>{PAGE_STYLE}</style><h1>{title}</h1>{''.join(lines + tables)}"
         f"<h2>Files</h2>{found.files.to_html(index=False, border=0)}</html>\n"
     )
 
@@ -161,12 +177,12 @@ def _across_splits(
     near = ~train & np.isin(groups, groups[train])
     score, guess = leak_score(faces, groups)
     more = {
-        "held-out images with an identical one in training": int(leaked.sum()),
-        "held-out images with an identical or near one in training": int(near.sum()),
-        "accuracy that these copies alone would buy": score,
-        "accuracy of the most frequent class": guess,
+        "held-out images that are copies of training images": int(leaked.sum()),
+        "held-out images that are copies or nearly copies": int(near.sum()),
+        "accuracy of answering from these copies alone": score,
+        "accuracy of always saying the most frequent class": guess,
     }
-    marks = {"identical in training": leaked, "near one in training": near & ~leaked}
+    marks = {LEAK: leaked, NEAR: near & ~leaked}
     return measures | more, found | marks
 
 
@@ -175,19 +191,55 @@ def _repeated(exact: np.ndarray, split: np.ndarray) -> np.ndarray:
     return pd.DataFrame({"group": exact, "split": split}).duplicated().to_numpy()
 
 
-def _file_rows(
-    faces: FaceSet, found: dict[str, np.ndarray], exact: np.ndarray, broken: list[str]
-) -> pd.DataFrame:
-    """List every image with a finding, and the files that do not read."""
-    # An image may have several findings.
+def _repeated_files(faces: FaceSet, exact: np.ndarray, groups: np.ndarray) -> dict[str, np.ndarray]:
+    """Name for each image the file that it repeats, by fault: the first one of its group that the
+    fault is about.
+
+    Args:
+        faces: N images.
+        exact: int64 (N,), of identical images.
+        groups: int64 (N,), of near-copies.
+    """
     table = faces.table
-    names = table["file"] if "file" in table else table["id"]
-    whole = pd.DataFrame(
-        {"file": names, "split": table["split"], "class": table["class"], "group": exact}
-    )
-    parts = [whole[mask].assign(what=what) for what, mask in found.items()]
-    parts.append(pd.DataFrame({"file": broken, "what": "does not read"}))
-    return pd.concat(parts, ignore_index=True)[["file", "split", "class", "what", "group"]]
+    names = file_names(faces)
+    train = names.where(table["split"].eq("train"))
+
+    # Of another class: the first image of the group, or else the first that is not of its class.
+    first = names.groupby(exact).transform("first")
+    own = table["class"].groupby(exact).transform("first").eq(table["class"])
+    other = names.mask(own).groupby(exact).transform("first")
+    return {
+        DUPLICATE: names.groupby([exact, table["split"].to_numpy(str)]).transform("first"),
+        CONFLICT: other.where(own, first),
+        LEAK: train.groupby(exact).transform("first"),
+        NEAR: train.groupby(groups).transform("first"),
+    }
+
+
+def file_names(faces: FaceSet) -> pd.Series:
+    """Name the images: their files, or what identifies them in a table."""
+    return faces.table["file" if "file" in faces.table else "id"]
+
+
+def _file_rows(
+    faces: FaceSet,
+    found: dict[str, np.ndarray],
+    exact: np.ndarray,
+    broken: list[str],
+    repeated: dict[str, pd.Series],
+) -> pd.DataFrame:
+    """List every image with a fault, and the files that do not read."""
+    # An image may have several faults.
+    table = faces.table
+    whole = pd.DataFrame({"file": file_names(faces), "split": table["split"]})
+    whole = whole.assign(group=exact, **{"class": table["class"]})
+    parts = []
+    for what, mask in found.items():
+        of = repeated.get(what, pd.Series("", index=whole.index))
+        parts.append(whole.assign(what=what, of=of)[mask])
+    parts.append(pd.DataFrame({"file": broken, "split": "", "what": BROKEN, "of": ""}))
+    columns = ["file", "split", "class", "what", "of", "group"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def _number(value: float) -> str:

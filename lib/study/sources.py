@@ -31,7 +31,7 @@ SOURCES = (
 LISTS = ("more_synthetic",)  # parameters that name several
 POOLS = ("synthetic", *LISTS)  # those that name ready-made images
 MAY_BE_REMOTE = ("sd_model",)  # a name on a hub is no path
-TABLES = (".csv", ".parquet")
+TABLES = (".csv", ".jsonl", ".parquet")
 # Files that are taken where they lie beside a source, though no parameter names them.
 BESIDE = {"data": "fer2013new.csv"}
 
