@@ -3,6 +3,7 @@ all studies.
 """
 
 import csv
+import datetime
 from pathlib import Path
 
 from lib.report.answer import answer_of
@@ -27,7 +28,7 @@ from lib.report.leading import (
 )
 from lib.report.names import name_ready_made
 from lib.report.notebook import value_text
-from lib.report.shell import BANNERS, read_summary, write_page, write_summary
+from lib.report.shell import BANNERS, ended, read_summary, write_page, write_summary
 from lib.study.cells import MARK
 from lib.study.errors import FOR_USERS
 from lib.study.parameter_rules import EMBEDDED_DATA
@@ -283,8 +284,7 @@ def machine(records: dict[str, dict]) -> dict:
         "commits": list(dict.fromkeys(fact["commit"] for fact in facts)),
         "dirty": any(fact["dirty"] for fact in facts),
         "machines": sorted({_machine_text(fact) for fact in facts}),
-        "first": facts[0]["date"],
-        "last": facts[-1]["date"],
+        "finished": max(map(ended, finished), key=datetime.datetime.fromisoformat),
         "seconds": sum(record["seconds"] for record in finished),
         "python": sorted({fact["python"] for fact in facts}),
         "versions": facts[-1]["versions"],

@@ -1,5 +1,6 @@
 """The frame around every page: templates, styles, and what is known of a study's pages."""
 
+import datetime
 import functools
 import hashlib
 import html
@@ -118,6 +119,16 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def ended(record: dict) -> str:
+    """Tell when an execution ended, as an ISO time; its facts were gathered when it began.
+
+    Args:
+        record: facts and seconds, of `step.finish`.
+    """
+    began = datetime.datetime.fromisoformat(record["facts"]["date"])
+    return (began + datetime.timedelta(seconds=record["seconds"])).isoformat()
+
+
 def moment(text: str) -> str:
     """Shorten an ISO time to day and minute."""
     return text[:16].replace("T", " ")
@@ -137,7 +148,12 @@ def environment():
     )
 
     # {{ record.seconds | duration }}
-    templates.filters |= {"duration": duration, "moment": moment, "in_words": in_words}
+    templates.filters |= {
+        "duration": duration,
+        "moment": moment,
+        "ended": ended,
+        "in_words": in_words,
+    }
     return templates
 
 

@@ -94,3 +94,13 @@ def test_a_sentence_for_users_has_no_kind_of_error_before_it(verdict):
         head = (verdict.reports / name).read_text().split("<article")[0]
         section = head[head.index('role="alert"') :].split("</section>")[0].split("<details")[0]
         assert "no such &lt;file&gt;; give --data PATH" in section and "StudyError" not in section
+
+
+def test_a_study_finished_when_its_last_notebook_ended_not_when_it_began(tmp_path):
+    paths = study_paths("quick", str(tmp_path))
+    for name, seconds in (("10_data", 5000.0), ("80_findings", 400.0)):
+        save(paths, name, book("Title", "What?"), seconds=seconds)
+    render_study(paths)
+    assert "<dt>Finished</dt><dd>2026-03-01 13:53</dd>" in index_of(paths)
+    page = (paths.reports / "80_findings.html").read_text()
+    assert "finished 2026-03-01 12:36 after 6 min 40 s" in page
