@@ -33,6 +33,9 @@ class Bench:
             trainings: may be a generator that decides late what is worth doing.
             floor: core-seconds that have to be left at the end; what is not done then is given up.
         """
+        if not self.trained:
+            self.clock.doing("training the first networks")
+
         # Processes are stopped at the deadline, whatever they are at.
         deadline = self.clock.deadline(1 - floor / max(self.clock.left, TINY))
         stream = run_trainings(self.laboratory, self.prepared, trainings, self.workers, deadline)

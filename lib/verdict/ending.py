@@ -19,7 +19,7 @@ def ending(trial: Trial, minutes: float) -> str:
     # What is not decided ends with the plan, or with the time before it.
     seen, planned = min(comparison.seen for comparison in open_ones), trial.planned
     if seen < planned:
-        return f"the time is over after {seen} of {_repetitions(planned)} ({used})"
+        return f"the time is over after {seen} of {_repetitions(planned)}"
     if planned == trial.laboratory.protocol.most_repetitions:
         return f"undecided after {_repetitions(planned)}: more would gain little ({used})"
     return f"ended after {_repetitions(planned)}: one more might not fit into the time ({used})"

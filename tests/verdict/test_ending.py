@@ -50,13 +50,13 @@ def test_a_trial_says_why_it_ended(trial, change, rules, words):
 def test_a_trial_that_the_clock_ended_says_how_far_it_came(trial):
     found, _ = trial(0.0, most_repetitions=2)
     found.comparisons[0].looks.pop()
-    assert re.search("^the time is over after . of 2 repetitions", ending(found, 10.0))
+    assert re.fullmatch("the time is over after . of 2 repetitions", ending(found, 10.0))
 
 
 def test_every_network_is_counted_for_whoever_waits(trial):
     _, clock = trial(0.0, most_repetitions=1)
-    assert clock.activities[:2] == ["1 network trained", "2 networks trained"]
-    assert clock.activities[-1] == f"{len(clock.activities)} networks trained"
+    assert clock.activities[:2] == ["training the first networks", "1 network trained"]
+    assert clock.activities[-1] == f"{len(clock.activities) - 1} networks trained"
 
 
 def test_the_time_that_is_left_is_a_bound():
