@@ -27,7 +27,7 @@ from lib.report.leading import (
     read_figure,
 )
 from lib.report.names import name_ready_made
-from lib.report.notebook import value_text
+from lib.report.notebook import short_paths, value_text
 from lib.report.shell import BANNERS, ended, read_summary, write_page, write_summary
 from lib.study.cells import MARK
 from lib.study.errors import FOR_USERS
@@ -258,12 +258,13 @@ def _holds_something(file: Path) -> bool:
 
 
 def failure(execution: Execution) -> dict:
-    """Describe how an execution failed: name, page, kind of error ("" of one that is
-    a sentence for users), message."""
+    """Describe how an execution failed: name, page, kind of error ("" where it is a sentence for
+    users), message.
+    """
     # A kernel that died leaves no error in the notebook.
     unknown = {"ename": "failed", "evalue": "no error was recorded"}
     error = first_error(read_cells(execution.ipynb)) or unknown
-    message = " ".join(error["evalue"].split())[:LONGEST_MESSAGE]
+    message = short_paths(" ".join(error["evalue"].split()))[:LONGEST_MESSAGE]
     kind = "" if error["ename"] in FOR_USERS else error["ename"]  # a sentence says it all
     return {"name": execution.name, "page": execution.page, "kind": kind, "message": message}
 

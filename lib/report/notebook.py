@@ -337,6 +337,8 @@ def _for_readers(output):
         output.data = {"text/html": data.get("text/html", NOTE)}
     if "text" in output:
         output.text = short_paths(output.text)
+    if output["output_type"] == "error":
+        output.traceback = [short_paths(COLOURS.sub("", line)) for line in output.traceback]
 
     # Pictures, whose encoding looks like paths, stay as they are.
     for kind, shown in output.get("data", {}).items():
@@ -354,8 +356,8 @@ def _error(cells: list[dict]) -> dict | None:
     # The page links to the cell, and folds the traceback.
     return {
         "kind": "" if error["ename"] in FOR_USERS else error["ename"],  # a sentence says it all
-        "message": COLOURS.sub("", error["evalue"]),
-        "trace": COLOURS.sub("", "\n".join(error["traceback"])),
+        "message": short_paths(COLOURS.sub("", error["evalue"])),
+        "trace": short_paths(COLOURS.sub("", "\n".join(error["traceback"]))),
         "cell": error["cell"],
     }
 

@@ -119,9 +119,10 @@ def error_output():
         "\x1b[0;31m---------\x1b[0m",
         "\x1b[0;31mStudyError\x1b[0m Traceback (most recent call last)",
         "Cell \x1b[0;32mIn[4], line 1\x1b[0m",
+        "/home/jo/secret/lib.py",
         "x" * 300,
     ]
-    message = "data: faces.zip: no such <file>; give --data PATH"
+    message = "data: /home/jo/secret/faces.zip: no such <file>; give --data PATH"
     return new_output("error", ename="StudyError", evalue=message, traceback=trace)
 
 

@@ -182,11 +182,12 @@ def test_photographs_are_not_called_drawings(tmp_path):
 
 def test_a_failed_notebook_shows_its_error_first_and_in_the_index(rendered):
     page, index = text(rendered, "40_training.html"), text(rendered, "index.html")
-    message = "data: faces.zip: no such &lt;file&gt;; give --data PATH"
+    message = "data: \u2026/faces.zip: no such &lt;file&gt;; give --data PATH"
     assert page.index(message) < page.index("<h1") and 'role="alert"' in page
     assert 'href="#cell-id=cell-09"' in page and 'id="cell-id=cell-09"' in page
     assert "An Exception was encountered" not in page and "\x1b" not in page
     assert message in index and "of an earlier run" in index
+    assert "/home/jo" not in page and "/home/jo" not in index
     assert '<p class="state failed">failed</p>' in index
 
 
