@@ -45,8 +45,8 @@ class Audit:
 
     counts: pd.DataFrame  # images by class and split
     findings: pd.DataFrame  # measure, number
-    # file, split, class, what (lib.faces.audit_words), of (the file that it repeats), group: one row
-    # an image and fault
+    # file, split, class, what (lib.faces.audit_words), of (the file that it repeats), group: one
+    # row an image and fault
     files: pd.DataFrame
     said: list[str]  # what the reader announced
 

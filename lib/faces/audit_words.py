@@ -51,8 +51,8 @@ SAID = {
     LEAK: Words(
         "{n} {split} image is a copy of a training image",
         "{n} {split} images are copies of training images",
-        "A classifier answers from memory there, so its accuracy comes out too high: keep a picture "
-        "in one split alone.",
+        "A classifier answers from memory there, so its accuracy comes out too high: keep a "
+        "picture in one split alone.",
     ),
     NEAR: Words(
         "{n} {split} image is nearly a copy of a training image",

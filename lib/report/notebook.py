@@ -245,7 +245,9 @@ def short_paths(text: str) -> str:
     """Keep of each absolute path its last name: reports travel, the folders of the machine do
     not.
     """
-    return PATH.sub("\u2026/\\1", text)
+    # Between the colours of a traceback, whose last letter would be part of a path.
+    parts = re.split(f"({COLOURS.pattern})", text)
+    return "".join(PATH.sub("\u2026/\\1", part) for part in parts)
 
 
 def navigation(name: str, siblings: tuple[Execution, ...]) -> dict:
@@ -338,7 +340,7 @@ def _for_readers(output):
     if "text" in output:
         output.text = short_paths(output.text)
     if output["output_type"] == "error":
-        output.traceback = [short_paths(COLOURS.sub("", line)) for line in output.traceback]
+        output.traceback = [short_paths(line) for line in output.traceback]
 
     # Pictures, whose encoding looks like paths, stay as they are.
     for kind, shown in output.get("data", {}).items():

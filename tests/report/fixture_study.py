@@ -119,7 +119,7 @@ def error_output():
         "\x1b[0;31m---------\x1b[0m",
         "\x1b[0;31mStudyError\x1b[0m Traceback (most recent call last)",
         "Cell \x1b[0;32mIn[4], line 1\x1b[0m",
-        "/home/jo/secret/lib.py",
+        "File \x1b[0;32m/home/jo/secret/lib.py:3\x1b[0m",
         "x" * 300,
     ]
     message = "data: /home/jo/secret/faces.zip: no such <file>; give --data PATH"
