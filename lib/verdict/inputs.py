@@ -5,7 +5,6 @@ What cannot be decided is refused with a sentence that says what is missing; wha
 left out is said in a note.
 """
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +20,7 @@ from lib.faces.sources import read_faces, read_images, tells_splits
 from lib.generators.folder import generation_order
 from lib.study.errors import StudyError
 from lib.study.names import EMBEDDED_DATA
+from lib.study.sources import check_pools_apart
 
 LEAST_IMAGES = 30  # real images of each class: fewer say nothing about it
 SMALLEST_PX, LARGEST_PX = 48, 96  # sides that faces are compared at
@@ -105,29 +105,30 @@ def read_inputs(params: dict) -> Inputs:
         )
 
     # The real images, then the pools in the same classes and at the same size.
-    real, notes = real_images(params)
+    check_pools_apart(params)
+    real, notes, whole = real_images(params)
     pools = []
     for name, faces in _generated(params, real).items():
+        refuse_real_images(name, faces.resized(px), whole)
         count = len(faces)
         faces = _limited_pool(faces, params["pool_images"], params["seed"]).resized(px)
         if len(faces) < count:
             notes.append(f"Of the {count:,} images of {name} {len(faces):,} are used.")
         pools.append(beside_real(name, faces, real, params["near_copy_distance"]))
-    for pool in pools:
-        refuse_real_images(pool, real)
     source = params["data"]
     named = {} if source in EMBEDDED_DATA else {"real_name": _plain(Path(source).stem)}
     return Inputs(real, tuple(pools), tuple(notes), **named)
 
 
-def real_images(params: dict) -> tuple[FaceSet, list[str]]:
+def real_images(params: dict) -> tuple[FaceSet, list[str], FaceSet]:
     """Read, limit and check the real images.
 
     Args:
         params: as in `read_inputs`.
 
     Returns:
-        The images, with the column cluster that numbers copies, and notes on what was left out.
+        The images, with the column cluster that numbers copies; notes on what was left out; and all
+        of them, before limits.
     """
     source = params["data"]
     if source in EMBEDDED_DATA:
@@ -145,18 +146,17 @@ def real_images(params: dict) -> tuple[FaceSet, list[str]]:
     notes = require_enough(faces, source)
 
     # Fewer images, where there are more than the time allows.
-    whole = len(faces)
+    whole = faces
     faces = limited(faces, params["train_limit"], params["test_limit"], params["seed"])
-    if len(faces) < whole:
+    if len(faces) < len(whole):
         counts = faces.table["split"].value_counts()
         parts = [f"{counts[name]:,} to {use}" for name, use in USES.items() if name in counts]
         notes.append(
-            f"Of the {whole:,} real images {len(faces):,} are used, drawn by class share: "
+            f"Of the {len(whole):,} real images {len(faces):,} are used, drawn by class share: "
             f"{', '.join(parts)}."
         )
-    return faces.with_columns(
-        cluster=near_groups(faces.images, params["near_copy_distance"])
-    ), notes
+    clusters = near_groups(faces.images, params["near_copy_distance"])
+    return faces.with_columns(cluster=clusters), notes, whole
 
 
 def read_real(path: str, *, px: int, classes: list[str]) -> FaceSet:
@@ -183,6 +183,7 @@ def require_enough(faces: FaceSet, source: str) -> list[str]:
     """
     # Classes that are too rare, and what they lack.
     counts = faces.split("train").counts()
+    counts = counts[counts > 0]
     few = counts[counts < LEAST_IMAGES]
     listed = ", ".join(f"{name} {count}" for name, count in few.items())
     if len(counts) - len(few) < 2:
@@ -210,21 +211,25 @@ def beside_real(name: str, faces: FaceSet, real: FaceSet, near: float) -> Pool:
     return Pool(name, faces, groups[len(real) :], groups[: len(real)])
 
 
-def refuse_real_images(pool: Pool, real: FaceSet) -> None:
+def refuse_real_images(name: str, pool: FaceSet, real: FaceSet) -> None:
     """Refuse a pool that is the real images, bit by bit.
+
+    Args:
+        name: of the pool.
+        pool, real: all images, of one size: what limits keep of two copies of one folder differs.
 
     Raises:
         StudyError: says whether they are the training or the test images.
     """
     # Identical pixels, whatever the files are called.
-    exact = exact_groups(np.concatenate([real.images, pool.faces.images]))
+    exact = exact_groups(np.concatenate([real.images, pool.images]))
     of_real, of_pool = exact[: len(real)], exact[len(real) :]
     for split, words in (("test", "test images"), ("train", "training images")):
         rows = real.table["split"].eq(split).to_numpy()
         share = float(np.isin(of_pool, of_real[rows]).mean())
         if share >= SAME:
             raise StudyError(
-                f"synthetic: {share:.0%} of the images of {pool.name} are your own {words}, bit by "
+                f"synthetic: {share:.0%} of the images of {name} are your own {words}, bit by "
                 "bit; nothing can be learnt from them: give the folder of generated images"
             )
 
@@ -257,11 +262,6 @@ def _generated(params: dict, real: FaceSet) -> dict[str, FaceSet]:
     if not paths:
         raise StudyError("synthetic: give the generated images with --synthetic PATH")
 
-    # Each a folder of its own, and none the real one.
-    for path in paths:
-        _refuse_same_folder(params["data"], path)
-        if paths.count(path) > 1:
-            raise StudyError(f"synthetic: {path} is given twice; give each pool once")
     return {name: read_pool(path, real.classes) for name, path in zip(pool_names(paths), paths)}
 
 
@@ -284,16 +284,6 @@ def _drawn_pool(params: dict, real: FaceSet) -> FaceSet:
     labels = np.arange(params["pool_images"] or len(real)) % len(real.classes)
     seeds = DEMONSTRATION_SEED + np.arange(len(labels))
     return draw_faces(labels, seeds, classes=real.classes, px=params["image_px"])
-
-
-def _refuse_same_folder(data: str, synthetic: str) -> None:
-    """Stop where both paths lead to the same files."""
-    one, other = (Path(path).expanduser() for path in (data, synthetic))
-    if one.exists() and other.exists() and os.path.samefile(one, other):
-        raise StudyError(
-            f"synthetic: {synthetic} is the folder of the real images; give that of the generated "
-            "ones"
-        )
 
 
 def _limited_pool(faces: FaceSet, most: int, seed: int) -> FaceSet:

@@ -64,7 +64,7 @@ def reach_verdict(
         StudyError: the labels of a pool look permuted.
     """
     # Seconds: a first guess, and labels that make no sense.
-    say(f"{_counts(inputs)}; about {clock.text()}")
+    say(f"{_counts(inputs)}; {clock.text()}")
     probe = run_probe(inputs, protocol)
     refuse_permuted(probe)
     for found in probe.pools:

@@ -141,6 +141,14 @@ def test_generated_images_that_are_the_real_ones_are_refused(tmp_path, part, wor
         inputs_of(data, made)
 
 
+def test_a_copy_of_the_real_folder_is_refused_though_limits_keep_other_images_of_it(tmp_path):
+    data, made = folder(tmp_path / "real", 120), tmp_path / "made"
+    shutil.copytree(data, made)
+    few = {"train_limit": 70, "pool_images": 70, "seed": 3}
+    with pytest.raises(StudyError, match="100% of the images of made are your own training images"):
+        read_inputs(load_params("verdict") | few | {"data": str(data), "synthetic": str(made)})
+
+
 def test_a_folder_that_stands_for_no_class_is_named_with_the_nearest(tmp_path, folders):
     made = folder(tmp_path / "wrong", 3, FIRST_GENERATED, names={"happy": "hapy"})
     with pytest.raises(StudyError, match="unknown class 'hapy'; did you mean 'happy'"):
