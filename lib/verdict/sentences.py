@@ -201,7 +201,7 @@ def evidence(trial: Trial) -> list[str]:
             for metric in METRIC_NAMES
             if metric != "accuracy"
         ]
-        lines.append(f"{name}, other measures: {', '.join(others)}.")
+        lines.append(f"{name}: other measures: {', '.join(others)}.")
 
         # Against which control it still stands.
         control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)
@@ -254,7 +254,7 @@ def advice(
         word = look.word if look else UNDECIDED
         lines += _use(comparison.arm.pool, word, found, faults[comparison.arm.pool], files)
         lines += [
-            f"{comparison.arm.pool}, {fault.name}: {fault.text}."
+            f"{comparison.arm.pool}: {fault.text}."
             for fault in faults[comparison.arm.pool][:MOST_FAULTS]
         ]
         if word == UNDECIDED and look is not None:
@@ -302,7 +302,7 @@ def _use(
         # By how much, and as they are.
         low, high = found.gains[best].interval
         lines.append(
-            f"{name}, worth a try: {USES[best]} a quick test (a linear classifier) changes by "
+            f"{name}: worth a try: {USES[best]} a quick test (a linear classifier) changes by "
             f"{points(gains[best])} points ({points(low)} to {points(high)}), with the images as "
             f"they are by {points(gains[AS_GIVEN])}."
         )
@@ -347,6 +347,15 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
         f"{name}: to show {wanted} takes about {images:,} real images to be tested on, {have}; "
         "more time does not help."
     )
+
+
+def without_name(lines: list[str], name: str) -> list[str]:
+    """Leave out the name of the only pool, with which lines about it begin."""
+    own = f"{name}: "
+    return [
+        line[len(own)].upper() + line[len(own) + 1 :] if line.startswith(own) else line
+        for line in lines
+    ]
 
 
 def _range(row) -> str:

@@ -15,7 +15,7 @@ from lib.verdict.faults import Fault, faults_of
 from lib.verdict.inputs import Inputs
 from lib.verdict.probe import AS_GIVEN, Probe, refuse_permuted, run_probe
 from lib.verdict.protocol import Protocol
-from lib.verdict.sentences import advice, evidence, pool_sentences
+from lib.verdict.sentences import advice, evidence, pool_sentences, without_name
 from lib.verdict.trainings import Laboratory, save_laboratory
 from lib.verdict.trial import Trial, run_trial
 
@@ -86,14 +86,18 @@ def reach_verdict(
 
     # What all that says.
     names = {name: file.name for name, file in files.items()}
+    to_do, rests_on = advice(trial, probe, faults, names), evidence(trial)
+    if len(inputs.pools) == 1:
+        only = inputs.pools[0].name
+        to_do, rests_on = without_name(to_do, only), without_name(rests_on, only)
     return Verdict(
         inputs,
         probe,
         faults,
         trial,
         pool_sentences(trial, probe),
-        advice(trial, probe, faults, names),
-        evidence(trial),
+        to_do,
+        rests_on,
         list(files.values()),
     )
 

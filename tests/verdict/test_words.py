@@ -13,7 +13,14 @@ from lib.verdict.bench import Bench
 from lib.verdict.faults import Fault
 from lib.verdict.leaderboard import add_rows, ranks, rows_of
 from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe, gain_of
-from lib.verdict.sentences import advice, ceiling, evidence, pool_sentences, verdict_table
+from lib.verdict.sentences import (
+    advice,
+    ceiling,
+    evidence,
+    pool_sentences,
+    verdict_table,
+    without_name,
+)
 from lib.verdict.trial import run_trial
 from lib.verdict.views import look_rows, numbers_view
 
@@ -72,7 +79,7 @@ def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
     assert sentence.text.startswith(start) and sentence.number.endswith(" points")
     text = "\n".join(evidence(trial))
     for part in (
-        "made, other measures: balanced accuracy +",
+        "made: other measures: balanced accuracy +",
         "macro F1 +",
         "beyond as many copies of the same real images it still gains +",
         "are likely to be missed with",
@@ -82,7 +89,12 @@ def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
         assert part in text
     lines = advice(trial, probe, {"made": [DOUBTED]}, {})
     assert any("more real images would bring about" in line for line in lines)
-    assert "made, doubted labels: 15 labels are doubted." in lines
+    assert "made: 15 labels are doubted." in lines
+
+
+def test_lines_about_the_only_pool_do_not_begin_with_its_name():
+    lines = ["made: worth a try: this.", "made up of nothing.", "40 more real images."]
+    assert without_name(lines, "made") == ["Worth a try: this.", *lines[1:]]
 
 
 def test_of_several_pools_the_word_names_the_best_one(run):
