@@ -36,7 +36,9 @@ from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
 from lib.study.params import studies as studies_of_params
 from lib.study.paths import StudyPaths
 from lib.study.records import copy_whole, parsing, read_json
+from lib.study.stages import STANDALONE
 
+QUESTION = "Does AI-generated data help an emotion classifier?"  # of all studies of many notebooks
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
 ORDER = ("amounts", "quality", "schuermann", "comp7055", "internship", "full")
@@ -104,7 +106,7 @@ def render_index(paths: StudyPaths) -> Path:
         paths.reports / "index.html",
         "index.html.j2",
         study=study,
-        title="Does AI-generated data help an emotion classifier?",
+        title=next((e.question for e in listed if e.stage in STANDALONE), QUESTION),
         description=short_answer or "No answer yet.",
         answer=answer,
         banner=BANNERS.get(data),

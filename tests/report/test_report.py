@@ -478,6 +478,7 @@ def test_the_answer_links_to_the_page_of_the_notebook_that_gave_it(tmp_path):
     render_study(paths)
     index = text(paths, "index.html")
     assert "80_findings.html" not in index and 'href="90_verdict.html">How this' in index
+    assert "help an emotion classifier?" not in index  # the question is that notebook's own
     assert (paths.reports / "90_verdict.html").exists()
 
 
