@@ -3,14 +3,16 @@
 A row is comparable with rows of the same protocol and the same real images, and with no others.
 """
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
 from scipy import stats
 
+from lib.faces.faceset import FaceSet
 from lib.study.errors import DamagedFile
 from lib.study.kept import set_aside
-from lib.study.records import parsing, write_csv
+from lib.study.records import content_hash, parsing, write_csv
 from lib.verdict.sentences import learnt_from, verdict_table
 from lib.verdict.trial import Trial
 
@@ -57,7 +59,7 @@ def rows_of(trial: Trial, facts: dict) -> pd.DataFrame:
                 "data": laboratory.inputs.digest[:12],
                 "real": learnt_from(trial),
                 "pool": row["pool"],
-                "images": pool.digest[:12],
+                "images": same_images(pool.faces)[:12],
                 "added": row["added"],
                 "difference": row["difference"],
                 "low": row["low"],
@@ -69,6 +71,12 @@ def rows_of(trial: Trial, facts: dict) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def same_images(faces: FaceSet) -> str:
+    """Hash images and their classes, whatever they are called and in whatever order: sha256 hex."""
+    pixels = [hashlib.sha256(image.tobytes()).hexdigest() for image in faces.images]
+    return content_hash(sorted(zip(faces.labels.tolist(), pixels)))
 
 
 def add_rows(file: Path, rows: pd.DataFrame) -> pd.DataFrame:

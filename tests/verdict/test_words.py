@@ -11,7 +11,7 @@ import pytest
 from lib.metrics.statistics import HELPS, HURTS, UNDECIDED
 from lib.verdict.bench import Bench
 from lib.verdict.faults import Fault
-from lib.verdict.leaderboard import add_rows, ranks, rows_of
+from lib.verdict.leaderboard import add_rows, ranks, rows_of, same_images
 from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe, gain_of
 from lib.verdict.sentences import (
     advice,
@@ -175,6 +175,15 @@ def test_ranks_are_as_wide_as_the_intervals_leave_them():
     assert table.loc["a", ["rank", "rank_low", "rank_high"]].tolist() == [1, 1, 2]
     assert table.loc["b", ["rank", "rank_low", "rank_high"]].tolist() == [2, 1, 2]
     assert table.loc["c", ["rank", "rank_low", "rank_high"]].tolist() == [3, 3, 3]
+
+
+def test_the_same_images_in_another_order_and_under_other_names_are_one_pool(run):
+    trial, _ = run(gains(0.3))
+    faces = trial.laboratory.inputs.pools[0].faces
+    other = faces.select(np.arange(len(faces))[::-1])
+    other = other.with_columns(id=[f"x{row}" for row in range(len(faces))])
+    assert same_images(other) == same_images(faces)
+    assert same_images(faces.select(np.arange(3))) != same_images(faces)
 
 
 def test_a_later_verdict_adds_to_the_leaderboard_and_mixes_nothing_in(run, tmp_path):
