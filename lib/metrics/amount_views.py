@@ -193,7 +193,7 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
     copies_help = (copies["verdict"] == HELPS).any()
     better = [pool for pool in helping if pool in beyond]
     if better:
-        return f"add {pool_text(better[0])}: it brings more than copies of the real images do"
+        return f"add {pool_text(better[0])}: its images bring more than copies of the real ones do"
     if helping and copies_help:
         return "repeat the real images by class: no pool is shown to bring more than that"
     if helping:

@@ -481,7 +481,7 @@ def test_one_amount_of_each_pool_is_shown_in_real_class_shares_at_most_sizes():
 
 def test_what_to_do_follows_from_the_verdicts():
     advice = advice_table(gains_of(study(SOME))).set_index("real images")["what to do"]
-    assert advice[50] == "add x: it brings more than copies of the real images do"
+    assert advice[50] == "add x: its images bring more than copies of the real ones do"
     assert advice[200].startswith("add nothing: every pool that was tried hurts")
     copies = SOME | {control("duplicate", 50): 0.45}
     advice = advice_table(gains_of(study(copies))).set_index("real images")["what to do"]
