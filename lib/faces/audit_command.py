@@ -25,9 +25,8 @@ from lib.faces.sources import read_everything
 from lib.study.errors import StudyError
 from lib.study.records import atomic_write, write_csv
 
-NEAR_COPY = (
-    6.0  # grey levels by which thumbnails of near-copies differ at most, as near_copy_distance
-)
+# Grey levels by which thumbnails of near-copies differ at most, as near_copy_distance.
+NEAR_COPY = 6.0
 PX = 48  # side at which images are compared, pixels
 LEFT_OUT = "left out: "  # how the reader's lines about files that do not read begin
 LIST = "the table below"  # of the files, on a page
@@ -201,7 +200,7 @@ def _repeated_files(faces: FaceSet, exact: np.ndarray, groups: np.ndarray) -> di
         groups: int64 (N,), of near-copies.
     """
     table = faces.table
-    names = file_names(faces)
+    names = faces.names()
     train = names.where(table["split"].eq("train"))
 
     # Of another class: the first image of the group, or else the first that is not of its class.
@@ -216,11 +215,6 @@ def _repeated_files(faces: FaceSet, exact: np.ndarray, groups: np.ndarray) -> di
     }
 
 
-def file_names(faces: FaceSet) -> pd.Series:
-    """Name the images: their files, or what identifies them in a table."""
-    return faces.table["file" if "file" in faces.table else "id"]
-
-
 def _file_rows(
     faces: FaceSet,
     found: dict[str, np.ndarray],
@@ -231,7 +225,7 @@ def _file_rows(
     """List every image with a fault, and the files that do not read."""
     # An image may have several faults.
     table = faces.table
-    whole = pd.DataFrame({"file": file_names(faces), "split": table["split"]})
+    whole = pd.DataFrame({"file": faces.names(), "split": table["split"]})
     whole = whole.assign(group=exact, **{"class": table["class"]})
     parts = []
     for what, mask in found.items():

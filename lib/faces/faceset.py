@@ -96,6 +96,10 @@ class FaceSet:
         counts = self.table["class"].value_counts()
         return counts.reindex(self.classes, fill_value=0).rename("images")
 
+    def names(self) -> pd.Series:
+        """Name the images: their files, or what identifies them in a table."""
+        return self.table["file" if "file" in self.table else "id"]
+
     def resized(self, px: int) -> "FaceSet":
         """Resize all images to px x px: area when shrinking, bilinear when growing."""
         return replace(self, images=resize(self.images, px))

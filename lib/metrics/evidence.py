@@ -130,8 +130,12 @@ def arms_shown(runs: pd.DataFrame) -> list[Arm]:
     # Both ends of their order included.
     accuracy = trained.groupby("arm")["accuracy_val"].mean()
     ranked = sorted(largest.values(), key=lambda arm: accuracy[arm.name])
-    places = np.linspace(0, len(ranked) - 1, MOST_POOLS).round().astype(int)
-    return [real_alone(most), *(ranked[place] for place in places)]
+    return [real_alone(most), *(ranked[place] for place in evenly(len(ranked), MOST_POOLS))]
+
+
+def evenly(count: int, chosen: int) -> np.ndarray:
+    """Choose some of `count` places, evenly and both ends included: int64 (chosen,)."""
+    return np.linspace(0, count - 1, chosen).round().astype(int)
 
 
 def load_arms(

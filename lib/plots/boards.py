@@ -51,9 +51,8 @@ def ranked_gains(
 
         # Named for readers.
         for row in rows:
-            own = ready_made.get(study, "") if row["pool"] == READY_MADE else ""
             is_bound = knowledge.get(study, {}).get(row["pool"]) == BOUND
-            name = f"{own or pool_text(row['pool'])}{' *' if is_bound else ''}"
+            name = pool_name(row["pool"], ready_made.get(study, "")) + (" *" if is_bound else "")
             parts.append(row | {"study": study, "group": group_text(arm_of(row)), "name": name})
 
     # Few pools make no ranking.
@@ -80,15 +79,22 @@ def write_leaderboard(reports: Path, rows: pd.DataFrame, *, margin: float) -> No
     # Tables, few real images first.
     boards = []
     for group, part in rows.groupby("group", sort=False):
-        boards.append({"title": group, "rows": [_row(row) for row in part.to_dict("records")]})
+        boards.append({"title": group, "rows": [board_row(row) for row in part.to_dict("records")]})
     mark = MARKED if rows["name"].str.endswith("*").any() else ""
     caption = f"{rows['group'].iloc[-1]}. {CAPTION}{mark}"
     words = {"alt": f"{caption} {rows_text(shown)}", "caption": caption, "boards": boards}
     write_json(reports / f"{LEADERBOARD}.json", words)
 
 
-def _row(row: dict) -> dict:
-    """Write one pool's row: effect and values in words and unrounded, verdict, seeds, images."""
+def pool_name(pool: str, ready_made: str) -> str:
+    """Name a pool in words; of ready-made images the study says what they are."""
+    return ready_made if pool == READY_MADE and ready_made else pool_text(pool)
+
+
+def board_row(row: dict) -> dict:
+    """Write one pool's row: pool, name, study, effect and values (difference, low, high: in words,
+    and unrounded), verdict, n_seeds and n_images.
+    """
     # The interval that decides stands beside the verdict.
     low, high = deciding_interval(row)
     about = {key: row[key] for key in ("pool", "name", "study", "verdict")}

@@ -16,13 +16,12 @@ from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.predictions import PREDICTIONS, read_predictions
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
-from lib.metrics.wording import deciding_interval, points, tally
-from lib.plots.boards import ranked_gains, write_leaderboard
+from lib.metrics.wording import tally
+from lib.plots.boards import board_row, pool_name, ranked_gains, write_leaderboard
 from lib.plots.forest import intervals, rows_text
 from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
 from lib.plots.vector import write_svg
 from lib.report import render_top
-from lib.report.names import READY_MADE, pool_text
 from lib.report.shell import read_summary
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
@@ -68,7 +67,7 @@ def headline_rows(
         effects = of_first_classifier(effects)
         for question in QUESTIONS:
             rows = question.at_headline(question.rows(effects))
-            names = [_pool_name(pool, (ready_made or {}).get(study, "")) for pool in rows["pool"]]
+            names = [pool_name(pool, (ready_made or {}).get(study, "")) for pool in rows["pool"]]
             parts.append(rows.assign(question=question.key, study=study, name=names))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     if not len(table):
@@ -115,15 +114,8 @@ def leaderboard(rows: pd.DataFrame) -> list[dict]:
         pool, name, study, effect and values (difference, low, high: in words, and unrounded),
         verdict, n_seeds and n_images of each, the best first.
     """
-    ranked = []
-    for row in rows[rows["question"] == "added"].to_dict("records"):
-        low, high = deciding_interval(row)
-        effect = f"{points(row['difference'])} ({points(low)} to {points(high)})"
-        values = "|".join(f"{number:.6g}" for number in (row["difference"], low, high))
-        about = {key: row[key] for key in ("pool", "name", "study", "verdict")}
-        counts = {key: int(row[key]) for key in ("n_seeds", "n_images")}
-        ranked.append(about | counts | {"effect": effect, "values": values})
-    return ranked
+    added = rows[rows["question"] == "added"].to_dict("records")
+    return [board_row(row) for row in added]
 
 
 def draw_headline(rows: pd.DataFrame, path: Path, *, margin: float) -> Path:
@@ -299,11 +291,6 @@ def _knowledge(paths: StudyPaths) -> dict[str, str]:
     if not (paths.reports / PREDICTIONS).exists():
         return {}
     return read_predictions(paths.reports).facts["knowledge"]
-
-
-def _pool_name(pool: str, ready_made: str) -> str:
-    """Name a pool in words; of ready-made images the study says what they are."""
-    return ready_made if pool == READY_MADE and ready_made else pool_text(pool)
 
 
 def _heading(question: Question) -> str:

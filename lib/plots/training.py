@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from lib.metrics.evidence import evenly
 from lib.plots.colours import line_colours, line_names
 from lib.plots.style import THOUSANDS, axis, legend_above, panels, styled
 from lib.report.columns import COLUMNS, column
@@ -118,7 +119,7 @@ def spread_lines(
     ranked = ends.drop(list(real)).sort_values(kind="stable").index
 
     # Evenly by rank, both ends included.
-    places = np.linspace(0, len(ranked) - 1, max(2, most - len(real))).round().astype(int)
+    places = evenly(len(ranked), max(2, most - len(real)))
     return history[history[by].isin(real | set(ranked[places]))]
 
 

@@ -62,8 +62,8 @@ RANGES = {
     "map_seeds": (1, 20),
 }
 
-# What a person who wrote a number out of range may have meant.
 VERDICT_PX = (48, 96)  # sides that a verdict compares faces at, pixels
+# What a person who wrote a number out of range may have meant.
 HINTS = {"margin": "it is a share, not points: 0.005 is half a point"}
 
 # Spellings of true and false, in small letters: papermill passes what it does not know as text.
@@ -134,6 +134,15 @@ def check_values(values: dict, base: dict, where: str) -> dict:
     return {key: _check_value(key, value, base, where) for key, value in values.items()}
 
 
+def check_verdict_px(px: int) -> None:
+    """Stop at sizes that a verdict does not compare faces at: small ones say little, large ones
+    take longer than it has.
+    """
+    low, high = VERDICT_PX
+    if not low <= px <= high:
+        raise StudyError(f"image_px: {px}; a verdict compares faces at {low} to {high} pixels")
+
+
 def check_together(values: dict) -> None:
     """Check what no single parameter shows.
 
@@ -164,11 +173,8 @@ def check_together(values: dict) -> None:
         known = ", ".join(map(str, UPSTREAM))
         raise StudyError(f"stages: there is no notebook {unknown[0]}; there are {known}")
 
-    # Small faces say little, large ones take longer than a verdict has.
-    low, high = VERDICT_PX
-    px = values.get("image_px", low)
-    if VERDICT in values.get("stages", []) and not low <= px <= high:
-        raise StudyError(f"image_px: {px}; a verdict compares faces at {low} to {high} pixels")
+    if VERDICT in values.get("stages", []) and "image_px" in values:
+        check_verdict_px(values["image_px"])
 
     # Ten people labelled each image of FER2013 anew (Barsoum et al. 2016), and no others.
     if values.get("labels") == "ferplus" and values.get("data") in EMBEDDED_DATA:

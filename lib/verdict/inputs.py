@@ -20,10 +20,11 @@ from lib.faces.sources import read_faces, read_images, tells_splits
 from lib.generators.folder import generation_order
 from lib.study.errors import StudyError
 from lib.study.names import EMBEDDED_DATA
+from lib.study.parameter_rules import VERDICT_PX, check_verdict_px
 from lib.study.sources import check_pools_apart
 
 LEAST_IMAGES = 30  # real images of each class: fewer say nothing about it
-SMALLEST_PX, LARGEST_PX = 48, 96  # sides that faces are compared at
+SMALLEST_PX, LARGEST_PX = VERDICT_PX  # sides that faces are compared at
 STREAM = 90  # of the study's seed, for what limits keep
 SAME = 0.95  # share of a pool's images that are the real ones from which it is no pool
 USES = {"train": "train on", "test": "be tested on"}  # of the splits, in a note
@@ -99,10 +100,7 @@ def read_inputs(params: dict) -> Inputs:
             of range, or whatever the readers refuse.
     """
     px = params["image_px"]
-    if not SMALLEST_PX <= px <= LARGEST_PX:
-        raise StudyError(
-            f"image_px: {px}; a verdict compares faces at {SMALLEST_PX} to {LARGEST_PX} pixels"
-        )
+    check_verdict_px(px)
 
     # The real images, then the pools in the same classes and at the same size.
     check_pools_apart(params)

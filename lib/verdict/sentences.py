@@ -2,7 +2,7 @@
 decide.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -148,7 +148,7 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
     rows = table[table["metric"] == "accuracy"].sort_values("difference", ascending=False)
     several, sentences = len(probe.pools) > 1, []
 
-    # Word, number, and what that is.
+    # The first sentence has the word, the number, and what that is.
     for row in rows.to_dict("records"):
         word, pool = row["word"], row["pool"]
         change = f"{points(row['difference'])} points"
@@ -156,16 +156,11 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
         text = (
             f"{WORDS[word].format(pool)}: with {basis} accuracy changes by {change} {_range(row)}."
         )
-        sentences.append(
-            Sentence(
-                text,
-                pool=pool,
-                verdict=word,
-                word=WORDS[word].format(pool) if several else IN_SHORT[word],
-                number=change,
-                about=f"of accuracy with {basis.replace('its', pool)} {_range(row)}",
-            )
-        )
+        lead = {} if sentences else {"number": change}
+        if lead:
+            lead["word"] = WORDS[word].format(pool) if several else IN_SHORT[word]
+            lead["about"] = f"of accuracy with {basis.replace('its', pool)} {_range(row)}"
+        sentences.append(Sentence(text, pool=pool, verdict=word, **lead))
 
     # A pool for which the time did not suffice for a single look has the probe alone.
     looked = {sentence.pool for sentence in sentences}
@@ -178,9 +173,7 @@ def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
                 f"({points(low)} to {points(high)}) with these images."
             )
             sentences.append(Sentence(text, pool=found.pool.name, verdict=UNDECIDED))
-
-    # The word stands over all of them: it is the first one's.
-    return [sentences[0], *(replace(each, word="", number="", about="") for each in sentences[1:])]
+    return sentences
 
 
 def evidence(trial: Trial) -> list[str]:

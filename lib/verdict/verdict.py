@@ -115,11 +115,10 @@ def doubted_lists(probe: Probe, folder: Path) -> dict[str, Path]:
     # One file a set of images, the most doubtful label first.
     files = {}
     for key, stem, faces, probabilities, doubted in parts:
-        named = faces.table["file"] if "file" in faces.table else faces.table["id"]
         own = probabilities[range(len(faces)), faces.labels]
         table = pd.DataFrame(
             {
-                "file": named,
+                "file": faces.names(),
                 "class": faces.table["class"],
                 "seen as": [faces.classes[place] for place in probabilities.argmax(1)],
                 "probability of the class": own.round(3),
