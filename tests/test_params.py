@@ -67,6 +67,15 @@ def test_a_file_of_sizes_belongs_to_a_pool_and_a_study(name):
     assert "pool" not in read_yaml(PARAMS / "pools" / f"{name}.yaml")
 
 
+def test_later_generations_read_weights_files_of_their_own():
+    read = [
+        load_params("internship-cpu", (), pool)["generator_weights"]
+        for pool in ("dcgan", "dcgan-generation2")
+    ]
+    first = "reports/weights/dcgan-long"
+    assert read == [f"{first}.safetensors", f"{first}-generation2.safetensors"]
+
+
 def test_generations_are_pools_of_their_own_from_other_seeds():
     pools = "pools=drawn-faithful,folder,dcgan-round2,dcgan"
     sets = (pools, "generations=2", "seed=7", "gan_steps=9")

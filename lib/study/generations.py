@@ -5,6 +5,7 @@ called as ever. Arms carry the generation as a field, see lib.faces.arms.
 """
 
 from collections.abc import Iterable
+from pathlib import PurePath
 
 from lib.study.cells import study_of
 from lib.study.errors import StudyError
@@ -76,7 +77,8 @@ def all_generations(pools: list[str], count: int, own_counts: dict[str, int]) ->
 
 
 def of_generation(values: dict, pool: str) -> dict:
-    """Change what a later generation of a pool has of its own: name, seed, and the round before it.
+    """Change what a later generation of a pool has of its own: name, seed, the round before it, and
+    the weights file where there is one: weights-generation2.safetensors beside weights.safetensors.
 
     Args:
         values: resolved parameters of the first generation.
@@ -96,7 +98,11 @@ def of_generation(values: dict, pool: str) -> dict:
 
     # Another seed, and a second round builds on the same generation of the first.
     before = values["round_of"] and generation_name(values["round_of"], number)
-    return values | {"pool": pool, "seed": values["seed"] + number - 1, "round_of": before}
+    own = {"pool": pool, "seed": values["seed"] + number - 1, "round_of": before}
+    if file := values["generator_weights"]:
+        path = PurePath(file)
+        own["generator_weights"] = str(path.with_stem(generation_name(path.stem, number)))
+    return values | own
 
 
 def _parted(pool: str) -> tuple[str, int]:

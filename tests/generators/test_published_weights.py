@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from lib.generators.weights import read_generator
-from lib.study.params import known_pools, load_params
+from lib.study.generations import first_generation
+from lib.study.params import known_pools, load_params, studies
 from lib.study.paths import ROOT
 from lib.study.records import file_digest
 
@@ -17,7 +18,8 @@ each = pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
 
 @each
 def test_published_weights_are_small_and_their_card_names_their_bytes(path):
-    card = path.with_suffix(".md").read_text(encoding="utf-8")
+    # One card for all generations.
+    card = path.with_name(f"{first_generation(path.stem)}.md").read_text(encoding="utf-8")
     assert path.stat().st_size < MOST_BYTES and file_digest(path) in card
 
 
@@ -33,7 +35,10 @@ def test_published_weights_make_faces_that_differ_by_class_and_seed(path):
 
 
 def test_pools_that_ask_for_weights_find_them_in_the_repository():
-    asked = {load_params("quick", (), pool)["generator_weights"] for pool in known_pools()} - {""}
+    # By its own file, or by that of a study, in all generations.
+    pairs = [("quick", pool) for pool in known_pools()]
+    pairs += [(study, pool) for study in studies() for pool in load_params(study)["pools"]]
+    asked = {load_params(study, (), pool)["generator_weights"] for study, pool in pairs} - {""}
     assert asked == {str(path.relative_to(ROOT)) for path in PUBLISHED}
 
 
