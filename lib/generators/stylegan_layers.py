@@ -6,6 +6,7 @@ Differs: the weights stay shared by the batch and the activations are scaled ins
 same by linearity and needs no grouped convolution.
 """
 
+import functools
 import math
 
 import torch
@@ -198,10 +199,17 @@ def upsample(x: torch.Tensor) -> torch.Tensor:
 
 
 def binomial_kernel(x: torch.Tensor, gain: float) -> torch.Tensor:
-    """Make the binomial kernel (1, 1, 4, 4) of sum gain, on x's device and of its dtype."""
-    # A blur along each axis.
-    line = torch.tensor([1.0, 3.0, 3.0, 1.0], device=x.device, dtype=x.dtype) / 8
-    return (line[:, None] * line * gain)[None, None]
+    """Give the binomial kernel (1, 1, 4, 4) of sum gain, on x's device and of its dtype."""
+    return _binomial_kernel(gain, x.device, x.dtype)
+
+
+@functools.cache
+def _binomial_kernel(gain: float, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Make it once: each new one would be copied to a GPU, which waits for all steps before it."""
+    with torch.inference_mode(False):
+        # A blur along each axis.
+        line = torch.tensor([1.0, 3.0, 3.0, 1.0], device=device, dtype=dtype) / 8
+        return (line[:, None] * line * gain)[None, None]
 
 
 def unit(x: torch.Tensor) -> torch.Tensor:
