@@ -263,6 +263,13 @@ def advice(
             f"Look through {int(probe.doubted.sum()):,} of your own labels, where a classifier "
             f"trained on the others is sure of another class: tables/{files['']}."
         )
+
+    # What a person does with these lists.
+    if any("tables/" in line for line in lines):
+        lines.append(
+            "A list that you have gone through makes a corrected copy of its folder: "
+            ".venv/bin/python -m lib.faces.relabel FOLDER LIST --out NEW."
+        )
     return lines
 
 

@@ -111,6 +111,7 @@ def test_what_hurts_is_not_to_be_used_and_better_uses_are_named(run):
     assert lines[0] == "made: do not train on it as it is."
     assert any("worth a try: with the labels that a classifier" in line for line in lines)
     assert any("15 doubted labels" in line and "doubted-made.csv" in line for line in lines)
+    assert "lib.faces.relabel" in lines[-1]
 
 
 def test_what_cannot_be_told_says_what_would_decide(run):
