@@ -31,12 +31,12 @@ from lib.study.paths import ROOT
 from lib.study.records import atomic_write
 
 COMMIT = "70ad838"
-# The studies with their pools at that time; two of them are no more.
+# The studies with their pools at that time.
 STUDIES = {
     "full-cpu": ("folder", "dcgan", "dcgan-long", "stylegan64", "diffusion"),
     "schuermann-cpu": ("folder",),
-    "comp7055-cpu": tuple(load_params("comp7055-cpu")["pools"]),
-    "internship-cpu": tuple(load_params("internship-cpu")["pools"]),
+    "comp7055-cpu": tuple(load_params("comp7055")["pools"]),
+    "internship-cpu": ("dcgan", "dcgan-round2", "diffusion-edited"),
 }
 RECORD = ROOT / "tests" / "metrics" / "published_verdicts.csv"
 COLUMNS = (
