@@ -47,7 +47,7 @@ LEAST_SEEDS = 5  # fewer decide no claim about arms
 LEAST_BUDGET = 0.5  # share of the claim's own budget under which a study does not decide it
 EPOCHS, STEPS = "epochs", "steps"  # what both arms have alike, by the claim's protocol
 READINGS = {EPOCHS: "equal real passes", STEPS: "equal steps"}
-SAME = 0.02  # relative difference under which two arms were trained equally long
+SAME = 0.02  # relative difference under which two trainings were equally long
 BUDGET = ("generator_images", "passes", "protocol")
 REQUIRED = ("id", "study", "family", "sentence", "metric", "test", "margin", "needs")
 OPTIONAL = ("comparisons", "pools", "class", "value", "space", "budget", "generations")
@@ -292,8 +292,9 @@ def _trained_alike(reference, arm, protocol: str) -> bool:
 
 def _missing_passes(claim: Claim, passes: float) -> list[str]:
     """Name what classifiers lack of the claim's budget."""
+    # A last pass that is not quite whole counts.
     wanted = claim.budget.get("passes", 0)
-    if passes >= LEAST_BUDGET * wanted:
+    if passes >= (1 - SAME) * LEAST_BUDGET * wanted:
         return []
     return [f"{passes:.3g} of {wanted:g} passes over the images"]
 

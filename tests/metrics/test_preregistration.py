@@ -27,9 +27,9 @@ def test_the_last_entry_of_the_log_is_of_the_claims_as_they_stand():
 def test_the_log_names_what_was_changed_after_results():
     log = load_log()
     assert list(log.columns) == list(LOG_COLUMNS)
-    assert log["after_results"].tolist() == [False] * 3 + [True] * 7
+    assert log["after_results"].tolist() == [False] * 3 + [True] * 8
     shown = log_table(log)
-    assert shown["after results"].tolist() == ["no"] * 3 + ["yes"] * 7
+    assert shown["after results"].tolist() == ["no"] * 3 + ["yes"] * 8
     assert shown["claims"].iloc[3] == "S1a, S2f"
     amended = amended_claims(log)
     assert amended["S2b"] == "2026-11-23, 2026-11-26, 2026-11-27"
