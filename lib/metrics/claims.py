@@ -152,11 +152,11 @@ def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFra
     """Decide every claim.
 
     Returns:
-        One row a claim: id, study, sentence, verdict, basis (the comparisons that decided, or what
-        is missing), reading (by the claim's protocol), missing (of its budget and generations;
-        where anything is, the verdict is NOT_AT_THIS_SIZE), at_this_size (what these runs alone
-        would say), SHOWN, amended (dates of changes after results); of several comparisons the one
-        nearest to contradicting the claim is shown.
+        One row a claim: id, study, sentence, metric, space, verdict, basis (the comparisons that
+        decided, or what is missing), reading (by the claim's protocol), missing (of its budget and
+        generations; where anything is, the verdict is NOT_AT_THIS_SIZE), at_this_size (what these
+        runs alone would say), SHOWN, amended (dates of changes after results); of several
+        comparisons the one nearest to contradicting the claim is shown.
     """
     # Each claim by its own comparisons.
     why_not = measurements.why_not
@@ -176,7 +176,7 @@ def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFra
     undecidable = NOT_APPLICABLE if why_not else NOT_DECIDABLE
     verdicts = [_verdict(row, undecidable) for row in table.to_dict("records")]
     table["at_this_size"] = verdicts
-    table.insert(4, "verdict", table["at_this_size"].mask(table["missing"] != "", NOT_AT_THIS_SIZE))
+    table.insert(6, "verdict", table["at_this_size"].mask(table["missing"] != "", NOT_AT_THIS_SIZE))
     return table.drop(columns=["p_support", "p_contradict", "family"])
 
 
@@ -387,8 +387,8 @@ def _open_row(claim: Claim, basis: str) -> dict:
 
 def _about(claim: Claim) -> dict:
     """The columns that say which claim a row is about."""
-    about = {"id": claim.id, "study": claim.study, "family": claim.family}
-    return about | {"sentence": claim.sentence}
+    names = ("id", "study", "family", "sentence", "metric", "space")
+    return {name: getattr(claim, name) for name in names}
 
 
 def _verdict(row: dict, undecidable: str) -> str:

@@ -7,6 +7,8 @@ import datetime
 from pathlib import Path
 
 from lib.report.answer import answer_of
+from lib.report.claims import NOT_APPLICABLE, published_claims
+from lib.report.claims import TABLE as CLAIMS
 from lib.report.executions import (
     DATA_NOTEBOOKS,
     Execution,
@@ -77,6 +79,7 @@ TABLES = {
     "foretold.csv": "what each measure foretells of generators that are left out",
     "break_even.csv": "from which label agreement on images help",
     "distances.csv": "distances of every pool to real images",
+    CLAIMS: "the claims of the three earlier studies, and what these runs say of them",
     "runs.csv": "every run",
     "predictions.npz": "the class that every run predicts for every image",
     "verdict.csv": "every pool and metric: difference, interval, word",
@@ -151,7 +154,10 @@ def render_top(reports: Path) -> Path:
         _overview(reports / OVERVIEWS[False], local, others=others)
     published = [study for study in studies if is_published(study["name"], study["data"])]
     answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
-    keep_leading(reports, [study["name"] for study in published])
+    names = [study["name"] for study in published]
+    keep_leading(reports, names)
+    claims = published_claims(reports, names)
+    earlier = [study | {"claims": claims.get(study["name"], [])} for study in earlier_studies()]
     return _overview(
         reports / OVERVIEWS[True],
         published,
@@ -159,7 +165,7 @@ def render_top(reports: Path) -> Path:
         gain=leading_words(reports),
         figures=headline_figures(reports),
         ranking=read_figure(reports, LEADERBOARD),
-        earlier=earlier_studies(),
+        earlier=earlier,
     )
 
 
@@ -253,9 +259,11 @@ def keep_tables(paths: StudyPaths) -> list[dict]:
 
 
 def _holds_something(file: Path) -> bool:
-    """Tell whether a table has a row: one about what the study does not ask has its head alone."""
+    """Tell whether a table has a row: one about what the study does not ask has its head alone, or
+    claims that do not apply.
+    """
     if file.suffix == ".csv":
-        return len(_csv(file)) > 0
+        return any(row.get("verdict") != NOT_APPLICABLE for row in _csv(file))
     return file.suffix != ".json" or any(read_json(file).values())
 
 

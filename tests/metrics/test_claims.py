@@ -27,6 +27,7 @@ from lib.metrics.claims import (
 from lib.metrics.contrasts import BASE
 from lib.metrics.distances import all_distances
 from lib.metrics.statistics import effect_of
+from lib.report.claims import claims_view
 from lib.study.errors import StudyError
 from lib.study.generations import generation_name
 from lib.study.paths import ROOT
@@ -84,6 +85,14 @@ def study(
 def verdict_on(claim: str, measurements: Measurements) -> str:
     table = decide_claims(load_claims(), measurements).set_index("id")
     return table.loc[claim, "verdict"]
+
+
+def test_pages_find_every_column_that_they_read():
+    decided = decide_claims(load_claims(), study({BASE: 0.6, ONCE: 0.2}))
+    shown = claims_view(decided).set_index("id")["difference (95% interval)"]
+    assert len(shown) == len(decided)
+    assert shown["S1d"].startswith("Vendi score −4.0 (")
+    assert shown["S2a"].startswith("accuracy −") and " points (" in shown["S2a"]
 
 
 def test_claims_are_decided():
