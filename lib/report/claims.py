@@ -20,7 +20,8 @@ NUMBERS = ["difference", "low", "high", "minimum_detectable_effect"]
 
 
 def claims_view(decided):
-    """Lay out decided claims for a page: a difference in the unit of its own metric, in words.
+    """Lay out decided claims for a page, those that the study can tell first: a difference in the
+    unit of its own metric, in words.
 
     Args:
         decided: DataFrame of `decide_claims`.
@@ -30,10 +31,21 @@ def claims_view(decided):
     """
     # A Vendi score is no share, so that one column of points cannot hold all differences.
     texts = [effect_text(row) for row in decided.to_dict("records")]
-    shown = decided.drop(columns=["study", "metric", *NUMBERS])
+    shown = decided.drop(columns=["study", "metric", "space", *NUMBERS])
     place = list(shown).index("basis") + 1
     shown.insert(place, "difference (95% interval)", texts)
-    return shown
+
+    # What these runs alone would say is news only where it is not the verdict.
+    shown["at_this_size"] = shown["at_this_size"].mask(
+        shown["at_this_size"] == shown["verdict"], ""
+    )
+    is_told = shown["verdict"].isin(TELLING)
+    return shown.loc[is_told.sort_values(ascending=False, kind="stable").index]
+
+
+def count_told(decided) -> int:
+    """Count the claims that a study can tell, of a DataFrame of `decide_claims`; at least 1."""
+    return max(1, int(decided["verdict"].isin(TELLING).sum()))
 
 
 def effect_text(row: Mapping) -> str:

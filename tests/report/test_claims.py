@@ -3,7 +3,14 @@
 import pandas as pd
 import pytest
 
-from lib.report.claims import OPEN, TABLE, claims_view, effect_text, published_claims
+from lib.report.claims import (
+    OPEN,
+    TABLE,
+    claims_view,
+    count_told,
+    effect_text,
+    published_claims,
+)
 
 ROW = {"metric": "accuracy", "space": "", "difference": -0.104, "low": -0.12, "high": -0.09}
 NONE = {"difference": float("nan"), "low": float("nan"), "high": float("nan")}
@@ -45,8 +52,11 @@ def test_of_each_claim_the_study_that_can_tell_speaks(tmp_path):
 
 
 def test_the_view_holds_every_claim_and_no_column_of_mixed_units():
-    numbers = dict.fromkeys(("n_images", "n_seeds", "minimum_detectable_effect"), 1.0)
-    table = pd.DataFrame([claim("supported") | numbers])
+    open_ = claim("not decidable from this study", at_this_size="not decidable from this study")
+    small = claim("not decidable at this size", id="S2b", at_this_size="supported")
+    table = pd.DataFrame([open_, small]).assign(minimum_detectable_effect=1.0)
     shown = claims_view(table)
-    assert "difference" not in shown and len(shown) == 1
+    assert shown["id"].tolist() == ["S2b", "S2a"] and count_told(table) == 1
+    assert shown["at_this_size"].tolist() == ["supported", ""]
+    assert "difference" not in shown
     assert shown["difference (95% interval)"].iloc[0] == effect_text(ROW)
