@@ -61,10 +61,13 @@ def table(
         digits: decimals of numbers in no unit of their own.
         kinds: of columns, in place of their own; under "" that of all other numbers.
         first: rows in sight, the others on request; 0: all.
-        folded: whether the whole table is shown on request alone.
+        folded: whether the whole table is shown on request alone; one without rows is not.
     """
     from IPython.display import HTML, display
 
+    # To unfold nothing would be a disappointment.
+    if folded and not len(data):
+        return
     display(HTML(table_html(data, caption, digits=digits, kinds=kinds, first=first, folded=folded)))
 
 

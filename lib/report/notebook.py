@@ -126,7 +126,7 @@ def notebook_body(ipynb: Path, title: str) -> str:
             cell.metadata["report_html"] = _parameter_table(ipynb)
         if cell.cell_type == "code":
             shown = [_for_readers(output) for output in cell.outputs if _is_shown(output)]
-            cell.outputs = _joined(shown)
+            cell.outputs = [output for output in _joined(shown) if not _is_blank(output)]
 
     # HTML by nbconvert; wide tables scroll, and large pictures shrink.
     body, _ = _exporter().from_notebook_node(book)
@@ -313,6 +313,11 @@ def _is_shown(output) -> bool:
     """Tell whether an output belongs on a page: scripts do not."""
     # The pages' own script is the only one: theirs may not even load without a kernel.
     return "application/javascript" not in output.get("data", {})
+
+
+def _is_blank(output) -> bool:
+    """Tell whether an output is text without a letter: an empty box on a page."""
+    return output["output_type"] == "stream" and not output["text"].strip()
 
 
 def _joined(outputs: list) -> list:

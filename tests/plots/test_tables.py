@@ -8,7 +8,7 @@ import pytest
 
 from lib import plots
 from lib.faces.arms import Arm, arm_table
-from lib.plots.tables import number_text, table_html
+from lib.plots.tables import number_text, table, table_html
 from lib.report.names import name_study
 
 
@@ -111,6 +111,14 @@ def test_long_tables_are_folded_after_their_first_rows_and_say_so_to_a_printer()
     assert page.count('<tr class="more">') == 3 and 'data-more="3"' in page
     assert '<tr class="more">' not in table_html(data, first=6)
     assert "<details><summary>long <small>(8 rows)" in table_html(data, "long", folded=True)
+
+
+def test_a_folded_table_without_rows_is_not_shown(capsys):
+    nothing = pd.DataFrame({"pool": [], "n": []})
+    table(nothing, "long", folded=True)
+    assert capsys.readouterr().out == ""
+    table(nothing, "long")
+    assert capsys.readouterr().out
 
 
 def test_texts_are_escaped_and_verdicts_have_their_colour():

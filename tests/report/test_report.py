@@ -390,11 +390,15 @@ def test_sections_that_show_nothing_are_listed_in_one_line_each_at_the_end(tmp_p
 def test_what_a_cell_prints_bit_by_bit_stands_in_one_box(tmp_path):
     bits = [new_output("stream", text=f"step {i}\n") for i in range(3)]
     cell = new_code_cell("train", id="cell-20", outputs=bits)
+    nothing = new_code_cell("print()", id="cell-21", outputs=[new_output("stream", text=" \n")])
     file, page = tmp_path / "20_generation.ipynb", tmp_path / "pages" / "20_generation.html"
-    nbformat.write(book("Generation", "What is made?", cell), file)
+    nbformat.write(book("Generation", "What is made?", cell, nothing), file)
     shown = render_notebook(file, page, study="quick").read_text()
     boxes = re.findall(r"<pre[^>]*>(.*?)</pre>", shown, re.S)
     assert "step 0\nstep 1\nstep 2\n" in boxes
+
+    # Nothing that was printed needs no box.
+    assert all(box.strip() for box in boxes)
 
 
 def test_every_section_is_listed_in_the_contents_and_can_be_linked_to(rendered):
