@@ -1,4 +1,4 @@
-"""Train the diffusion generator on a GPU that is lent for minutes: one command, ended by the clock.
+"""Train a generator on a GPU that is lent for minutes: one command, ended by the clock.
 
     python -m lib.generators.by_the_clock --data fer2013.zip --out FOLDER --seconds 540
     python -m lib.generators.by_the_clock --unpack FOLDER --out IMAGES
@@ -12,7 +12,8 @@ any, and the weights so far are written, in parts, as long as there is room besi
 images take the place of weights, up to MOST_BYTES and MOST_FILES. What is there when the machine is
 taken away can be used: `--unpack` makes image folders of the sheets.
 
-The sizes are those of params/pools/diffusion.yaml; --set changes any parameter.
+The sizes are those of params/pools/diffusion.yaml; --set changes any parameter, the generator too:
+--set generator=stylegan --set gan_width=16 --set gan_batch=1280 --set gan_lr=0.01.
 
 Measured on one NVIDIA H200 (torch 2.11, bfloat16), a network of 4.4 M weights (channels 64, 128,
 160; blocks 2, 2, 1), batches of 1,024: 8,000 images/s as written, 18,100 compiled (in 57 s), 13,300
@@ -36,8 +37,9 @@ from lib.compute.seeds import mixed_seed
 from lib.faces.faceset import FaceSet
 from lib.faces.mixing import draw_subset
 from lib.faces.sources import read_faces
-from lib.generators.captured import CapturedSteps
+from lib.generators.captured import CapturedSteps, Steps
 from lib.generators.contract import make_generator
+from lib.generators.diffusion import Diffusion
 from lib.generators.edm import held_out_loss
 from lib.generators.network import autocast_like
 from lib.generators.packed_sheets import encoded_sheet, pack, unpack
@@ -180,7 +182,7 @@ def train(
     images = torch.from_numpy(faces.images).to(generator.device)
     labels = torch.from_numpy(network.targets(faces)).to(generator.device)
     torch.manual_seed(mixed_seed(generator.seed))
-    steps = recorded_steps(generator, images, network.label_vectors(labels), session, until)
+    steps = recorded_steps(generator, images, labels, session, until)
     gigaflops = training_flop(generator) / 1e9
 
     # Times of the snapshots, and of lines and files.
@@ -191,7 +193,7 @@ def train(
     while (now := session.elapsed()) < until or not step:
         # A step, its learning rate by the clock; the device does not fall behind by many.
         share = (now - began) / (until - began)
-        warm = min(1.0, (step + 1) / network.warm_up_steps)
+        warm = min(1.0, (step + 1) / max(1, network.warm_up_steps))
         rate = network.settings["lr"] * warm * min(1.0, 2 * (1 - share))
         loss = steps.step(rate, len(images))
         step += 1
@@ -231,21 +233,25 @@ def train(
 
 def recorded_steps(
     generator: TrainedGenerator, images, labels, session: Session, until: float
-) -> CapturedSteps:
-    """Record a step on a GPU, compiled where there is time; the weights stay.
+) -> Steps:
+    """Record a step of the diffusion model on a GPU, compiled where there is time; the weights
+    stay. GANs take theirs from Python.
 
     Args:
         generator: its network on the device.
         images: uint8 (N, px, px) on the device.
-        labels: float32 (N, classes) on the device.
+        labels: of Network.targets, on the device.
         session: of the files.
         until: seconds of the session at which the training ends.
     """
-    before = session.elapsed()
+    # Only diffusion's update is written without numbers of Python's own.
+    network, before = generator.network, session.elapsed()
+    if not isinstance(network, Diffusion):
+        return Steps(network, images, labels, generator.batch)
     is_compiled = generator.device == "cuda" and until - before > COMPILED_FROM
     if is_compiled:
-        generator.network.model.compile()
-    steps = CapturedSteps(generator.network, images, labels, generator.batch)
+        network.model.compile()
+    steps = CapturedSteps(network, images, network.label_vectors(labels), generator.batch)
     steps.capture()
     spent = round(session.elapsed() - before, 1)
     session.report(phase="recorded", compiled=is_compiled, spent_s=spent)
@@ -253,7 +259,13 @@ def recorded_steps(
 
 
 def training_flop(generator: TrainedGenerator) -> float:
-    """Count the FLOP of one image of training: a forward pass, and twice as much backward."""
+    """Count the FLOP of one image of training: a forward pass, and twice as much backward; 0 for a
+    GAN, whose parts see an image several times.
+    """
+    if not isinstance(generator.network, Diffusion):
+        return 0.0
+
+    # Counted on an image of zeros.
     network = generator.network.averages[0]
     x = torch.zeros(1, 1, generator.px, generator.px, device=generator.device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -265,7 +277,7 @@ def report_held_out(
     generator: TrainedGenerator, held_out: FaceSet | None, session: Session, name: str
 ) -> None:
     """Print the loss of each average of the weights on images that it did not learn from."""
-    if held_out is None or not len(held_out):
+    if held_out is None or not len(held_out) or not isinstance(generator.network, Diffusion):
         return
 
     # Images and label vectors.

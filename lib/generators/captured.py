@@ -1,4 +1,4 @@
-"""Steps of the diffusion model on a GPU as one CUDA graph each, without Python between kernels.
+"""Steps of training by themselves, and those of the diffusion model as one CUDA graph each.
 
 A step of a small network is thousands of small kernels; starting them one by one takes longer than
 they do. `CapturedSteps` records a step once and replays it: augmentation, loss, gradients, MuonAdam
@@ -19,27 +19,76 @@ from lib.generators.diffusion import Diffusion
 from lib.generators.diffusion_augmentation import augment, mirror
 from lib.generators.edm import training_loss
 from lib.generators.muon import BETAS, EPS, step_by_shape
+from lib.generators.network import Network
 from lib.generators.sampling import from_grey
 
 WARM_UPS = 4  # steps before the recording, in which libraries choose their kernels
 
 
-class CapturedSteps:
-    """Training steps of one network on images that lie on its device.
+class Steps:
+    """Training steps of one network on images that lie on its device, in shuffled passes.
 
-    On a CPU, which records nothing, each step runs as it is written.
+    By default each step is the network's own update, started from Python.
     """
 
     def __init__(
         self,
-        network: Diffusion,  # on its device
+        network: Network,  # on its device
         images: Tensor,  # uint8 (N, px, px) on the device; may be overwritten between trainings
-        labels: Tensor,  # float32 (N, classes) on the device; likewise
+        labels: Tensor,  # what its update takes, (N, ...) on the device; likewise
         batch: int,  # images in a step
     ):
         self.network, self.images, self.labels, self.batch = network, images, labels, batch
+        self.rows = torch.zeros(batch, dtype=torch.int64, device=images.device)
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin a training: forget the optimisers, the number of the step and the shuffle."""
+        self.taken, self.optimisers = 0, self.network.optimisers()
+        self.order = torch.empty(0, dtype=torch.int64, device=self.images.device)
+
+    def capture(self) -> None:
+        """Record a step, where that is done; all is afterwards as it was at the beginning."""
+
+    def step(self, rate: float, count: int) -> Tensor:
+        """Take a step on the next images of a shuffle.
+
+        Args:
+            rate: learning rate.
+            count: how many of the images take part, the first ones.
+
+        Returns:
+            The first of the network's losses, a scalar that the next step may overwrite.
+        """
+        # The rate of this step, for all parts of the network.
+        self._next_rows(count)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+
+        # The update.
+        images, labels = from_grey(self.images[self.rows]), self.labels[self.rows]
+        losses = self.network.update(images, labels, self.taken, self.optimisers)
+        self.taken += 1
+        return next(iter(losses.values()))
+
+    def _next_rows(self, count: int) -> None:
+        """Take the next batch of a shuffle; it may reach into the one after it."""
+        # A new shuffle joins what is left of the last.
+        while len(self.order) < self.batch:
+            shuffle = torch.randperm(count, device=self.images.device)
+            self.order = torch.cat([self.order, shuffle])
+        self.rows.copy_(self.order[: self.batch])
+        self.order = self.order[self.batch :]
+
+
+class CapturedSteps(Steps):
+    """Steps of the diffusion model, recorded once; on a CPU each runs as it is written."""
+
+    network: Diffusion
+
+    def __init__(self, network: Diffusion, images: Tensor, labels: Tensor, batch: int):
         device = images.device
-        self.rows = torch.zeros(batch, dtype=torch.int64, device=device)
         self.rate = torch.zeros((), device=device)  # learning rate of the step
         self.number = torch.zeros((), device=device)  # of the step, counted from 1
         self.sixteen_bits = precision_on(device.type, network.precision) == "bf16"
@@ -54,16 +103,16 @@ class CapturedSteps:
         # Recorded later.
         self.graph = None
         self.loss = torch.zeros((), device=device)
-        self.begin()
+        super().__init__(network, images, labels, batch)
 
     def begin(self) -> None:
         """Begin a training: forget momenta, the number of the step and the shuffle."""
         for tensor in (*self.momenta, *self.means, *self.squares, self.number):
             tensor.zero_()
-        self.order = torch.empty(0, dtype=torch.int64, device=self.images.device)
+        super().begin()
 
     def capture(self) -> None:
-        """Record a step, where there is a GPU; all is afterwards as it was at the beginning."""
+        """Record a step, where there is a GPU; see Steps."""
         if self.images.device.type != "cuda":
             return
 
@@ -85,23 +134,9 @@ class CapturedSteps:
         self.begin()
 
     def step(self, rate: float, count: int) -> Tensor:
-        """Take a step on the next images of a shuffle.
+        """Take a step on the next images of a shuffle; see Steps."""
+        self._next_rows(count)
 
-        Args:
-            rate: learning rate.
-            count: how many of the images take part, the first ones.
-
-        Returns:
-            The loss, a scalar that the next step overwrites.
-        """
-        # A batch may reach from one shuffle into the next.
-        while len(self.order) < self.batch:
-            shuffle = torch.randperm(count, device=self.images.device)
-            self.order = torch.cat([self.order, shuffle])
-        self.rows.copy_(self.order[: self.batch])
-        self.order = self.order[self.batch :]
-
-        # Take the step.
         self.rate.fill_(rate)
         if self.graph is None:
             self._step()

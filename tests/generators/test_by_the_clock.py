@@ -107,6 +107,18 @@ def test_a_session_that_is_cut_off_leaves_its_weights(tmp_path, monkeypatch):
     assert len(parts) > 1 and set.union(*names) == set(generator.network.drawing_weights())
 
 
+@pytest.mark.parametrize("kind", ["stylegan", "dcgan"])
+def test_a_gan_is_trained_by_the_clock_as_its_own_updates_would(kind, tmp_path):
+    generator, session = small_generator(kind), Session(tmp_path, seconds=4.0)
+    before = {name: w.clone() for name, w in generator.network.drawing_weights().items()}
+    snapshots = train(generator, noise_faces(), session, 3.0, "all", held_out=noise_faces(20))
+    assert len(snapshots) == 8 and generator.steps > 1
+    after = generator.network.drawing_weights()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+    (line,) = [line for line in lines_of(tmp_path) if line["phase"] == "trained all"]
+    assert line["images"] == generator.steps * generator.batch
+
+
 def test_the_loss_on_held_out_images_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(by_the_clock, "SAVE_SECONDS", 0.0)
     generator, session = small_generator("diffusion"), Session(tmp_path, seconds=2.0)
