@@ -107,18 +107,27 @@ def arms_of(runs: pd.DataFrame) -> list[Arm]:
 
 def arms_shown(runs: pd.DataFrame) -> list[Arm]:
     """Choose the arms of detailed figures: the most real images that pools were added to, alone,
-    and each pool's largest supplement beside as many, so that they differ in the pool alone. Of
-    many pools some are chosen, evenly by their accuracy on the validation images, the best last.
+    and each pool's largest supplement beside as many, so that they differ in the pool alone; in a
+    study without supplements all real images, and every pool's images in one other amount. Of many
+    pools some are chosen, evenly by their accuracy on the validation images, the best last.
 
     Args:
         runs: of `recorded_runs`.
     """
-    # Plain supplements that were trained, all real images last.
-    supplements = (runs["kind"] == "supplement") & (runs["generation"] == 1)
-    trained = runs[supplements & (runs["failed"] == "")].assign(of_all=runs["real"] == 0)
-    trained = trained.sort_values(["of_all", "real", "share"], kind="stable")
-    if not len(trained):
+    # Plain supplements that were trained, or else the amount that most pools have.
+    is_own = (runs["pool"] != "") & (runs["control_of"] == "") & (runs["generation"] == 1)
+    of_pools = runs[is_own & (runs["failed"] == "")]
+    trained = of_pools[of_pools["kind"] == "supplement"]
+    if not len(of_pools):
         return [BASE]
+    if not len(trained):
+        amounts = of_pools.groupby(["kind", "share"])["pool"].nunique()
+        kind, share = amounts.idxmax()
+        trained = of_pools[(of_pools["kind"] == kind) & (of_pools["share"] == share)]
+
+    # All real images last.
+    trained = trained.assign(of_all=trained["real"] == 0)
+    trained = trained.sort_values(["of_all", "real", "share"], kind="stable")
     most = arm_of(trained.iloc[-1].to_dict())
 
     # The last one of a pool is its largest.

@@ -118,6 +118,29 @@ def test_only_supplements_beside_the_same_real_images_are_shown(tmp_path, monkey
     assert arms_shown(recorded_runs(place)) == [alone, *beside]
 
 
+def test_without_supplements_every_pool_is_shown_in_the_amount_that_most_have(
+    tmp_path, monkeypatch
+):
+    # The study of generated images in place of real ones.
+    once = [Arm("synthetic", pool, 1.0) for pool in ("dcgan", "folder")]
+    arms = [
+        BASE,
+        *once,
+        Arm("synthetic", "dcgan", 2.0),
+        Arm("synthetic", "dcgan", 1.0, generation=2),
+    ]
+    for arm in arms:
+        monkeypatch.setitem(SKILL, arm, 0.5)
+    place = study_paths("quick", str(tmp_path))
+    record(place, [add_run(place, arm, 0) for arm in arms])
+    assert arms_shown(recorded_runs(place)) == [BASE, *once]
+
+    # Real images alone.
+    alone = study_paths("other", str(tmp_path))
+    record(alone, [add_run(alone, BASE, 0)])
+    assert arms_shown(recorded_runs(alone)) == [BASE]
+
+
 def test_of_many_pools_the_best_and_the_worst_and_some_between_them_are_shown(
     tmp_path, monkeypatch
 ):
