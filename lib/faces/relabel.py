@@ -58,11 +58,11 @@ def relabelled(path: str, labels: dict[str, str], out: Path) -> pd.DataFrame:
     table["new class"] = table[FILE].map(names).where(table[FILE].isin(names), table["class"])
 
     # Files as they are, two of one name in one class told apart by a number.
-    has_splits, taken = table["split"].nunique() > 1, set()
+    has_splits = table["split"].nunique() > 1
     with open_files(path) as files:
         for row in table[table["new class"] != ""].to_dict("records"):
             parts = ([row["split"]] if has_splits else []) + [row["new class"]]
-            target = _free_name(out.joinpath(*parts), PurePosixPath(row[FILE]), taken)
+            target = _free_name(out.joinpath(*parts), PurePosixPath(row[FILE]))
             made_folder(target.parent)
             with atomic_write(target) as copy:
                 copy.write(files.read(row[FILE]))
@@ -128,13 +128,12 @@ def _class_name(written: str, classes: tuple[str, ...], file: str) -> str:
     raise StudyError(f"{file}: 'seen as' is {written!r}; classes: {', '.join(classes)}")
 
 
-def _free_name(folder: Path, file: PurePosixPath, taken: set[Path]) -> Path:
+def _free_name(folder: Path, file: PurePosixPath) -> Path:
     """Name a file of a folder that no other picture has taken."""
     path, number = folder / file.name, 1
-    while path in taken:
+    while path.exists():
         number += 1
         path = folder / f"{file.stem}-{number}{file.suffix}"
-    taken.add(path)
     return path
 
 

@@ -47,9 +47,6 @@ class Steps:
         self.taken, self.optimisers = 0, self.network.optimisers()
         self.order = torch.empty(0, dtype=torch.int64, device=self.images.device)
 
-    def capture(self) -> None:
-        """Record a step, where that is done; all is afterwards as it was at the beginning."""
-
     def step(self, rate: float, count: int) -> Tensor:
         """Take a step on the next images of a shuffle.
 
@@ -112,7 +109,7 @@ class CapturedSteps(Steps):
         super().begin()
 
     def capture(self) -> None:
-        """Record a step, where there is a GPU; see Steps."""
+        """Record a step, where there is a GPU; all is afterwards as it was at the beginning."""
         if self.images.device.type != "cuda":
             return
 

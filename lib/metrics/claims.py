@@ -25,15 +25,13 @@ from lib.metrics.three_studies import (
     check_word,
     why_not_applicable,
 )
+from lib.report.claims import NOT_APPLICABLE, NOT_DECIDABLE, TELLING
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation
 from lib.study.params import read_entries
 from lib.study.records import parsing
 
-SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
-NOT_DECIDABLE = "not decidable from this study"
-NOT_AT_THIS_SIZE = "not decidable at this size"
-NOT_APPLICABLE = "does not apply"
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_AT_THIS_SIZE = TELLING
 
 PAIR_TESTS = ("equivalent", "greater", "smaller")  # of an arm against a reference
 SINGLE_TESTS = ("above", "class_below")  # of an arm alone

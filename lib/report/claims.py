@@ -2,16 +2,17 @@
 overview with what the published studies say of each.
 """
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
 from lib.report.names import METRICS
+from lib.report.shell import read_rows
 
 TABLE = "claims.csv"  # beside a study's pages, of lib.metrics.claims.decide_claims
-# Words on a claim, the most telling first; others say that a study cannot tell.
+# Words on a claim, the most telling first; the two others say that a study cannot tell.
 TELLING = ("supported", "contradicted", "undecided", "not decidable at this size")
+NOT_DECIDABLE = "not decidable from this study"
 NOT_APPLICABLE = "does not apply"
 OPEN = "not decided by a published study"
 SHARES = ("precision", "recall", "coverage")  # metrics of pools whose differences are in points
@@ -80,12 +81,8 @@ def published_claims(reports: Path, studies: list[str]) -> dict[str, list[dict]]
     # Every study's table of claims, where it has one about photographs.
     found: dict[str, list[dict]] = {}
     for study in studies:
-        file = reports / study / TABLE
-        if not file.exists():
-            continue
-        with open(file, encoding="utf-8", newline="") as lines:
-            for row in csv.DictReader(lines):
-                found.setdefault(row["id"], []).append(row | {"by": study})
+        for row in read_rows(reports / study / TABLE):
+            found.setdefault(row["id"], []).append(row | {"by": study})
 
     # Of each claim the most telling word.
     claims: dict[str, list[dict]] = {}

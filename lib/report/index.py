@@ -2,7 +2,6 @@
 all studies.
 """
 
-import csv
 import datetime
 from pathlib import Path
 
@@ -30,7 +29,14 @@ from lib.report.leading import (
 )
 from lib.report.names import name_ready_made
 from lib.report.notebook import short_paths, value_text
-from lib.report.shell import BANNERS, ended, read_summary, write_page, write_summary
+from lib.report.shell import (
+    BANNERS,
+    ended,
+    read_rows,
+    read_summary,
+    write_page,
+    write_summary,
+)
 from lib.study.cells import MARK
 from lib.study.errors import FOR_USERS
 from lib.study.parameter_rules import EMBEDDED_DATA
@@ -214,7 +220,7 @@ def keep_classifier(paths: StudyPaths) -> dict:
     # Notebook 70 measured the accuracy of each network that it exported.
     table = paths.tables / "application_networks.csv"
     with parsing(table):
-        accuracy = {row["network"]: float(row["accuracy"]) for row in _csv(table)}
+        accuracy = {row["network"]: float(row["accuracy"]) for row in read_rows(table)}
     for network, name in NETWORKS:
         source = paths.application / name
         if network not in accuracy or not source.exists():
@@ -263,7 +269,7 @@ def _holds_something(file: Path) -> bool:
     claims that do not apply.
     """
     if file.suffix == ".csv":
-        return any(row.get("verdict") != NOT_APPLICABLE for row in _csv(file))
+        return any(row.get("verdict") != NOT_APPLICABLE for row in read_rows(file))
     return file.suffix != ".json" or any(read_json(file).values())
 
 
@@ -375,11 +381,3 @@ def _machine_text(facts: dict) -> str:
     cores = f"{facts['cores']} core{'' if facts['cores'] == 1 else 's'}"
     gpu = "no GPU" if facts["device"] == "cpu" else facts["device"]
     return f"{facts['cpu']}, {cores}, {gpu}"
-
-
-def _csv(file: Path) -> list[dict]:
-    """Read a table, empty where there is none."""
-    if not file.exists():
-        return []
-    with open(file, encoding="utf-8", newline="") as lines:
-        return list(csv.DictReader(lines))

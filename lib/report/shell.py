@@ -1,5 +1,6 @@
 """The frame around every page: templates, styles, and what is known of a study's pages."""
 
+import csv
 import datetime
 import functools
 import hashlib
@@ -162,3 +163,11 @@ def _own_digest() -> str:
     """Hash this package's files: another template makes another page."""
     files = sorted(p for p in HERE.rglob("*") if p.suffix in (".py", ".j2", ".css", ".js"))
     return hashlib.sha256(b"\0".join(p.read_bytes() for p in files)).hexdigest()
+
+
+def read_rows(file: Path) -> list[dict]:
+    """Read a CSV table as rows of text, none where there is no file."""
+    if not file.exists():
+        return []
+    with open(file, encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))

@@ -11,7 +11,7 @@ from lib.faces.sources import read_everything
 from lib.study.errors import StudyError
 
 CLASSES = ("happy", "sad")
-HAPPY, SAD = "train/happy/0.png", "train/sad/0.png"
+HAPPY = "train/happy/0.png"
 
 
 @pytest.fixture
