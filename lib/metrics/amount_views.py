@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import REAL_SHARES
+from lib.faces.arms import REAL_SHARES, arm_of
 from lib.metrics.amount_sentences import BOUND, headline_gains
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
 from lib.metrics.crossing import LASTS, NEVER
@@ -11,7 +11,7 @@ from lib.metrics.lengths import length_choice
 from lib.metrics.recovered import BOUNDED
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS
 from lib.metrics.wording import hundredths, points
-from lib.report.names import pool_text
+from lib.report.names import pool_text, use_text
 from lib.study.generations import generation_name
 
 # What names a row of these tables; "class shares" are those of the added images.
@@ -278,16 +278,9 @@ def _added_text(arm: dict) -> str:
 
     # A later generation is a pool of its own.
     pool = pool_text(generation_name(arm["pool"], arm["generation"]))
-    return f"{pool}, labels shuffled" if arm["kind"] == "shuffled" else pool + use_text(arm)
-
-
-def use_text(arm: dict) -> str:
-    """Say how synthetic images are used, where they are not mixed in: ", staged"."""
-    # Mixed with the real ones needs no word.
-    if arm["kind"] == "supplement":
-        return ""
-    weight = f" at {arm['weight']:g}" if arm["kind"] == "weighted" else ""
-    return f", {arm['kind'].replace('_', ' ')}{weight}"
+    if arm["kind"] == "shuffled":
+        return f"{pool}, labels shuffled"
+    return pool if arm["kind"] == "supplement" else f"{pool}, {use_text(arm_of(arm))}"
 
 
 def _shares_text(arm: dict) -> str:

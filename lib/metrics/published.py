@@ -27,6 +27,7 @@ from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.memorised import not_leaked
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
+from lib.metrics.uses import use_sentences
 from lib.report.names import name_ready_made
 from lib.study.answer import Sentence
 from lib.study.errors import StudyError
@@ -72,12 +73,13 @@ def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
         facts: of the predictions: draws, whether each seed drew its own images.
     """
     name_ready_made(facts.get("synthetic_name", ""))
-    found = tables["gains"], tables["recovered"], tables["crossings"]
-    sentences = amount_sentences(*found, unit=_unit(facts))
+    found, unit = (tables["gains"], tables["recovered"], tables["crossings"]), _unit(facts)
+    sentences = amount_sentences(*found, unit=unit)
     if not sentences:
         return []
 
-    # Where a longer or shorter training might say something else.
+    # Other ways to use the images, and where another length might say something else.
+    sentences += use_sentences(tables["gains"], tables["lengths"], unit=unit)
     return [*sentences, *map(Sentence, edge_sentences(tables["lengths"]))]
 
 

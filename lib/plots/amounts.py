@@ -9,16 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from lib.faces.arms import arm_of
+from lib.faces.arms import VARIANT_KINDS, arm_of
 from lib.metrics.amount_headline import HEADLINE, headline_bytes
 from lib.metrics.amount_sentences import headline_gains, leading_pool
-from lib.metrics.amount_views import use_text
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panel_grid, shared_legend, styled
 from lib.plots.vector import write_svg
-from lib.report.names import pool_text
+from lib.report.names import pool_text, use_text
 from lib.study.generations import generation_name
 from lib.study.records import atomic_write
 
@@ -166,8 +165,8 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         knowledge = row.get("knowledge", "")
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
-        if row["control_of"] == "":
-            name += use_text(row)
+        if row["kind"] in VARIANT_KINDS:
+            name += f", {use_text(arm_of(row))}"
         if several.get(row["pool"], 1) > 1:
             name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
         names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)

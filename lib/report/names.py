@@ -127,6 +127,14 @@ GROUPS = {
     "synthetic": "Without real images",
     "shuffled": "With shuffled labels",
 }
+# Ways to use the same images, in the middle of a sentence.
+USES = {
+    "supplement": "mixed in",
+    "staged": "generated images first, real ones last",
+    "reversed": "real images first, generated ones last",
+    "weighted": "mixed in at weight {weight:g}",
+    "auxiliary_norm": "mixed in with a batch norm of their own",
+}
 ALONE = "Real images alone"
 # What an arm is compared with, in the middle of a sentence, by the reference's kind.
 REFERENCES = {
@@ -221,6 +229,11 @@ def group_text(arm) -> str:
 def row_text(arm) -> str:
     """Name an arm under the heading `group_text`: its pool, or what the real images are."""
     return _real_text(arm) if _is_of_real_images(arm) else pool_text(arm.source)
+
+
+def use_text(arm) -> str:
+    """Say how an arm uses its synthetic images: "mixed in at weight 0.25"."""
+    return USES[arm.kind].format(weight=arm.weight)
 
 
 def reference_text(kind: str) -> str:

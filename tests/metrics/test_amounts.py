@@ -1,14 +1,14 @@
 """Gains at numbers of real images: every reading, every control, and the crossing where there is
 one."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from known_runs import BASE, LEAKED, N, control, study, supplement
 
-from lib.faces.arms import ARM_FIELDS, REAL_SHARES, Arm, controls
-from lib.faces.classes import EMOTIONS
+from lib.faces.arms import ARM_FIELDS, REAL_SHARES, Arm
 from lib.metrics.amount_sentences import amount_sentences, headline_gains
 from lib.metrics.amount_views import (
     advice_table,
@@ -49,50 +49,6 @@ from lib.metrics.recovered import (
 )
 from lib.metrics.simulated_amounts import CROSSES_AT, found_crossings
 from lib.metrics.statistics import ALPHA, EQUIVALENT, HELPS, HURTS, UNDECIDED, compare
-
-BASE = Arm("base")
-N = 1200
-LABELS = np.random.default_rng(0).choice(7, N, p=[0.2, 0.05, 0.15, 0.25, 0.15, 0.1, 0.1])
-LEAKED = np.arange(N) < 100
-
-
-def supplement(real: int, pool: str = "x", added: int = 500) -> Arm:
-    return Arm("supplement", pool, real=real, added=added, class_shares=REAL_SHARES)
-
-
-def control(kind: str, real: int, **fields) -> Arm:
-    return next(arm for arm in controls(supplement(real, **fields)) if arm.kind == kind)
-
-
-def study(accuracies: dict, *, n_seeds: int = 4, leaked: bool = False, **facts) -> Predictions:
-    """Runs whose accuracy is known.
-
-    Args:
-        accuracies: by arm, or by (arm, length); chosen on val is the highest of an arm.
-    """
-    rows, predicted = [], []
-    for place, (key, accuracy) in enumerate(accuracies.items()):
-        arm, length = key if isinstance(key, tuple) else (key, 1.0)
-        for seed in range(n_seeds):
-            # What is hard about an image is hard for every run.
-            hard = np.random.default_rng(7).random(N)
-            chance = np.clip(accuracy + (0.5 - hard) * 0.3, 0, 1)
-            rng = np.random.default_rng([place, seed])
-            right = rng.random(N) < chance
-            wrong = (LABELS + rng.integers(1, 7, N)) % 7
-            predicted.append(np.where(right, LABELS, wrong).astype(np.uint8))
-            row = {"arm": arm.name, **asdict(arm), "classifier": "small", "seed": seed, "fold": 0}
-            share = arm.real / (arm.real + arm.added) if arm.kind == "fewer_steps" else 1
-            row |= {"length": length, "steps": round(100 * length * share), "failed": ""}
-            row |= {"images": (arm.real or 1000) + arm.added, "accuracy_val": accuracy}
-            rows.append(row | {"accuracy_test": right.mean()})
-    test = pd.DataFrame({"class": np.array(EMOTIONS)[LABELS], "cluster": np.arange(N), "fold": 0})
-    if leaked:
-        test["leaked"] = LEAKED
-    facts = {"margin": 0.005, "knowledge": {"x": "external"}} | facts
-    return Predictions(
-        pd.DataFrame(rows), EMOTIONS, {"test": np.stack(predicted)}, {"test": test}, facts
-    )
 
 
 def gains_of(predictions: Predictions) -> pd.DataFrame:
@@ -540,7 +496,8 @@ def test_other_uses_of_the_same_images_are_compared_with_the_mixture():
     assert against[MIXED] == pytest.approx(0.05, abs=0.03)
     assert set(headline_gains(gains)["kind"]) == {"supplement", "shuffled", "duplicate", "extra"}
     named = set(gains_by_reading(gains)["of"])
-    assert {"x", "x, staged", "x, weighted at 0.5", "x, labels shuffled"} <= named
+    staged, weighted = "generated images first, real ones last", "mixed in at weight 0.5"
+    assert {"x", f"x, {staged}", f"x, {weighted}", "x, labels shuffled"} <= named
 
 
 def test_tables_for_reading_have_a_row_an_arm_and_reference_and_a_column_a_reading():
