@@ -9,6 +9,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import json  # noqa: E402
 import shutil  # noqa: E402
+import signal  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
@@ -16,6 +17,7 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
+from lib.study.machine import INTERRUPTS  # noqa: E402
 from lib.study.notebooks import quick_imports  # noqa: E402
 
 with quick_imports():
@@ -23,6 +25,13 @@ with quick_imports():
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))  # for modules that several folders of tests share
+
+# Whoever started the tests may have put Ctrl-C off (a shell's background job, nohup), and runs
+# that tests stop would inherit that.
+for _number in INTERRUPTS:
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        is_ctrl_c = _number == signal.SIGINT
+        signal.signal(_number, signal.default_int_handler if is_ctrl_c else signal.SIG_DFL)
 
 TOY_REPORT = '''"""Stands in for the real pages."""
 
