@@ -124,6 +124,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--html", type=Path, help="write a page, too")
     parser.add_argument("--csv", type=Path, help="write the list of the files, too")
     options = parser.parse_args(arguments)
+
+    # The text always; a page and a list where they are asked for.
     try:
         found = audit(options.path)
         print(text_of(found))

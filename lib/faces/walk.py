@@ -106,6 +106,7 @@ def walk_zip(archive: zipfile.ZipFile, path: Path) -> Walk:
         StudyError: it is protected by a password, or compressed in a way that is not read; a name
             that matters is in an unknown encoding.
     """
+    # Files by the rules of folders; a later file of one name hides the earlier one.
     walk = Walk()
     folders = []
     for info in archive.infolist():
@@ -126,6 +127,7 @@ def walk_zip(archive: zipfile.ZipFile, path: Path) -> Walk:
                 walk.leave_out(HIDDEN_BY, inside)
             walk.infos[inside] = info
 
+    # Folders without a file are told.
     _check_infos(walk, path)
     walk.names = sorted(walk.infos)
     for name in sorted(set(folders)):

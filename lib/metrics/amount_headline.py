@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lib.metrics.amount_sentences import headline_gains, headline_sentences
+from lib.metrics.amount_sentences import first_screen, headline_gains, headline_sentences
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import points
@@ -77,12 +77,11 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
         unit: what the repetitions are: draws or seeds.
 
     Returns:
-        study, word, verdict, number, about, sentences, advice, alt, caption; {} for a study without
-        arms of numbers.
+        study, word, verdict, number, about, first_screen (three sentences), sentences (all), advice,
+        alt and caption; {} for a study without arms of numbers.
     """
-    sentences = headline_sentences(
-        tables["gains"], tables["recovered"], tables["crossings"], unit=unit
-    )
+    found = tables["gains"], tables["recovered"], tables["crossings"]
+    sentences = headline_sentences(*found, unit=unit)
     if not sentences:
         return {}
 
@@ -95,6 +94,7 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
         "verdict": first.verdict,
         "number": first.number,
         "about": first.about,
+        "first_screen": first_screen(*found, unit=unit),
         "sentences": [sentence.text for sentence in sentences],
         "advice": [*advice, real] if real else advice,
         "alt": _alt(tables["gains"]),

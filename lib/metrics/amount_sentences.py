@@ -120,35 +120,51 @@ def headline_sentences(
     Returns:
         None for a study without arms of numbers.
     """
-    # The gains of the leading pool, fewest real images first.
     shown = headline_gains(gains)
     if not (shown["kind"] == "supplement").any():
         return []
     pool = leading_pool(shown)
     own = over_alone(shown[shown["pool"] == pool])
     best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
-    fewest, most = best.iloc[0].to_dict(), best.iloc[-1].to_dict()
-    crossing = row_of(crossings, fewest, OF_CROSSING)
+    crossing = row_of(crossings, best.iloc[0].to_dict(), OF_CROSSING)
 
-    # Beside few, where it ends, beside many.
-    text = gain_sentence(fewest, row_of(recovered, fewest, OF_GAIN), unit)
-    sentences = [Sentence(text, pool, fewest["verdict"])]
-    if crossing:
-        end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
-        sentences.append(Sentence(end, pool, most["verdict"]))
+    # The leading pool, others, limits; what depends on the reading comes first.
+    sentences = _of_lead(best, recovered, crossing, unit)
     sentences += _of_same_images(shown, pool, unit)
     sentences += _of_bound(shown)
     sentences.append(Sentence(limits_sentence(best)))
-
-    # What depends on the reading comes first, and the first has the word and the number.
     disagreement = disagreement_sentence(own)
     if disagreement:
         sentences.insert(0, Sentence(disagreement, pool))
+
+    # The first one has the word and the number.
+    fewest = best.iloc[0].to_dict()
     word, verdict = answer_word(best, crossing)
     number, about = f"{points(fewest['difference'])} points", _about(fewest, crossing)
     lead = {"word": word, "verdict": verdict, "number": number, "about": about}
     sentences[0] = replace(sentences[0], **lead)
     return sentences
+
+
+def first_screen(
+    gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
+) -> list[str]:
+    """Answer in three sentences: what the leading pool brings beside the fewest real images; where
+    that ends; and what these do not say, among it in how many cases the readings disagree.
+
+    Args:
+        gains, recovered, crossings, unit: as in `headline_sentences`.
+    """
+    # Of the leading pool alone; other pools stand on the overview.
+    shown = headline_gains(gains)
+    own = over_alone(shown[shown["pool"] == leading_pool(shown)])
+    best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
+    crossing = row_of(crossings, best.iloc[0].to_dict(), OF_CROSSING)
+
+    # How many cases: the first sentence of those that name them.
+    disagreement = disagreement_sentence(own).partition(". ")[0]
+    limits = limits_sentence(best) + (f" {disagreement}." if disagreement else "")
+    return [*(sentence.text for sentence in _of_lead(best, recovered, crossing, unit)), limits]
 
 
 def amount_sentences(
@@ -220,6 +236,28 @@ def read_sentences(folder: Path) -> list[Sentence]:
     path = Path(folder) / SENTENCES
     rows = read_json(path)["sentences"] if path.exists() else []
     return [Sentence(**row) for row in rows]
+
+
+def _of_lead(
+    best: pd.DataFrame, recovered: pd.DataFrame, crossing: dict | None, unit: str
+) -> list[Sentence]:
+    """Say what the leading pool brings beside the fewest real images, where that ends, and what it
+    brings beside the most.
+
+    Args:
+        best: its gains over the real images alone at the best length, fewest real images first.
+        crossing: its row of `crossing.crossing_table`; None for one number of real images.
+    """
+    # Beside few.
+    fewest, most = best.iloc[0].to_dict(), best.iloc[-1].to_dict()
+    text = gain_sentence(fewest, row_of(recovered, fewest, OF_GAIN), unit)
+    sentences = [Sentence(text, fewest["pool"], fewest["verdict"])]
+
+    # Where it ends, and beside many.
+    if crossing:
+        end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
+        sentences.append(Sentence(end, most["pool"], most["verdict"]))
+    return sentences
 
 
 def _of_pool(

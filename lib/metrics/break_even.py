@@ -72,6 +72,8 @@ def foretold(measures: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
         table = table.reindex(own["pool"]).dropna(axis=1)
         gain = own.set_index("pool")["gain"]
         families = np.array([family_of(pool) for pool in gain.index])
+
+        # Each family is foretold by the others: neither measure nor line has seen it.
         for family in dict.fromkeys(families):
             others = families != family
             if others.sum() < LEAST_POOLS:

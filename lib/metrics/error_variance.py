@@ -52,11 +52,6 @@ class ErrorVariance:
         """Standard error."""
         return float(np.sqrt(self.total))
 
-    @property
-    def least_df(self) -> float:
-        """Degrees of freedom of the component that is known least."""
-        return float(min(df for _, df in self.components))
-
     def plus(self, variance: float, df: float) -> "ErrorVariance":
         """Add an independent component."""
         return ErrorVariance((*self.components, (variance, df)))

@@ -26,7 +26,6 @@ from lib.metrics.predictions import Predictions
 
 POOL, ADDED, MARGIN = "simulated", 5000, 0.005
 SIZES = (287, 718, 1435, 2871, 7177)
-ALL_REAL = 28709
 # Accuracy of real images alone by their number, and what a doubling of them brings: as FER2013's
 # do with a small network.
 AT_FEWEST, A_DOUBLING = 0.32, 0.048

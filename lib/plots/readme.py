@@ -24,11 +24,14 @@ def gain_lines(headline: Mapping) -> list[str]:
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
     lines = [*_wrapped(short), "", *picture_lines("gain", headline["alt"]), ""]
 
-    # What was found, and where that and the advice stand.
-    for sentence in headline["sentences"]:
+    # What was found, what to do, and where the rest stands.
+    for sentence in headline["first_screen"]:
+        lines += _bullet(sentence)
+    lines += ["", "What to do with images such as these:", ""]
+    for sentence in headline["advice"]:
         lines += _bullet(sentence)
     study = headline["study"]
-    source = f"From [{study}](reports/{study}/index.html); what to do, and {OVERVIEW}."
+    source = f"From [{study}](reports/{study}/index.html); {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]
 
 

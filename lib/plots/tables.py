@@ -16,7 +16,6 @@ from lib.faces.arms import ARM_FIELDS, arm_of
 from lib.report.columns import COLUMNS, INTERVALS, INTERVALS_OF, SMALLEST_P, column, heading
 from lib.report.names import arm_text, in_words, scoring_text
 
-SENTENCE = 28  # characters from which a text with spaces may wrap
 SLUG_WORDS = 5  # of a caption, in the anchor of its table
 LEAST_WORTH_FOLDING = 3  # rows that a fold hides at least
 MINUS, DASH = "\u2212", "–"

@@ -190,6 +190,7 @@ def _overview(page: Path, studies: list[dict], **values) -> Path:
         studies: name, answer, data, about and size of each.
         values: answer, gain, figures, ranking, earlier and others, where it has them.
     """
+    # The contents list the parts that there are.
     empty = {"answer": {}, "gain": {}, "figures": [], "ranking": {}, "earlier": [], "others": {}}
     values = empty | values
     board = values["answer"].get("leaderboard") or values["ranking"]

@@ -61,7 +61,7 @@ def test_the_word_is_true_of_the_world(answered):
 
 def test_three_sentences_hold_reading_draws_images_and_what_they_do_not_say(answered):
     _, _, headline = answered
-    few, end, limits = headline["sentences"]
+    few, end, limits = headline["first_screen"]
     assert few.startswith("Beside 287 real images, 5,000 generated ones (simulated)")
     for part in ("with each set at its best length", "10 draws", "test images", "is worth"):
         assert part in few

@@ -9,7 +9,7 @@ import pytest
 from known_runs import BASE, LEAKED, N, control, study, supplement
 
 from lib.faces.arms import ARM_FIELDS, REAL_SHARES, Arm
-from lib.metrics.amount_sentences import amount_sentences, headline_gains
+from lib.metrics.amount_sentences import amount_sentences, first_screen, headline_gains
 from lib.metrics.amount_views import (
     advice_table,
     crossing_view,
@@ -412,8 +412,9 @@ def test_the_sentences_are_printed_from_the_tables():
     assert sentences[-1] == "All readings give the same verdict in 2 of 2 cases."
 
 
-def test_readings_that_disagree_come_first():
-    sentences = sentences_of(study(LENGTHS | {control("extra", 50): 0.6}))
+def test_readings_that_disagree_come_first_and_are_counted_on_the_first_screen():
+    predictions = study(LENGTHS | {control("extra", 50): 0.6})
+    sentences = sentences_of(predictions)
     assert sentences[0].startswith("In 1 of 1 cases the verdict depends on how the length of")
     for words in (
         "Beside 50 real images it is “helps” with each set at its",
@@ -421,6 +422,11 @@ def test_readings_that_disagree_come_first():
     ):
         assert words in sentences[0]
     assert not any("depends on how" in sentence for sentence in sentences_of(study(SOME)))
+    amounts, gains = amounts_of(predictions), gains_of(predictions)
+    found = recovered_table(amounts, predictions), crossing_table(amounts, predictions, gains)
+    assert first_screen(gains, *found)[-1].endswith(
+        " In 1 of 1 cases the verdict depends on how the length of training is made equal."
+    )
 
 
 def test_one_amount_of_each_pool_is_shown_in_real_class_shares_at_most_sizes():

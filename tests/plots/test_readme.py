@@ -15,7 +15,8 @@ GAIN = {
     "verdict": "helps",
     "number": "+2.8 points",
     "about": "of accuracy by adding 5,096 generated images to 287 real ones",
-    "sentences": ["Beside 287 real images they help (6 draws). " * 4, "The help ends at 1,300."],
+    "first_screen": ["Beside 287 real images they help (6 draws). " * 4, "The help ends at 1,300."],
+    "sentences": ["All that was found."],
     "advice": ["With few (287 real images), add Schürmann's faces."],
     "alt": 'Gain, "points": beside 287 +2.8.',
     "caption": "Bands are intervals.",
@@ -49,11 +50,13 @@ def test_the_figure_has_a_light_and_a_dark_face_and_words():
     assert 'alt="Gain, &quot;points&quot;: beside 287 +2.8."' in lines
 
 
-def test_sentences_are_a_list_of_short_lines_and_advice_stands_on_the_overview():
+def test_three_sentences_and_the_advice_are_lists_of_short_lines():
     lines = gain_lines(GAIN)
     assert all(len(line) <= COLUMNS for line in lines if "<" not in line)
-    assert sum(line.startswith("- ") for line in lines) == len(GAIN["sentences"]) == 2
-    assert "what to do, and all reports: [overview]" in " ".join(lines)
+    text = "\n".join(lines)
+    assert sum(line.startswith("- ") for line in lines) == 3
+    assert text.index("The help ends") < text.index("What to do") < text.index("With few (287 real")
+    assert "All that was found" not in text and "all reports: [overview]" in " ".join(lines)
 
 
 def test_a_readme_without_marks_is_refused(tmp_path):
