@@ -77,8 +77,8 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
         unit: what the repetitions are: draws or seeds.
 
     Returns:
-        study, word, verdict, number, about, first_screen (three sentences), sentences (all), advice,
-        alt and caption; {} for a study without arms of numbers.
+        study, word, verdict, number, about, first_screen (three sentences), sentences (all),
+        advice, alt and caption; {} for a study without arms of numbers.
     """
     found = tables["gains"], tables["recovered"], tables["crossings"]
     sentences = headline_sentences(*found, unit=unit)
