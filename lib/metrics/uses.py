@@ -49,7 +49,7 @@ def gains_by_use(gains: pd.DataFrame, lengths: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(use=pd.Series(words, dtype=str), chosen=rows["accuracy_val"] == best)
 
     # For figures: the chosen one is marked.
-    beside = rows["n_real"].map("Beside {:,} real images, over ".format).astype(str)
+    beside = rows["n_real"].map("Beside {:,} real images, against ".format).astype(str)
     marks = rows["chosen"].map({True: " (chosen on validation images)", False: ""}).astype(str)
     return rows.assign(name=rows["use"] + marks, group=beside + rows["against"])
 

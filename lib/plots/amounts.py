@@ -38,6 +38,8 @@ KNOWLEDGE = {
     "all images": "learnt from all images: a bound",
     "other images": "learnt from other real images",
 }
+# Marks of other uses than mixing in.
+USE_MARKS = {"staged": "^", "reversed": "v", "weighted": "s", "auxiliary_norm": "D"}
 # Kinds of controls in words.
 REAL_LINES = {
     "subset": "real images alone",
@@ -126,14 +128,14 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     # The fewer-steps control repeats what the arm of the same real images shows.
     shown = curve[curve["kind"] != "fewer_steps"]
     shown = shown.assign(line=_line_names(shown))
-    colours = line_hues(shown)
+    colours, marks = line_hues(shown), _use_marks(shown)
     sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
 
     figure, axes = panel_grid(len(sizes), MOST_COLUMNS, height=LENGTH_HEIGHT, width=FIGURE_WIDTH)
     for ax, real in zip(axes, sizes, strict=True):
-        _draw_curves(ax, shown[shown["real"] == real], colours)
+        _draw_curves(ax, shown[shown["real"] == real], colours, marks)
         ax.set_title(f"{real:,} real images" if real else "all real images")
-    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
+    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours, marks))
     return figure
 
 
@@ -204,15 +206,23 @@ def _are_finite(rows: pd.DataFrame) -> np.ndarray:
     return np.isfinite(rows["low"].to_numpy(float)) & np.asarray(is_bounded)
 
 
-def _draw_curves(ax: Axes, rows: pd.DataFrame, colours: dict[str, str]) -> None:
+def _use_marks(rows: pd.DataFrame) -> dict[str, str]:
+    """Choose the mark of every line: the uses of one pool share its colour."""
+    return {row["line"]: USE_MARKS.get(row["kind"], "o") for row in rows.to_dict("records")}
+
+
+def _draw_curves(
+    ax: Axes, rows: pd.DataFrame, colours: dict[str, str], marks: dict[str, str]
+) -> None:
     """Draw accuracy on val against steps, one line an arm."""
     for _, own in rows.groupby("arm", sort=False):
-        hue, percent = colours[own["line"].iloc[0]], 100 * own["accuracy_val"]
-        ax.plot(own["steps"], percent, marker="o", ms=3, color=hue)
+        line, percent = own["line"].iloc[0], 100 * own["accuracy_val"]
+        hue, mark = colours[line], marks[line]
+        ax.plot(own["steps"], percent, marker=mark, ms=3, color=hue)
 
         # The chosen length stands out.
         chosen = own["chosen"].to_numpy(bool)
-        ax.plot(own["steps"][chosen], percent[chosen], "o", ms=8, color=hue, mec="white")
+        ax.plot(own["steps"][chosen], percent[chosen], mark, ms=8, color=hue, mec="white")
 
     # Steps double from length to length.
     ax.set_xscale("log")

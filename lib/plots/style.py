@@ -1,5 +1,7 @@
 """How figures look: one style for all, figures with axes, and legends that leave the axes room."""
 
+from collections.abc import Mapping
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -136,21 +138,25 @@ def legend_above(ax: Axes) -> None:
     figure.set_figheight(figure.get_figheight() + grown + max(0.0, grown - LOW_LEGEND))
 
 
-def shared_legend(figure: Figure, colours: dict[str, str]) -> float:
+def shared_legend(
+    figure: Figure, colours: dict[str, str], marks: Mapping[str, str] | None = None
+) -> float:
     """Put one legend for all panels of a figure above them, outside their axes.
 
     Args:
         figure: with constrained layout.
         colours: by name, in the order of the legend.
+        marks: matplotlib's, of the names that have another one than a disc.
 
     Returns:
         The height that the legend takes, inches: for the caller to add to the figure's.
     """
     # One entry a name, whatever the panels show of it.
     columns, labels = legend_layout(list(colours), figure.get_figwidth())
-    marks = [_mark(hue) for hue in colours.values()]
+    shapes = [(marks or {}).get(name, "o") for name in colours]
+    handles = [_mark(hue, shape) for hue, shape in zip(colours.values(), shapes, strict=True)]
     legend = figure.legend(
-        marks,
+        handles,
         labels,
         loc="outside upper left",
         ncols=columns,
@@ -201,9 +207,9 @@ def need(table, columns, name: str) -> None:
         )
 
 
-def _mark(hue: str) -> Line2D:
-    """Make the sample of a colour: a filled circle."""
-    return Line2D([], [], color=hue, marker="o", linestyle="", markersize=6)
+def _mark(hue: str, shape: str) -> Line2D:
+    """Make the sample of a colour, in matplotlib's mark of a shape."""
+    return Line2D([], [], color=hue, marker=shape, linestyle="", markersize=6)
 
 
 def text_points(text: str, points: float = LEGEND_POINTS) -> float:

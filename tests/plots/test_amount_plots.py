@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lib.faces.arms import REAL_SHARES, Arm, controls
+from lib.faces.arms import REAL_SHARES, VARIANT_KINDS, Arm, controls
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, EQUAL_STEPS
 from lib.metrics.lengths import CURVE_COLUMNS
 from lib.metrics.recovered import BOUNDED, UNBOUNDED
@@ -166,3 +166,15 @@ def test_the_chosen_length_is_the_large_mark():
     large = [line for line in ax.lines if line.get_markersize() > 5]
     assert {float(line.get_xdata()[0]) for line in large} == {280.0}
     assert ax.get_title(loc="left") == "287 real images"
+
+
+def test_uses_of_one_pool_share_its_colour_and_differ_in_their_mark():
+    curve = made_curve()
+    mixed = curve[curve["kind"] == "supplement"]
+    others = [mixed.assign(kind=kind, arm=kind) for kind in VARIANT_KINDS]
+    figure = lengths_figure(pd.concat([curve, *others], ignore_index=True))
+    handles = figure.legends[0].legend_handles
+    of_pool = [handle for handle in handles if handle.get_color() == colour("folder")]
+    assert len({handle.get_marker() for handle in of_pool}) == 1 + len(VARIANT_KINDS)
+    drawn = {line.get_marker() for line in figure.axes[0].lines}
+    assert {handle.get_marker() for handle in of_pool} <= drawn
