@@ -78,9 +78,11 @@ def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
     if not sentences:
         return []
 
-    # Other ways to use the images, and where another length might say something else.
-    sentences += use_sentences(tables["gains"], tables["lengths"], unit=unit)
-    return [*sentences, *map(Sentence, edge_sentences(tables["lengths"]))]
+    # A study of several ways to use the images answers that first; last, at which lengths more or
+    # fewer steps might say something else.
+    uses = use_sentences(tables["gains"], tables["lengths"], unit=unit)
+    edges = map(Sentence, edge_sentences(tables["lengths"]))
+    return [*uses, *sentences, *edges]
 
 
 def headline(tables: dict[str, pd.DataFrame], facts: dict) -> dict:

@@ -11,7 +11,8 @@ from lib.faces.arms import VARIANT_KINDS, arm_of
 from lib.metrics.amount_words import SAID, basis_text
 from lib.metrics.amounts import ALONE, BEST, MIXED
 from lib.metrics.evidence import of_first_classifier
-from lib.metrics.wording import points
+from lib.metrics.statistics import HELPS
+from lib.metrics.wording import interval_text, points
 from lib.report.names import pool_text, use_text
 from lib.study.answer import Sentence
 
@@ -62,9 +63,10 @@ def use_sentences(gains: pd.DataFrame, lengths: pd.DataFrame, *, unit: str) -> l
         unit: what the repetitions are: draws, or seeds of one draw.
 
     Returns:
-        One for each pool and number of real images; none where images are used in one way alone.
+        One for each pool and number of real images, fewest first, of which the first has the word
+        and the number; none where images are used in one way alone.
     """
-    sentences, rows = [], gains_by_use(gains, lengths)
+    sentences, rows = [], gains_by_use(gains, lengths).sort_values("n_real", kind="stable")
     for (pool, _, n_real, *_), of_images in rows.groupby(IMAGES, sort=False):
         # Mixing in is compared with the real images alone only.
         chosen = of_images[of_images["chosen"]].set_index("against").to_dict("index")
@@ -80,8 +82,25 @@ def use_sentences(gains: pd.DataFrame, lengths: pd.DataFrame, *, unit: str) -> l
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
-        sentences.append(Sentence(f"{text}.", pool, alone["verdict"]))
+        lead = {} if sentences else _lead(alone)
+        sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
     return sentences
+
+
+def _lead(alone: dict) -> dict[str, str]:
+    """Give the word, the number and what that is, of the use that was chosen beside the fewest real
+    images.
+
+    Args:
+        alone: its gain over the real images alone.
+    """
+    helps = alone["verdict"] == HELPS
+    added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
+    return {
+        "word": f"Best {alone['use']}" if helps else "No way to use them is shown to help",
+        "number": f"{points(alone['difference'])} points",
+        "about": f"of accuracy by adding {added}, {alone['use']}, {interval_text(alone)}",
+    }
 
 
 def _effect_text(row: dict, unit: str) -> str:

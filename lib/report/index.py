@@ -49,7 +49,7 @@ from lib.study.stages import STANDALONE
 QUESTION = "Does AI-generated data help an emotion classifier?"  # of all studies of many notebooks
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
 # Studies that are published, as the overview lists them; .gitignore names them too.
-ORDER = ("amounts", "quality", "schuermann", "comp7055", "internship", "full")
+ORDER = ("amounts", "uses", "quality", "schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
 CARD = "README.md"  # in the folder of the application, as the hub has it
 LONGEST_MESSAGE = 400  # characters of an error

@@ -15,6 +15,7 @@ from lib.metrics.uses import gains_by_use, use_sentences
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
 STAGED = replace(supplement(50), kind="staged")
 WEIGHTED = replace(supplement(50), kind="weighted", weight=0.25)
+FIRST = "generated images first, real ones last"
 ACCURACIES = {ALONE_50: 0.3, supplement(50): 0.4, STAGED: 0.5, WEIGHTED: 0.35}
 
 
@@ -30,7 +31,7 @@ def tables(accuracies: dict, **val: float):
 def test_every_use_is_read_over_the_real_images_alone_and_over_mixing_them_in():
     uses = gains_by_use(*tables(ACCURACIES))
     found = uses.set_index(["use", "against"])["difference"]
-    staged, mixed = "generated images first, real ones last", "mixed in"
+    staged, mixed = FIRST, "mixed in"
     assert found[staged, ALONE] == pytest.approx(0.2, abs=0.03)
     assert found[staged, MIXED] == pytest.approx(0.1, abs=0.03)
     assert found[mixed, ALONE] == pytest.approx(0.1, abs=0.03)
@@ -49,10 +50,17 @@ def test_a_sentence_says_what_the_chosen_use_brings():
     (sentence,) = use_sentences(*tables(ACCURACIES), unit="draws")
     assert sentence.text.startswith(
         "Of 3 ways to use x beside 50 real images the best on validation images is: "
-        "generated images first, real ones last. Over the real images alone +"
+        f"{FIRST}. Over the real images alone +"
     )
     assert "they help (" in sentence.text and "over mixing the same images in +" in sentence.text
-    assert sentence.verdict == HELPS and sentence.text.endswith("4 draws).")
+    assert (sentence.word, sentence.verdict) == (f"Best {FIRST}", HELPS)
+    assert sentence.about.startswith("of accuracy by adding 500 generated images to 50 real ones")
+    assert sentence.number in sentence.text and sentence.text.endswith("4 draws).")
+
+
+def test_a_use_that_is_not_shown_to_help_is_no_answer():
+    (sentence,) = use_sentences(*tables(ACCURACIES | {STAGED: 0.3}, staged=0.9), unit="draws")
+    assert sentence.word == "No way to use them is shown to help"
 
 
 def test_where_mixing_in_is_best_it_is_not_compared_with_itself():
