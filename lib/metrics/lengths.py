@@ -170,7 +170,8 @@ def choice_sentences(choice: pd.DataFrame) -> list[str]:
     # Training has gone far enough where the arm's own images are learnt better than others.
     fitted = int(choice["fitted"].sum())
     sentences.append(
-        f"At its length {fitted} of {len(choice)} arms fit their training batches better than val."
+        f"At its length {fitted} of {len(choice)} arms fit their training batches better than the "
+        "validation images."
     )
     return sentences
 
