@@ -27,7 +27,7 @@ from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.memorised import not_leaked
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
-from lib.metrics.uses import use_sentences
+from lib.metrics.uses import gains_by_use, use_sentences
 from lib.report.names import name_ready_made
 from lib.study.answer import Sentence
 from lib.study.errors import StudyError
@@ -41,7 +41,8 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     """Make the tables of notebook 55.
 
     Returns:
-        lengths, length_curve, gains, recovered, crossings, advice, preregistered.
+        lengths, length_curve, gains, recovered, crossings, advice, preregistered; uses, where the
+        same images are used in several ways.
     """
     # What the study calls its images stands in the words of these tables.
     name_ready_made(predictions.facts.get("synthetic_name", ""))
@@ -54,7 +55,7 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
 
     # Predictions are about some data alone.
     why_not = predictions.facts.get("why_not", "")
-    return {
+    tables = {
         "lengths": length_choice(predictions.runs),
         "length_curve": length_curve(predictions.runs),
         "gains": gains,
@@ -63,6 +64,8 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
         "advice": advice_table(gains),
         "preregistered": decided_predictions(gains, recovered, crossings, why_not=why_not),
     }
+    uses = gains_by_use(gains, predictions.runs)
+    return tables | ({"uses": uses} if len(uses) else {})
 
 
 def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
@@ -80,7 +83,7 @@ def said_of(tables: dict[str, pd.DataFrame], facts: dict) -> list[Sentence]:
 
     # A study of several ways to use the images answers that first; last, at which lengths more or
     # fewer steps might say something else.
-    uses = use_sentences(tables["gains"], tables["lengths"], unit=unit)
+    uses = use_sentences(tables["uses"], unit=unit) if "uses" in tables else []
     edges = map(Sentence, edge_sentences(tables["lengths"]))
     return [*uses, *sentences, *edges]
 

@@ -2,9 +2,12 @@
 another weight, or with a batch norm of their own.
 
 Of all ways the one with the highest mean accuracy on validation images is chosen, as a person would
-who tries them all; test images, which had no part in the choice, say what it brings.
+who tries them all; test images, which had no part in the choice, say what it brings. The networks
+are the same, so chance in training that favours a way favours it on both: how often the choice is
+another one without one of the draws says how much it hangs on chance.
 """
 
+import numpy as np
 import pandas as pd
 
 from lib.faces.arms import VARIANT_KINDS, arm_of
@@ -16,24 +19,25 @@ from lib.metrics.wording import interval_text, points
 from lib.report.names import pool_text, use_text
 from lib.study.answer import Sentence
 
-# What names one training set, in the tables of gains and of lengths.
-SET = ["arm", "classifier"]
 # What several uses of the same images have in common.
 IMAGES = ["pool", "generation", "n_real", "added", "class_shares"]
+# What `gains_by_use` adds to a table of gains.
+CHOICE = ("accuracy_val", "chosen", "same_without", "draws")
 
 
-def gains_by_use(gains: pd.DataFrame, lengths: pd.DataFrame) -> pd.DataFrame:
+def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Take the gains of all uses of the same images, where there are several.
 
     Args:
         gains: of `gains.gain_table`.
-        lengths: of `lengths.length_choice`, whose accuracy_val chooses.
+        runs: of `Predictions`, of every length, whose accuracy_val chooses.
 
     Returns:
         Rows of `gains`: accuracy of the first network in the first scoring, each arm at its best
         length, over the real images alone and over mixing the same images in. In addition
-        accuracy_val; chosen: whether it is the highest of the same images; use, in words, as which
-        also name, with a mark of the chosen one; group: what is compared beside how many.
+        accuracy_val, mean over the draws that all uses have; chosen: whether it is the highest of
+        the same images; same_without: number of draws without each of which the choice is the same;
+        draws: how many there are.
     """
     # One network, scoring, metric and reading.
     rows = of_first_classifier(gains)
@@ -42,49 +46,92 @@ def gains_by_use(gains: pd.DataFrame, lengths: pd.DataFrame) -> pd.DataFrame:
     rows = rows[rows["kind"].isin(["supplement", *VARIANT_KINDS])]
     rows = rows[rows["against"].isin([ALONE, MIXED])]
 
-    # What chooses among several uses of the same images.
-    rows = rows.merge(lengths[[*SET, "accuracy_val"]], on=SET)
-    rows = rows[rows.groupby(IMAGES)["arm"].transform("nunique") > 1].reset_index(drop=True)
-    best = rows.groupby(IMAGES)["accuracy_val"].transform("max")
-    words = [use_text(arm_of(row)) for row in rows.to_dict("records")]
-    rows = rows.assign(use=pd.Series(words, dtype=str), chosen=rows["accuracy_val"] == best)
-
-    # For figures: the chosen one is marked.
-    beside = rows["n_real"].map("Beside {:,} real images, against ".format).astype(str)
-    marks = rows["chosen"].map({True: " (chosen on validation images)", False: ""}).astype(str)
-    return rows.assign(name=rows["use"] + marks, group=beside + rows["against"])
+    # Among several uses of the same images one is chosen.
+    parts = [
+        _with_choice(of_images, runs)
+        for _, of_images in rows.groupby(IMAGES, sort=False)
+        if of_images["arm"].nunique() > 1
+    ]
+    empty = rows[:0].assign(**{name: [] for name in CHOICE})
+    table = pd.concat(parts) if parts else empty
+    return table.sort_values("n_real", kind="stable").reset_index(drop=True)
 
 
-def use_sentences(gains: pd.DataFrame, lengths: pd.DataFrame, *, unit: str) -> list[Sentence]:
+def uses_view(uses: pd.DataFrame) -> pd.DataFrame:
+    """Name the rows of `gains_by_use` for a figure: name, the use with a mark of the chosen one;
+    group, what it is compared with beside how many real images.
+    """
+    rows = uses.to_dict("records")
+    marks = {True: " (chosen on validation images)", False: ""}
+    return uses.assign(
+        name=[use_text(arm_of(row)) + marks[row["chosen"]] for row in rows],
+        group=[f"Beside {row['n_real']:,} real images, against {row['against']}" for row in rows],
+    )
+
+
+def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
     """Say which use of the same images is best on validation images, and what it brings on test.
 
     Args:
-        gains, lengths: as in `gains_by_use`.
+        uses: of `gains_by_use`.
         unit: what the repetitions are: draws, or seeds of one draw.
 
     Returns:
         One for each pool and number of real images, fewest first, of which the first has the word
-        and the number; none where images are used in one way alone.
+        and the number.
     """
-    sentences, rows = [], gains_by_use(gains, lengths).sort_values("n_real", kind="stable")
-    for (pool, _, n_real, *_), of_images in rows.groupby(IMAGES, sort=False):
+    sentences = []
+    for (pool, _, n_real, *_), of_images in uses.groupby(IMAGES, sort=False):
         # Mixing in is compared with the real images alone only.
         chosen = of_images[of_images["chosen"]].set_index("against").to_dict("index")
         if ALONE not in chosen:
             continue
 
-        # Effect over the real images alone, then over the mixture.
+        # How it was chosen, then the effects over the real images alone and over the mixture.
         alone, count = chosen[ALONE], of_images["arm"].nunique()
         text = (
             f"Of {count} ways to use {pool_text(pool)} beside {n_real:,} real images the best on "
-            f"validation images is: {alone['use']}. Over the real images alone "
-            f"{_effect_text(alone, unit)}"
+            f"validation images is: {use_text(arm_of(alone))}, {_stability_text(alone, unit)}. "
+            f"Over the real images alone {_effect_text(alone, unit)}"
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
         lead = {} if sentences else _lead(alone)
         sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
     return sentences
+
+
+def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Choose among the uses of the same images, and say how stable the choice is.
+
+    Args:
+        of_images: their rows of `gains`, in which each has its length.
+    """
+    # Accuracy on val, one row a use, one column a draw; draws that a use lacks do not count.
+    keys = ["arm", "classifier", "length"]
+    at_length = of_images[keys].drop_duplicates().merge(runs[runs["failed"] == ""], on=keys)
+    by_draw = at_length.groupby(["arm", "seed"])["accuracy_val"].mean().unstack("seed")
+    accuracy = by_draw.dropna(axis=1) if by_draw.notna().all().any() else by_draw
+
+    # The best of all draws, and of all but one.
+    means, count = accuracy.mean(axis=1), accuracy.shape[1]
+    best = means.idxmax()
+    without = [accuracy.drop(columns=draw).mean(axis=1) for draw in accuracy] if count > 1 else []
+    same = int(np.sum([others.idxmax() == best for others in without]))
+    return of_images.assign(
+        accuracy_val=of_images["arm"].map(means),
+        chosen=of_images["arm"] == best,
+        same_without=same,
+        draws=count,
+    )
+
+
+def _stability_text(row: dict, unit: str) -> str:
+    """Say how much a choice hangs on single draws."""
+    draws, other = int(row["draws"]), int(row["draws"] - row["same_without"])
+    if not other:
+        return f"whichever of {draws} {unit} is left out"
+    return f"but another one without {other} of {draws} {unit}"
 
 
 def _lead(alone: dict) -> dict[str, str]:
@@ -94,12 +141,12 @@ def _lead(alone: dict) -> dict[str, str]:
     Args:
         alone: its gain over the real images alone.
     """
-    helps = alone["verdict"] == HELPS
+    helps, use = alone["verdict"] == HELPS, use_text(arm_of(alone))
     added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
     return {
-        "word": f"Best {alone['use']}" if helps else "No way to use them is shown to help",
+        "word": f"Best {use}" if helps else "No way to use them is shown to help",
         "number": f"{points(alone['difference'])} points",
-        "about": f"of accuracy by adding {added}, {alone['use']}, {interval_text(alone)}",
+        "about": f"of accuracy by adding {added}, {use}, {interval_text(alone)}",
     }
 
 

@@ -76,6 +76,7 @@ TABLES = {
     "gains.csv": "images added to a number of real ones: gain, interval, verdict, reading",
     "recovered.csv": "what one added image is worth",
     "crossings.csv": "from how many real images on the gain is gone",
+    "uses.csv": "ways to use the same images, and which is chosen on validation images",
     "advice.csv": "what to do with as many real images",
     "preregistered.csv": "what was predicted, and what was measured",
     "amounts.json": "the same in sentences",

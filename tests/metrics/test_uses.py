@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 from known_runs import study, supplement
 
 from lib.faces.arms import Arm
 from lib.metrics.amounts import ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
-from lib.metrics.lengths import length_choice
 from lib.metrics.statistics import HELPS
-from lib.metrics.uses import gains_by_use, use_sentences
+from lib.metrics.uses import gains_by_use, use_sentences, uses_view
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
 STAGED = replace(supplement(50), kind="staged")
@@ -19,38 +19,65 @@ FIRST = "generated images first, real ones last"
 ACCURACIES = {ALONE_50: 0.3, supplement(50): 0.4, STAGED: 0.5, WEIGHTED: 0.35}
 
 
-def tables(accuracies: dict, **val: float):
-    """Gains and lengths of runs of known accuracy; by kind: another accuracy on val."""
+def uses_of(accuracies: dict, **val: float) -> pd.DataFrame:
+    """The uses of runs of known accuracy; by kind: another accuracy on val."""
     predictions = study(accuracies)
     runs = predictions.runs
     on_val = runs["kind"].map(val).fillna(runs["accuracy_val"])
-    predictions = replace(predictions, runs=runs.assign(accuracy_val=on_val, accuracy_train=1.0))
-    return gain_table(amounts_of(predictions), predictions), length_choice(predictions.runs)
+    gains = gain_table(amounts_of(predictions), predictions)
+    return gains_by_use(gains, runs.assign(accuracy_val=on_val))
 
 
 def test_every_use_is_read_over_the_real_images_alone_and_over_mixing_them_in():
-    uses = gains_by_use(*tables(ACCURACIES))
-    found = uses.set_index(["use", "against"])["difference"]
-    staged, mixed = FIRST, "mixed in"
-    assert found[staged, ALONE] == pytest.approx(0.2, abs=0.03)
-    assert found[staged, MIXED] == pytest.approx(0.1, abs=0.03)
-    assert found[mixed, ALONE] == pytest.approx(0.1, abs=0.03)
-    assert set(uses["use"]) == {staged, mixed, "mixed in at weight 0.25"}
-    assert (mixed, MIXED) not in found.index
+    uses = uses_of(ACCURACIES)
+    found = uses.set_index(["kind", "against"])["difference"]
+    assert found["staged", ALONE] == pytest.approx(0.2, abs=0.03)
+    assert found["staged", MIXED] == pytest.approx(0.1, abs=0.03)
+    assert found["supplement", ALONE] == pytest.approx(0.1, abs=0.03)
+    assert set(uses["kind"]) == {"supplement", "staged", "weighted"}
+    assert ("supplement", MIXED) not in found.index
 
 
 def test_the_use_is_chosen_on_validation_images_alone():
     """Staged images are best on test; on val the weighted ones are."""
-    uses = gains_by_use(*tables(ACCURACIES, weighted=0.9))
+    uses = uses_of(ACCURACIES, weighted=0.9)
     assert set(uses.loc[uses["chosen"], "kind"]) == {"weighted"}
-    assert uses["name"].str.endswith("(chosen on validation images)").equals(uses["chosen"])
+    view = uses_view(uses)
+    assert view["name"].str.endswith("(chosen on validation images)").equals(uses["chosen"])
+    assert view["group"].iloc[0] == "Beside 50 real images, against real images alone"
+
+
+def test_how_often_the_choice_hangs_on_a_single_draw_is_counted():
+    predictions = study(ACCURACIES)
+    gains = gain_table(amounts_of(predictions), predictions)
+
+    # Staged is best by the last draw alone.
+    runs = predictions.runs.assign(accuracy_val=0.5)
+    is_staged = runs["kind"] == "staged"
+    runs.loc[is_staged, "accuracy_val"] = 0.49
+    runs.loc[is_staged & (runs["seed"] == 3), "accuracy_val"] = 0.9
+    uses = gains_by_use(gains, runs)
+    assert set(uses.loc[uses["chosen"], "kind"]) == {"staged"}
+    assert set(zip(uses["same_without"], uses["draws"])) == {(3, 4)}
+    assert "but another one without 1 of 4 draws." in use_sentences(uses, unit="draws")[0].text
+
+
+def test_a_draw_that_one_use_lacks_does_not_choose():
+    predictions = study(ACCURACIES)
+    runs = predictions.runs
+    gains = gain_table(amounts_of(predictions), predictions)
+    lucky = (runs["kind"] == "weighted") & (runs["seed"] == 0)
+    runs = runs.assign(accuracy_val=runs["accuracy_val"].mask(lucky, 9.0))
+    runs = runs[(runs["kind"] != "staged") | (runs["seed"] > 0)]
+    uses = gains_by_use(gains, runs)
+    assert set(uses.loc[uses["chosen"], "kind"]) == {"staged"} and set(uses["draws"]) == {3}
 
 
 def test_a_sentence_says_what_the_chosen_use_brings():
-    (sentence,) = use_sentences(*tables(ACCURACIES), unit="draws")
+    (sentence,) = use_sentences(uses_of(ACCURACIES), unit="draws")
     assert sentence.text.startswith(
         "Of 3 ways to use x beside 50 real images the best on validation images is: "
-        f"{FIRST}. Over the real images alone +"
+        f"{FIRST}, whichever of 4 draws is left out. Over the real images alone +"
     )
     assert "they help (" in sentence.text and "over mixing the same images in +" in sentence.text
     assert (sentence.word, sentence.verdict) == (f"Best {FIRST}", HELPS)
@@ -59,23 +86,22 @@ def test_a_sentence_says_what_the_chosen_use_brings():
 
 
 def test_a_use_that_is_not_shown_to_help_is_no_answer():
-    (sentence,) = use_sentences(*tables(ACCURACIES | {STAGED: 0.3}, staged=0.9), unit="draws")
+    (sentence,) = use_sentences(uses_of(ACCURACIES | {STAGED: 0.3}, staged=0.9), unit="draws")
     assert sentence.word == "No way to use them is shown to help"
 
 
 def test_where_mixing_in_is_best_it_is_not_compared_with_itself():
-    (sentence,) = use_sentences(*tables(ACCURACIES, supplement=0.9), unit="draws")
-    assert "is: mixed in. Over" in sentence.text and "over mixing" not in sentence.text
+    (sentence,) = use_sentences(uses_of(ACCURACIES, supplement=0.9), unit="draws")
+    assert "is: mixed in, whichever" in sentence.text and "over mixing" not in sentence.text
 
 
 def test_images_that_are_used_in_one_way_alone_have_no_sentence():
     """Beside 90 real images nothing is chosen, though beside 50 something is."""
-    one = ACCURACIES | {ALONE_90: 0.3, supplement(90): 0.4}
-    assert len(use_sentences(*tables(one), unit="draws")) == 1
-    assert use_sentences(*tables({ALONE_50: 0.3, supplement(50): 0.4}), unit="draws") == []
-    assert set(gains_by_use(*tables(one))["n_real"]) == {50}
+    uses = uses_of(ACCURACIES | {ALONE_90: 0.3, supplement(90): 0.4})
+    assert len(use_sentences(uses, unit="draws")) == 1 and set(uses["n_real"]) == {50}
+    assert not len(uses_of({ALONE_50: 0.3, supplement(50): 0.4}))
 
 
 def test_a_study_without_numbers_of_images_has_no_uses():
-    gains, lengths = tables({Arm("base"): 0.5})
-    assert not len(gains_by_use(gains, lengths)) and use_sentences(gains, lengths, unit="x") == []
+    uses = uses_of({Arm("base"): 0.5})
+    assert not len(uses) and use_sentences(uses, unit="seeds") == []
