@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import REAL_SHARES, arm_of
+from lib.faces.arms import REAL_SHARES
 from lib.metrics.amount_sentences import BOUND, headline_gains
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
 from lib.metrics.crossing import LASTS, NEVER
@@ -280,7 +280,11 @@ def _added_text(arm: dict) -> str:
     pool = pool_text(generation_name(arm["pool"], arm["generation"]))
     if arm["kind"] == "shuffled":
         return f"{pool}, labels shuffled"
-    return pool if arm["kind"] == "supplement" else f"{pool}, {use_text(arm_of(arm))}"
+
+    # Mixing in needs no word.
+    if arm["kind"] == "supplement":
+        return pool
+    return f"{pool}, {use_text(arm['kind'], arm['weight'])}"
 
 
 def _shares_text(arm: dict) -> str:

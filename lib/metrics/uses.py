@@ -10,7 +10,7 @@ another one without one of the draws says how much it hangs on chance.
 import numpy as np
 import pandas as pd
 
-from lib.faces.arms import VARIANT_KINDS, arm_of
+from lib.faces.arms import VARIANT_KINDS
 from lib.metrics.amount_words import SAID, basis_text
 from lib.metrics.amounts import ALONE, BEST, MIXED
 from lib.metrics.evidence import of_first_classifier
@@ -64,7 +64,7 @@ def uses_view(uses: pd.DataFrame) -> pd.DataFrame:
     rows = uses.to_dict("records")
     marks = {True: " (chosen on validation images)", False: ""}
     return uses.assign(
-        name=[use_text(arm_of(row)) + marks[row["chosen"]] for row in rows],
+        name=[use_text(row["kind"], row["weight"]) + marks[row["chosen"]] for row in rows],
         group=[f"Beside {row['n_real']:,} real images, against {row['against']}" for row in rows],
     )
 
@@ -89,10 +89,11 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
 
         # How it was chosen, then the effects over the real images alone and over the mixture.
         alone, count = chosen[ALONE], of_images["arm"].nunique()
+        use = use_text(alone["kind"], alone["weight"])
         text = (
             f"Of {count} ways to use {pool_text(pool)} beside {n_real:,} real images the best on "
-            f"validation images is: {use_text(arm_of(alone))}, {_stability_text(alone, unit)}. "
-            f"Over the real images alone {_effect_text(alone, unit)}"
+            f"validation images is: {use}, {_stability_text(alone, unit)}. Over the real images "
+            f"alone {_effect_text(alone, unit)}"
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
@@ -141,7 +142,8 @@ def _lead(alone: dict) -> dict[str, str]:
     Args:
         alone: its gain over the real images alone.
     """
-    helps, use = alone["verdict"] == HELPS, use_text(arm_of(alone))
+    # A word for what is shown alone.
+    helps, use = alone["verdict"] == HELPS, use_text(alone["kind"], alone["weight"])
     added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
     return {
         "word": f"Best {use}" if helps else "No way to use them is shown to help",

@@ -168,7 +168,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
         if row["kind"] in VARIANT_KINDS:
-            name += f", {use_text(arm_of(row))}"
+            name += f", {use_text(row['kind'], row['weight'])}"
         if several.get(row["pool"], 1) > 1:
             name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
         names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)

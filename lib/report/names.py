@@ -231,9 +231,14 @@ def row_text(arm) -> str:
     return _real_text(arm) if _is_of_real_images(arm) else pool_text(arm.source)
 
 
-def use_text(arm) -> str:
-    """Say how an arm uses its synthetic images: "mixed in at weight 0.25"."""
-    return USES[arm.kind].format(weight=arm.weight)
+def use_text(kind: str, weight: float) -> str:
+    """Say how an arm uses its synthetic images: "mixed in at weight 0.25".
+
+    Args:
+        kind: of the arm, a key of USES.
+        weight: of a synthetic image in the loss.
+    """
+    return USES[kind].format(weight=weight)
 
 
 def reference_text(kind: str) -> str:

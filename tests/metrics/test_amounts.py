@@ -493,9 +493,9 @@ def test_simulated_studies_of_the_published_size_find_what_is_true(world, outcom
 
 
 def test_other_uses_of_the_same_images_are_compared_with_the_mixture():
-    staged = replace(supplement(50), kind="staged")
+    staged_arm = replace(supplement(50), kind="staged")
     weighted = replace(supplement(50), kind="weighted", weight=0.5)
-    predictions = study(EVERY_ARM | {staged: 0.5, weighted: 0.4})
+    predictions = study(EVERY_ARM | {staged_arm: 0.5, weighted: 0.4})
     gains = of_accuracy(gains_of(predictions))
     against = gains[gains["kind"] == "staged"].set_index("against")["difference"]
     assert set(against.index) == {ALONE, DUPLICATES, MIXED}
@@ -503,6 +503,9 @@ def test_other_uses_of_the_same_images_are_compared_with_the_mixture():
     assert set(headline_gains(gains)["kind"]) == {"supplement", "shuffled", "duplicate", "extra"}
     named = set(gains_by_reading(gains)["of"])
     staged, weighted = "generated images first, real ones last", "mixed in at weight 0.5"
+    beside_more = {Arm("subset", real=90): 0.3, replace(supplement(90), kind="staged"): 0.4}
+    crossings = crossings_of(study(EVERY_ARM | {staged_arm: 0.5} | beside_more))
+    assert f"x, {staged}" in set(crossing_view(crossings)["of"])
     assert {"x", f"x, {staged}", f"x, {weighted}", "x, labels shuffled"} <= named
 
 
