@@ -132,7 +132,7 @@ def _stability_text(row: dict, unit: str) -> str:
     draws, other = int(row["draws"]), int(row["draws"] - row["same_without"])
     if not other:
         return f"whichever of {draws} {unit} is left out"
-    return f"but another one without {other} of {draws} {unit}"
+    return f"but another one if any of {other} of the {draws} {unit} is left out"
 
 
 def _lead(alone: dict) -> dict[str, str]:

@@ -59,7 +59,10 @@ def test_how_often_the_choice_hangs_on_a_single_draw_is_counted():
     uses = gains_by_use(gains, runs)
     assert set(uses.loc[uses["chosen"], "kind"]) == {"staged"}
     assert set(zip(uses["same_without"], uses["draws"])) == {(3, 4)}
-    assert "but another one without 1 of 4 draws." in use_sentences(uses, unit="draws")[0].text
+    assert (
+        "but another one if any of 1 of the 4 draws is left out."
+        in use_sentences(uses, unit="draws")[0].text
+    )
 
 
 def test_a_draw_that_one_use_lacks_does_not_choose():
