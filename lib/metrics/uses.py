@@ -92,7 +92,7 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         use = use_text(alone["kind"], alone["weight"])
         text = (
             f"Of {count} ways to use {pool_text(pool)} beside {n_real:,} real images the best on "
-            f"validation images is: {use}, {_stability_text(alone, unit)}. Over the real images "
+            f"validation images is: {use} ({_stability_text(alone, unit)}). Over the real images "
             f"alone {_effect_text(alone, unit)}"
         )
         if MIXED in chosen:
@@ -129,10 +129,11 @@ def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _stability_text(row: dict, unit: str) -> str:
     """Say how much a choice hangs on single draws."""
-    draws, other = int(row["draws"]), int(row["draws"] - row["same_without"])
-    if not other:
-        return f"whichever of {draws} {unit} is left out"
-    return f"but another one if any of {other} of the {draws} {unit} is left out"
+    one, other = unit.removesuffix("s"), int(row["draws"] - row["same_without"])
+    changes = (
+        f"changes this in {other} of {row['draws']:.0f} cases" if other else "never changes this"
+    )
+    return f"leaving out one {one} {changes}"
 
 
 def _lead(alone: dict) -> dict[str, str]:
@@ -146,7 +147,7 @@ def _lead(alone: dict) -> dict[str, str]:
     helps, use = alone["verdict"] == HELPS, use_text(alone["kind"], alone["weight"])
     added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
     return {
-        "word": f"Best {use}" if helps else "No way to use them is shown to help",
+        "word": f"Yes, {use}" if helps else "No way to use them is shown to help",
         "number": f"{points(alone['difference'])} points",
         "about": f"of accuracy by adding {added}, {use}, {interval_text(alone)}",
     }

@@ -56,7 +56,8 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
 
     Left: gains of the pools and of class-matched copies. Right: the recovered fraction, 0 for
     worthless and 1 for as good as a real image. Below: the gains between their bounds, the ceiling
-    of held-back real images and the pools with shuffled labels. Bands are 95% intervals.
+    of held-back real images and the pools with shuffled labels. Bands are 95% intervals. Without a
+    ceiling and without shuffled labels there is the one panel of gains.
 
     Args:
         gains: of `gains.gain_table`; one amount of every pool is drawn.
@@ -72,11 +73,12 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     fractions = recovered.merge(shown[[*keys, "line"]], on=keys)
 
     # The gains have a panel of their own: their bounds are many times as far.
+    is_bound, colours = shown["kind"].isin(["extra", "shuffled"]), line_hues(shown)
+    if not is_bound.any() and not len(fractions):
+        return _gains_alone(shown, colours)
     figure = Figure(figsize=(FIGURE_WIDTH, 2 * PANEL_HEIGHT), layout="constrained")
     grid = figure.add_gridspec(2, 2)
     gain, worth, bounds = (figure.add_subplot(grid[cells]) for cells in PANELS)
-    is_bound = shown["kind"].isin(["extra", "shuffled"])
-    colours = line_hues(shown)
     _draw_lines(gain, shown[~is_bound], colours, "difference", scale=100)
     _draw_lines(worth, fractions, colours, "recovered", scale=1)
     _draw_lines(bounds, shown, colours, "difference", scale=100)
@@ -92,6 +94,19 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     for ax in (gain, worth, bounds):
         _number_axis(ax, draws)
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
+    return figure
+
+
+def _gains_alone(shown: pd.DataFrame, colours: dict[str, str]) -> Figure:
+    """Draw gains that have neither bounds nor a worth."""
+    figure = Figure(figsize=(FIGURE_WIDTH, PANEL_HEIGHT), layout="constrained")
+    ax = figure.add_subplot()
+    _draw_lines(ax, shown, colours, "difference", scale=100)
+    ax.set(title="gain over the real images alone", ylabel="accuracy, points")
+
+    # As the panels of gains that have bounds.
+    _number_axis(ax, _draws_by_size(shown))
+    figure.set_figheight(PANEL_HEIGHT + shared_legend(figure, colours))
     return figure
 
 

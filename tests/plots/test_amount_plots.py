@@ -178,3 +178,10 @@ def test_uses_of_one_pool_share_its_colour_and_differ_in_their_mark():
     assert len({handle.get_marker() for handle in of_pool}) == 1 + len(VARIANT_KINDS)
     drawn = {line.get_marker() for line in figure.axes[0].lines}
     assert {handle.get_marker() for handle in of_pool} <= drawn
+
+
+def test_without_ceiling_and_shuffled_labels_no_panel_stands_empty():
+    gains = made_gains()
+    gains = gains[~gains["kind"].isin(["extra", "shuffled"])]
+    figure = gains_figure(gains, made_fractions(gains)[:0])
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["gain over the real images alone"]
