@@ -1,5 +1,7 @@
 """What is shown of gains at numbers of real images: tables for reading, and advice."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -148,17 +150,23 @@ def preregistered_view(decided: pd.DataFrame) -> pd.DataFrame:
     return decided.rename(columns={"expected": "predicted", "sentence": "prediction"})
 
 
-def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
+def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
     """Say for every number of real images what a person with as many should do, by these verdicts.
 
     Args:
         gains: of `gains.gain_table`.
+        used: names of arms that use the images in another way than mixing them in, chosen among
+            several (`uses.chosen_arms`).
 
     Returns:
         Columns ADVICE_COLUMNS.
     """
     # Advice is about the leading reading.
     shown = headline_gains(gains)
+    if used:
+        same = ["classifier", "scoring", "metric"]
+        further = gains[gains["arm"].isin(used)].merge(shown[same].drop_duplicates(), on=same)
+        shown = pd.concat([shown, further], ignore_index=True).drop_duplicates()
     shown = shown[shown["reading"] == BEST]
     rows = []
     for size, of_size in shown.groupby("n_real"):
@@ -173,7 +181,7 @@ def advice_table(gains: pd.DataFrame) -> pd.DataFrame:
 
         # What the verdicts advise.
         beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
-        advice = _advice(pools, copies, set(beyond["pool"]))
+        advice = _advice(pools, copies, set(beyond["arm"]))
         best = pools.iloc[0]
         row = (size, int(best["n_seeds"]), 100 * best["reference_score"])
         row += (best["pool"], points(best["difference"]))
@@ -186,18 +194,18 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
 
     Args:
         pools, copies: their gains over the real images alone, the best first.
-        beyond: the pools that are shown to bring more than copies.
+        beyond: names of the arms that are shown to bring more than copies.
     """
     # A pool must help, and do more than one's own images repeated.
-    helping = pools[pools["verdict"] == HELPS]["pool"].tolist()
+    helping = pools[pools["verdict"] == HELPS].to_dict("records")
     copies_help = (copies["verdict"] == HELPS).any()
-    better = [pool for pool in helping if pool in beyond]
+    better = [_added_text(row) for row in helping if row["arm"] in beyond]
     if better:
-        return f"add {pool_text(better[0])}: its images bring more than copies of the real ones do"
+        return f"add {better[0]}: its images bring more than copies of the real ones do"
     if helping and copies_help:
         return "repeat the real images by class: no pool is shown to bring more than that"
     if helping:
-        return f"add {pool_text(helping[0])}; that copies would not do as well is not shown"
+        return f"add {_added_text(helping[0])}; that copies would not do as well is not shown"
     if copies_help:
         return "repeat the real images by class: no pool is shown to help"
 

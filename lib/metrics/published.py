@@ -27,7 +27,7 @@ from lib.metrics.lengths import chosen_runs, length_choice, length_curve
 from lib.metrics.memorised import not_leaked
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
-from lib.metrics.uses import gains_by_use, use_sentences
+from lib.metrics.uses import chosen_arms, gains_by_use, use_sentences
 from lib.report.names import name_ready_made
 from lib.study.answer import Sentence
 from lib.study.errors import StudyError
@@ -55,16 +55,16 @@ def amount_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
 
     # Predictions are about some data alone.
     why_not = predictions.facts.get("why_not", "")
+    uses = gains_by_use(gains, predictions.runs)
     tables = {
         "lengths": length_choice(predictions.runs),
         "length_curve": length_curve(predictions.runs),
         "gains": gains,
         "recovered": recovered,
         "crossings": crossings,
-        "advice": advice_table(gains),
+        "advice": advice_table(gains, chosen_arms(uses)),
         "preregistered": decided_predictions(gains, recovered, crossings, why_not=why_not),
     }
-    uses = gains_by_use(gains, predictions.runs)
     return tables | ({"uses": uses} if len(uses) else {})
 
 

@@ -16,7 +16,7 @@ from lib.metrics.amounts import ALONE, BEST, MIXED
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import interval_text, points
-from lib.report.names import pool_text, use_text
+from lib.report.names import USES, pool_text, use_text
 from lib.study.answer import Sentence
 
 # What several uses of the same images have in common.
@@ -54,7 +54,17 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     ]
     empty = rows[:0].assign(**{name: [] for name in CHOICE})
     table = pd.concat(parts) if parts else empty
-    return table.sort_values("n_real", kind="stable").reset_index(drop=True)
+
+    # Few real images first; mixing in before the other ways.
+    table = table.assign(place=table["kind"].map(list(USES).index))
+    table = table.sort_values(["n_real", "place"], kind="stable").drop(columns="place")
+    return table.reset_index(drop=True)
+
+
+def chosen_arms(uses: pd.DataFrame) -> list[str]:
+    """Name the arms of the uses that were chosen, of `gains_by_use`; mixing in is none of them."""
+    is_other = uses["chosen"].astype(bool) & (uses["kind"] != "supplement")
+    return uses.loc[is_other, "arm"].drop_duplicates().tolist()
 
 
 def uses_view(uses: pd.DataFrame) -> pd.DataFrame:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from known_runs import study, supplement
+from known_runs import control, study, supplement
 
 from lib.faces.arms import Arm
+from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
 from lib.metrics.statistics import HELPS
-from lib.metrics.uses import gains_by_use, use_sentences, uses_view
+from lib.metrics.uses import chosen_arms, gains_by_use, use_sentences, uses_view
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
 STAGED = replace(supplement(50), kind="staged")
@@ -108,3 +109,15 @@ def test_images_that_are_used_in_one_way_alone_have_no_sentence():
 def test_a_study_without_numbers_of_images_has_no_uses():
     uses = uses_of({Arm("base"): 0.5})
     assert not len(uses) and use_sentences(uses, unit="seeds") == []
+
+
+def test_advice_names_the_use_that_was_chosen():
+    copies = control("duplicate", 50)
+    arms = ACCURACIES | {supplement(50): 0.28, copies: 0.3}
+    predictions = study(arms)
+    gains = gain_table(amounts_of(predictions), predictions)
+    uses = gains_by_use(gains, predictions.runs)
+    assert chosen_arms(uses) == [STAGED.name]
+    advice = advice_table(gains, chosen_arms(uses))["what to do"].item()
+    assert advice == f"add x, {FIRST}: its images bring more than copies of the real ones do"
+    assert advice_table(gains)["what to do"].item().startswith("add nothing")
