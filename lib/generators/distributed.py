@@ -54,6 +54,8 @@ def _check(generator: Generator, params: dict, processes: int) -> None:
         raise StudyError(
             f"pool {params['pool']}: its generator {generator.name!r} needs no training"
         )
+
+    # What only a notebook prepares, or processes cannot share.
     if params["gan_source"]:
         raise StudyError(
             "gan_source: pictures without labels are labelled by the reference classifier; "

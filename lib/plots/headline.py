@@ -21,7 +21,8 @@ from lib.plots.boards import board_row, pool_name, ranked_gains, write_leaderboa
 from lib.plots.forest import intervals, rows_text
 from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
 from lib.plots.vector import write_svg
-from lib.report import render_top
+from lib.report import published_studies, render_top
+from lib.report.leading import answers_on_uses
 from lib.report.shell import read_summary
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
@@ -239,7 +240,8 @@ def main(output: str = "") -> int:
 
     # Numbers of real images lead.
     if (reports / HEADLINE).exists():
-        lines = gain_lines(read_json(reports / HEADLINE))
+        published = published_studies(reports)
+        lines = gain_lines(read_json(reports / HEADLINE), answers_on_uses(reports, published))
         print("\n".join(lines))
         if readme.exists():
             write_between(readme, lines)

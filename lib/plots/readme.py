@@ -2,7 +2,7 @@
 
 import html
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lib.study.errors import StudyError
@@ -14,11 +14,12 @@ COLUMNS = 100  # of a line of text
 OVERVIEW = "all reports: [overview](reports/index.html); words: [glossary](reports/glossary.html)"
 
 
-def gain_lines(headline: Mapping) -> list[str]:
+def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     """Write the answer of the study of numbers of real images, as lines of Markdown.
 
     Args:
         headline: of `amount_headline.headline_of`.
+        uses: of `lib.report.leading.answers_on_uses`.
     """
     # The answer in a word and a number, over the figure.
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
@@ -30,6 +31,9 @@ def gain_lines(headline: Mapping) -> list[str]:
     lines += ["", "What to do with images such as these:", ""]
     for sentence in headline["advice"]:
         lines += _bullet(sentence)
+    for found in uses:
+        link = f"[{found['study']}](reports/{found['study']}/index.html)"
+        lines += _bullet(f"Used in another way than mixed in? {found['answer']} ({link})")
     study = headline["study"]
     source = f"From [{study}](reports/{study}/index.html); {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]

@@ -152,6 +152,7 @@ def sections() -> list[dict]:
 
     A term has name, machine (name, or ""), meaning and anchor.
     """
+    # Measures and names under the words that pages show.
     measures = {METRICS.get(name, name): (name, text) for name, text in MEASURE_WORDS.items()}
     named = POOLS | SCORINGS
     return [

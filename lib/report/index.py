@@ -21,23 +21,23 @@ from lib.report.glossary import PAGE as GLOSSARY
 from lib.report.glossary import earlier_studies, render_glossary
 from lib.report.leading import (
     LEADERBOARD,
+    answers_on_uses,
     headline_figures,
     keep_headline,
     keep_leading,
     leading_words,
     read_figure,
 )
+from lib.report.listed import is_published, listed_studies
 from lib.report.names import name_ready_made
 from lib.report.notebook import short_paths, value_text
 from lib.report.shell import (
     BANNERS,
     ended,
     read_rows,
-    read_summary,
     write_page,
     write_summary,
 )
-from lib.study.cells import MARK
 from lib.study.errors import FOR_USERS
 from lib.study.parameter_rules import EMBEDDED_DATA
 from lib.study.params import PARAMS, load_params, read_yaml, size_of, summary
@@ -48,8 +48,6 @@ from lib.study.stages import STANDALONE
 
 QUESTION = "Does AI-generated data help an emotion classifier?"  # of all studies of many notebooks
 NOT_SHOWN = ("study", "output", "write", "pool", "workers")  # where and which, not what
-# Studies that are published, as the overview lists them; .gitignore names them too.
-ORDER = ("amounts", "uses", "quality", "schuermann", "comp7055", "internship", "full")
 LARGEST_CLASSIFIER = 10_000_000  # bytes
 CARD = "README.md"  # in the folder of the application, as the hub has it
 LONGEST_MESSAGE = 400  # characters of an error
@@ -145,21 +143,13 @@ def render_top(reports: Path) -> Path:
     Returns:
         Path of reports/index.html.
     """
-    # A page of its own makes a study; what it says stands beside it.
-    studies = []
-    for index in sorted(reports.glob("*/index.html")):
-        name, known = index.parent.name, read_summary(index.parent)
-        row = {"name": name, "answer": known["answer"] or "No answer yet.", "data": known["data"]}
-        studies.append(row | {"about": summary(name), "size": size_of(name)})
-    studies.sort(key=_place)
-
     # What somebody runs for himself stands apart from what is published.
     render_glossary(reports)
-    local = [study for study in studies if not is_published(study["name"], study["data"])]
+    local = [study for study in listed_studies(reports) if not study["is_published"]]
     if local:
         others = {"page": OVERVIEWS[True], "text": "Published studies"}
         _overview(reports / OVERVIEWS[False], local, others=others)
-    published = [study for study in studies if is_published(study["name"], study["data"])]
+    published = [study for study in listed_studies(reports) if study["is_published"]]
     answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
     names = [study["name"] for study in published]
     keep_leading(reports, names)
@@ -170,17 +160,11 @@ def render_top(reports: Path) -> Path:
         published,
         answer=answer,
         gain=leading_words(reports),
+        uses=answers_on_uses(reports, names),
         figures=headline_figures(reports),
         ranking=read_figure(reports, LEADERBOARD),
         earlier=earlier,
     )
-
-
-def is_published(name: str, data: str) -> bool:
-    """Tell whether a study is one of those that the project publishes: on real faces, in ORDER, and
-    no cell of a grid of settings.
-    """
-    return not data and MARK not in name and name.split("-")[0] in ORDER
 
 
 def _overview(page: Path, studies: list[dict], **values) -> Path:
@@ -192,7 +176,15 @@ def _overview(page: Path, studies: list[dict], **values) -> Path:
         values: answer, gain, figures, ranking, earlier and others, where it has them.
     """
     # The contents list the parts that there are.
-    empty = {"answer": {}, "gain": {}, "figures": [], "ranking": {}, "earlier": [], "others": {}}
+    empty = {
+        "answer": {},
+        "gain": {},
+        "uses": [],
+        "figures": [],
+        "ranking": {},
+        "earlier": [],
+        "others": {},
+    }
     values = empty | values
     board = values["answer"].get("leaderboard") or values["ranking"]
     parts = {"answer": values["figures"], "leaderboard": board}
@@ -370,13 +362,6 @@ def _data_of(study: str, records: dict[str, dict]) -> str:
     if reading:
         data = reading[0]["parameters"].get("data", "")
     return data if data in EMBEDDED_DATA else ""
-
-
-def _place(study: dict) -> tuple:
-    """Order the studies: real faces before the project's own data, then as ORDER says."""
-    # A study of reduced size stands where the full one does.
-    full = study["name"].split("-")[0]
-    return bool(study["data"]), ORDER.index(full) if full in ORDER else len(ORDER)
 
 
 def _machine_text(facts: dict) -> str:

@@ -7,11 +7,13 @@ stand in reports/, for the overview and the README.
 import base64
 from pathlib import Path
 
+from lib.report.shell import read_summary
 from lib.study.paths import StudyPaths
 from lib.study.records import copy_whole, read_json
 
 # Words (a word, a number, sentences, advice, alt and caption of the figure) and figure.
 WORDS = "gain.json"
+USES = "uses.csv"  # beside the pages of a study of several ways to use the same images
 FILES = (WORDS, "gain.svg", "gain-dark.svg")
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
@@ -43,6 +45,20 @@ def leading_words(reports: Path) -> dict:
     """Read the words of the leading study; {} where there is none."""
     file = reports / WORDS
     return read_json(file) if file.exists() else {}
+
+
+def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
+    """Gather what studies of several ways to use the same images answer.
+
+    Args:
+        reports, studies: as in `keep_leading`.
+
+    Returns:
+        study and answer (a sentence) of each.
+    """
+    # The table is written where there are several ways.
+    asked = [name for name in studies if (reports / name / USES).exists()]
+    return [{"study": name, "answer": read_summary(reports / name)["answer"]} for name in asked]
 
 
 def headline_figures(reports: Path) -> list[dict]:

@@ -178,6 +178,8 @@ def load_laboratory(folder: Path) -> Laboratory:
         with np.load(folder / f"groups{number}.npz", allow_pickle=False) as packed:
             groups, real_groups = packed["pool"], packed["real"]
         pools.append(Pool(name, load_faces(folder / f"pool{number}"), groups, real_groups))
+
+    # JSON has lists alone.
     rules = facts["protocol"] | {"passes": tuple(facts["protocol"]["passes"])}
     return Laboratory(
         Inputs(load_faces(folder / "real"), tuple(pools), ()),

@@ -6,6 +6,8 @@ import pytest
 
 from lib.plots.headline import main
 from lib.plots.readme import COLUMNS, between, gain_lines, write_between
+from lib.report import published_studies
+from lib.report.leading import answers_on_uses
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
@@ -67,4 +69,12 @@ def test_a_readme_without_marks_is_refused(tmp_path):
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="no study of numbers of images is published")
 def test_the_readme_says_what_is_published():
-    assert between(ROOT / "README.md") == gain_lines(json.loads(PUBLISHED.read_text()))
+    uses = answers_on_uses(PUBLISHED.parent, published_studies(PUBLISHED.parent))
+    assert between(ROOT / "README.md") == gain_lines(json.loads(PUBLISHED.read_text()), uses)
+
+
+def test_other_uses_of_the_images_have_a_line():
+    uses = [{"study": "uses-cpu", "answer": "Yes: +1.3 points of accuracy."}]
+    text = " ".join(" ".join(gain_lines(GAIN, uses)).split())
+    assert "Used in another way than mixed in? Yes: +1.3 points of accuracy." in text
+    assert "([uses-cpu](reports/uses-cpu/index.html))" in text

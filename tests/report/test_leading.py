@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lib.report import render_top
-from lib.report.leading import FILES, WORDS, keep_headline
+from lib.report.leading import FILES, USES, WORDS, keep_headline
 from lib.report.shell import write_summary
 from lib.study.paths import ROOT, study_paths
 
@@ -80,3 +80,13 @@ def test_what_leads_is_what_the_published_study_says():
         assert (reports / name).read_bytes() == (reports / study / name).read_bytes()
     overview = (reports / "index.html").read_text()
     assert json.loads((reports / WORDS).read_text())["number"] in overview
+
+
+def test_the_advice_names_the_answer_on_other_uses_of_the_images(tmp_path):
+    publish(tmp_path, "amounts-cpu", "+2.8 points")
+    assert "Used in another way" not in render_top(tmp_path).read_text()
+    publish(tmp_path, "uses-cpu", "+0.2 points")
+    (tmp_path / "uses-cpu" / USES).write_text("arm")
+    page = render_top(tmp_path).read_text()
+    assert "Used in another way than mixed in? An answer." in page
+    assert 'href="uses-cpu/55_amounts.html"' in page and "+2.8 points" in page
