@@ -153,13 +153,16 @@ def _lead(alone: dict) -> dict[str, str]:
     Args:
         alone: its gain over the real images alone.
     """
-    # A word for what is shown alone.
-    helps, use = alone["verdict"] == HELPS, use_text(alone["kind"], alone["weight"])
+    # The word names the use where it is shown to help.
+    use = use_text(alone["kind"], alone["weight"])
     added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
+    word, how = f"Yes, {use}", ""
+    if alone["verdict"] != HELPS:
+        word, how = "No way to use them is shown to help", f", {use}"
     return {
-        "word": f"Yes, {use}" if helps else "No way to use them is shown to help",
+        "word": word,
         "number": f"{points(alone['difference'])} points",
-        "about": f"of accuracy by adding {added}, {use}, {interval_text(alone)}",
+        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}",
     }
 
 
