@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, NullLocator
 
-from lib.faces.arms import VARIANT_KINDS, arm_of
+from lib.faces.arms import REAL_KINDS, VARIANT_KINDS, arm_of
 from lib.metrics.amount_headline import HEADLINE, headline_bytes
 from lib.metrics.amount_sentences import headline_gains, leading_pool
 from lib.metrics.amounts import ALONE, BEST
@@ -17,13 +17,13 @@ from lib.metrics.recovered import BOUNDED
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panel_grid, shared_legend, styled
 from lib.plots.vector import write_svg
-from lib.report.names import pool_text, use_text
+from lib.report.names import USES, pool_text, use_text
 from lib.study.generations import generation_name
 from lib.study.records import atomic_write
 
 # Inches: as wide as a page's column, so that no type is shrunk.
 FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 3.2
-LENGTH_HEIGHT, MOST_COLUMNS = 2.6, 3  # panels of the lengths: height in inches, in a row
+LENGTH_HEIGHT, MOST_COLUMNS = 3.2, 3  # panels of the lengths: height in inches, in a row
 LEAST_APART = 1.9  # factor between numbers of steps that an axis names
 MOST_STEPS = 5  # numbers of steps that an axis names
 PANELS = ((0, 0), (0, 1), (1, slice(None)))  # of the first figure: gain, worth, bounds
@@ -140,8 +140,10 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     Args:
         curve: of `lengths.length_curve`, of one classifier.
     """
-    # The fewer-steps control repeats what the arm of the same real images shows.
+    # The fewer-steps control repeats what the arm of the same real images shows, and real images
+    # that were trained at one length alone have no curve.
     shown = curve[curve["kind"] != "fewer_steps"]
+    shown = shown[shown.groupby("real")["length"].transform("nunique") > 1]
     shown = shown.assign(line=_line_names(shown))
     colours, marks = line_hues(shown), _use_marks(shown)
     sizes = sorted(shown["real"].unique(), key=lambda real: real or np.inf)
@@ -170,11 +172,19 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
     """Name the line that every row belongs to, the same for all numbers of real images."""
     several = rows.loc[rows["kind"] == "supplement", ["pool", "added", "class_shares"]]
     several = several[several["pool"] != ""].drop_duplicates().groupby("pool").size()
+
+    # Several uses of one pool need no name of the pool.
+    synthetic = rows[~rows["kind"].isin(REAL_KINDS)]
+    of_one = synthetic["pool"].nunique() == 1 and rows["kind"].isin(VARIANT_KINDS).any()
     names = []
     for row in rows.to_dict("records"):
         # Real images are named by what they are for.
         if row["kind"] in REAL_LINES:
             names.append(REAL_LINES[row["kind"]])
+            continue
+
+        if of_one and row["kind"] in USES:
+            names.append(use_text(row["kind"], row["weight"]))
             continue
 
         # A pool with several amounts or class shares says which.

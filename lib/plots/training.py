@@ -11,7 +11,16 @@ from matplotlib.ticker import PercentFormatter
 
 from lib.metrics.evidence import evenly
 from lib.plots.colours import line_colours, line_names
-from lib.plots.style import THOUSANDS, axis, legend_above, panels, styled
+from lib.plots.style import (
+    POINTS_AN_INCH,
+    THOUSANDS,
+    WIDTH,
+    axis,
+    legend_above,
+    panels,
+    styled,
+    wrapped,
+)
 from lib.report.columns import COLUMNS, column
 from lib.report.names import in_words
 
@@ -19,6 +28,8 @@ FEW_POINTS = 15  # logged steps up to which each is marked
 # Entries of a legend up to which a chart keeps its height, and inches that it gains with each more.
 SHORT_LEGEND, LEGEND_LINE = 4, 0.4
 HEIGHT, FURTHER_LINE = 3.2, 0.1  # of a single chart, whose figure grows by its legend; inches
+# Type of a title, which is bold, and the points after which it is broken.
+TITLE_POINTS, TITLE_ROOM = 10.5, 0.8 * (WIDTH - 0.9) * POINTS_AN_INCH
 MOST_LINES = 10  # in one chart of curves
 # Lines of one colour, such as those of one generator in several settings, differ in their dashes.
 DASHES = ("", (5, 2), (1, 1.5), (6, 2, 1, 2), (3, 2), (8, 2, 2, 2))
@@ -87,7 +98,8 @@ def curves(
     spread = f": mean and range over {repeats} seeds" if repeats > 1 else ""
     few = f"\n{drawn} of {given} lines" if drawn < given else ""
     label = column(y).label if y in COLUMNS else in_words(y)
-    ax.set(xlabel=column(x).label, ylabel=label, title=(title or f"{label}{spread}") + few)
+    heading = wrapped(title or f"{label}{spread}", TITLE_ROOM, TITLE_POINTS)
+    ax.set(xlabel=column(x).label, ylabel=label, title=heading + few)
     ax.xaxis.set_major_formatter(THOUSANDS)
     if y.startswith("accuracy"):
         ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))

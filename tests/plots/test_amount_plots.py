@@ -185,3 +185,10 @@ def test_without_ceiling_and_shuffled_labels_no_panel_stands_empty():
     gains = gains[~gains["kind"].isin(["extra", "shuffled"])]
     figure = gains_figure(gains, made_fractions(gains)[:0])
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["gain over the real images alone"]
+
+
+def test_real_images_that_were_trained_at_one_length_have_no_panel():
+    curve = made_curve()
+    once = curve[(curve["real"] > 0) | (curve["length"] == 1)]
+    titles = [ax.get_title(loc="left") for ax in lengths_figure(once).axes]
+    assert titles == ["287 real images", "718 real images"]

@@ -397,3 +397,10 @@ def test_changes_of_arms_at_numbers_come_with_the_fewest_real_images_first():
     recalls = arm_table(arms).assign(value=0.5, **{"class": "fear"})
     names = change_table(recalls)["name"].tolist()
     assert names == [f"9 more real images beside {n} real images" for n in ("287", "718", "2,871")]
+
+
+def test_a_long_title_of_curves_is_broken():
+    history = pd.DataFrame({"step": [1, 2], "seed": 0, "arm": "base", "loss": [2.0, 1.0]})
+    title = "Added, with a batch norm of its own: 5,096 images beside 718 real images, and more"
+    assert "\n" in plots.curves(history, y="loss", title=title).get_title(loc="left")
+    assert plots.curves(history, y="loss", title="Short").get_title(loc="left") == "Short"
