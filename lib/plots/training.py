@@ -30,6 +30,7 @@ SHORT_LEGEND, LEGEND_LINE = 4, 0.4
 HEIGHT, FURTHER_LINE = 3.2, 0.1  # of a single chart, whose figure grows by its legend; inches
 # Type of a title, which is bold, and the points after which it is broken.
 TITLE_POINTS, TITLE_ROOM = 10.5, 0.8 * (WIDTH - 0.9) * POINTS_AN_INCH
+TITLE_LINE = 0.25  # inches of each further line
 MOST_LINES = 10  # in one chart of curves
 # Lines of one colour, such as those of one generator in several settings, differ in their dashes.
 DASHES = ("", (5, 2), (1, 1.5), (6, 2, 1, 2), (3, 2), (8, 2, 2, 2))
@@ -162,7 +163,10 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
     # A long legend must not outgrow its chart.
     most = max((history["arm"].nunique() for history in charts.values()), default=0)
     most = min(most, MOST_LINES)
-    figure, axes = panels(len(charts), 1, height=3 + LEGEND_LINE * max(0, most - SHORT_LEGEND))
+    headings = [wrapped(title, TITLE_ROOM, TITLE_POINTS) for title in charts]
+    further = max((heading.count("\n") for heading in headings), default=0)
+    height = 3 + LEGEND_LINE * max(0, most - SHORT_LEGEND) + TITLE_LINE * further
+    figure, axes = panels(len(charts), 1, height=height)
 
     # Each chart has an axis as wide as the page.
     for ax, (title, history) in zip(np.ravel(axes), charts.items(), strict=True):
