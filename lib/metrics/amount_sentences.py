@@ -54,6 +54,19 @@ OF_GAIN = ["arm", "classifier", "reading", "scoring", "metric"]
 OF_CROSSING = [*DESIGN, "classifier", "against", "reading"]
 
 
+def first_accuracy(gains: pd.DataFrame) -> pd.DataFrame:
+    """Take the gains in accuracy of the study's first network, in the first scoring.
+
+    Args:
+        gains: of `gains.gain_table`.
+    """
+    # The scoring without copies in training comes first.
+    first = of_first_classifier(gains)
+    if not len(first):
+        return first
+    return first[(first["scoring"] == first["scoring"].iloc[0]) & (first["metric"] == "accuracy")]
+
+
 def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     """Choose what sentences and the first figure are about: accuracy of the study's first network,
     in the first scoring; of every pool, mixed in, one amount: in the class shares of the real
@@ -65,11 +78,9 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows of `gains`: those of the chosen supplements and of all controls of the same amounts.
     """
-    # One network, scoring and metric.
-    first = of_first_classifier(gains)
-    if not len(first):
-        return first
-    rows = first[(first["scoring"] == first["scoring"].iloc[0]) & (first["metric"] == "accuracy")]
+    rows = first_accuracy(gains)
+    if not len(rows):
+        return rows
 
     # One design a pool.
     supplements = rows[rows["kind"] == "supplement"]
@@ -124,9 +135,7 @@ def headline_sentences(
     if not (shown["kind"] == "supplement").any():
         return []
     pool = leading_pool(shown)
-    own = over_alone(shown[shown["pool"] == pool])
-    best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
-    crossing = row_of(crossings, best.iloc[0].to_dict(), OF_CROSSING)
+    own, best, crossing = _lead_gains(shown, crossings)
 
     # The leading pool, others, limits; what depends on the reading comes first.
     sentences = _of_lead(best, recovered, crossing, unit)
@@ -156,10 +165,7 @@ def first_screen(
         gains, recovered, crossings, unit: as in `headline_sentences`.
     """
     # Of the leading pool alone; other pools stand on the overview.
-    shown = headline_gains(gains)
-    own = over_alone(shown[shown["pool"] == leading_pool(shown)])
-    best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
-    crossing = row_of(crossings, best.iloc[0].to_dict(), OF_CROSSING)
+    own, best, crossing = _lead_gains(headline_gains(gains), crossings)
 
     # How many cases: the first sentence of those that name them.
     disagreement = disagreement_sentence(own).partition(". ")[0]
@@ -236,6 +242,24 @@ def read_sentences(folder: Path) -> list[Sentence]:
     path = Path(folder) / SENTENCES
     rows = read_json(path)["sentences"] if path.exists() else []
     return [Sentence(**row) for row in rows]
+
+
+def _lead_gains(
+    shown: pd.DataFrame, crossings: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, dict | None]:
+    """Take what is known of the leading pool.
+
+    Args:
+        shown: of `headline_gains`.
+        crossings: of `crossing.crossing_table`.
+
+    Returns:
+        Its gains over the real images alone in all readings; those at the best length, fewest real
+        images first; and its row of `crossings`, None for one number of real images.
+    """
+    own = over_alone(shown[shown["pool"] == leading_pool(shown)])
+    best = own[own["reading"] == BEST].sort_values("n_real", kind="stable")
+    return own, best, row_of(crossings, best.iloc[0].to_dict(), OF_CROSSING)
 
 
 def _of_lead(

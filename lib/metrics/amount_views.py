@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
-from lib.metrics.amount_sentences import BOUND, headline_gains
+from lib.metrics.amount_sentences import BOUND, first_accuracy, headline_gains
 from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
 from lib.metrics.crossing import LASTS, NEVER
 from lib.metrics.lengths import length_choice
@@ -164,9 +164,8 @@ def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
     # Advice is about the leading reading.
     shown = headline_gains(gains)
     if used:
-        same = ["classifier", "scoring", "metric"]
-        further = gains[gains["arm"].isin(used)].merge(shown[same].drop_duplicates(), on=same)
-        shown = pd.concat([shown, further], ignore_index=True).drop_duplicates()
+        scored = first_accuracy(gains)
+        shown = pd.concat([shown, scored[scored["arm"].isin(used)]], ignore_index=True)
     shown = shown[shown["reading"] == BEST]
     rows = []
     for size, of_size in shown.groupby("n_real"):

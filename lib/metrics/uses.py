@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.arms import VARIANT_KINDS
+from lib.metrics.amount_sentences import first_accuracy
 from lib.metrics.amount_words import SAID, basis_text
 from lib.metrics.amounts import ALONE, BEST, MIXED
-from lib.metrics.evidence import of_first_classifier
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import interval_text, points
 from lib.report.names import USES, pool_text, use_text
@@ -39,10 +39,9 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         the same images; same_without: number of draws without each of which the choice is the same;
         draws: how many there are.
     """
-    # One network, scoring, metric and reading.
-    rows = of_first_classifier(gains)
-    rows = rows[(rows["metric"] == "accuracy") & (rows["reading"] == BEST)]
-    rows = rows[rows["scoring"].eq(rows["scoring"].iloc[0])] if len(rows) else rows
+    # Of these arms at their best length, against the two.
+    rows = first_accuracy(gains)
+    rows = rows[rows["reading"] == BEST]
     rows = rows[rows["kind"].isin(["supplement", *VARIANT_KINDS])]
     rows = rows[rows["against"].isin([ALONE, MIXED])]
 

@@ -145,11 +145,12 @@ def render_top(reports: Path) -> Path:
     """
     # What somebody runs for himself stands apart from what is published.
     render_glossary(reports)
-    local = [study for study in listed_studies(reports) if not study["is_published"]]
+    studies = listed_studies(reports)
+    local = [study for study in studies if not study["is_published"]]
     if local:
         others = {"page": OVERVIEWS[True], "text": "Published studies"}
         _overview(reports / OVERVIEWS[False], local, others=others)
-    published = [study for study in listed_studies(reports) if study["is_published"]]
+    published = [study for study in studies if study["is_published"]]
     answer = read_json(reports / ANSWER) if (reports / ANSWER).exists() else {}
     names = [study["name"] for study in published]
     keep_leading(reports, names)
