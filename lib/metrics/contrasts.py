@@ -237,7 +237,6 @@ def effects(
     metric: str = "accuracy",
     class_name: str = "",
     classes: tuple[str, ...] = (),
-    seconds_per_run: float = 0.0,
     planned_seeds: int = 0,
 ) -> pd.DataFrame:
     """Estimate and decide every contrast of a study on one metric.
@@ -250,7 +249,6 @@ def effects(
         margin: smallest effect of interest.
         metric: a name in `lib.metrics.arms.METRICS`.
         class_name, classes: for the metric of one class its name, and the face set's class list.
-        seconds_per_run: of one training run, for the hours that a decision would take.
         planned_seeds: of the pilot; a comparison with more seeds had an interim analysis, whatever
             its arms say. 0: not known.
 
@@ -276,7 +274,7 @@ def effects(
         classes=classes,
         planned_seeds=planned_seeds,
     )
-    return decided(table, estimates, margin, seconds_per_run).drop(columns="family")
+    return decided(table, estimates, margin).drop(columns="family")
 
 
 def estimated(

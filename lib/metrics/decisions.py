@@ -65,7 +65,6 @@ def decided(
     table: pd.DataFrame,
     estimates: list[Effect],
     margin: float | Sequence[float],
-    seconds_per_run: float = 0.0,
 ) -> pd.DataFrame:
     """Decide estimated differences, those of one question as one family.
 
@@ -74,7 +73,6 @@ def decided(
             numbered from 0.
         estimates: the effect of each row.
         margin: smallest effect of interest, one for all rows or one for each.
-        seconds_per_run: of one training run, for the hours that a decision would take.
 
     Returns:
         The table with DECISION_COLUMNS.
@@ -86,6 +84,6 @@ def decided(
     for effect, verdict, own in zip(estimates, table["verdict"], margins, strict=True):
         text = ""
         if verdict == UNDECIDED:
-            text = sample_size_text(effect, float(own), seconds_per_run=seconds_per_run)
+            text = sample_size_text(effect, float(own))
         texts.append(text)
     return table.assign(sample_size=texts)

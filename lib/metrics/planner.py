@@ -1,4 +1,4 @@
-"""Sample size and power: what finding an effect costs in seeds, images and hours, from a pilot."""
+"""Sample size and power: what finding an effect costs in seeds, images and runs, from a pilot."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -12,7 +12,6 @@ from lib.study.errors import StudyError
 
 MOST_SEEDS = 500  # per arm; more are no plan
 MOST_IMAGES = 1_000_000  # independent test images; more are no plan
-LEAST_HOURS = 0.1  # fewer are not worth a word
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class SampleSize:
     seeds: int  # per arm; 0 where no number of seeds suffices on these images
     clusters: int  # independent test images that the design counts on
     more_runs: int  # of two arms, beyond the pilot's
-    hours: float  # of those runs, one after the other
 
 
 def minimum_detectable_effect(
@@ -55,7 +53,6 @@ def sample_size(
     *,
     clusters: int = 0,
     power: float = POWER,
-    seconds_per_run: float = 0.0,
 ) -> SampleSize:
     """Find the fewest seeds per arm that show a wanted difference.
 
@@ -65,7 +62,6 @@ def sample_size(
         clusters: independent test images of the new design (cross-fitting over folds gives more);
             0 for the pilot's.
         power: probability of finding it, 0 to 1.
-        seconds_per_run: of one training run, for the hours.
     """
     clusters = clusters or pilot.n_clusters
 
@@ -79,8 +75,7 @@ def sample_size(
 
     # Both arms need the further seeds.
     more_runs = 2 * max(seeds - pilot.n_seeds, 0)
-    hours = more_runs * seconds_per_run / 3600
-    return SampleSize(wanted, power, seeds, clusters, more_runs, hours)
+    return SampleSize(wanted, power, seeds, clusters, more_runs)
 
 
 def images_needed(
@@ -102,9 +97,9 @@ def images_needed(
     return high
 
 
-def sample_size_text(effect: Effect, margin: float, *, seconds_per_run: float = 0.0) -> str:
+def sample_size_text(effect: Effect, margin: float) -> str:
     """Write what would show an effect of the size of the margin: "34 more runs (22 seeds)", or more
-    test images.
+    test images. No hours: the text stands in tables that follow from predictions alone.
 
     Where pools were made several times, their generations limit the design, and it takes more of
     those, never fewer than FEW_SEEDS: the spread of two or three is too often small by chance.
@@ -115,15 +110,14 @@ def sample_size_text(effect: Effect, margin: float, *, seconds_per_run: float = 
     if effect.generations > 1:
         return _generations_text(effect, margin)
 
-    design = sample_size(effect, margin, seconds_per_run=seconds_per_run)
+    design = sample_size(effect, margin)
     if design.seeds and not design.more_runs:
         # The design detects the margin; the difference lies near where it is decided.
         return "no more runs"
 
     # More seeds suffice, or the images are too few for any number of them.
     if design.seeds:
-        hours = f", {design.hours:.1f} h" if design.hours >= LEAST_HOURS else ""
-        return f"{design.more_runs} more runs ({design.seeds} seeds{hours})"
+        return f"{design.more_runs} more runs ({design.seeds} seeds)"
     images = images_needed(effect, margin)
     return f"{images:,} test images and more seeds" if images else "more than a million test images"
 
@@ -177,27 +171,21 @@ def assumed_pilot(
     return replace(effect, stated=True)
 
 
-def power_table(
-    pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02), seconds_per_run: float = 0.0
-) -> pd.DataFrame:
+def power_table(pilot: Effect, *, wanted: tuple = (0.005, 0.01, 0.02)) -> pd.DataFrame:
     """Tabulate what finding some differences with 80% power costs, before it is spent.
 
     Returns:
         One row a wanted difference: "difference, points", detected (by the pilot's design: yes or
-        no), "seeds an arm" (0: no number suffices on these images), "hours" (of two arms' runs,
-        one after the other; left out where no run has been timed).
+        no), "seeds an arm" (0: no number suffices on these images).
     """
     # What the pilot's design detects, then the price of each difference.
     detected = minimum_detectable_effect(pilot)
     rows = []
     for difference in wanted:
-        seeds = sample_size(pilot, difference, seconds_per_run=seconds_per_run).seeds
         row = {
             "difference, points": 100 * difference,
             "detected": "yes" if detected <= difference else "no",
-            "seeds an arm": seeds,
+            "seeds an arm": sample_size(pilot, difference).seeds,
         }
-        if seconds_per_run:
-            row["hours"] = 2 * seeds * seconds_per_run / 3600
         rows.append(row)
     return pd.DataFrame(rows)

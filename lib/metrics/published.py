@@ -23,7 +23,7 @@ from lib.metrics.amounts import amounts_of
 from lib.metrics.contrasts import effects, levels, over_generations
 from lib.metrics.crossing import crossing_table
 from lib.metrics.gains import gain_table
-from lib.metrics.lengths import chosen_runs, length_choice, length_curve
+from lib.metrics.lengths import length_choice, length_curve
 from lib.metrics.memorised import not_leaked
 from lib.metrics.predictions import Predictions, read_predictions
 from lib.metrics.recovered import recovered_table
@@ -110,12 +110,10 @@ def score_tables(predictions: Predictions) -> dict[str, pd.DataFrame]:
     kept = not_leaked(predictions.images["test"])
     arms = {key: one.images(kept) for key, one in predictions.arms().items()}
     scored = predictions.labels[kept], predictions.clusters[kept]
-    seconds = float(chosen_runs(predictions.runs)["seconds"].mean())
     differences = effects(
         over_generations(arms),
         *scored,
         margin=predictions.facts["margin"],
-        seconds_per_run=seconds,
         planned_seeds=predictions.facts["seeds"],
     )
     return {"levels": levels(arms, *scored), "effects": differences}

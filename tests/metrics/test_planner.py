@@ -36,10 +36,9 @@ def test_more_seeds_detect_smaller_effects(pilot):
 
 
 def test_the_sample_size_is_the_smallest_that_suffices(pilot):
-    design = sample_size(pilot, 0.02, seconds_per_run=3600)
+    design = sample_size(pilot, 0.02)
     assert minimum_detectable_effect(pilot, seeds=design.seeds) <= 0.02
     assert minimum_detectable_effect(pilot, seeds=design.seeds - 1) > 0.02
-    assert design.hours == design.more_runs
 
 
 def effect(difference: float, v_seed: float, v_image: float, n_seeds: int, n_images: int):
@@ -57,11 +56,6 @@ def effect(difference: float, v_seed: float, v_image: float, n_seeds: int, n_ima
 )
 def test_the_text_names_what_would_decide(found, words):
     assert words in sample_size_text(found, 0.005)
-
-
-def test_hours_are_named_where_runs_were_timed():
-    found = effect(0.004, 1e-5, 1e-8, 5, 10_000)
-    assert sample_size_text(found, 0.005, seconds_per_run=3600).endswith(" h)")
 
 
 def test_two_generations_that_lie_close_together_ask_for_more():
@@ -89,12 +83,10 @@ def test_an_assumed_pilot_has_the_power_that_simulated_studies_of_that_spread_sh
 
 
 def test_the_power_table_prices_smaller_differences_higher():
-    table = power_table(assumed_pilot(5, 3000), seconds_per_run=36)
+    table = power_table(assumed_pilot(5, 3000))
     seeds = list(table["seeds an arm"])
     assert seeds == sorted(seeds, reverse=True)
-    assert table["hours"].iloc[0] == pytest.approx(2 * seeds[0] / 100)
     assert set(table["detected"]) <= {"yes", "no"}
-    assert "hours" not in power_table(assumed_pilot(5, 3000))
 
 
 def test_a_plan_for_one_seed_is_refused():

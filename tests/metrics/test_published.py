@@ -1,6 +1,6 @@
 """What was paid for is kept: from the published predictions every table follows byte for byte."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ from lib.metrics.published import (
     main,
     rebuilt_tables,
     said_of,
+    score_tables,
 )
 from lib.plots.amounts import write_headline
 from lib.report.names import name_study
@@ -147,8 +148,7 @@ def report(paths):
     _, tested, _ = load_evaluation(paths, 0, 0)
     arms, tested = without_leaks(load_arms(runs, classes=tested.classes), tested)
     scored = tested.labels, tested.clusters
-    seconds = float(runs["seconds"].mean())
-    settings = {"margin": MARGIN, "seconds_per_run": seconds, "planned_seeds": SEEDS}
+    settings = {"margin": MARGIN, "planned_seeds": SEEDS}
     tables = {"levels": levels(arms, *scored)}
     tables["effects"] = effects(over_generations(arms), *scored, **settings)
     for name, table in tables.items():
@@ -165,6 +165,17 @@ def test_all_tables_are_rebuilt_byte_for_byte_without_images_and_runs(report, tm
     assert any(sentence.text.startswith("These are accuracies") for sentence in sentences)
     assert sentences[0].pool == "x" and sentences[0].word and "points" in sentences[0].number
     assert len(read_csv(report / "gains.csv")) > 20
+
+
+def test_tables_are_the_same_however_long_the_runs_took(report):
+    # With this margin more seeds would decide.
+    predictions = read_predictions(report)
+    predictions = replace(predictions, facts=predictions.facts | {"margin": 0.15})
+    slower = predictions.runs.assign(seconds=predictions.runs["seconds"] * 1e6)
+    tables, again = score_tables(predictions), score_tables(replace(predictions, runs=slower))
+    assert tables["effects"]["sample_size"].str.contains("more runs").any()
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(table, again[name])
 
 
 def test_tables_of_amounts_are_rebuilt_where_the_report_has_their_page(report, tmp_path):
