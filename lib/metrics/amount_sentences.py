@@ -20,11 +20,10 @@ from lib.metrics.amount_words import (
     copies_sentence,
     crossing_sentence,
     disagreement_sentence,
-    end_text,
     gain_sentence,
     limits_sentence,
+    other_readings_sentence,
     over_alone,
-    rounded,
     row_of,
     same_images_sentence,
 )
@@ -149,7 +148,7 @@ def headline_sentences(
     # The first one has the word and the number.
     fewest = best.iloc[0].to_dict()
     word, verdict = answer_word(best, crossing)
-    number, about = f"{points(fewest['difference'])} points", _about(fewest, crossing)
+    number, about = f"{points(fewest['difference'])} points", _about(best)
     lead = {"word": word, "verdict": verdict, "number": number, "about": about}
     sentences[0] = replace(sentences[0], **lead)
     return sentences
@@ -159,7 +158,7 @@ def first_screen(
     gains: pd.DataFrame, recovered: pd.DataFrame, crossings: pd.DataFrame, *, unit: str = "draws"
 ) -> list[str]:
     """Answer in three sentences: what the leading pool brings beside the fewest real images; where
-    that ends; and what these do not say, among it in how many cases the readings disagree.
+    that ends; and what these do not say, among it where the readings disagree.
 
     Args:
         gains, recovered, crossings, unit: as in `headline_sentences`.
@@ -167,9 +166,7 @@ def first_screen(
     # Of the leading pool alone; other pools stand on the overview.
     own, best, crossing = _lead_gains(headline_gains(gains), crossings)
 
-    # How many cases: the first sentence of those that name them.
-    disagreement = disagreement_sentence(own).partition(". ")[0]
-    limits = limits_sentence(best) + (f" {disagreement}." if disagreement else "")
+    limits = f"{limits_sentence(best)} {other_readings_sentence(own)}".rstrip()
     return [*(sentence.text for sentence in _of_lead(best, recovered, crossing, unit)), limits]
 
 
@@ -280,7 +277,7 @@ def _of_lead(
     # Where it ends, and beside many.
     if crossing:
         end = f"{crossing_sentence(crossing, unit)} {_at_most(most, unit)}"
-        sentences.append(Sentence(end, most["pool"], most["verdict"]))
+        sentences.append(Sentence(end, most["pool"]))
     return sentences
 
 
@@ -361,13 +358,20 @@ def _at_most(row: dict, unit: str) -> str:
     return f"Beside {row['n_real']:,} they change accuracy by {effect} ({evidence})."
 
 
-def _about(fewest: dict, crossing: dict | None) -> str:
-    """Say what the number of the answer is: the gain beside the fewest, and where help ends."""
-    # The gain, and where it ends or is not seen any more.
+def _about(gains: pd.DataFrame) -> str:
+    """Say what the number of the answer is: the gain beside the fewest, and whether more real
+    images leave one.
+
+    Args:
+        gains: as in `answer_word`.
+    """
+    fewest = gains.iloc[0].to_dict()
     added = f"{fewest['added']:,.0f} generated images to {fewest['n_real']:,} real ones"
-    text = f"of accuracy by adding {added}, {interval_text(fewest)}"
-    if crossing and crossing["outcome"] == CROSSES:
-        return f"{text}; the help ends at about {end_text(crossing)}"
-    if crossing and crossing["outcome"] == FADES:
-        return f"{text}; no help is shown from {rounded(crossing['low'])} real images on"
+    start = f"{100 * fewest['reference_score']:.1f}%"
+    text = f"of accuracy, from {start}, by adding {added}, {interval_text(fewest)}"
+
+    # Help beside the fewest alone.
+    verdicts = gains["verdict"].tolist()
+    if len(verdicts) > 1 and verdicts[0] == HELPS and HELPS not in verdicts[1:]:
+        return f"{text}; beside {gains['n_real'].iloc[1]:,} and more no gain is shown"
     return text

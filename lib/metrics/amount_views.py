@@ -180,7 +180,8 @@ def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
 
         # What the verdicts advise.
         beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
-        advice = _advice(pools, copies, set(beyond["arm"]))
+        nothing = "add nothing" if used else "mix none in"  # other uses may not have been tried
+        advice = _advice(pools, copies, set(beyond["arm"]), nothing)
         best = pools.iloc[0]
         row = (size, int(best["n_seeds"]), 100 * best["reference_score"])
         row += (best["pool"], points(best["difference"]))
@@ -188,19 +189,20 @@ def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
 
 
-def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
+def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str], nothing: str) -> str:
     """Turn the verdicts at one number of real images into advice.
 
     Args:
         pools, copies: their gains over the real images alone, the best first.
         beyond: names of the arms that are shown to bring more than copies.
+        nothing: advice against all of them.
     """
     # A pool must help, and do more than one's own images repeated.
     helping = pools[pools["verdict"] == HELPS].to_dict("records")
     copies_help = (copies["verdict"] == HELPS).any()
     better = [_added_text(row) for row in helping if row["arm"] in beyond]
     if better:
-        return f"add {better[0]}: its images bring more than copies of the real ones do"
+        return f"add {better[0]}: they bring more than copies of the real images do"
     if helping and copies_help:
         return "repeat the real images by class: no pool is shown to bring more than that"
     if helping:
@@ -210,10 +212,10 @@ def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str]) -> str:
 
     # No gain is shown.
     if (pools["verdict"] == HURTS).all():
-        return "add nothing: every pool that was tried hurts"
+        return f"{nothing}: every pool that was tried hurts"
     if pools["verdict"].isin([HURTS, EQUIVALENT]).all():
-        return "add nothing: no pool makes a difference for the better that matters"
-    return "add nothing on this evidence: no gain is shown"
+        return f"{nothing}: no pool makes a difference for the better that matters"
+    return f"{nothing}: no gain is shown"
 
 
 def _range_text(counts: pd.Series) -> str:

@@ -64,6 +64,27 @@ def disagreement_sentence(of_pools: pd.DataFrame) -> str:
     )
 
 
+def other_readings_sentence(of_pool: pd.DataFrame) -> str:
+    """Say in short which verdicts on one pool other readings than the first give; "" for none.
+
+    Args:
+        of_pool: its gains over the real images alone, in every reading.
+    """
+    # Beside each number of real images, what differs from the reading that leads.
+    said = []
+    for size, rows in of_pool.groupby("n_real", sort=True):
+        verdicts = rows.set_index("reading")["verdict"]
+        first = next(reading for reading in READINGS if reading in verdicts.index)
+        said += [
+            f"{IN_READING[row.reading]} {SAID[row.verdict]} beside {size:,} "
+            f"({points(row.difference)} points)"
+            for row in rows.itertuples()
+            if row.verdict != verdicts[first]
+        ]
+    how = "How the length of training is made equal matters"
+    return f"{how}: {', '.join(said)}." if said else ""
+
+
 def agreement_sentence(of_pools: pd.DataFrame) -> str:
     """Say that all readings agree; "" where they do not, or where there is but one.
 
@@ -101,7 +122,7 @@ def gain_sentence(row: dict, worth: dict | None, unit: str, *, alone: bool = Tru
     if worth is None:
         unknown = " What as many real images would change is not known: none are held back."
         return text + (unknown if alone else "")
-    ceiling = f" As many real images would change it by {points(worth['ceiling'])}"
+    ceiling = f" As many real images would change it by {points(worth['ceiling'])} points"
     return f"{text}{ceiling}: one generated image is worth {worth_text(worth)}."
 
 
@@ -156,7 +177,7 @@ def crossing_sentence(row: dict, unit: str) -> str:
     # Its help ends within the sizes that were tried, fades, lasts or was never there.
     if row["outcome"] == CROSSES:
         found = f"The help of {pool} ends at about {end_text(row).removesuffix(')')}"
-        return f"{found}; {basis}); it is shown up to {shown}."
+        return f"{found}; {basis}); it is shown up to {shown} real ones."
     if row["outcome"] == FADES:
         found = f"The help of {pool} is shown up to {shown} real images"
         return (
@@ -177,8 +198,8 @@ def limits_sentence(rows: pd.DataFrame) -> str:
     """
     network = rows["classifier"].iloc[0]
     return (
-        f"These are accuracies of one network ({network}) on one data set and say nothing about "
-        "other networks, pools, amounts or ways to use the images."
+        f"These are accuracies of one network (named {network}) on one data set and say nothing "
+        "about other networks, generators or amounts."
     )
 
 

@@ -12,12 +12,22 @@ import pandas as pd
 from lib.faces.arms import Arm, controls
 from lib.faces.classes import EMOTIONS
 from lib.metrics.arms import METRICS, compare_arms, image_scores, level
+from lib.metrics.claim_verdicts import (
+    ARM_TESTS,
+    PAIR_TESTS,
+    POOL_TESTS,
+    SHOWN,
+    SIDES,
+    TESTS,
+    Comparison,
+    decided_families,
+    p_values,
+)
 from lib.metrics.contrasts import Arms
-from lib.metrics.error_variance import ALPHA
 from lib.metrics.generations import distance_effect
 from lib.metrics.pools import GROUPS
 from lib.metrics.preregistration import CLAIMS, RIGHT, amended_claims, load_log
-from lib.metrics.statistics import Effect, compare, equivalence_p, holm, one_sided_p
+from lib.metrics.statistics import Effect, compare
 from lib.metrics.three_studies import (
     arm_of_pool,
     check_arm,
@@ -25,23 +35,15 @@ from lib.metrics.three_studies import (
     check_word,
     why_not_applicable,
 )
-from lib.report.claims import NOT_APPLICABLE, NOT_DECIDABLE, TELLING
+from lib.report.claims import NOT_APPLICABLE, NOT_DECIDABLE
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation
 from lib.study.params import read_entries
 from lib.study.records import parsing
 
-SUPPORTED, CONTRADICTED, UNDECIDED, NOT_AT_THIS_SIZE = TELLING
-
-PAIR_TESTS = ("equivalent", "greater", "smaller")  # of an arm against a reference
-SINGLE_TESTS = ("above", "class_below")  # of an arm alone
-ARM_TESTS = (*PAIR_TESTS, *SINGLE_TESTS)
-POOL_TESTS = ("pool_below", "pool_near")
-TESTS = (*ARM_TESTS, *POOL_TESTS, "none")
 POOL_METRICS = ("fd", "kd", "precision", "recall", "density", "coverage", "vendi")
 SPACES = ("classifier", "encoder", "pixels")  # feature spaces that every study has
 
-LEAST_SEEDS = 5  # fewer decide no claim about arms
 LEAST_BUDGET = 0.5  # share of the claim's own budget under which a study does not decide it
 EPOCHS, STEPS = "epochs", "steps"  # what both arms have alike, by the claim's protocol
 READINGS = {EPOCHS: "equal real passes", STEPS: "equal steps"}
@@ -49,8 +51,6 @@ SAME = 0.02  # relative difference under which two trainings were equally long
 BUDGET = ("generator_images", "passes", "protocol")
 REQUIRED = ("id", "study", "family", "sentence", "metric", "test", "margin", "needs")
 OPTIONAL = ("comparisons", "pools", "class", "value", "space", "budget", "generations")
-# Numbers of an effect that the table of claims shows.
-SHOWN = ("difference", "low", "high", "n_images", "n_seeds", "minimum_detectable_effect")
 
 
 @dataclass(frozen=True)
@@ -117,17 +117,6 @@ class Measurements:
         return why_not_applicable(self.classes, self.data)
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One comparison that a claim rests on."""
-
-    name: str  # of what is compared, in words
-    effect: Effect
-    analyses: int = 1  # as in `statistics.decide`
-    reading: str = ""  # a value of READINGS; "" where nothing but one arm, or a pool, is measured
-    missing: tuple[str, ...] = ()  # what the study would need to decide by it
-
-
 def load_claims(path: Path = CLAIMS) -> list[Claim]:
     """Read and check the claims.
 
@@ -153,29 +142,22 @@ def decide_claims(claims: list[Claim], measurements: Measurements) -> pd.DataFra
         One row a claim: id, study, sentence, metric, space, verdict, basis (the comparisons that
         decided, or what is missing), reading (by the claim's protocol), missing (of its budget and
         generations; where anything is, the verdict is NOT_AT_THIS_SIZE), at_this_size (what these
-        runs alone would say), SHOWN, amended (dates of changes after results); of several
-        comparisons the one nearest to contradicting the claim is shown.
+        runs alone would say), SHOWN, low_decided and high_decided (the interval that decides, at
+        the levels of Holm's procedure), margin, amended (dates of changes after results); of
+        several comparisons the one nearest to contradicting the claim is shown.
     """
     # Each claim by its own comparisons.
     why_not = measurements.why_not
-    rows = []
+    rows, effects = [], []
     for claim in claims:
         found = [] if why_not else _comparisons(claim, measurements)
-        rows.append(_row(claim, found) if found else _open_row(claim, why_not or claim.needs))
-    table = pd.DataFrame(rows)
+        row, effect = _row(claim, found) if found else _open_row(claim, why_not or claim.needs)
+        rows.append(row)
+        effects.append(effect)
 
-    # Either side of a claim is one family of its study.
-    for side in ("p_support", "p_contradict"):
-        known = table[side].notna()
-        families = table[known].groupby("family")[side]
-        table.loc[known, side] = families.transform(lambda p: holm(list(p)))
-
-    # Words for the adjusted p-values.
+    # Words for p-values that are adjusted for the families, and intervals that say the same.
     undecidable = NOT_APPLICABLE if why_not else NOT_DECIDABLE
-    verdicts = [_verdict(row, undecidable) for row in table.to_dict("records")]
-    table["at_this_size"] = verdicts
-    table.insert(6, "verdict", table["at_this_size"].mask(table["missing"] != "", NOT_AT_THIS_SIZE))
-    return table.drop(columns=["p_support", "p_contradict", "family"])
+    return decided_families(pd.DataFrame(rows), claims, effects, undecidable)
 
 
 def _check(entry: dict, where: str) -> None:
@@ -325,39 +307,11 @@ def _arm_effect(claim: Claim, reference: tuple, arm: tuple, measured: Measuremen
     return compare_arms(before, after, labels, clusters=clusters, metric=claim.metric)
 
 
-def _p_values(claim: Claim, comparison: Comparison) -> tuple[float, float]:
-    """P-values for and against a claim, by one comparison; a direction is decided where the 95%
-    interval lies beyond the margin. Each counts once an analysis.
-    """
-    # Too few runs are evidence for neither side; a pool is measured without any.
-    effect = comparison.effect
-    if claim.test in ARM_TESTS and effect.n_seeds < LEAST_SEEDS:
-        return 1.0, 1.0
-    sides = _sides(claim, effect)
-    return tuple(min(p * comparison.analyses, 1.0) for p in sides)
-
-
-def _sides(claim: Claim, effect: Effect) -> tuple[float, float]:
-    """P-values for and against a claim, of one analysis."""
-    # No change: within the margin, or beyond it on either side.
-    if claim.test == "equivalent":
-        beyond = abs(effect.difference) - claim.margin, abs(effect.difference) + claim.margin
-        return equivalence_p(effect, claim.margin), sum(map(effect.variance.tail, beyond))
-
-    # Either side may be found, so both share the 5%.
-    bounds = {"greater": claim.margin, "above": 0.0, "pool_near": -claim.margin}
-    above = one_sided_p(effect, bounds.get(claim.test, -claim.margin))
-    greater, smaller = min(2 * above, 1.0), min(2 * (1 - above), 1.0)
-
-    # smaller, class_below and pool_below: the difference lies under -margin.
-    return (greater, smaller) if claim.test in bounds else (smaller, greater)
-
-
-def _row(claim: Claim, comparisons: list[Comparison]) -> dict:
+def _row(claim: Claim, comparisons: list[Comparison]) -> tuple[dict, Effect]:
     """A claim's p-values, and the comparison that lies nearest to contradicting it."""
     # The comparison with the weakest support stands for the claim.
-    p_values = [_p_values(claim, comparison) for comparison in comparisons]
-    worst = int(np.argmax([support for support, _ in p_values]))
+    found = [p_values(claim.test, claim.margin, comparison) for comparison in comparisons]
+    worst = int(np.argmax([support for support, _ in found]))
     shown = comparisons[worst]
 
     # What the verdict rests on, in words, and what any comparison lacks.
@@ -367,32 +321,26 @@ def _row(claim: Claim, comparisons: list[Comparison]) -> dict:
     missing = dict.fromkeys(text for one in comparisons for text in one.missing)
 
     # Supported by all comparisons, contradicted by any of them.
-    contradict = min(1.0, len(comparisons) * min(against for _, against in p_values))
+    contradict = min(1.0, len(comparisons) * min(against for _, against in found))
     row = _about(claim) | {"basis": basis, "reading": shown.reading, "missing": "; ".join(missing)}
-    row |= {"p_support": p_values[worst][0], "p_contradict": contradict}
+    row |= {"p_support": found[worst][0], "p_contradict": contradict}
+    counts = shown.analyses, shown.analyses * len(comparisons)
+    row |= {f"counts_{side}": count for side, count in zip(SIDES, counts, strict=True)}
     row |= {key: getattr(shown.effect, key) for key in SHOWN}
     if claim.test in POOL_TESTS:
         row["n_seeds"] = np.nan  # no classifier was trained
-    return row | {"amended": claim.amended}
+    return row | {"margin": claim.margin, "amended": claim.amended}, shown.effect
 
 
-def _open_row(claim: Claim, basis: str) -> dict:
+def _open_row(claim: Claim, basis: str) -> tuple[dict, None]:
     """The row of a claim that these data do not decide."""
     row = _about(claim) | {"basis": basis, "reading": "", "missing": ""}
-    row |= {"p_support": np.nan, "p_contradict": np.nan}
-    return row | dict.fromkeys(SHOWN, np.nan) | {"amended": claim.amended}
+    row |= {f"{name}_{side}": np.nan for name in ("p", "counts") for side in SIDES}
+    row |= dict.fromkeys(SHOWN, np.nan)
+    return row | {"margin": claim.margin, "amended": claim.amended}, None
 
 
 def _about(claim: Claim) -> dict:
     """The columns that say which claim a row is about."""
     names = ("id", "study", "family", "sentence", "metric", "space")
     return {name: getattr(claim, name) for name in names}
-
-
-def _verdict(row: dict, undecidable: str) -> str:
-    """The verdict on a claim from its adjusted p-values."""
-    if np.isnan(row["p_support"]):
-        return undecidable
-    if row["p_support"] < ALPHA:
-        return SUPPORTED
-    return CONTRADICTED if row["p_contradict"] < ALPHA else UNDECIDED

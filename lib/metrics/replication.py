@@ -15,16 +15,14 @@ import numpy as np
 import pandas as pd
 
 from lib.faces.classes import FER2013_CODES
-from lib.metrics.claims import (
+from lib.metrics.claim_verdicts import (
     ARM_TESTS,
     CONTRADICTED,
     PAIR_TESTS,
     SUPPORTED,
     UNDECIDED,
-    Claim,
-    Measurements,
-    decide_claims,
 )
+from lib.metrics.claims import Claim, Measurements, decide_claims
 from lib.metrics.scores import scores
 from lib.metrics.statistics import ALPHA, mcnemar
 

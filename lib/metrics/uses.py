@@ -106,7 +106,7 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
-        lead = {} if sentences else _lead(alone)
+        lead = {} if sentences else _lead(alone, uses)
         sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
     return sentences
 
@@ -145,12 +145,13 @@ def _stability_text(row: dict, unit: str) -> str:
     return f"leaving out one {one} {changes}"
 
 
-def _lead(alone: dict) -> dict[str, str]:
+def _lead(alone: dict, uses: pd.DataFrame) -> dict[str, str]:
     """Give the word, the number and what that is, of the use that was chosen beside the fewest real
-    images.
+    images; and beside how many no use is shown to help.
 
     Args:
         alone: its gain over the real images alone.
+        uses: of `gains_by_use`.
     """
     # The word names the use where it is shown to help.
     use = use_text(alone["kind"], alone["weight"])
@@ -158,10 +159,15 @@ def _lead(alone: dict) -> dict[str, str]:
     word, how = f"Yes, {use}", ""
     if alone["verdict"] != HELPS:
         word, how = "No way to use them is shown to help", f", {use}"
+
+    # Where none is shown to help.
+    helping = uses[uses["against"] == ALONE].groupby("n_real")["verdict"].agg(set)
+    sizes = [f"{size:,}" for size, verdicts in helping.items() if HELPS not in verdicts]
+    others = f"; beside {' and '.join(sizes)} no way is shown to help" if sizes and not how else ""
     return {
         "word": word,
         "number": f"{points(alone['difference'])} points",
-        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}",
+        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}{others}",
     }
 
 

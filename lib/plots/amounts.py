@@ -14,6 +14,7 @@ from lib.metrics.amount_headline import HEADLINE, headline_bytes
 from lib.metrics.amount_sentences import headline_gains, leading_pool
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.recovered import BOUNDED
+from lib.metrics.wording import deciding_interval
 from lib.plots.colours import arm_colour
 from lib.plots.style import GRID, INK, panel_grid, shared_legend, styled
 from lib.plots.vector import write_svg
@@ -27,7 +28,7 @@ LENGTH_HEIGHT, MOST_COLUMNS = 3.2, 3  # panels of the lengths: height in inches,
 LEAST_APART = 1.9  # factor between numbers of steps that an axis names
 MOST_STEPS = 5  # numbers of steps that an axis names
 PANELS = ((0, 0), (0, 1), (1, slice(None)))  # of the first figure: gain, worth, bounds
-APART = 1.035  # factor between the marks of lines that would stand at one number of images
+APART = 1.035  # factor between marks at one number of images, in a panel of half the width
 MARGIN = 1.3  # factor beyond the outermost numbers of images at which the axis ends
 WORST, BEST_FRACTION = -1.5, 1.5  # recovered fractions that are shown; intervals may run beyond
 TICK_POINTS = 8
@@ -40,6 +41,8 @@ KNOWLEDGE = {
 }
 # Marks of other uses than mixing in.
 USE_MARKS = {"staged": "^", "reversed": "v", "weighted": "s", "auxiliary_norm": "D"}
+# Marks of controls in the first figure: two of them have hues close to a pool's.
+CONTROL_MARKS = {"duplicate": "D", "extra": "s", "shuffled": "v"}
 # Kinds of controls in words.
 REAL_LINES = {
     "subset": "real images alone",
@@ -54,10 +57,11 @@ REAL_LINES = {
 def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     """Draw what added images bring, and what one is worth, against the number of real images.
 
-    Left: gains of the pools and of class-matched copies. Right: the recovered fraction, 0 for
-    worthless and 1 for as good as a real image. Below: the gains between their bounds, the ceiling
-    of held-back real images and the pools with shuffled labels. Bands are 95% intervals. Without a
-    ceiling and without shuffled labels there is the one panel of gains.
+    Left: gains of the pools, and of copies with the class counts of the leading one. Right: the
+    recovered fraction, 0 for worthless and 1 for as good as a real image. Below: the gains between
+    their bounds, the ceiling of held-back real images and the pools with shuffled labels. Bands of
+    gains are the intervals that decide. Without a ceiling and without shuffled labels there is the
+    one panel of gains.
 
     Args:
         gains: of `gains.gain_table`; one amount of every pool is drawn.
@@ -68,20 +72,25 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     shown = shown[(shown["against"] == ALONE) & (shown["reading"] == BEST)]
     lead = leading_pool(shown)
     shown = shown.sort_values("pool", key=lambda pools: pools != lead, kind="stable")
+
+    # Copies for other pools differ from its own in their class counts alone.
+    shown = shown[(shown["kind"] != "duplicate") | shown["pool"].isin([lead, ""])]
     shown = shown.assign(line=_line_names(shown))
     keys = ["arm", "classifier", "reading", "scoring", "metric"]
     fractions = recovered.merge(shown[[*keys, "line"]], on=keys)
 
     # The gains have a panel of their own: their bounds are many times as far.
     is_bound, colours = shown["kind"].isin(["extra", "shuffled"]), line_hues(shown)
+    marks = {row["line"]: CONTROL_MARKS.get(row["kind"], "o") for row in shown.to_dict("records")}
+    decided = _with_deciding_intervals(shown)
     if not is_bound.any() and not len(fractions):
-        return _gains_alone(shown, colours)
+        return _gains_alone(decided, colours, marks)
     figure = Figure(figsize=(FIGURE_WIDTH, 2 * PANEL_HEIGHT), layout="constrained")
     grid = figure.add_gridspec(2, 2)
     gain, worth, bounds = (figure.add_subplot(grid[cells]) for cells in PANELS)
-    _draw_lines(gain, shown[~is_bound], colours, "difference", scale=100)
-    _draw_lines(worth, fractions, colours, "recovered", scale=1)
-    _draw_lines(bounds, shown, colours, "difference", scale=100)
+    _draw_lines(gain, decided[~is_bound], colours, marks, "difference", scale=100)
+    _draw_lines(worth, fractions, colours, marks, "recovered", scale=1)
+    _draw_lines(bounds, decided, colours, marks, "difference", scale=100, apart=APART**0.5)
     gain.set(title="gain over the real images alone", ylabel="accuracy, points")
     worth.set(title="worth of one added image", ylabel="real images")
     bounds.set(title="the gain between its bounds", ylabel="accuracy, points")
@@ -93,20 +102,20 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     draws = _draws_by_size(shown)
     for ax in (gain, worth, bounds):
         _number_axis(ax, draws)
-    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours))
+    figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours, marks))
     return figure
 
 
-def _gains_alone(shown: pd.DataFrame, colours: dict[str, str]) -> Figure:
+def _gains_alone(shown: pd.DataFrame, colours: dict[str, str], marks: dict[str, str]) -> Figure:
     """Draw gains that have neither bounds nor a worth."""
     figure = Figure(figsize=(FIGURE_WIDTH, PANEL_HEIGHT), layout="constrained")
     ax = figure.add_subplot()
-    _draw_lines(ax, shown, colours, "difference", scale=100)
+    _draw_lines(ax, shown, colours, marks, "difference", scale=100, apart=APART**0.5)
     ax.set(title="gain over the real images alone", ylabel="accuracy, points")
 
     # As the panels of gains that have bounds.
     _number_axis(ax, _draws_by_size(shown))
-    figure.set_figheight(PANEL_HEIGHT + shared_legend(figure, colours))
+    figure.set_figheight(PANEL_HEIGHT + shared_legend(figure, colours, marks))
     return figure
 
 
@@ -200,13 +209,30 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
     return names
 
 
+def _with_deciding_intervals(rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the intervals that decide into low and high, where there are any."""
+    if not len(rows):
+        return rows
+    ends = [deciding_interval(row) for row in rows.to_dict("records")]
+    return rows.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
+
+
 def _draw_lines(
-    ax: Axes, rows: pd.DataFrame, colours: dict[str, str], value: str, *, scale: float
+    ax: Axes,
+    rows: pd.DataFrame,
+    colours: dict[str, str],
+    marks: dict[str, str],
+    value: str,
+    *,
+    scale: float,
+    apart: float = APART,
 ) -> None:
     """Draw one line a name against the number of real images, with the intervals as a band.
 
     Args:
         rows: n_real, line, the value, low and high, all three times `scale` on the axis.
+        marks: by line, as the colours.
+        apart: factor between the marks of lines that would stand at one number of images.
     """
     ax.axhline(0, color=INK, lw=1, zorder=1)
     series = ["line", "pool", "added", "class_shares"]
@@ -215,9 +241,9 @@ def _draw_lines(
     for place, ((_, name, *_), own) in enumerate(groups):
         # Marks at one number of images stand beside each other.
         own = own.sort_values("n_real")
-        x = own["n_real"].to_numpy(float) * APART ** (place - (len(groups) - 1) / 2)
+        x = own["n_real"].to_numpy(float) * apart ** (place - (len(groups) - 1) / 2)
         low, high = (scale * own[end].to_numpy(float) for end in ("low", "high"))
-        ax.plot(x, scale * own[value], marker="o", ms=4, color=colours[name], zorder=3)
+        ax.plot(x, scale * own[value], marker=marks[name], ms=4, color=colours[name], zorder=3)
 
         # An interval without bounds is not drawn.
         finite = _are_finite(own)

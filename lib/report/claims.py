@@ -17,7 +17,8 @@ NOT_APPLICABLE = "does not apply"
 OPEN = "not decided by a published study"
 SHARES = ("precision", "recall", "coverage")  # metrics of pools whose differences are in points
 MINUS = "\N{MINUS SIGN}"
-NUMBERS = ["difference", "low", "high", "minimum_detectable_effect"]
+NUMBERS = ["difference", "low", "high", "low_decided", "high_decided", "margin"]
+NUMBERS += ["minimum_detectable_effect"]
 
 
 def claims_view(decided):
@@ -32,9 +33,9 @@ def claims_view(decided):
     """
     # A Vendi score is no share, so that one column of points cannot hold all differences.
     texts = [effect_text(row) for row in decided.to_dict("records")]
-    shown = decided.drop(columns=["study", "metric", "space", *NUMBERS])
+    shown = decided.drop(columns=["study", "metric", "space", *NUMBERS], errors="ignore")
     place = list(shown).index("basis") + 1
-    shown.insert(place, "difference (95% interval)", texts)
+    shown.insert(place, "difference (interval that decides)", texts)
 
     # What these runs alone would say is news only where it is not the verdict.
     shown["at_this_size"] = shown["at_this_size"].mask(
@@ -50,12 +51,16 @@ def count_told(decided) -> int:
 
 
 def effect_text(row: Mapping) -> str:
-    """Write a claim's difference with its interval, in points or as the metric counts.
+    """Write a claim's difference with the interval that decides, in points or as the metric counts,
+    and the margin beyond which (for no change, within which) it counts.
 
     Args:
-        row: metric, space, difference, low, high; NaN or "" where nothing was measured.
+        row: metric, space, difference, low, high, and where they are known low_decided,
+            high_decided and margin; NaN or "" where nothing was measured.
     """
-    values = [float(row[name] or "nan") for name in ("difference", "low", "high")]
+    # Tables of before the intervals that decide have the plain ones alone.
+    names = ["low_decided", "high_decided"] if row.get("low_decided", "") != "" else ["low", "high"]
+    values = [float(row[name] or "nan") for name in ("difference", *names)]
     if any(math.isnan(value) for value in values):
         return ""
 
@@ -64,7 +69,9 @@ def effect_text(row: Mapping) -> str:
     scale, unit = (100, " points") if is_share else (1, "")
     middle, low, high = (f"{scale * value:+.1f}".replace("-", MINUS) for value in values)
     name = METRICS.get(row["metric"], row["metric"])
-    return f"{name} {middle}{unit} ({low} to {high})"
+    margin = float(row.get("margin", "") or 0)
+    counts = f"; margin {scale * margin:g}{unit}" if margin else ""
+    return f"{name} {middle}{unit} ({low} to {high}{counts})"
 
 
 def published_claims(reports: Path, studies: list[str]) -> dict[str, list[dict]]:

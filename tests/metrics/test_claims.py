@@ -12,22 +12,18 @@ import yaml
 from lib.faces.arms import Arm
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.arms import ArmPredictions
+from lib.metrics.claim_verdicts import NOT_AT_THIS_SIZE, Comparison, p_values
 from lib.metrics.claims import (
-    NOT_APPLICABLE,
-    NOT_AT_THIS_SIZE,
-    NOT_DECIDABLE,
     POOL_METRICS,
-    Comparison,
     Measurements,
     _comparisons,
-    _p_values,
     decide_claims,
     load_claims,
 )
 from lib.metrics.contrasts import BASE
 from lib.metrics.distances import all_distances
 from lib.metrics.statistics import effect_of
-from lib.report.claims import claims_view
+from lib.report.claims import NOT_APPLICABLE, NOT_DECIDABLE, claims_view
 from lib.study.errors import StudyError
 from lib.study.generations import generation_name
 from lib.study.paths import ROOT
@@ -89,7 +85,7 @@ def verdict_on(claim: str, measurements: Measurements) -> str:
 
 def test_pages_find_every_column_that_they_read():
     decided = decide_claims(load_claims(), study({BASE: 0.6, ONCE: 0.2}))
-    shown = claims_view(decided).set_index("id")["difference (95% interval)"]
+    shown = claims_view(decided).set_index("id")["difference (interval that decides)"]
     assert len(shown) == len(decided)
     assert shown["S1d"].startswith("Vendi score −4.0 (")
     assert shown["S2a"].startswith("accuracy −") and " points (" in shown["S2a"]
@@ -121,6 +117,33 @@ def test_claims_are_decided():
     assert (row["n_images"], row["n_seeds"]) == (N, 5)
 
 
+@pytest.mark.parametrize("accuracy", [0.2, 0.45, 0.5, 0.52, 0.6, 0.8])
+def test_the_interval_that_decides_says_what_the_verdict_says(accuracy):
+    accuracies = {BASE: 0.6, ONCE: accuracy, TWICE: 0.5} | dict.fromkeys(FOLDER, accuracy)
+    table = decide_claims(load_claims(), study(accuracies)).set_index("id")
+    for claim in load_claims():
+        row = table.loc[claim.id]
+        low, high = row["low_decided"], row["high_decided"]
+        word = row["at_this_size"]
+        if np.isnan(low):
+            assert word in (NOT_DECIDABLE, NOT_APPLICABLE)
+            continue
+
+        # One comparison, or the shown one of several that all support.
+        assert low <= row["difference"] <= high
+        if claim.test == "equivalent":
+            within = -claim.margin < low and high < claim.margin
+            assert word != "supported" or within
+            continue
+        bounds = {"greater": claim.margin, "above": 0.0, "pool_near": -claim.margin}
+        bound = bounds.get(claim.test, -claim.margin)
+        beyond, short = (low > bound, high < bound)
+        if claim.test not in bounds:
+            beyond, short = short, beyond
+        assert (word == "supported") == beyond
+        assert word == "contradicted" or not short
+
+
 def test_a_claim_about_arms_alone_names_no_reference():
     table = decide_claims(load_claims(), study({BASE: 0.6, ONCE: 0.2})).set_index("id")
     assert table.loc["S2d", "basis"] == "synthetic-1x-dcgan"
@@ -131,10 +154,10 @@ def test_one_arm_that_differs_contradicts_no_change():
     assert verdict_on("S1a", study(accuracies)) == "contradicted"
 
 
-def p_values(claim_id: str, difference: float, se: float, analyses: int = 1) -> tuple:
+def p_values_on(claim_id: str, difference: float, se: float, analyses: int = 1) -> tuple:
     claim = next(claim for claim in load_claims() if claim.id == claim_id)
     effect = effect_of(difference, se**2, 0.0, 0.0, 30, 5000, n_images=5000)
-    return _p_values(claim, Comparison("arm", effect, analyses))
+    return p_values(claim.test, claim.margin, Comparison("arm", effect, analyses))
 
 
 # The margin of S1a is half a point.
@@ -150,14 +173,14 @@ def p_values(claim_id: str, difference: float, se: float, analyses: int = 1) -> 
 def test_no_change_is_contradicted_by_a_difference_beyond_the_margin_alone(
     difference, supported, contradicted
 ):
-    p_support, p_contradict = p_values("S1a", difference, 0.0012)
+    p_support, p_contradict = p_values_on("S1a", difference, 0.0012)
     assert (p_support < 0.05) == supported
     assert (p_contradict < 0.05) == contradicted
 
 
 @pytest.mark.parametrize("claim_id", ["S1a", "S2a", "S3b"])
 def test_claims_count_further_analyses(claim_id):
-    once, twice = (p_values(claim_id, -0.005, 0.002, analyses) for analyses in (1, 2))
+    once, twice = (p_values_on(claim_id, -0.005, 0.002, analyses) for analyses in (1, 2))
     assert twice == pytest.approx([min(2 * p, 1) for p in once])
 
 

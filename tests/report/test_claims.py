@@ -59,4 +59,4 @@ def test_the_view_holds_every_claim_and_no_column_of_mixed_units():
     assert shown["id"].tolist() == ["S2b", "S2a"] and count_told(table) == 1
     assert shown["at_this_size"].tolist() == ["supported", ""]
     assert "difference" not in shown
-    assert shown["difference (95% interval)"].iloc[0] == effect_text(ROW)
+    assert shown["difference (interval that decides)"].iloc[0] == effect_text(ROW)
