@@ -1,5 +1,5 @@
-"""Verdicts on claims: tests for and against each, Holm's adjustment of either side, and the interval
-that says the same.
+"""Verdicts on claims: tests for and against each, Holm's adjustment of either side, and the
+interval that says the same.
 """
 
 from collections.abc import Sequence
@@ -78,6 +78,8 @@ def decided_families(
     decided = zip(claims, effects, table.to_dict("records"), strict=True)
     ends = [_deciding_interval(claim.test, effect, row) for claim, effect, row in decided]
     table = table.assign(**dict(zip(DECIDED, zip(*ends, strict=True), strict=True)))
+
+    # What only decides is not shown.
     inner = [f"{name}_{side}" for name in ("p", "level", "counts") for side in SIDES]
     return table.drop(columns=[*inner, "family"], errors="ignore")
 
@@ -107,6 +109,7 @@ def _deciding_interval(test: str, effect: Effect | None, row: dict) -> tuple[flo
         effect: that is shown; None where nothing was measured.
         row: at_this_size, and the level of either side's test.
     """
+    # A claim that nothing was measured for has none.
     if effect is None:
         return np.nan, np.nan
     support, contradict, word = row["level_support"], row["level_contradict"], row["at_this_size"]
@@ -117,12 +120,15 @@ def _deciding_interval(test: str, effect: Effect | None, row: dict) -> tuple[flo
         # What is undecided is so at either level.
         levels = {SUPPORTED: support, CONTRADICTED: contradict}
         level = levels.get(word, min(support, contradict))
+
+    # Symmetric, as every interval of an effect.
     reach = effect.variance.reach(level)
     return effect.difference - reach, effect.difference + reach
 
 
 def _verdict(row: dict, undecidable: str) -> str:
     """The verdict on a claim from its adjusted p-values."""
+    # Support comes first: both sides cannot be shown of one comparison.
     if np.isnan(row["p_support"]):
         return undecidable
     if row["p_support"] < ALPHA:
