@@ -5,7 +5,7 @@ Predictions are kept by (Arm, classifier). Every table carries the arm's fields 
 columns beside its name, so that a question about arms is a query over columns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ from lib.metrics.decisions import decided, times_analysed
 from lib.metrics.scores import class_scores, scores
 from lib.metrics.statistics import Effect
 from lib.study.errors import StudyError
+from lib.study.generations import first_generation
 
 BASE = Arm("base")  # all real images and nothing else: what every arm is compared with
 
@@ -356,6 +357,18 @@ def generation_range(
     shown = ["arm", "classifier", "generations", "n_seeds", "difference", "low", "high", "verdict"]
     table = rows[shown].assign(lowest=lowest, highest=highest)
     return table.reset_index(drop=True)
+
+
+def why_no_generations(pools: Iterable[str]) -> str:
+    """Write why `generation_range` has no rows.
+
+    Args:
+        pools: of the study, every generation by its name.
+    """
+    # Where each draw has a generation of its own, no arm joins several.
+    if any(pool != first_generation(pool) for pool in pools):
+        return "every draw has its own generation of a pool: draws vary with them"
+    return "no pool was generated more than once: the results hold for these images alone"
 
 
 def _arm_columns(arm: Arm, predictions: ArmPredictions) -> dict:

@@ -147,7 +147,8 @@ def usefulness_sentence(correlations: pd.DataFrame) -> str:
     # With too few pools there is no correlation, or none could be significant.
     if not len(correlations):
         return (
-            "Fewer than three pools were trained on: no measure can be tested against usefulness."
+            "Fewer than three pools were trained beside the same real images: no measure can be "
+            "tested against usefulness."
         )
     first, n_measures = correlations.iloc[0], len(correlations)
     n_pools, highest = first["n_pools"], f"highest: {first['measure']}, rho {first['rho']:.2f}"

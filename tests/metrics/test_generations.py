@@ -7,7 +7,13 @@ import pytest
 
 from lib.faces.arms import Arm
 from lib.metrics.arms import ArmPredictions, level
-from lib.metrics.contrasts import BASE, effects, generation_range, over_generations
+from lib.metrics.contrasts import (
+    BASE,
+    effects,
+    generation_range,
+    over_generations,
+    why_no_generations,
+)
 from lib.metrics.generations import compare_generations
 from lib.metrics.statistics import compare
 from lib.study.errors import StudyError
@@ -125,3 +131,8 @@ def test_generations_keep_the_seeds_that_all_have():
 def test_matrices_without_generations_are_refused():
     with pytest.raises(StudyError, match="generations, seeds, images"):
         compare_generations(np.zeros((3, 9)), np.zeros((1, 3, 9)))
+
+
+def test_a_study_whose_draws_have_generations_of_their_own_does_not_say_that_there_are_none():
+    assert why_no_generations(["dcgan", "acgan"]).startswith("no pool was generated more than once")
+    assert "every draw has its own" in why_no_generations(["dcgan", "dcgan-generation2"])

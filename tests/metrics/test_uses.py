@@ -119,5 +119,5 @@ def test_advice_names_the_use_that_was_chosen():
     uses = gains_by_use(gains, predictions.runs)
     assert chosen_arms(uses) == [STAGED.name]
     advice = advice_table(gains, chosen_arms(uses))["what to do"].item()
-    assert advice == f"add x, {FIRST}: its images bring more than copies of the real ones do"
-    assert advice_table(gains)["what to do"].item().startswith("add nothing")
+    assert advice == f"add x, {FIRST}: they bring more than copies of the real images do"
+    assert advice_table(gains)["what to do"].item().startswith("mix none in")
