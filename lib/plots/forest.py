@@ -6,6 +6,7 @@ are; rows of one kind stand under one heading, which says once what they have in
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -38,6 +39,8 @@ NAMES_ROOM = 0.95 * WIDTH * POINTS_AN_INCH  # points that a row's name and note 
 HEADING_POINTS, FURTHER_LINE = 10, 0.17  # type, and inches of each further line
 HEADING_ROOM = 0.78 * WIDTH * POINTS_AN_INCH  # points in which bold type of a heading is broken
 FRAME = 0.75  # inches for the scale and its label
+FAR, LEAST_ROWS = 6, 6  # times the median difference that is off the scale; rows from which on
+ROOM = 0.04  # share of the scale that is left free at either end
 GROUND = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps a name off the lines
 
 
@@ -70,7 +73,8 @@ def intervals(
     """Draw numbers with their intervals as a forest plot.
 
     Differences have a zero line, and a band of those that do not matter. Beside a verdict stands
-    the interval that decides it (`lib.metrics.wording.deciding_interval`).
+    the interval that decides it (`lib.metrics.wording.deciding_interval`). Where a few are many
+    times as far as the others, arrows at the edge stand for them: their numbers say how far.
 
     Args:
         effects: one row a comparison: arm (or name), low, high and the column `value`. With
@@ -96,12 +100,16 @@ def intervals(
     # Inches are the unit of the vertical axis, the first row at its top.
     places, headings, height = stacked([row.heading for row in rows])
     ax = axis(ax, height=height + FRAME + (0.3 if title else 0.0), width=WIDTH)
-    band = f"   (grey: within ±{scale * margin:g})" if margin else ""
-    _draw_frame(ax, height, xlabel, title, band)
+    limits = scale_limits(rows) if value == "difference" else None
+    words = [f"grey: within ±{scale * margin:g}"] if margin else []
+    words += ["arrows: beyond the scale"] if limits else []
+    _draw_frame(ax, height, xlabel, title, f"   ({'; '.join(words)})" if words else "")
     for place, row in zip(places, rows, strict=True):
         if value == "difference":
             _draw_zero(ax, place, scale * margin)
-        _draw_row(ax, place, row)
+        _draw_row(ax, place, row, limits)
+    if limits:
+        ax.set_xlim(limits)
     for place, heading in headings:
         write(ax, 0.0, place, heading, weight="bold", size=HEADING_POINTS)
     return ax
@@ -145,6 +153,22 @@ def rows_text(effects: pd.DataFrame, *, value: str = "difference", scale: float 
         low, high = round(row.low, 1) + 0, round(row.high, 1) + 0
         parts.append(f"{row.name} {row.note} ({low:.1f} to {high:.1f});")
     return " ".join(parts).replace("-", "\u2212").rstrip(";") + "."
+
+
+def scale_limits(rows: list[Row]) -> tuple[float, float] | None:
+    """Find the ends of a scale that leaves out a few differences that are many times as far as the
+    others; None where there are none.
+    """
+    # At most a third of enough rows.
+    sizes = [abs(row.value) for row in rows]
+    near = [row for row in rows if abs(row.value) <= FAR * float(np.median(sizes))] if rows else []
+    if len(rows) < LEAST_ROWS or not 2 * len(rows) <= 3 * len(near) < 3 * len(rows):
+        return None
+
+    # All other intervals, and 0.
+    low, high = min(0.0, *(row.low for row in near)), max(0.0, *(row.high for row in near))
+    room = ROOM * (high - low)
+    return low - room, high + room
 
 
 def stacked(headings: list[str]) -> tuple[list[float], list[tuple[float, str]], float]:
@@ -223,7 +247,7 @@ def _draw_frame(ax: Axes, height: float, xlabel: str, title: str, band: str) -> 
     ax.spines["left"].set_visible(False)
     ax.grid(axis="x")
     ax.locator_params(axis="x", nbins=6)
-    ax.margins(x=0.04)
+    ax.margins(x=ROOM)
     ax.set_xlabel(xlabel + band, loc="right")
     ax.set_title(title)
 
@@ -235,12 +259,18 @@ def _draw_zero(ax: Axes, place: float, margin: float) -> None:
     ax.plot([0, 0], [top, bottom], color=INK, lw=1, zorder=0.6)
 
 
-def _draw_row(ax: Axes, place: float, row: Row) -> None:
-    """Draw one row: its name and note, and below them its interval with a mark at the value."""
-    line = place + LINE_DOWN * ROW
-    ax.plot([row.low, row.high], [line, line], color=row.hue, lw=2, solid_capstyle="butt")
+def _draw_row(ax: Axes, place: float, row: Row, limits: tuple[float, float] | None) -> None:
+    """Draw one row: its name and note, and below them its interval with a mark at the value, or an
+    arrow at the end of the scale that it is beyond.
+    """
+    line, value, shape = place + LINE_DOWN * ROW, row.value, row.mark
+    is_near = limits is None or limits[0] <= value <= limits[1]
+    if is_near:
+        ax.plot([row.low, row.high], [line, line], color=row.hue, lw=2, solid_capstyle="butt")
+    else:
+        value, shape = (limits[0], "<") if value < limits[0] else (limits[1], ">")
     mark = {"color": row.hue, "ms": 7, "mec": "white", "mew": 0.8, "clip_on": False}
-    ax.plot(row.value, line, row.mark, **mark)
+    ax.plot(value, line, shape, **mark)
 
     # The name at the left edge, the verdict at the right one; a long name in smaller type.
     name = place - NAME_UP * ROW

@@ -12,6 +12,7 @@ from lib import plots
 from lib.faces.arms import Arm, arm_table
 from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import FaceSet
+from lib.metrics.wording import signed
 from lib.plots.changes import change_table
 from lib.plots.rounds import round_against_round
 from lib.study.errors import StudyError
@@ -228,6 +229,22 @@ def test_the_interval_of_a_verdict_is_the_one_that_decides_it(effects):
     drawn = [tuple(line.get_xdata()) for line in plots.intervals(decided).lines]
     assert (-1, 5) in drawn and (1, 3) not in drawn
     assert "(−1.0 to 5.0)" in plots.rows_text(decided)
+
+
+@pytest.mark.parametrize(("far", "shown"), [(-0.2, False), (0.3, False), (-0.04, True)])
+def test_a_few_differences_that_are_far_off_are_arrows_and_leave_the_others_their_scale(far, shown):
+    differences = np.array([0.01, -0.01, 0.02, 0.01, -0.02, far])
+    ends = {"low": differences - 0.01, "high": differences + 0.01}
+    rows = pd.DataFrame({"name": list("abcdef"), "difference": differences} | ends)
+    ax = plots.intervals(rows)
+    drawn = [tuple(np.round(line.get_xdata(), 6)) for line in ax.lines]
+    assert ((round(100 * far - 1, 6), round(100 * far + 1, 6)) in drawn) == shown
+    assert ("arrows: beyond the scale" in ax.get_xlabel()) != shown
+    assert signed(100 * far) in text_of(ax.figure)
+
+    # The scale still holds every other interval.
+    low, high = ax.get_xlim()
+    assert low < -3 and high > 3 and (shown or high - low < 8)
 
 
 def test_rows_of_one_heading_stand_together(effects):
