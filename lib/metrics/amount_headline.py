@@ -15,8 +15,8 @@ from lib.report.names import pool_text
 
 HEADLINE = "gain.json"  # beside the figure gain.svg
 CAPTION = (
-    "Lengths of training are chosen on validation images. Bands of gains are the intervals that "
-    "decide, those of a worth 95% intervals, over draws and test images."
+    "Lengths of training are chosen on validation images. Bands: the intervals that decide; of a "
+    "worth, 95%."
 )
 # Numbers of real images in words: the fewest that were tried, the most, and what lies between.
 ONE, FIRST, BETWEEN, LAST = "With {}", "With few ({})", "With some ({})", "With many ({})"

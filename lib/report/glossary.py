@@ -46,6 +46,22 @@ STUDY_WORDS = {
         "shuffled, the remaining real images alone, as many more real images, or the real images "
         "alone for the steps that they have beside synthetic ones."
     ),
+    "class-matched copies": (
+        "Real images repeated until there are as many of each class as a pool adds: what is gained "
+        "by more images, or by their class shares, without a new image."
+    ),
+    "mixed in": "Added to the real images, every image drawn equally often (the usual way).",
+    "generated first, real last": (
+        "A network is trained on the generated images, then goes on with the real ones alone."
+    ),
+    "batch norm of their own": (
+        "Generated images pass through normalisation layers with statistics of their own, which "
+        "the finished network does not use (auxiliary batch norm)."
+    ),
+    "guidance": (
+        "How strongly a diffusion model is pushed towards the class that is asked for: more gives "
+        "clearer expressions and less variety. 1 is none."
+    ),
     "seed": "The number that random choices of a training follow from; runs differ in it.",
     "draw": (
         "One choice of so many real images, with the seed of the training that goes with it and, "
@@ -55,6 +71,10 @@ STUDY_WORDS = {
         "The number of training steps at which a training set is best on the validation images: "
         "each set has its own. Comparisons are made so unless they say “at equal steps” (both sets "
         "take as many) or “at equal passes” (both see each real image as often)."
+    ),
+    "reading": (
+        "The way in which the length of training is made equal between two training sets: best "
+        "length, equal steps, or equal passes over the real images."
     ),
     "upper bound": (
         "A pool whose generator learnt from more real images than one has: what it brings, nobody "

@@ -47,7 +47,7 @@ SETTINGS = {
     "diffusion_guidance": "guidance {}",
     "diffusion_sample_steps": "{} sampling steps",
     "diffusion_dropout": "dropout {}",
-    "pool_images": "{} images",
+    "pool_images": "{} generated",
 }
 METRICS = {
     "accuracy": "accuracy",
