@@ -13,11 +13,11 @@ import threading
 from pathlib import Path
 
 from lib.study.errors import sentence
+from lib.study.machine import name_a_home
 from lib.study.notebooks import quick_imports
 from lib.study.paths import HALF_DONE, RUNNING
 
 LONGEST_MESSAGE = 10_000  # characters of an error; the executed copy holds all of it
-NO_HOME = "/nonexistent"  # as Debian has it for users without one
 START_S = 180  # seconds until a kernel has to answer
 # Escape sequences of a terminal, which tracebacks are full of.
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -93,9 +93,7 @@ def own_kernel(scratch: Path) -> None:
         IPYTHONDIR=str(scratch / "i"),
     )
 
-    # A user whom the system does not know, as in a container, has no home, and Jupyter asks for it.
-    if os.path.expanduser("~") == "~":
-        os.environ["HOME"] = NO_HOME
+    name_a_home()
 
 
 def describe(error: Exception) -> dict:

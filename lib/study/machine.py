@@ -53,6 +53,7 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+NO_HOME = "/nonexistent"  # as Debian has it for users without one
 NUMBA_CACHE = "NUMBA_CACHE_DIR"  # the variable that names the folder of compiled code
 # glibc gives large arrays back to the system when they are freed, and a training asks for the same
 # ones at every step, in pages that have to be cleared first. A process that keeps them takes a
@@ -63,6 +64,14 @@ KEPT_MEMORY = {
     "MALLOC_ARENA_MAX": "1",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),  # bytes
 }
+
+
+def name_a_home() -> None:
+    """Name a home, which is not there, for a user whom the system does not know, as in a container:
+    Jupyter asks for one when it is imported, and ends where there is none.
+    """
+    if os.path.expanduser("~") == "~":
+        os.environ["HOME"] = NO_HOME
 
 
 @functools.cache

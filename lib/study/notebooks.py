@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lib.study.errors import StudyError
+from lib.study.machine import name_a_home
 from lib.study.records import parsing, read_json
 
 # What outputs hold, by their kind.
@@ -25,8 +26,11 @@ def quick_imports() -> Iterator[None]:
 
     They load jsonschema, which compiles SLOW at import wherever it is installed: 1.5 of the 2.1
     processor seconds that `import papermill` takes. It serves a format that no notebook's schema
-    asks for; without it jsonschema leaves that format unchecked.
+    asks for; without it jsonschema leaves that format unchecked. They also look for the user's
+    home, which not everybody has.
     """
+    name_a_home()
+
     # An entry of None makes Python say that there is no such module; nobody else meets it.
     before = SLOW in sys.modules
     sys.modules.setdefault(SLOW, None)
