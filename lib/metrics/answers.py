@@ -150,7 +150,7 @@ def _in_short(text: str, verdicts: pd.DataFrame) -> Sentence:
 
     best = verdicts.loc[verdicts["difference"].idxmax()].to_dict()
     several = " (the best)" if len(verdicts) > 1 else ""
-    about = f"accuracy with {arm_text(arm_of(best))}{several}, {interval_text(best)}"
+    about = f"of accuracy with {arm_text(arm_of(best))}{several}, {interval_text(best)}"
     number = f"{points(best['difference'])} points"
     return Sentence(text, "", verdict, word, number, about)
 
