@@ -594,8 +594,8 @@ def test_no_message_travels_through_the_environment(toy):
 
 
 def stranger_of_this_machine() -> list[str]:
-    """Give the words that make a command that of a user whom the system does not know, where this is
-    root's machine; none elsewhere.
+    """Give the words that make a command that of a user whom the system does not know, where this
+    is root's machine; none elsewhere.
     """
     if os.geteuid() != 0:
         return []

@@ -63,9 +63,9 @@ def real_sentence(gains: pd.DataFrame) -> str:
     rows = rows[rows["verdict"] == HELPS].sort_values("n_real")
     if not len(rows):
         return ""
-    gained = [f"{points(row.difference)} points beside {row.n_real:,}" for row in rows.itertuples()]
+    gained = [f"{points(row.difference)} beside {row.n_real:,}" for row in rows.itertuples()]
     added = f"{rows['added'].iloc[0]:,} more of them"
-    return f"Real images are worth more: {added} add {', '.join(gained)}."
+    return f"Real images are worth more: {added} add, in points, {', '.join(gained)}."
 
 
 def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
 from lib.metrics.amount_words import (
+    IN_READING,
     KNOWLEDGE,
     SAID,
     agreement_sentence,
@@ -148,7 +149,7 @@ def headline_sentences(
     # The first one has the word and the number.
     fewest = best.iloc[0].to_dict()
     word, verdict = answer_word(best, crossing)
-    number, about = f"{points(fewest['difference'])} points", _about(best)
+    number, about = f"{points(fewest['difference'])} points", _about(own, best)
     lead = {"word": word, "verdict": verdict, "number": number, "about": about}
     sentences[0] = replace(sentences[0], **lead)
     return sentences
@@ -358,20 +359,26 @@ def _at_most(row: dict, unit: str) -> str:
     return f"Beside {row['n_real']:,} they change accuracy by {effect} ({evidence})."
 
 
-def _about(gains: pd.DataFrame) -> str:
-    """Say what the number of the answer is: the gain beside the fewest, and whether more real
-    images leave one.
+def _about(own: pd.DataFrame, best: pd.DataFrame) -> str:
+    """Say what the number of the answer is: the gain beside the fewest, what other readings say of
+    it, and whether more real images leave one.
 
     Args:
-        gains: as in `answer_word`.
+        own: gains of the leading pool over the real images alone, in every reading.
+        best: of these, those at the best length, fewest real images first.
     """
-    fewest = gains.iloc[0].to_dict()
-    added = f"{fewest['added']:,.0f} generated images to {fewest['n_real']:,} real ones"
+    fewest = best.iloc[0].to_dict()
+    added = f"{fewest['added']:,.0f} generated images ({pool_text(fewest['pool'])})"
     start = f"{100 * fewest['reference_score']:.1f}%"
-    text = f"of accuracy, from {start}, by adding {added}, {interval_text(fewest)}"
+    text = f"of accuracy, from {start}, by adding {added} to {fewest['n_real']:,} real ones"
+
+    # Where another reading has another word, it stands beside the interval.
+    others = own[(own["n_real"] == fewest["n_real"]) & (own["verdict"] != fewest["verdict"])]
+    said = [f"{IN_READING[row.reading]} {SAID[row.verdict]}" for row in others.itertuples()]
+    text += f" ({'; '.join([interval_text(fewest), *said])})"
 
     # Help beside the fewest alone.
-    verdicts = gains["verdict"].tolist()
+    verdicts = best["verdict"].tolist()
     if len(verdicts) > 1 and verdicts[0] == HELPS and HELPS not in verdicts[1:]:
-        return f"{text}; beside {gains['n_real'].iloc[1]:,} and more no gain is shown"
+        return f"{text}; beside {best['n_real'].iloc[1]:,} and more these show no gain"
     return text

@@ -71,18 +71,17 @@ def other_readings_sentence(of_pool: pd.DataFrame) -> str:
         of_pool: its gains over the real images alone, in every reading.
     """
     # Beside each number of real images, what differs from the reading that leads.
-    said = []
+    said = {}
     for size, rows in of_pool.groupby("n_real", sort=True):
         verdicts = rows.set_index("reading")["verdict"]
         first = next(reading for reading in READINGS if reading in verdicts.index)
-        said += [
-            f"{IN_READING[row.reading]} {SAID[row.verdict]} beside {size:,} "
-            f"({points(row.difference)} points)"
-            for row in rows.itertuples()
-            if row.verdict != verdicts[first]
-        ]
-    how = "How the length of training is made equal matters"
-    return f"{how}: {', '.join(said)}." if said else ""
+        for row in rows[rows["reading"].map(verdicts) != verdicts[first]].itertuples():
+            effect = f"{SAID[row.verdict]} beside {size:,} ({points(row.difference)} points)"
+            said.setdefault(IN_READING[row.reading], []).append(effect)
+    if not said:
+        return ""
+    readings = "; ".join(f"{name} {', '.join(texts)}" for name, texts in said.items())
+    return f"How the length of training is made equal matters: {readings}."
 
 
 def agreement_sentence(of_pools: pd.DataFrame) -> str:

@@ -61,7 +61,7 @@ def test_the_word_is_true_of_the_world(answered):
 
 def test_the_number_says_beside_how_many_real_images_no_gain_is_shown(answered):
     world, _, headline = answered
-    ends = headline["about"].endswith("; beside 718 and more no gain is shown")
+    ends = headline["about"].endswith("; beside 718 and more these show no gain")
     assert ends == (world == "fades") and ", from " in headline["about"]
 
 
@@ -81,7 +81,7 @@ def test_advice_is_for_few_and_many_and_names_what_real_images_bring(answered):
     if world == "fades":
         assert advice[0].startswith("With few (287") and "add simulated" in advice[0]
         assert advice[-2].startswith("With many (") and "mix none in" in advice[-2]
-    assert advice[-1].startswith("Real images are worth more: 5,000 more of them add +")
+    assert advice[-1].startswith("Real images are worth more: 5,000 more of them add, in points, +")
 
 
 def test_the_headline_is_the_same_bytes_each_time(answered):
