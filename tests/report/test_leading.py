@@ -88,5 +88,5 @@ def test_the_advice_names_the_answer_on_other_uses_of_the_images(tmp_path):
     publish(tmp_path, "uses-cpu", "+0.2 points")
     (tmp_path / "uses-cpu" / USES).write_text("arm")
     page = render_top(tmp_path).read_text()
-    assert "Used in another way than mixed in? An answer." in page
+    assert "Used in another way? An answer." in page
     assert 'href="uses-cpu/55_amounts.html"' in page and "+2.8 points" in page
