@@ -10,6 +10,7 @@ import pytest
 from lib.faces.arms import Arm, arm_table
 from lib.metrics.contrasts import BASE
 from lib.plots.boards import ranked_gains, write_leaderboard
+from lib.plots.colours import CLASS_COLOURS, POOL_COLOURS, REAL_ARM_COLOURS
 from lib.plots.headline import (
     draw_headline,
     headline_rows,
@@ -18,7 +19,7 @@ from lib.plots.headline import (
     main,
     write_readme,
 )
-from lib.plots.vector import DARK, dark_beside
+from lib.plots.vector import DARK, GROUND, contrast, dark_beside, on_dark
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
@@ -158,6 +159,15 @@ def test_a_dark_page_has_a_figure_of_its_own(tmp_path):
     dark = dark_beside(light).read_text()
     assert all(hue in dark for hue in DARK.values())
     assert not any(hue in dark for hue in DARK)
+
+
+def test_every_hue_is_seen_on_a_dark_page_and_stays_if_it_was():
+    hues = [*POOL_COLOURS.values(), *REAL_ARM_COLOURS.values(), *CLASS_COLOURS.values()]
+    for hue in hues:
+        shown = on_dark(hue)
+        assert contrast(shown, GROUND) >= 3
+        assert (shown == hue) == (contrast(hue, GROUND) >= 3) or hue in DARK
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
 
 
 def test_the_leaderboard_ranks_the_pools_that_were_added_with_the_interval_that_decides():
