@@ -100,8 +100,12 @@ def gains_figure(gains: pd.DataFrame, recovered: pd.DataFrame) -> Figure:
     low, high = worth.get_ylim()
     worth.set_ylim(max(low, WORST), min(max(high, 1.1), BEST_FRACTION))
     draws = _draws_by_size(shown)
-    for ax in (gain, worth, bounds):
+    for ax in (gain, bounds):
         _number_axis(ax, draws)
+
+    # Beside all images nothing is held back to compare with.
+    known = {size: count for size, count in draws.items() if size in set(fractions["n_real"])}
+    _number_axis(worth, known or draws)
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours, marks))
     return figure
 
