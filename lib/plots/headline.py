@@ -11,18 +11,22 @@ import pandas as pd
 
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amount_headline import HEADLINE
+from lib.metrics.amount_sentences import read_sentences
 from lib.metrics.answers import question_sentence
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.predictions import PREDICTIONS, read_predictions
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.wording import tally
+from lib.plots.amounts import write_headline
 from lib.plots.boards import board_row, pool_name, ranked_gains, write_leaderboard
 from lib.plots.forest import intervals, rows_text
 from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
 from lib.plots.vector import write_svg
 from lib.report import published_studies, render_top
-from lib.report.leading import answers_on_uses
+from lib.report.leading import USES, answers_on_uses
+from lib.report.names import name_ready_made
+from lib.report.renewed import renew_answer
 from lib.report.shell import read_summary
 from lib.study.errors import StudyError
 from lib.study.parameter_rules import EMBEDDED_DATA
@@ -236,6 +240,7 @@ def main(output: str = "") -> int:
     ranked = ranked_gains(tables, ready_made, knowledge)
     if len(ranked):
         write_leaderboard(reports, ranked, margin=margin)
+    renew_answers(reports, ready_made)
     render_top(reports)
 
     # Numbers of real images lead.
@@ -261,6 +266,30 @@ def main(output: str = "") -> int:
         write_readme(readme, rows)
     print("\n".join([*headline_sentences(rows), f"figure: {figure}"]))
     return 0
+
+
+def renew_answers(reports: Path, ready_made: dict[str, str]) -> list[str]:
+    """Draw the figures of studies of numbers of real images anew, from the tables beside their
+    pages, and write the answers on these pages anew.
+
+    Args:
+        ready_made: what the ready-made images of each study are called.
+
+    Returns:
+        The studies whose page was another before.
+    """
+    changed = []
+    for study in published_studies(reports):
+        folder = reports / study
+        if not (folder / HEADLINE).exists() or (folder / USES).exists():
+            continue  # a study of uses shows these instead
+        # Figure and sentences name the images as the study does.
+        name_ready_made(ready_made.get(study, ""))
+        tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
+        write_headline(folder, read_json(folder / HEADLINE), *tables)
+        if renew_answer(folder, read_sentences(folder)):
+            changed.append(study)
+    return changed
 
 
 def _published(
