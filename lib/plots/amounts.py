@@ -165,6 +165,10 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     for ax, real in zip(axes, sizes, strict=True):
         _draw_curves(ax, shown[shown["real"] == real], colours, marks)
         ax.set_title(f"{real:,} real images" if real else "all real images")
+    for place, ax in enumerate(axes):
+        # Panels of one row have one label.
+        if place % MOST_COLUMNS:
+            ax.set_ylabel("")
     figure.set_figheight(figure.get_figheight() + shared_legend(figure, colours, marks))
     return figure
 
