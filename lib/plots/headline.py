@@ -216,8 +216,8 @@ def published_effects(paths: StudyPaths) -> pd.DataFrame | None:
 
 
 def main(output: str = "") -> int:
-    """Write the overview, its leaderboard and the README's answer from published results alone, and
-    print the answer.
+    """Write the overview, its leaderboard, the README's answer and those on the pages of studies of
+    numbers of real images from published results alone, and print the answer.
 
     The study of numbers of real images answers where it is published (reports/gain.json). Without
     it all studies on real faces do, by shares of synthetic images: reports/answer.svg.
