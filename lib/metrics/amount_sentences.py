@@ -20,6 +20,7 @@ from lib.metrics.amount_words import (
     bound_sentence,
     copies_sentence,
     crossing_sentence,
+    differing_readings,
     disagreement_sentence,
     gain_sentence,
     limits_sentence,
@@ -373,7 +374,7 @@ def _about(own: pd.DataFrame, best: pd.DataFrame) -> str:
     text = f"of accuracy, from {start}, by adding {added} to {fewest['n_real']:,} real ones"
 
     # Where another reading has another word, it stands beside the interval.
-    others = own[(own["n_real"] == fewest["n_real"]) & (own["verdict"] != fewest["verdict"])]
+    others = differing_readings(own[own["n_real"] == fewest["n_real"]])
     said = [f"{IN_READING[row.reading]} {SAID[row.verdict]}" for row in others.itertuples()]
     text += f" ({'; '.join([interval_text(fewest), *said])})"
 

@@ -64,6 +64,16 @@ def disagreement_sentence(of_pools: pd.DataFrame) -> str:
     )
 
 
+def differing_readings(rows: pd.DataFrame) -> pd.DataFrame:
+    """Take the rows whose verdict is another than that of the reading that leads.
+
+    Args:
+        rows: gains of one pool beside one number of real images, one a reading.
+    """
+    first = rows["reading"].map(READINGS.index).idxmin()
+    return rows[rows["verdict"] != rows.loc[first, "verdict"]]
+
+
 def other_readings_sentence(of_pool: pd.DataFrame) -> str:
     """Say in short which verdicts on one pool other readings than the first give; "" for none.
 
@@ -73,9 +83,7 @@ def other_readings_sentence(of_pool: pd.DataFrame) -> str:
     # Beside each number of real images, what differs from the reading that leads.
     said = {}
     for size, rows in of_pool.groupby("n_real", sort=True):
-        verdicts = rows.set_index("reading")["verdict"]
-        first = next(reading for reading in READINGS if reading in verdicts.index)
-        for row in rows[rows["reading"].map(verdicts) != verdicts[first]].itertuples():
+        for row in differing_readings(rows).itertuples():
             effect = f"{SAID[row.verdict]} beside {size:,} ({points(row.difference)} points)"
             said.setdefault(IN_READING[row.reading], []).append(effect)
     if not said:

@@ -219,9 +219,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
 
 def _with_deciding_intervals(rows: pd.DataFrame) -> pd.DataFrame:
     """Put the intervals that decide into low and high, where there are any."""
-    # A table without rows has no row to take them from.
-    if not len(rows):
-        return rows
+    # Low and high of each row.
     ends = [deciding_interval(row) for row in rows.to_dict("records")]
     return rows.assign(low=[low for low, _ in ends], high=[high for _, high in ends])
 

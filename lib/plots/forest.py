@@ -159,10 +159,13 @@ def scale_limits(rows: list[Row]) -> tuple[float, float] | None:
     """Find the ends of a scale that leaves out a few differences that are many times as far as the
     others; None where there are none.
     """
-    # At most a third of enough rows.
-    sizes = [abs(row.value) for row in rows]
-    near = [row for row in rows if abs(row.value) <= FAR * float(np.median(sizes))] if rows else []
-    if len(rows) < LEAST_ROWS or not 2 * len(rows) <= 3 * len(near) < 3 * len(rows):
+    if len(rows) < LEAST_ROWS:
+        return None
+
+    # At most a third of the rows is far off.
+    most = FAR * float(np.median([abs(row.value) for row in rows]))
+    near = [row for row in rows if abs(row.value) <= most]
+    if len(near) == len(rows) or 3 * len(near) < 2 * len(rows):
         return None
 
     # All other intervals, and 0.

@@ -240,12 +240,12 @@ def main(output: str = "") -> int:
     ranked = ranked_gains(tables, ready_made, knowledge)
     if len(ranked):
         write_leaderboard(reports, ranked, margin=margin)
-    renew_answers(reports, ready_made)
+    published = published_studies(reports)
+    renew_answers(reports, published, ready_made)
     render_top(reports)
 
     # Numbers of real images lead.
     if (reports / HEADLINE).exists():
-        published = published_studies(reports)
         lines = gain_lines(read_json(reports / HEADLINE), answers_on_uses(reports, published))
         print("\n".join(lines))
         if readme.exists():
@@ -268,18 +268,15 @@ def main(output: str = "") -> int:
     return 0
 
 
-def renew_answers(reports: Path, ready_made: dict[str, str]) -> list[str]:
+def renew_answers(reports: Path, published: list[str], ready_made: dict[str, str]) -> None:
     """Draw the figures of studies of numbers of real images anew, from the tables beside their
     pages, and write the answers on these pages anew.
 
     Args:
+        published: names of the studies.
         ready_made: what the ready-made images of each study are called.
-
-    Returns:
-        The studies whose page was another before.
     """
-    changed = []
-    for study in published_studies(reports):
+    for study in published:
         folder = reports / study
         if not (folder / HEADLINE).exists() or (folder / USES).exists():
             continue  # a study of uses shows these instead
@@ -287,9 +284,7 @@ def renew_answers(reports: Path, ready_made: dict[str, str]) -> list[str]:
         name_ready_made(ready_made.get(study, ""))
         tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
         write_headline(folder, read_json(folder / HEADLINE), *tables)
-        if renew_answer(folder, read_sentences(folder)):
-            changed.append(study)
-    return changed
+        renew_answer(folder, read_sentences(folder))
 
 
 def _published(

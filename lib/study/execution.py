@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 
 from lib.study.errors import sentence
-from lib.study.machine import name_a_home
 from lib.study.notebooks import quick_imports
 from lib.study.paths import HALF_DONE, RUNNING
 
@@ -92,8 +91,6 @@ def own_kernel(scratch: Path) -> None:
         JUPYTER_RUNTIME_DIR=str(scratch / "r"),
         IPYTHONDIR=str(scratch / "i"),
     )
-
-    name_a_home()
 
 
 def describe(error: Exception) -> dict:
