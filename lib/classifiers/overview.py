@@ -81,12 +81,13 @@ def learning_curves(folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         folder: of all runs.
-        runs: of load_runs.
+        runs: of load_runs, of one length an arm.
 
     Returns:
         One row a logged step: the columns of the run's history, arm (its name), design (the name
         without the pool), ARM_FIELDS, classifier, seed.
     """
+    _require_one_length(runs)
     parts = []
     for run in runs.to_dict("records"):
         # What tells the runs apart goes beside each row of a curve.
@@ -164,11 +165,13 @@ def range_table(runs: pd.DataFrame) -> pd.DataFrame:
     """Give mean and range over seeds of each arm's accuracy.
 
     Args:
-        runs: of load_runs, without failed ones.
+        runs: of load_runs, of one length an arm, without failed ones.
 
     Returns:
         classifier, arm, and for val (where there is one) and test: mean, min, max.
     """
+    _require_one_length(runs)
+
     # A source without a validation split has no accuracy on it.
     splits = [split for split in ("val", "test") if f"accuracy_{split}" in runs]
     columns = {
@@ -177,6 +180,14 @@ def range_table(runs: pd.DataFrame) -> pd.DataFrame:
         for statistic in ("mean", "min", "max")
     }
     return runs.groupby(["classifier", "arm"], sort=False).agg(**columns).reset_index()
+
+
+def _require_one_length(runs: pd.DataFrame) -> None:
+    """Refuse runs of which an arm has several lengths: their mean describes none of them."""
+    # Programs alone make this mistake, so it is no StudyError.
+    lengths = runs.groupby(["classifier", "arm"])["length"].nunique()
+    if lengths.gt(1).any():
+        raise ValueError(f"{lengths.idxmax()[1]}: several lengths; see lib.metrics.lengths")
 
 
 def steps_are_equal(runs: pd.DataFrame) -> bool:

@@ -15,12 +15,11 @@ all its verdicts show on faces that nobody has seen.
 
 continues where it was stopped; with --record it writes params/verdict_known_truth.csv at its end.
 The time of each verdict counts in processor seconds of two cores, so that a busy machine changes
-nothing.
+nothing. Faces are drawn at half the side and a verdict has a quarter of the time: it repeats its
+trainings as often as at full size, at a quarter of the price.
 """
 
 import argparse
-import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,25 +31,21 @@ from lib.faces.drawn import draw_faces, drawn_study
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
-from lib.study.errors import StudyError
 from lib.study.machine import environment_facts
 from lib.study.paths import ROOT
 from lib.study.records import read_json, write_csv, write_json
-from lib.verdict.clock import Clock
 from lib.verdict.inputs import Inputs, beside_real
-from lib.verdict.probe import signs
+from lib.verdict.measured import CORES, STOPPED, measured_verdict, one_thread
 from lib.verdict.protocol import Protocol
-from lib.verdict.trainings import ALONE
-from lib.verdict.trial import Trial
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
 SIZES = (300, 1000, 3000)  # real images
 NOISE = 0.1  # share of wrong labels among the real training faces
 BEYOND = 1500  # faces on which the truth is measured
-SECONDS, CORES = 600.0, 2  # of a verdict
+PX = 24  # side of the faces: a training step takes a quarter of what one at 48 px takes
+SECONDS = 150.0  # of a verdict: a quarter of what one at 48 px has
 NEAR = 6.0  # grey levels, as near_copy_distance
 GRAIN = 2.0  # grey levels, of copied faces
-STOPPED = "stopped"
 CLEAR = 0.02  # true effect from which a verdict should be decided
 
 # Seeds of drawings: no verdict and no pool shares a face with another.
@@ -67,7 +62,7 @@ def world(number: int) -> tuple[str, int]:
 def drawn_inputs(number: int) -> Inputs:
     """Draw the images of one verdict."""
     kind, size = world(number)
-    real = drawn_study(size, 0, 0, NOISE, FIRST_REAL_SEED + number)
+    real = drawn_study(size, 0, 0, NOISE, FIRST_REAL_SEED + number, px=PX)
     real = real.with_columns(cluster=near_groups(real.images, NEAR))
     faces = drawn_pool(number, kind, real)
     return Inputs(real, (beside_real(kind, faces, real, NEAR),), ())
@@ -89,7 +84,7 @@ def drawn_pool(number: int, kind: str, real: FaceSet) -> FaceSet:
     # What is wrong with them.
     wrong = {"mislabelled": 0.6, "noisy": 0.25}.get(kind, 0.0)
     identities = 5 if kind == "narrow" else 0
-    faces = draw_faces(labels, seeds, identities=identities, mislabelled_share=wrong)
+    faces = draw_faces(labels, seeds, px=PX, identities=identities, mislabelled_share=wrong)
 
     # Class names in another order.
     if kind == "permuted":
@@ -109,69 +104,17 @@ def _copied(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
 
 
 def run_one(number: int, folder: Path) -> dict:
-    """Reach one verdict, and measure what its networks do on faces that nobody has seen.
-
-    Returns:
-        kind, size, word, difference, low, high, truth (of this verdict's networks), probe (its
-        sign), seconds (processor time), repetitions.
-    """
-    from lib.verdict.verdict import reach_verdict
-
-    # A folder of its own, which does not stay.
-    runs = folder / f"runs{number:04d}"
-    began = time.process_time()
+    """Reach one verdict: its number, kind and size, and what `measured_verdict` returns."""
+    # All verdicts are measured on the same further faces.
     kind, size = world(number)
-    about = {"number": number, "kind": kind, "size": size}
-    beyond = drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED)
-    try:
-        verdict = reach_verdict(
-            drawn_inputs(number),
-            Protocol(),
-            runs=runs,
-            tables=runs,
-            clock=Clock(SECONDS, CORES, processor=True),
-            workers=0,
-            beyond=beyond,
-            say=lambda line: None,
-        )
-    except StudyError:
-        shutil.rmtree(runs, ignore_errors=True)
-        return about | {"word": STOPPED, "seconds": time.process_time() - began}
-
-    # What was said, and what its own networks do elsewhere.
-    spent = time.process_time() - began
-    look = verdict.trial.comparisons[0].last
-    shutil.rmtree(runs, ignore_errors=True)
-    about |= {
-        "probe": signs(verdict.probe)[kind],
-        "truth": true_effect(verdict.trial, beyond),
-        "seconds": spent,
-    }
-    if look is None:
-        return about | {"word": UNDECIDED}
-    return about | {
-        "word": look.word,
-        "difference": look.found.difference,
-        "low": look.low,
-        "high": look.high,
-        "repetitions": look.found.repetitions,
-    }
-
-
-def true_effect(trial: Trial, beyond: FaceSet) -> float:
-    """Average over all networks of a trial what the pool changes on further faces."""
-    # All networks of an arm that were compared.
-    accuracies = {}
-    for arm in (ALONE, trial.comparisons[0].arm):
-        networks = [
-            trained
-            for (of, repetition), folds in trial.scores.found.items()
-            for trained in folds.values()
-            if of == arm
-        ]
-        right = [(network.beyond.argmax(1) == beyond.labels).mean() for network in networks]
-        accuracies[arm] = float(np.mean(right))
-    return accuracies[trial.comparisons[0].arm] - accuracies[ALONE]
+    found = measured_verdict(
+        drawn_inputs(number),
+        drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED, px=PX),
+        Protocol(image_px=PX),
+        folder=folder / f"runs{number:04d}",
+        seconds=SECONDS,
+    )
+    return {"number": number, "kind": kind, "size": size, **found}
 
 
 def rates(results: pd.DataFrame, margin: float) -> pd.DataFrame:
@@ -235,14 +178,6 @@ def summary(table: pd.DataFrame) -> str:
     )
 
 
-def prepare(folder: Path) -> Path:
-    """Prepare a process: one thread."""
-    import torch
-
-    torch.set_num_threads(1)
-    return folder
-
-
 def work(folder: Path, number: int) -> None:
     """Reach one verdict and write it down."""
     write_json(folder / f"{number:04d}.json", run_one(number, folder))
@@ -263,7 +198,9 @@ def main() -> None:
     # Reach what is missing.
     files = {number: options.folder / f"{number:04d}.json" for number in range(options.count)}
     waiting = [number for number, file in files.items() if not file.exists()]
-    for number, trouble in run_in_pool(waiting, prepare, work, (options.folder,), options.workers):
+    for number, trouble in run_in_pool(
+        waiting, one_thread, work, (options.folder,), options.workers
+    ):
         print(f"{number}: {trouble or read_json(files[number])}", flush=True)
 
     # Count.

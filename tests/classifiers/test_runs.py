@@ -22,6 +22,7 @@ from lib.classifiers.overview import (
     buildable,
     how_trained,
     learning_curves,
+    range_table,
 )
 from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
 from lib.classifiers.runs import load_history, load_predictions, load_runs, read_result, run_jobs
@@ -587,6 +588,15 @@ def test_learning_curves_carry_the_arms_fields_and_designs(finished):
     designs = curves.drop_duplicates("arm").set_index("arm")["design"].to_dict()
     assert designs == {arm.name: arm.design for arm in ARMS}
     assert set(curves["seed"]) == {0, 1}
+
+
+def test_no_mean_is_taken_over_trainings_of_several_lengths(finished):
+    folder, _, table = finished
+    twice = pd.concat([table, table.assign(length=2.0)])
+    for describe in (range_table, lambda runs: learning_curves(folder, runs)):
+        with pytest.raises(ValueError, match="several lengths"):
+            describe(twice)
+    assert len(range_table(table)) == len(ARMS)
 
 
 def test_a_chart_shows_the_arms_of_one_design_beside_base_and_their_real_controls():
