@@ -140,7 +140,7 @@ def open_standard_streams():
 
 def arms(params):
     """Stop at a pattern of names that fits no arm of a study."""
-    from lib.faces.arms import asked_for, plan_arms
+    from lib.faces.arm_plan import asked_for, plan_arms
 
     planned = plan_arms(params)
     asked_for(planned, params["more_seeds_arms"], "more_seeds_arms")

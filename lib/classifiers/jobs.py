@@ -10,7 +10,8 @@ from itertools import product
 
 from lib.classifiers.recipes import Recipe, TrainingPlan, options_of, recipes_of
 from lib.classifiers.training_sets import Sources, arm_faces
-from lib.faces.arms import Arm, asked_for
+from lib.faces.arm_plan import asked_for
+from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet
 from lib.study.errors import StudyError
 from lib.study.records import content_hash

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.runs import load_predictions, read_result
-from lib.faces.arms import Arm, arm_of, asked_for, real_alone
+from lib.faces.arm_plan import asked_for
+from lib.faces.arms import Arm, arm_of, real_alone
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import evaluation_faces, in_fold
 from lib.faces.pool import generator_facts, load_pool

@@ -10,7 +10,8 @@ says nothing about drawn faces or other classes.
 
 from functools import cache
 
-from lib.faces.arms import ARM_FIELDS, KINDS, REAL_KINDS, Arm, plan_arms
+from lib.faces.arm_plan import plan_arms
+from lib.faces.arms import ARM_FIELDS, KINDS, REAL_KINDS, Arm
 from lib.faces.classes import EMOTIONS
 from lib.report.executions import embedded_data
 from lib.study.errors import StudyError

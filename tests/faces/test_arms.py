@@ -6,16 +6,15 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from lib.faces.arm_plan import asked_for, plan_arms
 from lib.faces.arms import (
     ARM_FIELDS,
     UNFILTERED,
     Arm,
     arm_of,
     arm_table,
-    asked_for,
     controls,
     filtered_pool,
-    plan_arms,
     real_alone,
 )
 from lib.study.errors import StudyError

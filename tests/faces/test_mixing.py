@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.faces.arms import Arm, plan_arms
+from lib.faces.arm_plan import plan_arms
+from lib.faces.arms import Arm
 from lib.faces.classes import EMOTIONS
 from lib.faces.faceset import FaceSet, concat
 from lib.faces.mixing import build_arm, draw_subset, synthetic_count

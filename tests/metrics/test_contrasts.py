@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.faces.arms import ARM_FIELDS, KINDS, UNFILTERED, Arm, controls, plan_arms
+from lib.faces.arm_plan import plan_arms
+from lib.faces.arms import ARM_FIELDS, KINDS, UNFILTERED, Arm, controls
 from lib.faces.classes import EIGHT_EMOTIONS, EMOTIONS
 from lib.metrics.arms import ArmPredictions
 from lib.metrics.contrasts import (
