@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from lib.classifiers.recipes import Recipe, TrainingPlan, options_of, recipes_of
-from lib.classifiers.training_sets import Sources, arm_faces
+from lib.classifiers.recipes import Recipe, TrainingPlan, improved, options_of, recipes_of
+from lib.classifiers.training_sets import Sources
 from lib.faces.arm_plan import asked_for
 from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet
@@ -91,7 +91,7 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
     splits, n_real = sources.splits(real), len(real.split("train"))
     count = params["seeds"] + params["more_seeds"]
     draw_of = {seed: seed if params["draws"] else None for seed in range(count)}
-    digests = _digests(arms, splits, pools, sources.seed, set(draw_of.values()))
+    digests = _digests(arms, splits, pools, sources, set(draw_of.values()))
 
     # Some numbers of real images have fewer seeds; arms that a pilot left undecided have more.
     seeds_at = dict(zip(params["real_counts"], params["real_count_seeds"]))
@@ -101,14 +101,17 @@ def plan_jobs(arms: list[Arm], sources: Sources, params: dict) -> list[Job]:
         chosen = arms if seed < params["seeds"] else more
         chosen = [arm for arm in chosen if seed < seeds_at.get(arm.real, count)]
         for classifier, fold, arm, length in _each(recipes, splits, chosen, trained):
+            # Improved real images alone are trained in another way.
+            way = arm.only if arm.kind == "improved" else ""
+            recipe, own_options = improved(recipes[classifier], options, way)
             plan = TrainingPlan(
                 classifier=classifier,
-                recipe=recipes[classifier],
+                recipe=recipe,
                 seed=seed,
                 steps=_times(length, arm_steps(arm, params["train_steps"], n_real)),
                 epochs=_times(length, params["train_epochs"]),
                 device=device,
-                options=options,
+                options=own_options,
             )
             key = content_hash([*digests[fold, draw, arm], plan.definition()])
 
@@ -184,7 +187,7 @@ def _digests(
     arms: list[Arm],
     splits: dict[int, FaceSet],
     pools: dict[str, FaceSet],
-    seed: int,
+    sources: Sources,
     draws: set[int | None],
 ) -> dict[tuple[int, int | None, Arm], list]:
     """Hash the images of each run: those that it learns from and those that it predicts.
@@ -192,8 +195,8 @@ def _digests(
     Args:
         arms: to train on.
         splits: real faces as each fold splits them, by its number.
-        pools: of Sources.read.
-        seed: of subsets, duplicates and shuffles.
+        pools: of `sources.read`.
+        sources: where the images are.
         draws: numbers of the draws; None for the study's one.
 
     Returns:
@@ -203,6 +206,6 @@ def _digests(
     for fold, part in splits.items():
         held = [part.split(name).digest() for name in EVALUATED]
         for draw, arm in product(draws, arms):
-            faces = arm_faces(arm, part, pools, seed, draw)
+            faces = sources.arm_faces(arm, part, pools, draw)
             digests[fold, draw, arm] = [faces.digest(), held]
     return digests

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.classifiers.runs import load_history
-from lib.classifiers.training_sets import Sources, arm_faces
+from lib.classifiers.training_sets import Sources
 from lib.faces.arms import ARM_FIELDS, REAL_KINDS, Arm, arm_of, controls, real_alone
 from lib.faces.faceset import FaceSet
 from lib.report.names import ALONE, group_text
@@ -36,7 +36,7 @@ def arm_composition(arms: list[Arm], sources: Sources, draws: bool = False) -> p
         # A pool may be too small, lack what the arm asks for, or know more than the arm holds.
         try:
             sources.require_knowledge(arm)
-            faces = arm_faces(arm, real, pools, sources.seed, draw)
+            faces = sources.arm_faces(arm, real, pools, draw)
             row |= _composition(arm, faces, real) | {"left out": ""}
         except StudyError as error:
             row |= {"images": 0, "left out": str(error)}

@@ -4,7 +4,7 @@ A `Recipe` says how a network is trained, `TrainingOptions` what a study may cha
 a `TrainingPlan` is one training in full: network, recipe, seed, length, device and options.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import pandas as pd
 
@@ -121,6 +121,15 @@ BEST = Recipe(
 
 RECIPES = {recipe.name: recipe for recipe in (SCHUERMANN, QUICK, FAST, BEST)}
 
+# What a person would try on real images alone who has no others: changes of a recipe, or of the
+# options of a training.
+IMPROVEMENTS = {
+    "mixup": {"mixup_alpha": 0.4},
+    "cutout": {"cutout_px": 12},
+    "geometry": {"rotation_degrees": 10.0, "zoom_share": 0.1},
+    "class_balance": {"sampling": "balanced"},
+}
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -190,6 +199,14 @@ def recipes_of(classifiers: list[str], names: list[str]) -> dict[str, Recipe]:
     # Lists that do not fit stop a study before (lib.study.parameter_rules).
     each = names * len(classifiers) if len(names) == 1 else names
     return {name: recipe_of(recipe) for name, recipe in zip(classifiers, each, strict=True)}
+
+
+def improved(recipe: Recipe, options: TrainingOptions, way: str) -> tuple[Recipe, TrainingOptions]:
+    """Change a recipe and the options as one of IMPROVEMENTS does; "" changes nothing."""
+    changes, own = IMPROVEMENTS.get(way, {}), {field.name for field in fields(Recipe)}
+    of_recipe = {name: value for name, value in changes.items() if name in own}
+    of_options = {name: value for name, value in changes.items() if name not in own}
+    return replace(recipe, **of_recipe), replace(options, **of_options)
 
 
 def recipe_table(classifiers: list[str], names: list[str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lib.classifiers.jobs import EVALUATED, Job
-from lib.classifiers.training_sets import Sources, arm_faces
+from lib.classifiers.training_sets import Sources
 from lib.compute.cluster import run_on_cluster
 from lib.compute.progress import Bar
 from lib.compute.workers import run_in_pool
@@ -241,7 +241,7 @@ def prepare(sources: Sources, folder: Path) -> tuple:
     import torch
 
     torch.set_num_threads(1)
-    return *sources.read(), sources.seed, folder
+    return *sources.read(), sources, folder
 
 
 def run_job(prepared: tuple, job: Job) -> None:
@@ -258,15 +258,15 @@ def run_job(prepared: tuple, job: Job) -> None:
 
     from lib.classifiers.training import train
 
-    real, pools, seed, folder = prepared
+    real, pools, sources, folder = prepared
 
     # A cluster repeats what a worker had done before it died.
     if finished(folder, job):
         return
 
     # The images.
-    real = in_fold(real, job.folds, job.fold, seed=seed)
-    faces = arm_faces(job.arm, real, pools, seed, job.draw)
+    real = in_fold(real, job.folds, job.fold, seed=sources.seed)
+    faces = sources.arm_faces(job.arm, real, pools, job.draw)
     held = {name: real.split(name) for name in EVALUATED}
     held = {name: part for name, part in held.items() if len(part)}
     record = identity(job) | {

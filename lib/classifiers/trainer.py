@@ -29,7 +29,7 @@ from lib.classifiers.batches import (
 from lib.classifiers.models import build_classifier
 from lib.classifiers.recipes import Recipe, TrainingPlan
 from lib.compute.devices import autocast, precision_on
-from lib.faces.faceset import FaceSet
+from lib.faces.faceset import TARGET, FaceSet
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Trainer:
     labels: Tensor  # int64 (N,)
     weights: Tensor | None  # float32 (N,) of mean 1: of each image in the loss
     groups: Tensor | None  # int64 (N,): by whose batch statistics each image is normalised
+    targets: Tensor | None  # float32 (N, C): labels of more than one class, in place of `labels`
     generator: torch.Generator  # of augmentation, on the device
     precision: str  # fp32 or bf16
     teachers: tuple[nn.Module, ...] = ()  # networks to distil from
@@ -115,10 +116,19 @@ def make_trainer(
         labels=torch.from_numpy(faces.labels).to(device),
         weights=None if weights is None else torch.from_numpy(weights).to(device),
         groups=None if groups is None else torch.from_numpy(groups).to(device),
+        targets=_targets(faces, device),
         generator=torch.Generator(device),
         precision=precision_on(device, recipe.precision),
         teachers=tuple(teachers),
     )
+
+
+def _targets(faces: FaceSet, device: str) -> Tensor | None:
+    """Copy the labels of images that have more than one class, float32 (N, C); None without."""
+    columns = [TARGET + name for name in faces.classes]
+    if not set(columns) <= set(faces.table):
+        return None
+    return torch.from_numpy(faces.table[columns].to_numpy(np.float32)).to(device)
 
 
 def _column(faces: FaceSet, name: str, dtype: type) -> np.ndarray | None:
@@ -216,11 +226,12 @@ def batch_loss(trainer: Trainer, x: Tensor, rows: Tensor) -> tuple[Tensor, Tenso
         rows: int64 (B,), the positions of its images in the training set.
     """
     labels = trainer.labels[rows]
+    targets = labels if trainer.targets is None else trainer.targets[rows]
     weights = None if trainer.weights is None else trainer.weights[rows]
 
     # Mostly there is one group.
     if trainer.groups is None:
-        loss, logits = loss_of(trainer, x, labels, weights)
+        loss, logits = loss_of(trainer, x, targets, weights)
         return loss, (logits.detach().argmax(1) == labels).sum()
 
     # Each group's loss counts by its share of the batch.
@@ -229,7 +240,7 @@ def batch_loss(trainer: Trainer, x: Tensor, rows: Tensor) -> tuple[Tensor, Tenso
         select_group(trainer.model, group)
         inside = groups == group
         group_weights = None if weights is None else weights[inside]
-        loss, logits = loss_of(trainer, x[inside], labels[inside], group_weights)
+        loss, logits = loss_of(trainer, x[inside], targets[inside], group_weights)
         losses.append(loss * (len(logits) / len(rows)))
         correct.append((logits.detach().argmax(1) == labels[inside]).sum())
     return torch.stack(losses).sum(), torch.stack(correct).sum()
@@ -241,6 +252,9 @@ def loss_of(
     """Compute the cross-entropy of images against their labels and what their teachers predict.
 
     The images are mixed where the recipe says so. Teachers see the same augmented, mixed images.
+
+    Args:
+        labels: int64 (B,), or float32 (B, C) of sum 1.
 
     Returns:
         (mean loss, weighted where there are weights; logits (B, classes)).

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from lib.faces.arms import UNFILTERED, Arm, filtered_pool, filters_of
 from lib.faces.faceset import FaceSet, load_faces
 from lib.faces.folds import in_fold, require_independent, without_real_copies
@@ -10,6 +12,7 @@ from lib.faces.mixing import build_arm
 from lib.faces.pool import load_pool, pool_knowledge, single_steps
 from lib.study.errors import StudyError
 from lib.study.generations import generation_name
+from lib.study.records import atomic_write, content_hash, parsing
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Sources:
     filter_arms: tuple[str, ...] = ()  # curation steps that alone filter the pools of some arms
     folds: int = 0  # that the real faces are divided into, see lib.faces.folds; 0: none
     near_copy_distance: float = 6.0  # with folds: pools are freed of copies of real faces
+    judged: Path | None = None  # folder of what label classifiers say of pools; None: not kept
+    label_classifier_steps: int = 300  # optimiser steps of each
 
     def read(self) -> tuple[FaceSet, dict[str, FaceSet]]:
         """Read the real faces and the pools, resized to the real faces' size.
@@ -73,6 +78,47 @@ class Sources:
         numbers = range(1, self.folds + 1) if self.folds else (0,)
         return {number: in_fold(real, self.folds, number, seed=self.seed) for number in numbers}
 
+    def arm_faces(
+        self, arm: Arm, real: FaceSet, pools: dict[str, FaceSet], draw: int | None
+    ) -> FaceSet:
+        """Build an arm's training set from the study's faces.
+
+        Args:
+            real: all real faces, split.
+            pools: of `read`.
+            draw: number of the draw, from 0, which decides subsets and copies and takes a
+                generation of the pool; None: one draw for the study.
+        """
+        train, extra = real.split("train"), real.split("extra")
+        if draw is not None:
+            arm = replace(arm, generation=_generation_of_draw(arm, pools, draw))
+        keywords = {"seed": self.seed, "extra": extra, "draw": draw}
+        return build_arm(arm, train, pools, classify=self.classify, **keywords)
+
+    def classify(self, real: FaceSet, others: FaceSet) -> np.ndarray:
+        """Train a label classifier on real faces and return what it says of others, float32 (N, C).
+
+        What it says is kept: the arms of one draw share it.
+        """
+        from lib.classifiers.models import predict
+        from lib.classifiers.reference import reference_plan, train_reference
+
+        # The same images and the same training say the same.
+        steps, seed = self.label_classifier_steps, self.seed
+        plan = reference_plan(steps, seed).definition()
+        key = content_hash([real.digest(), others.digest(), plan])
+        path = None if self.judged is None else self.judged / f"{key[:20]}.npy"
+        if path is not None and path.exists():
+            with parsing(path, "delete it"):
+                return np.load(path, allow_pickle=False)
+
+        # A network of the real images alone.
+        found = predict(train_reference(real, steps=steps, seed=seed).model, others.images)
+        if path is not None:
+            with atomic_write(path) as file:
+                np.save(file, found)
+        return found
+
     def _filtered(self, name: str, folder: Path) -> dict[str, FaceSet]:
         """Read a pool as each step alone leaves it, and as it was generated."""
         # Without a verdict of a step on this pool there are no images for the arms of that step.
@@ -82,24 +128,6 @@ class Sources:
             steps = () if step == UNFILTERED else (step,)
             pools[filtered_pool(name, step)] = load_pool(folder, steps=steps)
         return pools
-
-
-def arm_faces(
-    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], seed: int, draw: int | None
-) -> FaceSet:
-    """Build an arm's training set from the study's faces.
-
-    Args:
-        real: all real faces, split.
-        pools: of Sources.read.
-        seed: of subsets, duplicates and shuffles.
-        draw: number of the draw, from 0, which decides subsets and copies and takes a generation
-            of the pool; None: one draw for the study.
-    """
-    train, extra = real.split("train"), real.split("extra")
-    if draw is not None:
-        arm = replace(arm, generation=_generation_of_draw(arm, pools, draw))
-    return build_arm(arm, train, pools, seed=seed, extra=extra, draw=draw)
 
 
 def _generation_of_draw(arm: Arm, pools: dict[str, FaceSet], draw: int) -> int:

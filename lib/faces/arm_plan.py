@@ -5,7 +5,6 @@ from itertools import product
 
 from lib.faces.arms import (
     REAL_SHARES,
-    VARIANT_KINDS,
     Arm,
     controls,
     filters_of,
@@ -13,6 +12,9 @@ from lib.faces.arms import (
 )
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation, generation_number
+
+# Uses of synthetic images that shares ask for, too; the others are of numbers alone.
+SHARED_KINDS = ("staged", "reversed", "weighted", "auxiliary_norm")
 
 
 def plan_arms(params: dict) -> list[Arm]:
@@ -101,7 +103,7 @@ def _supplements(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
     A share that a variant asks for has plain supplements too, for the variant is read against them.
     """
     # Every share that some kind of supplement asks for, each once.
-    keys = [f"{kind}_shares" for kind in ("supplement", *VARIANT_KINDS)]
+    keys = [f"{kind}_shares" for kind in ("supplement", *SHARED_KINDS)]
     shares = dict.fromkeys(share for key in keys for share in params[key])
     arms = _with_controls(_of_pools("supplement", list(shares), pools), wanted)
 
@@ -122,6 +124,7 @@ def _at_numbers(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
     arms = []
     for real in params["real_counts"]:
         arms.append(real_alone(Arm("subset", real=real)))
+        arms += [Arm("improved", real=real, only=way) for way in params["real_ways"]]
         for added in params["added_counts"]:
             for shares in params["added_class_shares"]:
                 class_shares = REAL_SHARES if shares == "real" else ""
@@ -136,7 +139,11 @@ def _uses_at_numbers(params: dict, pools: list[str], numbers: dict) -> list[Arm]
     for use, pool in product(params["added_uses"], pools):
         kind = "supplement" if use == "mixed" else use
         weights = params["synthetic_weights"] if kind == "weighted" else [1.0]
-        arms += [_arm(kind, pool, **numbers, weight=weight) for weight in weights]
+        shares = params["label_shares"] if kind == "label_filtered" else [0.0]
+        arms += [
+            _arm(kind, pool, share, **numbers, weight=weight)
+            for share, weight in product(shares, weights)
+        ]
     return arms
 
 

@@ -17,10 +17,17 @@ UNFILTERED = "none"  # `only` of the filtered arm that takes the pool as it was 
 REAL_SHARES = "real"  # `class_shares` of added images in the class shares of the real ones
 
 # Kinds by what they hold. Real images alone:
-REAL_KINDS = ("base", "subset", "duplicate", "extra", "fewer_steps")
+REAL_KINDS = ("base", "subset", "duplicate", "extra", "fewer_steps", "improved")
 # Real and synthetic images, mixed or trained on in another way than mixed:
 MIXED_KINDS = ("supplement", "filtered", "replace", "scarce", "balance")
-VARIANT_KINDS = ("staged", "reversed", "weighted", "auxiliary_norm")
+VARIANT_KINDS = (
+    "staged",
+    "reversed",
+    "weighted",
+    "auxiliary_norm",
+    "label_filtered",
+    "soft_labels",
+)
 KINDS = (*REAL_KINDS, *MIXED_KINDS, *VARIANT_KINDS, "synthetic", "shuffled")
 
 # First word of an arm's name where it is not the kind.
@@ -35,9 +42,12 @@ class Arm:
         kind: one of KINDS.
             base: all real images. supplement: synthetic images beside them. filtered: a supplement
             of what one curation step keeps. staged, reversed, weighted, auxiliary_norm: a
-            supplement trained on in another way than mixed. replace: synthetic images in place of
-            real ones, at a constant total. scarce: a small real subset, filled up. balance:
-            synthetic images fill the rare classes. synthetic: synthetic images alone.
+            supplement trained on in another way than mixed. label_filtered: of each class the
+            images whose label a classifier of the arm's real images is surest of. soft_labels: its
+            probabilities as their labels. replace: synthetic images in place of real ones, at a
+            constant total. scarce: a small real subset, filled up. balance: synthetic images fill
+            the rare classes. synthetic: synthetic images alone. improved: the real images alone,
+            trained in another way (`lib.classifiers.recipes.IMPROVEMENTS`).
             Controls: duplicate (real images once more), shuffled (the synthetic images' labels
             permuted), subset (the real images alone that another arm keeps), extra (held-back
             real images), fewer_steps (the real images alone, for the steps that a supplement takes
@@ -45,10 +55,12 @@ class Arm:
         pool: name of the pool's first generation; "" for real images alone. A control of real
             images names the pool whose class counts it copies.
         share: synthetic share of the total (supplements and their controls), real share (replace,
-            scarce, subset), or multiple of the real amount (synthetic).
+            scarce, subset), multiple of the real amount (synthetic), or share of each class that is
+            kept (label_filtered).
         control_of: for a control, the kind of the arm that it controls; "" otherwise.
         weight: of a synthetic image in the loss; a real one's is 1.
         only: filtered: the curation step that alone chose the images; UNFILTERED for none.
+            improved: what is changed.
         generation: which making of the pool, from 1.
         real: number of real images, where numbers and not shares say what an arm holds; 0: all.
         added: number of images beside them; 0: `share` says how many.
@@ -114,6 +126,8 @@ class Arm:
             amount = f"{self.share:g}x"
         elif kind == "weighted":
             amount = f"{amount}-at-{self.weight:g}"
+        elif kind == "label_filtered":
+            amount = f"{amount}-keeping-{self.share:g}"
         elif kind == "duplicate" and self.control_of == "balance":
             amount = "balance"
 
@@ -127,8 +141,9 @@ class Arm:
 
     def _numbers(self) -> str:
         """The numbers of images that define the arm: 287+5096, 287, all+5096; "" for shares."""
-        if not self.real and not self.added:
+        if not self.real and not self.added and self.kind != "improved":
             return ""
+        # Improved real images may be all of them.
         real = str(self.real) if self.real else "all"
         return f"{real}+{self.added}" if self.added else real
 
@@ -183,7 +198,8 @@ def real_alone(arm: Arm) -> Arm:
 
 def _controls_at_numbers(arm: Arm) -> list[Arm]:
     """List the controls of a supplement that is defined by numbers of images."""
-    control = replace(arm, kind="duplicate", control_of="supplement", weight=1.0)
+    plain = replace(arm, kind="supplement", weight=1.0, share=0.0)
+    control = replace(plain, kind="duplicate", control_of="supplement")
     real_only = replace(control, pool="", generation=1)
 
     # Copies of real images in the class shares of the added ones.
@@ -191,7 +207,7 @@ def _controls_at_numbers(arm: Arm) -> list[Arm]:
 
     # Another use of the same images is compared with the plain mixture too.
     if arm.kind in VARIANT_KINDS:
-        return [replace(arm, kind="supplement", weight=1.0), duplicate]
+        return [plain, duplicate]
 
     # The steps and the held-back real images are the same for every pool.
     fewer_steps = replace(real_only, kind="fewer_steps", class_shares="")

@@ -29,6 +29,7 @@ METADATA = "metadata.csv"  # beside the pictures
 REMEDY = "run the notebook that makes this face set again"  # where it is damaged
 # Optional columns that say how an image takes part in training, see lib.faces.mixing.
 TAKES_PART = ("weight", "stage_end", "norm_group")
+TARGET = "target_"  # and a class: how much of an image's label is that class, of sum 1
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,9 @@ class FaceSet:
             digest.update("\x00".join(self.table[column].astype(str)).encode())
 
         # Plain mixtures lack these columns.
-        for column in [name for name in TAKES_PART if name in self.table]:
+        columns = [name for name in TAKES_PART if name in self.table]
+        columns += [TARGET + name for name in self.classes if TARGET + name in self.table]
+        for column in columns:
             digest.update(column.encode() + self.table[column].to_numpy(np.float64).tobytes())
         return digest.hexdigest()
 

@@ -2,18 +2,25 @@
 
 Where an arm asks for more than a mixture, columns of the table say how an image takes part:
 `weight` in the loss (0: not at all), `stage_end`, the share of the steps after which the run turns
-to the images of the next stage, and `norm_group`, whose batch statistics normalise it (0: those of
-real images, which stay when the training is over).
+to the images of the next stage, `norm_group`, whose batch statistics normalise it (0: those of
+real images, which stay when the training is over), and `target_<class>`, how much of its label is
+that class.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from lib.faces.arms import REAL_SHARES, Arm, filtered_pool
-from lib.faces.faceset import FaceSet, concat
-from lib.faces.sampling import apportion, copies, stratified
+from lib.faces.faceset import TARGET, FaceSet, concat
+from lib.faces.sampling import apportion, copies, stratified, surest
 from lib.study.errors import StudyError
 
 STREAM = 40  # of the study's seed, for subsets, duplicates and shuffles
+
+# callable(real, others) -> float (N, C): class probabilities of other images by a label classifier
+# that learnt from the real ones.
+LabelClassifier = Callable[[FaceSet, FaceSet], np.ndarray]
 
 
 def synthetic_count(n_real: int, share: float) -> int:
@@ -38,6 +45,7 @@ def build_arm(
     seed: int,
     extra: FaceSet | None = None,
     draw: int | None = None,
+    classify: LabelClassifier | None = None,
 ) -> FaceSet:
     """Build the training set of an arm.
 
@@ -51,6 +59,7 @@ def build_arm(
         extra: held-back real images, for the control `extra` of an arm that holds all others.
         draw: number of the draw, each with subsets, duplicates and shuffles of its own; None: one
             draw for the study.
+        classify: label classifier, for the kinds label_filtered and soft_labels.
 
     Raises:
         StudyError: a pool that is not there, has other classes or is too small; more held-back
@@ -59,7 +68,7 @@ def build_arm(
     # Every arm starts the same stream, so that arms share their subsets and copies.
     rng = np.random.default_rng(_stream(seed, draw))
     if arm.real or arm.added:
-        return _at_numbers(arm, real, pools, rng, at_random=draw is not None)
+        return _at_numbers(arm, real, pools, rng, draw is not None, classify)
     if arm.pool:
         return _synthetic_arm(arm, real, _pool_of(arm, pools, real), rng)
     return _real_arm(arm, real, extra, rng)
@@ -99,12 +108,18 @@ def _choose(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
 
 
 def _at_numbers(
-    arm: Arm, real: FaceSet, pools: dict[str, FaceSet], rng: np.random.Generator, at_random: bool
+    arm: Arm,
+    real: FaceSet,
+    pools: dict[str, FaceSet],
+    rng: np.random.Generator,
+    at_random: bool,
+    classify: LabelClassifier | None,
 ) -> FaceSet:
     """Build an arm that numbers of images define.
 
     Args:
         at_random: take images of the pool at random; else the first ones in order of generation.
+        classify: as in `build_arm`.
     """
     # Held-back real images make the larger choice of the same stream.
     if arm.kind == "extra":
@@ -118,7 +133,7 @@ def _at_numbers(
 
     # Real images alone.
     chosen = _choose(real, arm.real, rng)
-    if arm.kind in ("subset", "fewer_steps"):
+    if arm.kind in ("subset", "fewer_steps", "improved"):
         return chosen
 
     # Copies of the chosen ones, in the class counts of what they control.
@@ -132,7 +147,22 @@ def _at_numbers(
     added = _from_pool(arm, chosen, pools, rng, at_random)
     if arm.kind == "shuffled":
         added = _shuffled(added, rng)
+
+    # What a classifier of the same real images says of their labels.
+    if arm.kind == "label_filtered":
+        added = added.select(surest(added.labels, classify(chosen, added), arm.share))
+    if arm.kind == "soft_labels":
+        return _with_targets(chosen, added, classify(chosen, added))
     return _with_roles(arm.kind, arm.weight, chosen, added)
+
+
+def _with_targets(real: FaceSet, added: FaceSet, probabilities: np.ndarray) -> FaceSet:
+    """Join real images with their own labels and others with probabilities as labels, (N, C)."""
+    # Real images are of one class.
+    own = np.eye(len(real.classes))[real.labels]
+    targets = np.concatenate([own, probabilities])
+    columns = {TARGET + name: targets[:, place] for place, name in enumerate(real.classes)}
+    return concat([real, added]).with_columns(**columns)
 
 
 def _from_pool(

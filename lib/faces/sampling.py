@@ -55,6 +55,26 @@ def apportion(counts: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(classes[chosen], minlength=len(counts))
 
 
+def surest(labels: np.ndarray, probabilities: np.ndarray, share: float) -> np.ndarray:
+    """Choose a share of each class: the images whose own label is most probable.
+
+    Args:
+        labels: int64 (N,).
+        probabilities: float (N, C), of a label classifier.
+        share: of each class, 0 to 1; at least one image stays.
+
+    Returns:
+        int64 (n,), rising. A smaller share is part of every larger one.
+    """
+    own, rows = probabilities[np.arange(len(labels)), labels], []
+    for label in np.unique(labels):
+        # The most probable first.
+        of_class = np.flatnonzero(labels == label)
+        order = of_class[np.argsort(-own[of_class], kind="stable")]
+        rows.append(order[: max(1, round(share * len(order)))])
+    return np.sort(np.concatenate(rows))
+
+
 def copies(faces: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     """Duplicate images at random, each once before any twice; a copy's id ends with its number."""
     # Whole rounds over all images, each in an order of its own.

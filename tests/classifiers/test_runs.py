@@ -26,7 +26,7 @@ from lib.classifiers.overview import (
 )
 from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
 from lib.classifiers.runs import load_history, load_predictions, load_runs, read_result, run_jobs
-from lib.classifiers.training_sets import Sources, arm_faces
+from lib.classifiers.training_sets import Sources
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
 from lib.faces.faceset import FaceSet, save_faces
 from lib.faces.pool import save_single_steps
@@ -486,7 +486,7 @@ def test_draws_change_the_images_of_each_seed(sources):
     jobs = plan_jobs(few, sources, PARAMS | {"draws": True, "seeds": 3})
     assert [job.draw for job in jobs] == [0, 0, 1, 1, 2, 2]
     real, pools = sources.read()
-    sets = [arm_faces(job.arm, real, pools, 0, job.draw).digest() for job in jobs]
+    sets = [sources.arm_faces(job.arm, real, pools, job.draw).digest() for job in jobs]
 
     # All real images are the same in every draw.
     assert len(set(sets[::2])) == 1 and len(set(sets[1::2])) == 3
@@ -503,7 +503,7 @@ def test_a_draw_takes_its_own_generation_of_a_pool(sources):
     real, pools = sources.read()
     pools = {"p": noise(40, 5), "p-generation2": noise(40, 6)}
     arm = Arm("supplement", "p", real=10, added=10)
-    ids = [arm_faces(arm, real, pools, 0, draw).table["id"].iloc[-1] for draw in range(3)]
+    ids = [sources.arm_faces(arm, real, pools, draw).table["id"].iloc[-1] for draw in range(3)]
     assert [one.rpartition("/")[0] for one in ids] == ["p", "p-generation2", "p"]
 
 
