@@ -217,8 +217,8 @@ def _copies_by_class(
 
 def _real_arm(arm: Arm, real: FaceSet, extra: FaceSet | None, rng: np.random.Generator) -> FaceSet:
     """Build an arm of real images alone."""
-    # The control fewer_steps differs from base by its steps alone.
-    if arm.kind in ("base", "fewer_steps"):
+    # Fewer steps and other ways to train differ from base by their training alone.
+    if arm.kind in ("base", "fewer_steps", "improved"):
         return real
 
     # Fewer real images.

@@ -285,6 +285,9 @@ def _added_text(arm: dict) -> str:
     if arm["kind"] == "duplicate":
         return f"copies of them, for {pool_text(arm['pool'])}" if arm["pool"] else "copies of them"
 
+    if arm["kind"] == "improved":
+        return f"nothing: trained {use_text(arm)}"
+
     # A later generation is a pool of its own.
     pool = pool_text(generation_name(arm["pool"], arm["generation"]))
     if arm["kind"] == "shuffled":
@@ -293,7 +296,7 @@ def _added_text(arm: dict) -> str:
     # Mixing in needs no word.
     if arm["kind"] == "supplement":
         return pool
-    return f"{pool}, {use_text(arm['kind'], arm['weight'])}"
+    return f"{pool}, {use_text(arm)}"
 
 
 def _shares_text(arm: dict) -> str:

@@ -36,6 +36,7 @@ ALONE = "real images alone"
 DUPLICATES = "class-matched duplicates"
 SHUFFLED = "shuffled labels"
 MIXED = "the same images, mixed"  # what other uses of added images are compared with
+BEST_ALONE = "the best way without them"  # to train on the real images alone, by validation images
 OF_CONTROL = {"duplicate": DUPLICATES, "shuffled": SHUFFLED, "supplement": MIXED}
 UNKNOWN = "not recorded"  # what the generator of a pool knew
 
@@ -59,7 +60,7 @@ class Comparison:
 
     arm: Key
     reference: Key
-    against: str  # ALONE, DUPLICATES, SHUFFLED or MIXED
+    against: str  # ALONE, DUPLICATES, SHUFFLED, MIXED or BEST_ALONE
     reading: str  # one of READINGS
 
 
@@ -75,12 +76,16 @@ class Amounts:
 
     @property
     def arms(self) -> list[tuple[Arm, str]]:
-        """Every arm of numbers with something beside its real images, with its network: networks in
-        the study's order, arms of few real images first.
+        """Every arm of numbers with something beside its real images, or trained on them in another
+        way, with its network: networks in the study's order, arms of few real images first.
         """
         place = {name: place for place, name in enumerate(dict.fromkeys(n for _, n in self.best))}
         # Fewer steps are no arm of a person's, but a way to read the others.
-        at_numbers = [key for key in self.best if key[0].added and key[0].kind != "fewer_steps"]
+        at_numbers = [
+            key
+            for key in self.best
+            if key[0].kind == "improved" or (key[0].added and key[0].kind != "fewer_steps")
+        ]
         return sorted(at_numbers, key=lambda key: (place[key[1]], self.size(key[0])))
 
     def size(self, arm: Arm) -> int:
@@ -98,6 +103,27 @@ class Amounts:
         if (arm, classifier) not in self.best:
             return None
         return arm, classifier, self.best[arm, classifier]
+
+    def ways_alone(self, real: int, classifier: str) -> dict[Arm, float]:
+        """The ways in which a number of real images alone was trained (0: all), each with its
+        accuracy on val at its best length; copies of them are one.
+        """
+        own = real_alone(Arm("subset", real=real))
+        ways = {}
+        for (arm, network), length in self.best.items():
+            is_way = arm == own or arm.kind in ("improved", "duplicate")
+            if network == classifier and arm.real == real and is_way:
+                ways[arm] = self.trained[arm, network, length].accuracy_val
+        return ways
+
+    def best_alone(self, arm: Arm, classifier: str) -> Arm | None:
+        """The best way, by val, to train on an arm's real images alone, of those that were tried;
+        None where no other way was tried, or the arm's images are real.
+        """
+        ways = self.ways_alone(arm.real, classifier)
+        if arm.kind in REAL_KINDS or not any(way.kind == "improved" for way in ways):
+            return None
+        return max(ways, key=ways.get)
 
     def share_a_seed(self, *keys: Key | None) -> bool:
         """Whether some arms were all trained, with a seed that they have in common."""
@@ -149,6 +175,13 @@ class Amounts:
                 for control in controls(arm)
                 if control.kind in OF_CONTROL
             ]
+
+            # What a person gets who tries as hard without these images.
+            without = None if arm.is_control else self.best_alone(arm, classifier)
+            if without is not None:
+                pair = self.pair(arm, without, classifier, BEST)
+                if self.share_a_seed(*pair):
+                    found.append(Comparison(*pair, BEST_ALONE, BEST))
 
             # A reading that was not trained is left out.
             for against, reference in references:

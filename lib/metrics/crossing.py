@@ -28,6 +28,7 @@ NEVER = "no crossing: no gain is shown"
 CROSSING_COLUMNS = (
     "kind",
     "weight",
+    "share",
     "pool",
     "generation",
     "added",
@@ -180,11 +181,11 @@ def _by_design(amounts: Amounts) -> dict[tuple, dict[int, Comparison]]:
     """Group the comparisons of pools that differ in the number of real images alone: by arm
     (without its number), network, reference and reading; in each by that number.
     """
-    # Controls have no crossing of their own.
+    # Controls and real images alone have no crossing of their own.
     grouped = {}
     for own in amounts.comparisons:
         arm, classifier, _ = own.arm
-        if arm.is_control or own.against not in (ALONE, DUPLICATES):
+        if arm.is_control or not arm.added or own.against not in (ALONE, DUPLICATES):
             continue
         design = replace(arm, real=0), classifier, own.against, own.reading
         grouped.setdefault(design, {})[amounts.size(arm)] = own
@@ -194,7 +195,7 @@ def _by_design(amounts: Amounts) -> dict[tuple, dict[int, Comparison]]:
 def _about_design(design: tuple, amounts: Amounts) -> dict:
     """Describe what all sizes of a curve share."""
     arm, classifier, against, reading = design
-    fields = ("kind", "weight", "pool", "generation", "added", "class_shares")
+    fields = ("kind", "weight", "share", "pool", "generation", "added", "class_shares")
     return {name: getattr(arm, name) for name in fields} | {
         "knowledge": amounts.known(arm),
         "classifier": classifier,

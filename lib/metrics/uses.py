@@ -1,5 +1,6 @@
 """Which way to use added images is best: mixed with the real ones, before or after them, with
-another weight, or with a batch norm of their own.
+another weight, with a batch norm of their own, those alone whose labels look right, or with other
+labels; and what a person gets who tries as hard with the real images alone.
 
 Of all ways the one with the highest mean accuracy on validation images is chosen, as a person would
 who tries them all; test images, which had no part in the choice, say what it brings. The networks
@@ -13,7 +14,7 @@ import pandas as pd
 from lib.faces.arms import VARIANT_KINDS
 from lib.metrics.amount_sentences import first_accuracy
 from lib.metrics.amount_words import SAID, basis_text
-from lib.metrics.amounts import ALONE, BEST, MIXED
+from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import interval_text, points
 from lib.report.names import USES, pool_text, use_text
@@ -21,6 +22,7 @@ from lib.study.answer import Sentence
 
 # What several uses of the same images have in common.
 IMAGES = ["pool", "generation", "n_real", "added", "class_shares"]
+WAYS_ALONE = ("improved", "duplicate")  # kinds of real images alone, beside the plain training
 # What `gains_by_use` adds to a table of gains.
 CHOICE = ("accuracy_val", "chosen", "same_without", "draws")
 
@@ -34,35 +36,45 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Rows of `gains`: accuracy of the first network in the first scoring, each arm at its best
-        length, over the real images alone and over mixing the same images in. In addition
-        accuracy_val, mean over the draws that all uses have; chosen: whether it is the highest of
-        the same images; same_without: number of draws without each of which the choice is the same;
-        draws: how many there are.
+        length, over the real images alone, over mixing the same images in and over the best way to
+        train without them; then the other ways to train on real images alone, where there are some.
+        In addition accuracy_val, mean over the draws that all uses have; chosen: whether it is the
+        highest of the same images (of real images alone: none, if the plain training is);
+        same_without: number of draws without each of which the choice is the same; draws: how many
+        there are.
     """
     # Of these arms at their best length, against the two.
     rows = first_accuracy(gains)
     rows = rows[rows["reading"] == BEST]
-    rows = rows[rows["kind"].isin(["supplement", *VARIANT_KINDS])]
-    rows = rows[rows["against"].isin([ALONE, MIXED])]
+    rows = rows[rows["against"].isin([ALONE, MIXED, BEST_ALONE])]
+    of_pools = rows[rows["kind"].isin(["supplement", *VARIANT_KINDS])]
 
     # Among several uses of the same images one is chosen.
     parts = [
         _with_choice(of_images, runs)
-        for _, of_images in rows.groupby(IMAGES, sort=False)
+        for _, of_images in of_pools.groupby(IMAGES, sort=False)
         if of_images["arm"].nunique() > 1
+    ]
+
+    # Among the ways to train on the same real images alone too.
+    alone = rows[rows["kind"].isin(WAYS_ALONE) & (rows["against"] == ALONE)]
+    parts += [
+        _with_choice(of_size, runs)
+        for _, of_size in alone.groupby("n_real", sort=False)
+        if (of_size["kind"] == "improved").any()
     ]
     empty = rows[:0].assign(**{name: [] for name in CHOICE})
     table = pd.concat(parts) if parts else empty
 
-    # Few real images first; mixing in before the other ways.
-    table = table.assign(place=table["kind"].map(list(USES).index))
+    # Few real images first; mixing in before the other ways, real images alone at the end.
+    table = table.assign(place=table["kind"].map([*USES, *WAYS_ALONE].index))
     table = table.sort_values(["n_real", "place"], kind="stable").drop(columns="place")
     return table.reset_index(drop=True)
 
 
 def chosen_arms(uses: pd.DataFrame) -> list[str]:
     """Name the arms of the uses that were chosen, of `gains_by_use`; mixing in is none of them."""
-    is_other = uses["chosen"].astype(bool) & (uses["kind"] != "supplement")
+    is_other = uses["chosen"].astype(bool) & uses["kind"].isin(VARIANT_KINDS)
     return uses.loc[is_other, "arm"].drop_duplicates().tolist()
 
 
@@ -73,8 +85,8 @@ def uses_view(uses: pd.DataFrame) -> pd.DataFrame:
     rows = uses.to_dict("records")
     marks = {True: " (chosen on validation images)", False: ""}
     return uses.assign(
-        name=[use_text(row["kind"], row["weight"]) + marks[row["chosen"]] for row in rows],
-        group=[f"Beside {row['n_real']:,} real images, against {row['against']}" for row in rows],
+        name=[use_text(row) + marks[row["chosen"]] for row in rows],
+        group=[_group_text(row) for row in rows],
     )
 
 
@@ -90,7 +102,8 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         and the number.
     """
     sentences = []
-    for (pool, _, n_real, *_), of_images in uses.groupby(IMAGES, sort=False):
+    of_pools = uses[~uses["kind"].isin(WAYS_ALONE)]
+    for (pool, _, n_real, *_), of_images in of_pools.groupby(IMAGES, sort=False):
         # Mixing in is compared with the real images alone only.
         chosen = of_images[of_images["chosen"]].set_index("against").to_dict("index")
         if ALONE not in chosen:
@@ -98,7 +111,7 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
 
         # How it was chosen, then the effects over the real images alone and over the mixture.
         alone, count = chosen[ALONE], of_images["arm"].nunique()
-        use = use_text(alone["kind"], alone["weight"])
+        use = use_text(alone)
         text = (
             f"Of {count} ways to use {pool_text(pool)} beside {n_real:,} real images the best on "
             f"validation images is: {use} ({_stability_text(alone, unit)}). Over the real images "
@@ -106,7 +119,10 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
-        lead = {} if sentences else _lead(alone, uses)
+        if BEST_ALONE in chosen:
+            without = _without_text(chosen[BEST_ALONE], uses)
+            text += f"; over {without} {_effect_text(chosen[BEST_ALONE], unit)}"
+        lead = {} if sentences else _lead(chosen, of_pools)
         sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
     return sentences
 
@@ -117,9 +133,14 @@ def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Args:
         of_images: their rows of `gains`, in which each has its length.
     """
-    # Accuracy on val, one row a use, one column a draw; draws that a use lacks do not count.
+    # Accuracy on val, one row a use, one column a draw; draws that a use lacks do not count. The
+    # plain training competes where real images alone are trained in several ways.
     keys = ["arm", "classifier", "length"]
-    at_length = of_images[keys].drop_duplicates().merge(runs[runs["failed"] == ""], on=keys)
+    compared = of_images[keys]
+    if set(of_images["kind"]) <= set(WAYS_ALONE):
+        plain = of_images[["reference", "classifier", "reference_length"]]
+        compared = pd.concat([compared, plain.set_axis(keys, axis=1)])
+    at_length = compared.drop_duplicates().merge(runs[runs["failed"] == ""], on=keys)
     by_draw = at_length.groupby(["arm", "seed"])["accuracy_val"].mean().unstack("seed")
     accuracy = by_draw.dropna(axis=1) if by_draw.notna().all().any() else by_draw
 
@@ -145,20 +166,46 @@ def _stability_text(row: dict, unit: str) -> str:
     return f"leaving out one {one} {changes}"
 
 
-def _lead(alone: dict, uses: pd.DataFrame) -> dict[str, str]:
+def _group_text(row: dict) -> str:
+    """Head the rows of a figure: beside how many real images, and against what."""
+    if row["kind"] in WAYS_ALONE:
+        return f"{row['n_real']:,} real images alone, against training on them plainly"
+    return f"Beside {row['n_real']:,} real images, against {row['against']}"
+
+
+def _without_text(row: dict, uses: pd.DataFrame) -> str:
+    """Name the best way to train without the images: "these turned and zoomed, the best of 6 ways
+    without them".
+
+    Args:
+        row: of a use, against BEST_ALONE.
+        uses: of `gains_by_use`.
+    """
+    # The plain training is one more way.
+    ways = uses[uses["kind"].isin(WAYS_ALONE) & (uses["n_real"] == row["n_real"])]
+    best = ways[ways["arm"] == row["reference"]]
+    how = use_text(best.iloc[0].to_dict()) if len(best) else "trained on plainly"
+    return f"the real images {how}, the best of {len(ways) + 1} ways without the generated ones,"
+
+
+def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
     """Give the word, the number and what that is, of the use that was chosen beside the fewest real
     images; and beside how many no use is shown to help.
 
     Args:
-        alone: its gain over the real images alone.
+        chosen: by what it is compared with, the rows of that use.
         uses: of `gains_by_use`.
     """
-    # The word names the use where it is shown to help.
-    use = use_text(alone["kind"], alone["weight"])
+    # The word names the use where it is shown to help, also over training as well without.
+    alone = chosen[ALONE]
+    strict = chosen.get(BEST_ALONE, alone)
+    use = use_text(alone)
     added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
     word, how = f"Yes, {use}", ""
     if alone["verdict"] != HELPS:
         word, how = "No way to use them is shown to help", f", {use}"
+    elif strict["verdict"] != HELPS:
+        word, how = "Not shown to help more than training better without them", f", {use}"
 
     # Where none is shown to help.
     helping = uses[uses["against"] == ALONE].groupby("n_real")["verdict"].agg(set)

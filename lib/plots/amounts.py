@@ -39,8 +39,12 @@ KNOWLEDGE = {
     "all images": "learnt from all images: a bound",
     "other images": "learnt from other real images",
 }
-# Marks of other uses than mixing in.
+# Marks of other uses than mixing in; filters of one pool differ in their strength.
 USE_MARKS = {"staged": "^", "reversed": "v", "weighted": "s", "auxiliary_norm": "D"}
+USE_MARKS |= {"label_filtered": "P", "soft_labels": "X"}
+STRENGTH_MARKS = ("P", "p", "*", "h")
+# Marks of the ways to train on real images alone, which share a colour too.
+WAY_MARKS = {"mixup": "^", "cutout": "s", "geometry": "D", "class_balance": "v"}
 # Marks of controls in the first figure: two of them have hues close to a pool's.
 CONTROL_MARKS = {"duplicate": "D", "extra": "s", "shuffled": "v"}
 # Kinds of controls in words.
@@ -173,6 +177,20 @@ def lengths_figure(curve: pd.DataFrame) -> Figure:
     return figure
 
 
+def curve_parts(curve: pd.DataFrame) -> list[pd.DataFrame]:
+    """Divide curves of many arms into those with generated images and those without; both hold the
+    plain training on real images alone.
+
+    Args:
+        curve: of `lengths.length_curve`, of one classifier.
+    """
+    # A study of few arms has one figure.
+    if not curve["kind"].eq("improved").any():
+        return [curve]
+    is_real, is_plain = curve["kind"].isin(REAL_KINDS), curve["kind"].isin(["base", "subset"])
+    return [curve[~is_real | is_plain], curve[is_real]]
+
+
 def line_hues(rows: pd.DataFrame) -> dict[str, str]:
     """Choose the colour of every line, in the order of the legend: pools first.
 
@@ -199,9 +217,12 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         if row["kind"] in REAL_LINES:
             names.append(REAL_LINES[row["kind"]])
             continue
+        if row["kind"] == "improved":
+            names.append(f"real images alone, {use_text(row)}")
+            continue
 
         if of_one and row["kind"] in USES:
-            names.append(use_text(row["kind"], row["weight"]))
+            names.append(use_text(row))
             continue
 
         # A pool with several amounts or class shares says which.
@@ -210,7 +231,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
         if row["kind"] in VARIANT_KINDS:
-            name += f", {use_text(row['kind'], row['weight'])}"
+            name += f", {use_text(row)}"
         if several.get(row["pool"], 1) > 1:
             name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
         names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)
@@ -266,7 +287,15 @@ def _are_finite(rows: pd.DataFrame) -> np.ndarray:
 
 def _use_marks(rows: pd.DataFrame) -> dict[str, str]:
     """Choose the mark of every line: the uses of one pool share its colour."""
-    return {row["line"]: USE_MARKS.get(row["kind"], "o") for row in rows.to_dict("records")}
+    shares = sorted(rows.loc[rows["kind"] == "label_filtered", "share"].unique(), reverse=True)
+    strengths = dict(zip(shares, STRENGTH_MARKS))
+
+    # What tells lines of one colour apart.
+    marks = {}
+    for row in rows.to_dict("records"):
+        mark = USE_MARKS.get(row["kind"]) or WAY_MARKS.get(row["only"], "o")
+        marks[row["line"]] = strengths.get(row["share"], mark) if mark == "P" else mark
+    return marks
 
 
 def _draw_curves(

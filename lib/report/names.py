@@ -112,6 +112,8 @@ MIXED = {
     "reversed": "real images first, {pool} last",
     "weighted": "{pool} at weight {weight:g}",
     "auxiliary_norm": "{pool} with a batch norm of its own",
+    "label_filtered": "{pool}, the surest {share} of each class",
+    "soft_labels": "{pool} with predicted labels",
 }
 # The same as headings over several pools.
 GROUPS = {
@@ -121,6 +123,8 @@ GROUPS = {
     "reversed": "Real first, synthetic last",
     "weighted": "Added, at weight {weight:g}",
     "auxiliary_norm": "Added, with a batch norm of its own",
+    "label_filtered": "Added, the surest {share} of each class",
+    "soft_labels": "Added, with predicted labels",
     "replace": "In place of real images",
     "scarce": "Beside few real images",
     "balance": "Filling up rare classes",
@@ -134,6 +138,15 @@ USES = {
     "reversed": "real images first, generated ones last",
     "weighted": "mixed in at weight {weight:g}",
     "auxiliary_norm": "mixed in with a batch norm of their own",
+    "label_filtered": "mixed in, only the {share} of each class whose label looks surest",
+    "soft_labels": "mixed in with predicted labels",
+}
+# Other ways to train on the real images alone, in the middle of a sentence.
+IMPROVEMENTS = {
+    "mixup": "with MixUp",
+    "cutout": "with squares cut out",
+    "geometry": "turned and zoomed",
+    "class_balance": "every class as often",
 }
 ALONE = "Real images alone"
 # What an arm is compared with, in the middle of a sentence, by the reference's kind.
@@ -146,6 +159,7 @@ REFERENCES = {
     "supplement": "the same images, mixed in",
     "filtered": "the same pool, unfiltered",
     "subset": "the same real images alone",
+    "improved": "the same real images alone, trained in another way",
 }
 MULTIPLES = {0.5: "half as many as", 1.0: "as many as", 2.0: "twice as many as"}
 
@@ -220,7 +234,7 @@ def group_text(arm) -> str:
     if _is_of_real_images(arm):
         return ALONE
     kind = arm.control_of if arm.kind == "shuffled" else arm.kind
-    heading = GROUPS[kind].format(only=arm.only, weight=arm.weight)
+    heading = GROUPS[kind].format(only=arm.only, weight=arm.weight, share=percent(arm.share))
     amount = _group_amount(arm, kind)
     words = f"{heading}: {amount}" if amount else heading
     return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
@@ -231,14 +245,18 @@ def row_text(arm) -> str:
     return _real_text(arm) if _is_of_real_images(arm) else pool_text(arm.source)
 
 
-def use_text(kind: str, weight: float) -> str:
-    """Say how an arm uses its synthetic images: "mixed in at weight 0.25".
+def use_text(arm: Mapping) -> str:
+    """Say how an arm uses its synthetic images: "mixed in at weight 0.25"; or how an improved one
+    trains on real images alone.
 
     Args:
-        kind: of the arm, a key of USES.
-        weight: of a synthetic image in the loss.
+        arm: a row with the fields of an arm, of a kind in USES or improved.
     """
-    return USES[kind].format(weight=weight)
+    if arm["kind"] == "improved":
+        return IMPROVEMENTS[arm["only"]]
+    if arm["kind"] == "duplicate":
+        return "repeated"
+    return USES[arm["kind"]].format(weight=arm["weight"], share=percent(arm["share"]))
 
 
 def reference_text(kind: str) -> str:
@@ -262,7 +280,8 @@ def _synthetic_text(arm, kind: str) -> str:
     """Describe the training set of an arm with synthetic images."""
     pool = pool_text(arm.source)
     if kind in MIXED:
-        words = MIXED[kind].format(pool=pool, only=arm.only, weight=arm.weight)
+        share = percent(arm.share)
+        words = MIXED[kind].format(pool=pool, only=arm.only, weight=arm.weight, share=share)
         if arm.only == "none":
             words = f"{pool} unfiltered"
         return f"{words}, {_mixed_amount(arm)}"
@@ -294,6 +313,8 @@ def _real_text(arm) -> str:
     if arm.kind == "fewer_steps":
         share = "" if added else f", {percent(arm.share)} fewer steps"
         return f"{amount}{share or ', fewer steps'}"
+    if arm.kind == "improved":
+        return f"{amount} alone, {IMPROVEMENTS[arm.only]}"
     return amount
 
 

@@ -24,7 +24,7 @@ from lib.classifiers.overview import (
     learning_curves,
     range_table,
 )
-from lib.classifiers.recipes import RECIPES, recipe_table, recipes_of
+from lib.classifiers.recipes import IMPROVEMENTS, RECIPES, recipe_table, recipes_of
 from lib.classifiers.runs import load_history, load_predictions, load_runs, read_result, run_jobs
 from lib.classifiers.training_sets import Sources
 from lib.faces.arms import ARM_FIELDS, UNFILTERED, Arm
@@ -579,6 +579,36 @@ def test_a_generator_stands_beside_the_number_of_real_images_that_it_knows(
     (folder / "generator.json").write_text(json.dumps(facts))
     composition = arm_composition([Arm("supplement", name, real=20, added=4)], sources)
     assert (composition.loc[0, "left out"] == "") == fits
+
+
+def test_what_a_label_classifier_says_is_kept_and_shared_by_the_arms_of_a_draw(
+    sources, tmp_path, monkeypatch
+):
+    judging = replace(sources, judged=tmp_path / "said", label_classifier_steps=3)
+    real, pools = judging.read()
+    uses = [Arm("label_filtered", "pool", share, real=20, added=30) for share in (0.5, 0.2)]
+    uses.append(Arm("soft_labels", "pool", real=20, added=30))
+    made = [judging.arm_faces(arm, real, pools, 0).digest() for arm in uses]
+    assert len(list((tmp_path / "said").iterdir())) == 1 and len(set(made)) == 3
+
+    # Another draw has another label classifier; nothing is trained twice.
+    judging.arm_faces(uses[0], real, pools, 1)
+    assert len(list((tmp_path / "said").iterdir())) == 2
+    monkeypatch.setattr("lib.classifiers.reference.train_reference", None)
+    assert [judging.arm_faces(arm, real, pools, 0).digest() for arm in uses] == made
+
+
+def test_real_images_alone_are_trained_in_the_way_that_their_arm_names(sources):
+    arms = [BASE, *(Arm("improved", only=way) for way in IMPROVEMENTS)]
+    jobs = plan_jobs(arms, sources, PARAMS | {"seeds": 1})
+    assert len({job.key for job in jobs}) == len(arms)
+    plain, plans = jobs[0].plan, {job.arm.only: job.plan for job in jobs[1:]}
+    assert plans["mixup"] == replace(plain, recipe=replace(plain.recipe, mixup_alpha=0.4))
+    assert plans["class_balance"].recipe == plain.recipe
+    assert plans["class_balance"].options.sampling == "balanced"
+    real, pools = sources.read()
+    digests = {sources.arm_faces(arm, real, pools, None).digest() for arm in arms}
+    assert len(digests) == 1
 
 
 def test_learning_curves_carry_the_arms_fields_and_designs(finished):

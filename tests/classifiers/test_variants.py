@@ -25,7 +25,7 @@ from lib.classifiers.batches import (
     image_weights,
     plan_phases,
 )
-from lib.classifiers.models import build_classifier
+from lib.classifiers.models import build_classifier, predict
 from lib.classifiers.recipes import RECIPES, TrainingOptions, TrainingPlan
 from lib.classifiers.training import train
 from lib.faces.arms import Arm
@@ -97,6 +97,33 @@ def test_weights_that_are_negative_or_missing_are_refused(weight):
     weights = [weight] + [1.0] * 27
     with pytest.raises(StudyError, match="0 or more"):
         trained(with_column(REAL, weight=weights))
+
+
+# Labels of more than one class.
+
+
+def with_targets(faces: FaceSet, targets: np.ndarray) -> FaceSet:
+    """Give every image a label of more than one class."""
+    return with_column(faces, **{f"target_{n}": t for n, t in zip(faces.classes, targets.T)})
+
+
+def test_labels_of_one_class_train_the_same_network_however_they_are_written():
+    hard, soft = trained(REAL), trained(with_targets(REAL, np.eye(7)[REAL.labels]))
+    for name, tensor in hard.model.state_dict().items():
+        torch.testing.assert_close(soft.model.state_dict()[name], tensor)
+    other = trained(with_targets(REAL, np.full((len(REAL), 7), 1 / 7)))
+    assert weights_of(other) != weights_of(hard)
+
+
+def test_a_network_learns_the_labels_of_more_than_one_class():
+    """Two classes, each image three quarters of one and a quarter of the other."""
+    targets = np.where(np.eye(7)[REAL.labels] > 0, 0.75, 0.25 / 6)
+    plain = TrainingOptions()
+    recipe = replace(QUICK, label_smoothing=0.0, flip=False, shift_px=0)
+    made = trained(with_targets(REAL, targets), recipe=recipe, steps=150, options=plain)
+    probabilities = predict(made.model, REAL.images)
+    own = probabilities[np.arange(len(REAL)), REAL.labels]
+    assert own.mean() == pytest.approx(0.75, abs=0.1)
 
 
 # Phases.

@@ -41,6 +41,47 @@ EVERYTHING = PARAMS | {
 }
 
 
+OF_ONE_POOL = {
+    "pools": ["a"],
+    "controls": ["duplicate"],
+    "supplement_shares": [],
+    "replace_shares": [],
+    "synthetic_multiples": [],
+    "scarce_shares": [],
+    "balance": False,
+    "real_counts": [20, 0],
+    "added_counts": [30],
+    "added_class_shares": ["pool"],
+}
+
+
+def test_filters_and_predicted_labels_are_read_against_the_same_images_mixed_in():
+    uses = {"added_uses": ["label_filtered", "soft_labels"], "label_shares": [0.75, 0.25]}
+    arms = plan_arms(PARAMS | OF_ONE_POOL | uses | {"real_counts": [20]})
+    filtered = [arm for arm in arms if arm.kind == "label_filtered"]
+    assert [arm.name for arm in filtered] == [
+        "label_filtered-20+30-keeping-0.75-a",
+        "label_filtered-20+30-keeping-0.25-a",
+    ]
+    mixed = Arm("supplement", "a", real=20, added=30)
+    for arm in [*filtered, Arm("soft_labels", "a", real=20, added=30)]:
+        assert controls(arm) == [mixed, replace(mixed, kind="duplicate", control_of="supplement")]
+        assert arm in arms
+
+
+def test_real_images_alone_are_trained_in_other_ways_at_every_number():
+    arms = plan_arms(PARAMS | OF_ONE_POOL | {"real_ways": ["mixup", "geometry"], "added_uses": []})
+    ways = [arm for arm in arms if arm.kind == "improved"]
+    assert [arm.name for arm in ways] == [
+        "improved-20-only_mixup",
+        "improved-20-only_geometry",
+        "improved-all-only_mixup",
+        "improved-all-only_geometry",
+    ]
+    assert [real_alone(arm).name for arm in ways] == ["subset-20"] * 2 + ["base"] * 2
+    assert all(controls(arm) == [] for arm in ways)
+
+
 def names(**changes) -> list[str]:
     return [arm.name for arm in plan_arms(PARAMS | changes)]
 

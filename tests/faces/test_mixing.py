@@ -224,6 +224,46 @@ def test_variants_hold_the_images_of_the_plain_supplement(kind, column, real, sy
     assert variant.table[column].iloc[70:].unique() == pytest.approx([synthetic], abs=0.005)
 
 
+def doubting(real: FaceSet, others: FaceSet) -> np.ndarray:
+    """A label classifier that is the surer of a label the later its image comes."""
+    sure = np.linspace(0.2, 0.9, len(others))[:, None]
+    own = np.eye(7)[others.labels]
+    return own * sure + (1 - own) * (1 - sure) / 6
+
+
+@pytest.mark.parametrize("share, kept", [(1.0, 70), (0.5, 35), (0.1, 7), (0.001, 7)])
+def test_a_filter_by_label_keeps_of_each_class_the_images_that_look_surest(share, kept):
+    arm = Arm("label_filtered", "a", share, real=35, added=70)
+    added = build(arm, classify=doubting).select(np.arange(35, 35 + kept))
+    assert len(build(arm, classify=doubting)) == 35 + kept
+    # The surest come last, in whole rounds of the seven classes.
+    last = [f"a/{name}" for name in POOLS["a"].table["id"].iloc[70 - kept : 70]]
+    assert added.table["id"].tolist() == last
+
+
+def test_predicted_labels_are_those_of_the_label_classifier_and_real_images_keep_theirs():
+    arm = Arm("soft_labels", "a", real=35, added=70)
+    made, mixed = (build(one, classify=doubting) for one in (arm, replace(arm, kind="supplement")))
+    np.testing.assert_array_equal(made.images, mixed.images)
+    targets = made.table[[f"target_{name}" for name in EMOTIONS]].to_numpy()
+    np.testing.assert_array_equal(targets[:35], np.eye(7)[made.labels[:35]])
+    expected = doubting(made, made.select(np.arange(35, 105)))
+    np.testing.assert_allclose(targets[35:], expected)
+    assert made.digest() != mixed.digest()
+
+
+def test_the_label_classifier_learns_from_the_arms_own_real_images_alone():
+    seen = []
+
+    def classify(real, others):
+        seen.append((real.table["id"].tolist(), len(others)))
+        return doubting(real, others)
+
+    build(Arm("label_filtered", "a", 0.5, real=35, added=70), classify=classify, draw=1)
+    own = draw_subset(REAL, 35, seed=0, draw=1).table["id"].tolist()
+    assert seen == [(own, 70)]
+
+
 def test_a_shuffled_variant_is_trained_like_the_variant():
     plain = build(Arm("weighted", "a", 0.2, weight=0.25))
     shuffled = build(Arm("shuffled", "a", 0.2, "weighted", weight=0.25))

@@ -8,7 +8,7 @@ from known_runs import control, study, supplement
 
 from lib.faces.arms import Arm
 from lib.metrics.amount_views import advice_table
-from lib.metrics.amounts import ALONE, MIXED, amounts_of
+from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
 from lib.metrics.statistics import HELPS
 from lib.metrics.uses import chosen_arms, gains_by_use, use_sentences, uses_view
@@ -97,6 +97,50 @@ def test_a_use_that_is_not_shown_to_help_is_no_answer():
 def test_where_mixing_in_is_best_it_is_not_compared_with_itself():
     (sentence,) = use_sentences(uses_of(ACCURACIES, supplement=0.9), unit="draws")
     assert "is: mixed in (leaving" in sentence.text and "over mixing" not in sentence.text
+
+
+WAYS = {Arm("improved", real=50, only=way): 0.3 for way in ("mixup", "geometry")}
+MIXUP, GEOMETRY = WAYS
+
+
+def test_uses_are_held_against_the_best_way_to_train_without_the_images():
+    """Turning and zooming brings as much as staging does."""
+    uses = uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.5})
+    strict = uses[uses["against"] == BEST_ALONE].set_index("kind")
+    assert set(strict["reference"]) == {GEOMETRY.name} and set(strict["reading"]) == {BEST}
+    assert strict.loc["staged", "difference"] == pytest.approx(0, abs=0.03)
+    alone = uses[uses["kind"] == "improved"]
+    assert set(alone["against"]) == {ALONE}
+    assert alone.loc[alone["chosen"], "arm"].tolist() == [GEOMETRY.name]
+    assert chosen_arms(uses) == [STAGED.name]
+    view = uses_view(uses)
+    assert view["group"].iloc[-1] == "50 real images alone, against training on them plainly"
+    assert "turned and zoomed (chosen on validation images)" in set(view["name"])
+
+    # What a person gets by trying as hard decides the answer.
+    (sentence,) = use_sentences(uses, unit="draws")
+    assert sentence.word == "Not shown to help more than training better without them"
+    assert (
+        "over the real images turned and zoomed, the best of 3 ways without the generated ones, "
+    ) in sentence.text
+
+
+def test_where_the_plain_training_is_best_no_other_way_is_chosen():
+    uses = uses_of(ACCURACIES | WAYS | {ALONE_50: 0.35})
+    alone = uses[uses["kind"] == "improved"]
+    assert len(alone) == 2 and not alone["chosen"].any()
+    (sentence,) = use_sentences(uses, unit="draws")
+    assert "over the real images trained on plainly, the best of 3 ways" in sentence.text
+    assert sentence.word == f"Yes, {FIRST}"
+
+
+def test_copies_are_a_way_without_them_too():
+    copies = control("duplicate", 50)
+    uses = uses_of(ACCURACIES | WAYS | {copies: 0.45})
+    assert set(uses.loc[uses["against"] == BEST_ALONE, "reference"]) == {copies.name}
+    assert (
+        "the real images repeated, the best of 4 ways" in use_sentences(uses, unit="draws")[0].text
+    )
 
 
 def test_images_that_are_used_in_one_way_alone_have_no_sentence():

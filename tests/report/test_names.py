@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from lib.classifiers.recipes import IMPROVEMENTS
 from lib.faces.arms import KINDS, UNFILTERED, Arm, controls
 from lib.metrics.arms import METRICS as ARM_METRICS
 from lib.report import names
@@ -66,9 +67,10 @@ def test_copies_in_the_class_counts_of_a_pool_are_real_images():
 
 def every_arm() -> list[Arm]:
     """One arm of every kind, with all controls."""
-    own = ("base", "shuffled", "filtered", "weighted", "balance")
+    own = ("base", "shuffled", "filtered", "weighted", "balance", "improved")
     plain = [Arm(kind, "dcgan", 0.5) for kind in KINDS if kind not in own]
     plain.append(Arm("weighted", "dcgan", 0.5, weight=0.5))
+    plain += [Arm("improved", real=real, only=way) for real in (0, 9) for way in IMPROVEMENTS]
     plain += [Arm("filtered", "dcgan", 0.5, only="near_copy"), Arm("balance", "dcgan")]
     with_controls = [
         one
