@@ -17,7 +17,9 @@ from lib.plots.style import (
     WIDTH,
     axis,
     legend_above,
+    panel_grid,
     panels,
+    shared_legend,
     styled,
     wrapped,
 )
@@ -32,6 +34,17 @@ HEIGHT, FURTHER_LINE = 3.2, 0.1  # of a single chart, whose figure grows by its 
 TITLE_POINTS, TITLE_ROOM = 10.5, 0.8 * (WIDTH - 0.9) * POINTS_AN_INCH
 TITLE_LINE = 0.25  # inches of each further line
 MOST_LINES = 10  # in one chart of curves
+# Of more charts than FEW_CHARTS each becomes a small panel, MOST_COLUMNS in a row.
+FEW_CHARTS, MOST_COLUMNS, PANEL_HEIGHT = 3, 3, 2.4  # height in inches
+PANEL_POINTS, PANEL_TITLE_ROOM = 9, 0.72 * WIDTH / MOST_COLUMNS * POINTS_AN_INCH
+# What an arm of real images alone is for, by its kind, in the one legend of all panels.
+ROLES = {
+    "base": "real images alone",
+    "subset": "real images alone",
+    "duplicate": "copies of them",
+    "fewer_steps": "real images alone, fewer steps",
+    "extra": "more real images",
+}
 # Lines of one colour, such as those of one generator in several settings, differ in their dashes.
 DASHES = ("", (5, 2), (1, 1.5), (6, 2, 1, 2), (3, 2), (8, 2, 2, 2))
 HEADROOM = 1.15  # of a scale that begins at 0: over its largest value
@@ -154,12 +167,16 @@ def curves_text(
 
 
 def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
-    """Draw learning curves, one chart under the other.
+    """Draw learning curves, one chart under the other; many of them as small panels that share a
+    legend.
 
     Args:
         charts: histories as `curves` takes them, by title.
         y: column.
     """
+    if len(charts) > FEW_CHARTS and all("kind" in history for history in charts.values()):
+        return _small_charts(charts, y)
+
     # A long legend must not outgrow its chart.
     most = max((history["arm"].nunique() for history in charts.values()), default=0)
     most = min(most, MOST_LINES)
@@ -171,6 +188,42 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
     # Each chart has an axis as wide as the page.
     for ax, (title, history) in zip(np.ravel(axes), charts.items(), strict=True):
         curves(history, ax, y=y, title=title)
+    return figure
+
+
+@styled
+def _small_charts(charts: dict[str, pd.DataFrame], y: str) -> Figure:
+    """Draw learning curves of arms in small panels: means over seeds, their range as bands."""
+    figure, axes = panel_grid(len(charts), MOST_COLUMNS, height=PANEL_HEIGHT)
+    legend = {}
+    for ax, (title, history) in zip(axes, charts.items(), strict=True):
+        # The title says what was added to which real images, the legend what a line is.
+        shown = spread_lines(history, y=y)
+        hues, words = line_colours(shown, "arm"), line_names(shown, "arm")
+        kinds = shown.drop_duplicates("arm").set_index("arm")["kind"]
+        for arm, line in shown.groupby("arm", sort=False):
+            name = ROLES.get(kinds[arm], words[arm])
+            legend.setdefault(name, hues[arm])
+            values = line.groupby("step")[y].agg(["mean", "min", "max"])
+            ax.plot(values.index, values["mean"], color=hues[arm], lw=1.3)
+            band = {"alpha": 0.15, "lw": 0, "color": hues[arm]}
+            ax.fill_between(values.index, values["min"], values["max"], **band)
+
+        # What is added stands in a line of its own.
+        parts = [wrapped(part, PANEL_TITLE_ROOM, PANEL_POINTS) for part in title.split(": ")]
+        ax.set_title(":\n".join(parts), fontsize=PANEL_POINTS)
+        ax.xaxis.set_major_formatter(THOUSANDS)
+        if y.startswith("accuracy"):
+            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.grid(axis="y")
+
+    # All panels share the labels of their scales.
+    figure.supylabel(column(y).label if y in COLUMNS else in_words(y), fontsize=PANEL_POINTS)
+    figure.supxlabel(column("step").label, fontsize=PANEL_POINTS)
+    further = max(ax.get_title().count("\n") for ax in axes) * 0.7 * TITLE_LINE
+    rows = -(-len(axes) // MOST_COLUMNS)
+    height = figure.get_figheight() + rows * further + shared_legend(figure, legend)
+    figure.set_figheight(height)
     return figure
 
 

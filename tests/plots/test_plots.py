@@ -399,6 +399,23 @@ def test_curve_charts_stand_below_each_other_with_their_titles():
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["one", "two"]
 
 
+def test_many_curve_charts_are_small_panels_under_one_legend():
+    arms = [Arm("subset", real=9), Arm("supplement", "folder", real=9, added=3)]
+    rows = arm_table(arms).merge(
+        pd.DataFrame({"step": [0, 1, 0, 1], "seed": [0, 0, 1, 1]}), "cross"
+    )
+    history = rows.assign(accuracy=0.5)
+    charts = {f"Added: {number} images": history for number in range(7)}
+    figure = plots.curve_charts(charts, y="accuracy")
+    shown = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in shown] == [
+        name.replace(": ", ":\n") for name in charts
+    ]
+    entries = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert entries == ["real images alone", "ready-made faces"]
+    assert figure.get_figheight() < 3 * 3.5 and not any(ax.get_legend() for ax in shown)
+
+
 def test_a_set_without_images_has_a_sheet_that_says_so():
     nothing = faces(7).select(np.zeros(7, bool))
     drawn = plots.class_sheet(nothing, per_class=3)
