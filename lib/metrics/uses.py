@@ -122,7 +122,7 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         if BEST_ALONE in chosen:
             without = _without_text(chosen[BEST_ALONE], uses)
             text += f"; over {without} {_effect_text(chosen[BEST_ALONE], unit)}"
-        lead = {} if sentences else _lead(chosen, of_pools)
+        lead = {} if sentences else _lead(chosen, uses)
         sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
     return sentences
 
@@ -182,10 +182,20 @@ def _without_text(row: dict, uses: pd.DataFrame) -> str:
         uses: of `gains_by_use`.
     """
     # The plain training is one more way.
-    ways = uses[uses["kind"].isin(WAYS_ALONE) & (uses["n_real"] == row["n_real"])]
-    best = ways[ways["arm"] == row["reference"]]
-    how = use_text(best.iloc[0].to_dict()) if len(best) else "trained on plainly"
-    return f"the real images {how}, the best of {len(ways) + 1} ways without the generated ones,"
+    ways = uses["kind"].isin(WAYS_ALONE) & (uses["n_real"] == row["n_real"])
+    how, count = _way_text(row, uses), int(ways.sum()) + 1
+    return f"the real images {how}, the best of {count} ways without the generated ones,"
+
+
+def _way_text(row: dict, uses: pd.DataFrame) -> str:
+    """Say how the real images alone are trained on that a use is compared with: "turned and zoomed".
+
+    Args:
+        row: of a use, against BEST_ALONE.
+        uses: of `gains_by_use`.
+    """
+    best = uses[uses["kind"].isin(WAYS_ALONE) & (uses["arm"] == row["reference"])]
+    return use_text(best.iloc[0].to_dict()) if len(best) else "trained on plainly"
 
 
 def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
@@ -207,14 +217,21 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
     elif strict["verdict"] != HELPS:
         word, how = "Not shown to help more than training better without them", f", {use}"
 
+    # What is left of it beside training as well without them.
+    beyond = ""
+    if BEST_ALONE in chosen:
+        way = _way_text(strict, uses)
+        beyond = f"; over the real images {way} {points(strict['difference'])} points"
+
     # Where none is shown to help.
-    helping = uses[uses["against"] == ALONE].groupby("n_real")["verdict"].agg(set)
+    of_pools = uses[~uses["kind"].isin(WAYS_ALONE) & (uses["against"] == ALONE)]
+    helping = of_pools.groupby("n_real")["verdict"].agg(set)
     sizes = [f"{size:,}" for size, verdicts in helping.items() if HELPS not in verdicts]
     others = f"; beside {' and '.join(sizes)} no way is shown to help" if sizes and not how else ""
     return {
         "word": word,
         "number": f"{points(alone['difference'])} points",
-        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}{others}",
+        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}{beyond}{others}",
     }
 
 

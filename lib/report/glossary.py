@@ -58,6 +58,19 @@ STUDY_WORDS = {
         "Generated images pass through normalisation layers with statistics of their own, which "
         "the finished network does not use (auxiliary batch norm)."
     ),
+    "the surest of each class (label filter)": (
+        "Of each class the generated images are kept whose label looks most probable to a classifier "
+        "of the same real images."
+    ),
+    "predicted labels": (
+        "In place of the label that a generated image was asked for: the probabilities that a "
+        "classifier of the same real images gives every class."
+    ),
+    "MixUp": "Training on pairs of images laid over each other, with both labels in proportion.",
+    "squares cut out, turned and zoomed, every class as often": (
+        "Ways to train on the real images alone: a square of each image is blanked; images are "
+        "turned and enlarged a little; images of rare classes are drawn more often."
+    ),
     "guidance": (
         "How strongly a diffusion model is pushed towards the class that is asked for: more gives "
         "clearer expressions and less variety. 1 is none."
