@@ -13,7 +13,8 @@ all its verdicts show on faces that nobody has seen.
 
     python -m lib.verdict.known_truth --count 210 --folder runs/known-truth --workers 2
 
-continues where it was stopped; with --record it writes params/verdict_known_truth.csv at its end.
+continues where it was stopped, from the folder and from params/verdict_known_truth.csv, which
+--record writes: one row a verdict.
 The time of each verdict counts in processor seconds of two cores, so that a busy machine changes
 nothing. Faces are drawn at half the side and a verdict has a quarter of the time: it repeats its
 trainings as often as at full size, at a quarter of the price.
@@ -31,11 +32,10 @@ from lib.faces.drawn import draw_faces, drawn_study
 from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
-from lib.study.machine import environment_facts
 from lib.study.paths import ROOT
-from lib.study.records import read_json, write_csv, write_json
+from lib.study.records import read_json, write_json
 from lib.verdict.inputs import Inputs, beside_real
-from lib.verdict.measured import CORES, STOPPED, measured_verdict, one_thread
+from lib.verdict.measured import CORES, STOPPED, keep, measured_verdict, one_thread, recorded
 from lib.verdict.protocol import Protocol
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
@@ -52,6 +52,7 @@ CLEAR = 0.02  # true effect from which a verdict should be decided
 FIRST_REAL_SEED, POOL_SEED = 3000, 8_000_000_000
 POOL_SEEDS, BEYOND_SEED = 1_000_000, 77
 RECORD = ROOT / "params" / "verdict_known_truth.csv"
+PROTOCOL = Protocol(image_px=PX)
 
 
 def world(number: int) -> tuple[str, int]:
@@ -110,7 +111,7 @@ def run_one(number: int, folder: Path) -> dict:
     found = measured_verdict(
         drawn_inputs(number),
         drawn_study(0, 0, BEYOND, 0.0, BEYOND_SEED, px=PX),
-        Protocol(image_px=PX),
+        PROTOCOL,
         folder=folder / f"runs{number:04d}",
         seconds=SECONDS,
     )
@@ -184,19 +185,21 @@ def work(folder: Path, number: int) -> None:
 
 
 def main() -> None:
-    """Reach the verdicts that are missing; when all are there, record the rates."""
+    """Reach the verdicts that are missing, count all, and record them."""
     from lib.compute.workers import run_in_pool
 
     parser = argparse.ArgumentParser(description="verdicts on drawn faces whose truth is known")
     parser.add_argument("--count", type=int, default=210)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--record", action="store_true", help="write the table into params/")
+    parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
 
     # Reach what is missing.
-    files = {number: options.folder / f"{number:04d}.json" for number in range(options.count)}
+    known = recorded(RECORD, PROTOCOL)
+    numbers = sorted(set(range(options.count)) - set(known.get("number", [])))
+    files = {number: options.folder / f"{number:04d}.json" for number in numbers}
     waiting = [number for number, file in files.items() if not file.exists()]
     for number, trouble in run_in_pool(
         waiting, one_thread, work, (options.folder,), options.workers
@@ -204,14 +207,13 @@ def main() -> None:
         print(f"{number}: {trouble or read_json(files[number])}", flush=True)
 
     # Count.
-    reached = pd.DataFrame([read_json(file) for file in files.values() if file.exists()])
-    table = rates(reached, Protocol().margin)
+    found = [read_json(file) for file in files.values() if file.exists()]
+    reached = pd.concat([known, pd.DataFrame(found)], ignore_index=True)
+    table = rates(reached, PROTOCOL.margin)
     print(table.to_string())
     print(summary(table))
     if options.record:
-        facts = environment_facts()
-        table = table.assign(date=facts["date"], protocol=Protocol().digest())
-        write_csv(RECORD, table)
+        keep(RECORD, reached, PROTOCOL, ["number"])
 
 
 if __name__ == "__main__":

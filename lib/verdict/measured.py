@@ -5,10 +5,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import UNDECIDED
 from lib.study.errors import StudyError
+from lib.study.machine import environment_facts
+from lib.study.records import write_csv
 from lib.verdict.clock import Clock
 from lib.verdict.inputs import Inputs
 from lib.verdict.probe import signs
@@ -88,6 +91,30 @@ def true_effect(trial: Trial, beyond: FaceSet) -> float:
         right = [(network.beyond.argmax(1) == beyond.labels).mean() for network in networks]
         accuracies[arm] = float(np.mean(right)) if right else np.nan
     return accuracies[trial.comparisons[0].arm] - accuracies[ALONE]
+
+
+def recorded(path: Path, protocol: Protocol) -> pd.DataFrame:
+    """Read the verdicts that a record holds, one row each; those of other rules are left out."""
+    if not path.exists():
+        return pd.DataFrame({"protocol": []})
+    rows = pd.read_csv(path)
+    return rows[rows["protocol"] == protocol.digest()].reset_index(drop=True)
+
+
+def keep(path: Path, rows: pd.DataFrame, protocol: Protocol, order: list[str]) -> None:
+    """Write verdicts into a record, with the rules and the day.
+
+    Args:
+        path: of the record; what it holds of other rules goes.
+        rows: all verdicts, those of the record among them.
+        protocol: the rules.
+        order: columns to sort by.
+    """
+    # Verdicts of earlier days keep theirs.
+    today = {"protocol": protocol.digest(), "date": environment_facts()["date"]}
+    for name, value in today.items():
+        rows[name] = rows[name].fillna(value) if name in rows else value
+    write_csv(path, rows.sort_values(order, kind="stable"))
 
 
 def one_thread(folder: Path) -> Path:

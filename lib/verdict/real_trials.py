@@ -8,8 +8,8 @@
     python -m lib.verdict.real_trials --data FER2013 --synthetic IMAGES --folder runs/real-trials
 
 beside 300, 1,000 and 3,000 real training images, cross-validated as those of a person without a
-test split. Continues where it was stopped; with --record it writes params/verdict_real_faces.csv.
-Time counts in processor seconds, so that one core may do what two would do in half the time.
+test split. Continues where it was stopped, from the folder and from params/verdict_real_faces.csv,
+which --record writes: one row a verdict. Time counts in processor seconds, so that one core may do what two would do in half the time.
 """
 
 import argparse
@@ -24,11 +24,10 @@ from lib.faces.faceset import FaceSet, concat
 from lib.faces.sampling import stratified
 from lib.faces.sources import read_faces
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
-from lib.study.machine import environment_facts
 from lib.study.paths import ROOT
-from lib.study.records import read_json, write_csv, write_json
+from lib.study.records import read_json, write_json
 from lib.verdict.inputs import Inputs, beside_real, read_pool
-from lib.verdict.measured import measured_verdict, one_thread
+from lib.verdict.measured import keep, measured_verdict, one_thread, recorded
 from lib.verdict.protocol import Protocol
 
 SIZES = (300, 1000, 3000)  # real images
@@ -199,7 +198,7 @@ def _file(folder: Path, trial: tuple[str, int]) -> Path:
 
 
 def main() -> None:
-    """Reach the verdicts that are missing; when all are there, record them."""
+    """Reach the verdicts that are missing, and record them."""
     from lib.compute.workers import run_in_pool
 
     parser = argparse.ArgumentParser(description="verdicts on real faces beside a whole study's")
@@ -207,24 +206,25 @@ def main() -> None:
     parser.add_argument("--synthetic", required=True, help="ready-made generated images")
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "real-trials")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--record", action="store_true", help="write the table into params/")
+    parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     sources = Sources(options.data, options.synthetic, options.folder)
 
     # Reach what is missing.
-    files = {trial: _file(options.folder, trial) for trial in trials()}
+    known = recorded(RECORD, Protocol())
+    done = set(zip(known.get("pool", []), known.get("size", [])))
+    files = {trial: _file(options.folder, trial) for trial in trials() if trial not in done}
     waiting = [trial for trial, file in files.items() if not file.exists()]
     for trial, trouble in run_in_pool(waiting, prepare, work, (sources,), options.workers):
         print(f"{trial}: {trouble or read_json(files[trial])}", flush=True)
 
     # What a study found beside them.
-    reached = pd.DataFrame([read_json(file) for file in files.values() if file.exists()])
-    table = beside_study(reached, pd.read_csv(STUDY))
-    print(table.to_string())
+    found = [read_json(file) for file in files.values() if file.exists()]
+    reached = pd.concat([known, pd.DataFrame(found)], ignore_index=True)
+    print(beside_study(reached, pd.read_csv(STUDY)).to_string())
     if options.record:
-        facts = environment_facts()
-        write_csv(RECORD, table.assign(date=facts["date"], protocol=Protocol().digest()))
+        keep(RECORD, reached, Protocol(), ["size", "pool"])
 
 
 if __name__ == "__main__":
