@@ -188,7 +188,7 @@ def _without_text(row: dict, uses: pd.DataFrame) -> str:
 
 
 def _way_text(row: dict, uses: pd.DataFrame) -> str:
-    """Say how the real images alone are trained on that a use is compared with: "turned and zoomed".
+    """Say how the real images alone are trained on that a use is held against: "turned and zoomed".
 
     Args:
         row: of a use, against BEST_ALONE.

@@ -59,8 +59,8 @@ STUDY_WORDS = {
         "the finished network does not use (auxiliary batch norm)."
     ),
     "the surest of each class (label filter)": (
-        "Of each class the generated images are kept whose label looks most probable to a classifier "
-        "of the same real images."
+        "Of each class the generated images are kept whose label looks most probable to a "
+        "classifier of the same real images."
     ),
     "predicted labels": (
         "In place of the label that a generated image was asked for: the probabilities that a "

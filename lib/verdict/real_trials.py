@@ -9,7 +9,8 @@
 
 beside 300, 1,000 and 3,000 real training images, cross-validated as those of a person without a
 test split. Continues where it was stopped, from the folder and from params/verdict_real_faces.csv,
-which --record writes: one row a verdict. Time counts in processor seconds, so that one core may do what two would do in half the time.
+which --record writes: one row a verdict. Time counts in processor seconds, so that one core may do
+what two would do in half the time.
 """
 
 import argparse

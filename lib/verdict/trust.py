@@ -19,7 +19,7 @@ POOLS = {
 
 
 def drawn_record(path: Path = known_truth.RECORD) -> pd.DataFrame:
-    """Read the rates of verdicts on drawn faces, of `known_truth.rates`; none where none is kept."""
+    """Read the rates of verdicts on drawn faces (`known_truth.rates`); none where none is kept."""
     rows = recorded(path, known_truth.PROTOCOL)
     return known_truth.rates(rows, known_truth.PROTOCOL.margin) if len(rows) else pd.DataFrame()
 
@@ -39,7 +39,7 @@ def drawn_view(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def real_view(path: Path = real_trials.RECORD) -> pd.DataFrame:
-    """Lay the verdicts on real faces out beside what the published study found: one row a verdict."""
+    """Lay the verdicts on real faces out beside what the study found: one row a verdict."""
     rows = recorded(path, Protocol())
     if not len(rows):
         return pd.DataFrame()
