@@ -7,7 +7,7 @@ from lib.study.cells import MARK
 from lib.study.params import size_of, summary
 
 # Studies that are published, as the overview lists them; .gitignore names them too.
-ORDER = ("amounts", "uses", "quality", "schuermann", "comp7055", "internship", "full")
+ORDER = ("amounts", "uses", "mixup", "quality", "schuermann", "comp7055", "internship", "full")
 
 
 def published_studies(reports: Path) -> list[str]:

@@ -27,7 +27,7 @@ CLASSIFIERS = (
     *(name + variant for name in TORCHVISION_NETWORKS for variant in VARIANTS),
 )
 
-RECIPES = ("schuermann", "quick", "fast", "best")  # lib.classifiers.recipes.RECIPES
+RECIPES = ("schuermann", "quick", "fast", "best", "mixup")  # lib.classifiers.recipes.RECIPES
 # lib.generators.contract: PRETRAINED and NETWORKS.
 GENERATORS = ("drawn", "folder", "stable", "dcgan", "cgan", "acgan", "stylegan", "diffusion")
 GAN_CONDITIONS = ("one-hot", "number")  # lib.generators.stylegan.CONDITIONS
