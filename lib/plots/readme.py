@@ -33,7 +33,7 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
         lines += _bullet(sentence)
     for found in uses:
         link = f"[{found['study']}](reports/{found['study']}/index.html)"
-        lines += _bullet(f"Used in another way? {found['answer']} ({link})")
+        lines += _bullet(f"{found['question']} {found['answer']} ({link})")
     study = headline["study"]
     source = f"From [{study}](reports/{study}/index.html); {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]

@@ -14,6 +14,9 @@ from lib.study.records import copy_whole, read_json
 # Words (a word, a number, sentences, advice, alt and caption of the figure) and figure.
 WORDS = "gain.json"
 USES = "uses.csv"  # beside the pages of a study of several ways to use the same images
+# What such a study asks, by its name without its size; the others ask the first.
+ASKS = "Used in another way?"
+ASKED = {"mixup": "When the network is trained better, with MixUp?"}
 FILES = (WORDS, "gain.svg", "gain-dark.svg")
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
@@ -54,11 +57,18 @@ def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
         reports, studies: as in `keep_leading`.
 
     Returns:
-        study and answer (a sentence) of each.
+        study, question and answer (a sentence) of each.
     """
     # The table is written where there are several ways.
     asked = [name for name in studies if (reports / name / USES).exists()]
-    return [{"study": name, "answer": read_summary(reports / name)["answer"]} for name in asked]
+    return [
+        {
+            "study": name,
+            "question": ASKED.get(name.removesuffix("-cpu"), ASKS),
+            "answer": read_summary(reports / name)["answer"],
+        }
+        for name in asked
+    ]
 
 
 def headline_figures(reports: Path) -> list[dict]:

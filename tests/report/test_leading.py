@@ -90,3 +90,11 @@ def test_the_advice_names_the_answer_on_other_uses_of_the_images(tmp_path):
     page = render_top(tmp_path).read_text()
     assert "Used in another way? An answer." in page
     assert 'href="uses-cpu/55_amounts.html"' in page and "+2.8 points" in page
+
+
+def test_a_study_of_better_training_asks_its_own_question(tmp_path):
+    publish(tmp_path, "amounts-cpu", "+2.8 points")
+    publish(tmp_path, "mixup-cpu", "+0.2 points")
+    (tmp_path / "mixup-cpu" / USES).write_text("arm")
+    page = render_top(tmp_path).read_text()
+    assert "When the network is trained better, with MixUp? An answer." in page
