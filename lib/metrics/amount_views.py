@@ -7,7 +7,7 @@ import pandas as pd
 
 from lib.faces.arms import REAL_SHARES
 from lib.metrics.amount_sentences import BOUND, first_accuracy, headline_gains
-from lib.metrics.amounts import ALONE, BEST, DUPLICATES, READINGS
+from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, DUPLICATES, READINGS
 from lib.metrics.crossing import LASTS, NEVER
 from lib.metrics.lengths import length_choice
 from lib.metrics.recovered import BOUNDED
@@ -161,18 +161,19 @@ def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
     Returns:
         Columns ADVICE_COLUMNS.
     """
-    # Advice is about the leading reading.
-    shown = headline_gains(gains)
-    if used:
-        scored = first_accuracy(gains)
-        shown = pd.concat([shown, scored[scored["arm"].isin(used)]], ignore_index=True)
+    # Advice is about the leading reading; other uses and better training without them count.
+    scored = first_accuracy(gains)
+    others = scored[scored["arm"].isin(used) | (scored["kind"] == "improved")]
+    shown = pd.concat([headline_gains(gains), others], ignore_index=True)
     shown = shown[shown["reading"] == BEST]
     rows = []
     for size, of_size in shown.groupby("n_real"):
         # Against the real images alone: pools, copies and as many real images. A pool whose
         # generator saw more real images than there are is a bound, and no one has it.
         alone = of_size[of_size["against"] == ALONE]
-        pools = alone[alone["control_of"] == ""].sort_values("difference", ascending=False)
+        ways = alone[alone["kind"] == "improved"].sort_values("difference", ascending=False)
+        pools = alone[(alone["control_of"] == "") & (alone["kind"] != "improved")]
+        pools = pools.sort_values("difference", ascending=False)
         pools = pools[(pools["knowledge"] != BOUND) | (pools["real"] == 0)]
         copies, real = (alone[alone["kind"] == kind] for kind in ("duplicate", "extra"))
         if not len(pools):
@@ -181,12 +182,30 @@ def advice_table(gains: pd.DataFrame, used: Sequence[str] = ()) -> pd.DataFrame:
         # What the verdicts advise.
         beyond = of_size[(of_size["against"] == DUPLICATES) & (of_size["verdict"] == HELPS)]
         nothing = "add nothing" if used else "mix none in"  # other uses may not have been tried
-        advice = _advice(pools, copies, set(beyond["arm"]), nothing)
+        advice = _better_training(pools, ways, of_size[of_size["against"] == BEST_ALONE])
+        advice = advice or _advice(pools, copies, set(beyond["arm"]), nothing)
         best = pools.iloc[0]
         row = (size, int(best["n_seeds"]), 100 * best["reference_score"])
         row += (best["pool"], points(best["difference"]))
         rows.append((*row, _best_points(copies), _best_points(real), advice))
     return pd.DataFrame(rows, columns=ADVICE_COLUMNS)
+
+
+def _better_training(pools: pd.DataFrame, ways: pd.DataFrame, strict: pd.DataFrame) -> str:
+    """Advise to train better on the real images alone, where that helps and no use of generated
+    ones is shown to bring more; "" where it does not, or was not tried.
+
+    Args:
+        pools, ways: gains of uses of pools, and of ways to train without, over the plain training
+            on real images alone, the best first.
+        strict: gains of the uses over the best of these ways.
+    """
+    helping = ways[ways["verdict"] == HELPS]
+    if not len(helping) or (strict["verdict"] == HELPS).any():
+        return ""
+    way = use_text(helping.iloc[0].to_dict())
+    more = " more" if (pools["verdict"] == HELPS).any() else ""
+    return f"train on the real images alone {way}: no pool is shown to help{more}"
 
 
 def _advice(pools: pd.DataFrame, copies: pd.DataFrame, beyond: set[str], nothing: str) -> str:

@@ -66,9 +66,14 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     empty = rows[:0].assign(**{name: [] for name in CHOICE})
     table = pd.concat(parts) if parts else empty
 
-    # Few real images first; mixing in before the other ways, real images alone at the end.
-    table = table.assign(place=table["kind"].map([*USES, *WAYS_ALONE].index))
-    table = table.sort_values(["n_real", "place"], kind="stable").drop(columns="place")
+    # Few real images first, real images alone at the end; mixing in before the other ways.
+    orders = {
+        "alone": table["kind"].isin(WAYS_ALONE),
+        "reference": table["against"].map([ALONE, MIXED, BEST_ALONE].index),
+        "place": table["kind"].map([*USES, *WAYS_ALONE].index),
+    }
+    order = pd.DataFrame({"n_real": table["n_real"], **orders})
+    table = table.loc[order.sort_values(list(order), kind="stable").index]
     return table.reset_index(drop=True)
 
 

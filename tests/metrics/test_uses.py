@@ -165,3 +165,36 @@ def test_advice_names_the_use_that_was_chosen():
     advice = advice_table(gains, chosen_arms(uses))["what to do"].item()
     assert advice == f"add x, {FIRST}: they bring more than copies of the real images do"
     assert advice_table(gains)["what to do"].item().startswith("mix none in")
+
+
+def advice_of(accuracies: dict) -> str:
+    """What to do beside 50 real images."""
+    predictions = study(accuracies)
+    gains = gain_table(amounts_of(predictions), predictions)
+    used = chosen_arms(gains_by_use(gains, predictions.runs))
+    return advice_table(gains, used)["what to do"].iloc[0]
+
+
+def test_better_training_is_advised_where_no_use_is_shown_to_bring_more():
+    as_good = ACCURACIES | {GEOMETRY: 0.52, MIXUP: 0.3}
+    assert advice_of(as_good) == (
+        "train on the real images alone turned and zoomed: no pool is shown to help more"
+    )
+    nothing_helps = as_good | {supplement(50): 0.3, STAGED: 0.3, WEIGHTED: 0.3}
+    assert advice_of(nothing_helps).endswith("turned and zoomed: no pool is shown to help")
+
+
+def test_a_use_that_brings_more_than_better_training_is_advised():
+    assert advice_of(ACCURACIES | {GEOMETRY: 0.4, MIXUP: 0.3, STAGED: 0.6}).startswith("add x, ")
+    assert advice_of(ACCURACIES | {GEOMETRY: 0.3, MIXUP: 0.3}).startswith("add x, ")
+
+
+def test_the_plain_comparison_comes_first_and_real_images_alone_last():
+    groups = uses_view(uses_of(ACCURACIES | WAYS))["group"].drop_duplicates().tolist()
+    beside = "Beside 50 real images, against "
+    assert groups == [
+        beside + ALONE,
+        beside + MIXED,
+        beside + BEST_ALONE,
+        "50 real images alone, against training on them plainly",
+    ]
