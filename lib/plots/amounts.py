@@ -24,7 +24,7 @@ from lib.study.records import atomic_write
 
 # Inches: as wide as a page's column, so that no type is shrunk.
 FIGURE_WIDTH, PANEL_HEIGHT = 8.2, 3.2
-LENGTH_HEIGHT, MOST_COLUMNS = 3.2, 3  # panels of the lengths: height in inches, in a row
+LENGTH_HEIGHT, MOST_COLUMNS = 3.6, 3  # panels of the lengths: height in inches, in a row
 LEAST_APART = 1.9  # factor between numbers of steps that an axis names
 MOST_STEPS = 5  # numbers of steps that an axis names
 PANELS = ((0, 0), (0, 1), (1, slice(None)))  # of the first figure: gain, worth, bounds

@@ -75,7 +75,7 @@ REAL_ARM_COLOURS = {
     "fewer_steps": "#5f5a4a",
     "subset": "#b58b5a",
     "extra": "#4d7ea8",
-    "improved": "#3f6b4f",
+    "improved": "#783c64",
 }
 SCARCE_SUBSET_COLOUR = "#5f6b7a"  # the few real images of a scarce arm, without synthetic ones
 

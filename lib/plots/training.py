@@ -36,7 +36,7 @@ TITLE_LINE = 0.25  # inches of each further line
 MOST_LINES = 10  # in one chart of curves
 # Of more charts than FEW_CHARTS each becomes a small panel, MOST_COLUMNS in a row.
 FEW_CHARTS, MOST_COLUMNS, PANEL_HEIGHT = 3, 3, 2.4  # height in inches
-PANEL_POINTS, PANEL_TITLE_ROOM = 9, 0.72 * WIDTH / MOST_COLUMNS * POINTS_AN_INCH
+PANEL_POINTS, PANEL_TITLE_ROOM = 9, 0.6 * WIDTH / MOST_COLUMNS * POINTS_AN_INCH
 # What an arm of real images alone is for, by its kind, in the one legend of all panels.
 ROLES = {
     "base": "real images alone",

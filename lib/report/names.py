@@ -138,7 +138,7 @@ USES = {
     "reversed": "real images first, generated ones last",
     "weighted": "mixed in at weight {weight:g}",
     "auxiliary_norm": "mixed in with a batch norm of their own",
-    "label_filtered": "mixed in, only the {share} of each class whose label looks surest",
+    "label_filtered": "mixed in, the surest {share} of each class",
     "soft_labels": "mixed in with predicted labels",
 }
 # Other ways to train on the real images alone, in the middle of a sentence.
