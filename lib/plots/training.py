@@ -7,7 +7,7 @@ import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from lib.metrics.evidence import evenly
 from lib.plots.colours import line_colours, line_names
@@ -35,8 +35,9 @@ TITLE_POINTS, TITLE_ROOM = 10.5, 0.8 * (WIDTH - 0.9) * POINTS_AN_INCH
 TITLE_LINE = 0.25  # inches of each further line
 MOST_LINES = 10  # in one chart of curves
 # Of more charts than FEW_CHARTS each becomes a small panel, MOST_COLUMNS in a row.
-FEW_CHARTS, MOST_COLUMNS, PANEL_HEIGHT = 3, 3, 2.4  # height in inches
-PANEL_POINTS, PANEL_TITLE_ROOM = 9, 0.6 * WIDTH / MOST_COLUMNS * POINTS_AN_INCH
+FEW_CHARTS, MOST_COLUMNS, PANEL_HEIGHT, PANELS_WIDTH = 3, 3, 2.6, 8.2  # height in inches
+PANEL_POINTS = 8.5  # of their titles
+PANEL_TITLE_ROOM = 0.68 * PANELS_WIDTH / MOST_COLUMNS * POINTS_AN_INCH
 # What an arm of real images alone is for, by its kind, in the one legend of all panels.
 ROLES = {
     "base": "real images alone",
@@ -115,11 +116,17 @@ def curves(
     heading = wrapped(title or f"{label}{spread}", TITLE_ROOM, TITLE_POINTS)
     ax.set(xlabel=column(x).label, ylabel=label, title=heading + few)
     ax.xaxis.set_major_formatter(THOUSANDS)
-    if y.startswith("accuracy"):
-        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _scale_of(ax, y)
     ax.grid(axis="y")
     legend_above(ax)
     return ax
+
+
+def _scale_of(ax: Axes, y: str) -> None:
+    """Write accuracies as whole percent, at whole percent."""
+    if y.startswith("accuracy"):
+        ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
 
 
 def spread_lines(
@@ -194,7 +201,7 @@ def curve_charts(charts: dict[str, pd.DataFrame], *, y: str) -> Figure:
 @styled
 def _small_charts(charts: dict[str, pd.DataFrame], y: str) -> Figure:
     """Draw learning curves of arms in small panels: means over seeds, their range as bands."""
-    figure, axes = panel_grid(len(charts), MOST_COLUMNS, height=PANEL_HEIGHT)
+    figure, axes = panel_grid(len(charts), MOST_COLUMNS, height=PANEL_HEIGHT, width=PANELS_WIDTH)
     legend = {}
     for ax, (title, history) in zip(axes, charts.items(), strict=True):
         # The title says what was added to which real images, the legend what a line is.
@@ -209,12 +216,12 @@ def _small_charts(charts: dict[str, pd.DataFrame], y: str) -> Figure:
             band = {"alpha": 0.15, "lw": 0, "color": hues[arm]}
             ax.fill_between(values.index, values["min"], values["max"], **band)
 
-        # What is added stands in a line of its own.
-        parts = [wrapped(part, PANEL_TITLE_ROOM, PANEL_POINTS) for part in title.split(": ")]
+        # What is added stands in a line of its own, in few words.
+        short = title.replace(" images beside ", " beside ").split(": ")
+        parts = [wrapped(part, PANEL_TITLE_ROOM, PANEL_POINTS) for part in short]
         ax.set_title(":\n".join(parts), fontsize=PANEL_POINTS)
         ax.xaxis.set_major_formatter(THOUSANDS)
-        if y.startswith("accuracy"):
-            ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        _scale_of(ax, y)
         ax.grid(axis="y")
 
     # All panels share the labels of their scales.

@@ -72,7 +72,7 @@ def recipe_cases() -> dict[str, Case]:
         "cutmix": replace(QUICK, cutmix_alpha=1.0),
         "mixup or cutmix": replace(QUICK, mixup_alpha=0.4, cutmix_alpha=1.0),
     }
-    recipes = RECIPES | {"fast": GENTLE_FAST}
+    recipes = RECIPES | {"fast": GENTLE_FAST, "mixup": replace(GENTLE_FAST, mixup_alpha=0.4)}
     cases = {f"recipe {name}": Case(plan("small", recipe)) for name, recipe in recipes.items()}
     cases["recipe best"] = Case(plan("small", GENTLE_BEST, steps=16))
     cases |= {f"setting {name}": Case(plan("small", recipe)) for name, recipe in unused.items()}
