@@ -127,8 +127,12 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         if BEST_ALONE in chosen:
             without = _without_text(chosen[BEST_ALONE], uses)
             text += f"; over {without} {_effect_text(chosen[BEST_ALONE], unit)}"
+        # Help that better training brings too is not shown to be the images' own.
+        verdict = alone["verdict"]
+        if verdict == HELPS:
+            verdict = chosen.get(BEST_ALONE, alone)["verdict"]
         lead = {} if sentences else _lead(chosen, uses)
-        sentences.append(Sentence(f"{text}.", pool, alone["verdict"], **lead))
+        sentences.append(Sentence(f"{text}.", pool, verdict, **lead))
     return sentences
 
 

@@ -10,7 +10,7 @@ from lib.faces.arms import Arm
 from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
-from lib.metrics.statistics import HELPS
+from lib.metrics.statistics import HELPS, UNDECIDED
 from lib.metrics.uses import chosen_arms, gains_by_use, use_sentences, uses_view
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
@@ -120,6 +120,7 @@ def test_uses_are_held_against_the_best_way_to_train_without_the_images():
     # What a person gets by trying as hard decides the answer.
     (sentence,) = use_sentences(uses, unit="draws")
     assert sentence.word == "Not shown to help more than training better without them"
+    assert sentence.verdict == UNDECIDED
     assert (
         "over the real images turned and zoomed, the best of 3 ways without the generated ones, "
     ) in sentence.text
