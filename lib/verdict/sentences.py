@@ -209,8 +209,8 @@ def evidence(trial: Trial) -> list[str]:
         row = rows.loc["accuracy"]
         times = "repetition" if row["repetitions"] == 1 else "repetitions"
         lines.append(
-            f"{name}: true changes under {100 * row['smallest_effect']:.1f} points are likely to "
-            f"be missed with {row['n_images']:,} images to be tested on and "
+            f"{name}: true changes {missed_text(row['smallest_effect'])} are likely to be "
+            f"missed with {row['n_images']:,} images to be tested on and "
             f"{row['repetitions']} {times}."
         )
 
@@ -347,6 +347,15 @@ def _what_would_decide(comparison: Comparison, trial: Trial) -> str:
         f"{name}: to show {wanted} takes about {images:,} real images to be tested on, {have}; "
         "more time does not help."
     )
+
+
+def missed_text(effect: float) -> str:
+    """Say which true changes are likely to be missed: "under 4.1 points", or all of them.
+
+    Args:
+        effect: the smallest that this much data can show; two repetitions may not even show 1.
+    """
+    return "of any size" if effect >= 1 else f"under {100 * effect:.1f} points"
 
 
 def without_name(lines: list[str], name: str) -> list[str]:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from lib.metrics.sequential import ERROR
 from lib.metrics.wording import points
-from lib.verdict.sentences import METRIC_NAMES
+from lib.verdict.sentences import METRIC_NAMES, missed_text
 from lib.verdict.trial import Trial
 
 INTERVAL = f"{100 * (1 - ERROR):.0f}% interval"
@@ -21,14 +21,14 @@ def numbers_view(table: pd.DataFrame) -> pd.DataFrame:
         f"{points(row['difference'])} ({points(row['low'])} to {points(row['high'])})"
         for row in table.to_dict("records")
     ]
-    missed = [f"{100 * effect:.1f}" for effect in table["smallest_effect"]]
+    missed = [missed_text(effect) for effect in table["smallest_effect"]]
     return pd.DataFrame(
         {
             "pool": table["pool"],
             "measure": table["metric"].map(METRIC_NAMES),
             f"change, points ({INTERVAL})": changes,
             "verdict": table["word"],
-            "likely to be missed under, points": missed,
+            "changes likely to be missed": missed,
             "repetitions": table["repetitions"],
             "test images": table["n_images"],
         }

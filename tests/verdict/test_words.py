@@ -17,6 +17,7 @@ from lib.verdict.sentences import (
     advice,
     ceiling,
     evidence,
+    missed_text,
     pool_sentences,
     verdict_table,
     without_name,
@@ -90,6 +91,10 @@ def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
     lines = advice(trial, probe, {"made": [DOUBTED]}, {})
     assert any("more real images would bring about" in line for line in lines)
     assert "made: 15 labels are doubted." in lines
+
+
+def test_changes_that_no_data_could_show_are_all_likely_to_be_missed():
+    assert missed_text(0.041) == "under 4.1 points" and missed_text(1.617) == "of any size"
 
 
 def test_lines_about_the_only_pool_do_not_begin_with_its_name():
