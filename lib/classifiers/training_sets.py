@@ -92,8 +92,9 @@ class Sources:
         train, extra = real.split("train"), real.split("extra")
         if draw is not None:
             arm = replace(arm, generation=_generation_of_draw(arm, pools, draw))
-        keywords = {"seed": self.seed, "extra": extra, "draw": draw}
-        return build_arm(arm, train, pools, classify=self.classify, **keywords)
+        return build_arm(
+            arm, train, pools, seed=self.seed, extra=extra, draw=draw, classify=self.classify
+        )
 
     def classify(self, real: FaceSet, others: FaceSet) -> np.ndarray:
         """Train a label classifier on real faces and return what it says of others, float32 (N, C).

@@ -3,13 +3,7 @@
 from fnmatch import fnmatchcase
 from itertools import product
 
-from lib.faces.arms import (
-    REAL_SHARES,
-    Arm,
-    controls,
-    filters_of,
-    real_alone,
-)
+from lib.faces.arms import REAL_SHARES, Arm, controls, filters_of, real_alone
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation, generation_number
 

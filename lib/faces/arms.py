@@ -12,6 +12,7 @@ import pandas as pd
 
 from lib.study.errors import StudyError
 from lib.study.generations import generation_name
+from lib.study.names import VARIANT_KINDS
 
 UNFILTERED = "none"  # `only` of the filtered arm that takes the pool as it was generated
 REAL_SHARES = "real"  # `class_shares` of added images in the class shares of the real ones
@@ -20,14 +21,6 @@ REAL_SHARES = "real"  # `class_shares` of added images in the class shares of th
 REAL_KINDS = ("base", "subset", "duplicate", "extra", "fewer_steps", "improved")
 # Real and synthetic images, mixed or trained on in another way than mixed:
 MIXED_KINDS = ("supplement", "filtered", "replace", "scarce", "balance")
-VARIANT_KINDS = (
-    "staged",
-    "reversed",
-    "weighted",
-    "auxiliary_norm",
-    "label_filtered",
-    "soft_labels",
-)
 KINDS = (*REAL_KINDS, *MIXED_KINDS, *VARIANT_KINDS, "synthetic", "shuffled")
 
 # First word of an arm's name where it is not the kind.

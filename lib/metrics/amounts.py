@@ -169,9 +169,9 @@ class Amounts:
         found = []
         for arm, classifier in self.arms:
             # What it is compared with.
-            references = [(ALONE, real_alone(arm))]
+            references = [(ALONE, real_alone(arm), READINGS)]
             references += [
-                (OF_CONTROL[control.kind], control)
+                (OF_CONTROL[control.kind], control, READINGS)
                 for control in controls(arm)
                 if control.kind in OF_CONTROL
             ]
@@ -179,13 +179,11 @@ class Amounts:
             # What a person gets who tries as hard without these images.
             without = None if arm.is_control else self.best_alone(arm, classifier)
             if without is not None:
-                pair = self.pair(arm, without, classifier, BEST)
-                if self.share_a_seed(*pair):
-                    found.append(Comparison(*pair, BEST_ALONE, BEST))
+                references.insert(0, (BEST_ALONE, without, (BEST,)))
 
             # A reading that was not trained is left out.
-            for against, reference in references:
-                for reading in READINGS:
+            for against, reference, readings in references:
+                for reading in readings:
                     pair = self.pair(arm, reference, classifier, reading)
                     if self.share_a_seed(*pair):
                         found.append(Comparison(*pair, against, reading))

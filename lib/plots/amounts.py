@@ -41,7 +41,7 @@ KNOWLEDGE = {
 }
 # Marks of other uses than mixing in; filters of one pool differ in their strength.
 USE_MARKS = {"staged": "^", "reversed": "v", "weighted": "s", "auxiliary_norm": "D"}
-USE_MARKS |= {"label_filtered": "P", "soft_labels": "X"}
+USE_MARKS |= {"soft_labels": "X"}
 STRENGTH_MARKS = ("P", "p", "*", "h")
 # Marks of the ways to train on real images alone, which share a colour too.
 WAY_MARKS = {"mixup": "^", "cutout": "s", "geometry": "D", "class_balance": "v"}
@@ -294,7 +294,9 @@ def _use_marks(rows: pd.DataFrame) -> dict[str, str]:
     marks = {}
     for row in rows.to_dict("records"):
         mark = USE_MARKS.get(row["kind"]) or WAY_MARKS.get(row["only"], "o")
-        marks[row["line"]] = strengths.get(row["share"], mark) if mark == "P" else mark
+        if row["kind"] == "label_filtered":
+            mark = strengths.get(row["share"], STRENGTH_MARKS[0])
+        marks[row["line"]] = mark
     return marks
 
 

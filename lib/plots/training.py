@@ -112,7 +112,7 @@ def curves(
     # The title says how many seeds the band is the range of.
     spread = f": mean and range over {repeats} seeds" if repeats > 1 else ""
     few = f"\n{drawn} of {given} lines" if drawn < given else ""
-    label = column(y).label if y in COLUMNS else in_words(y)
+    label = _label_of(y)
     heading = wrapped(title or f"{label}{spread}", TITLE_ROOM, TITLE_POINTS)
     ax.set(xlabel=column(x).label, ylabel=label, title=heading + few)
     ax.xaxis.set_major_formatter(THOUSANDS)
@@ -120,6 +120,11 @@ def curves(
     ax.grid(axis="y")
     legend_above(ax)
     return ax
+
+
+def _label_of(y: str) -> str:
+    """Name the scale of a column, with its unit where it has one."""
+    return column(y).label if y in COLUMNS else in_words(y)
 
 
 def _scale_of(ax: Axes, y: str) -> None:
@@ -225,7 +230,7 @@ def _small_charts(charts: dict[str, pd.DataFrame], y: str) -> Figure:
         ax.grid(axis="y")
 
     # All panels share the labels of their scales.
-    figure.supylabel(column(y).label if y in COLUMNS else in_words(y), fontsize=PANEL_POINTS)
+    figure.supylabel(_label_of(y), fontsize=PANEL_POINTS)
     figure.supxlabel(column("step").label, fontsize=PANEL_POINTS)
     further = max(ax.get_title().count("\n") for ax in axes) * 0.7 * TITLE_LINE
     rows = -(-len(axes) // MOST_COLUMNS)

@@ -28,6 +28,17 @@ CLASSIFIERS = (
 )
 
 RECIPES = ("schuermann", "quick", "fast", "best", "mixup")  # lib.classifiers.recipes.RECIPES
+REAL_WAYS = ("mixup", "cutout", "geometry", "class_balance")  # lib.classifiers.recipes.IMPROVEMENTS
+# Kinds of arms that train on real and synthetic images in another way than mixed, see
+# lib.faces.arms.
+VARIANT_KINDS = (
+    "staged",
+    "reversed",
+    "weighted",
+    "auxiliary_norm",
+    "label_filtered",
+    "soft_labels",
+)
 # lib.generators.contract: PRETRAINED and NETWORKS.
 GENERATORS = ("drawn", "folder", "stable", "dcgan", "cgan", "acgan", "stylegan", "diffusion")
 GAN_CONDITIONS = ("one-hot", "number")  # lib.generators.stylegan.CONDITIONS

@@ -15,7 +15,9 @@ from lib.study.names import (
     GAN_AUGMENTATIONS,
     GAN_CONDITIONS,
     GENERATORS,
+    REAL_WAYS,
     RECIPES,
+    VARIANT_KINDS,
     can_be_class,
 )
 from lib.study.stages import UPSTREAM, VERDICT
@@ -88,16 +90,8 @@ CHOICES = {
     "label_action": ("drop", "relabel"),
     "controls": ("duplicate", "shuffled", "subset", "extra", "fewer_steps"),
     "added_class_shares": ("real", "pool"),
-    "added_uses": (
-        "mixed",
-        "staged",
-        "reversed",
-        "weighted",
-        "auxiliary_norm",
-        "label_filtered",
-        "soft_labels",
-    ),
-    "real_ways": ("mixup", "cutout", "geometry", "class_balance"),
+    "added_uses": ("mixed", *VARIANT_KINDS),
+    "real_ways": REAL_WAYS,
     "classifiers": CLASSIFIERS,
     "recipes": RECIPES,
     "class_weights": ("none", "inverse", "effective"),

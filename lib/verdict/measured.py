@@ -117,10 +117,10 @@ def keep(path: Path, rows: pd.DataFrame, protocol: Protocol, order: list[str]) -
     write_csv(path, rows.sort_values(order, kind="stable"))
 
 
-def one_thread(folder: Path) -> Path:
-    """Prepare a process: one thread."""
+def one_thread(given):
+    """Prepare a process: one thread, and what its tasks are given."""
     # Verdicts run side by side, one a core.
     import torch
 
     torch.set_num_threads(1)
-    return folder
+    return given

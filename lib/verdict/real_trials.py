@@ -186,12 +186,6 @@ def work(sources: Sources, trial: tuple[str, int]) -> None:
     write_json(_file(sources.folder, trial), run_one(sources, pool, size))
 
 
-def prepare(sources: Sources) -> Sources:
-    """Prepare a process: one thread."""
-    one_thread(sources.folder)
-    return sources
-
-
 def _file(folder: Path, trial: tuple[str, int]) -> Path:
     """Name the file of a trial's result."""
     pool, size = trial
@@ -217,7 +211,7 @@ def main() -> None:
     done = set(zip(known.get("pool", []), known.get("size", [])))
     files = {trial: _file(options.folder, trial) for trial in trials() if trial not in done}
     waiting = [trial for trial, file in files.items() if not file.exists()]
-    for trial, trouble in run_in_pool(waiting, prepare, work, (sources,), options.workers):
+    for trial, trouble in run_in_pool(waiting, one_thread, work, (sources,), options.workers):
         print(f"{trial}: {trouble or read_json(files[trial])}", flush=True)
 
     # What a study found beside them.

@@ -3,7 +3,7 @@
 import pytest
 
 from lib.classifiers.models import NETWORKS
-from lib.classifiers.recipes import RECIPES
+from lib.classifiers.recipes import IMPROVEMENTS, RECIPES
 from lib.compute.cluster import BATCH_SYSTEMS, LOCAL
 from lib.curation.steps import STEPS
 from lib.faces.arms import KINDS, Arm, controls
@@ -21,6 +21,7 @@ CONTROLS = {arm.kind for arm in PAIRED if arm.is_control}
     [
         (names.CLASSIFIERS, NETWORKS),
         (names.RECIPES, RECIPES),
+        (names.REAL_WAYS, IMPROVEMENTS),
         (names.GENERATORS, [*contract.PRETRAINED, *contract.NETWORKS]),
         (names.GAN_CONDITIONS, stylegan.CONDITIONS),
         (names.GAN_AUGMENTATIONS, stylegan.AUGMENTATIONS),
