@@ -22,6 +22,7 @@ trainings as often as at full size, at a quarter of the price.
 
 import argparse
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,8 @@ from lib.faces.duplicates import near_groups
 from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
-from lib.study.records import read_json, write_json
 from lib.verdict.inputs import Inputs, beside_real
-from lib.verdict.measured import CORES, STOPPED, keep, measured_verdict, one_thread, recorded
+from lib.verdict.measured import CORES, STOPPED, keep, measured_verdict, reach_missing
 from lib.verdict.protocol import Protocol
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
@@ -104,7 +104,7 @@ def _copied(real: FaceSet, count: int, rng: np.random.Generator) -> FaceSet:
     return replace(real, images=images, table=real.table.iloc[rows].assign(id=ids))
 
 
-def run_one(number: int, folder: Path) -> dict:
+def run_one(folder: Path, number: int) -> dict:
     """Reach one verdict: its number, kind and size, and what `measured_verdict` returns."""
     # All verdicts are measured on the same further faces.
     kind, size = world(number)
@@ -179,36 +179,25 @@ def summary(table: pd.DataFrame) -> str:
     )
 
 
-def work(folder: Path, number: int) -> None:
-    """Reach one verdict and write it down."""
-    write_json(folder / f"{number:04d}.json", run_one(number, folder))
-
-
 def main() -> None:
     """Reach the verdicts that are missing, count all, and record them."""
-    from lib.compute.workers import run_in_pool
-
     parser = argparse.ArgumentParser(description="verdicts on drawn faces whose truth is known")
     parser.add_argument("--count", type=int, default=210)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
 
-    # Reach what is missing.
-    known = recorded(RECORD, PROTOCOL)
-    numbers = sorted(set(range(options.count)) - set(known.get("number", [])))
-    files = {number: options.folder / f"{number:04d}.json" for number in numbers}
-    waiting = [number for number, file in files.items() if not file.exists()]
-    for number, trouble in run_in_pool(
-        waiting, one_thread, work, (options.folder,), options.workers
-    ):
-        print(f"{number}: {trouble or read_json(files[number])}", flush=True)
-
-    # Count.
-    found = [read_json(file) for file in files.values() if file.exists()]
-    reached = pd.concat([known, pd.DataFrame(found)], ignore_index=True)
+    # Reach what is missing, and count all.
+    reached = reach_missing(
+        partial(run_one, options.folder),
+        [(number,) for number in range(options.count)],
+        ["number"],
+        record=RECORD,
+        folder=options.folder,
+        protocol=PROTOCOL,
+        workers=options.workers,
+    )
     table = rates(reached, PROTOCOL.margin)
     print(table.to_string())
     print(summary(table))

@@ -2,16 +2,18 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lib.compute.workers import run_in_pool
 from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import UNDECIDED
 from lib.study.errors import StudyError
 from lib.study.machine import environment_facts
-from lib.study.records import write_csv
+from lib.study.records import read_json, write_csv, write_json
 from lib.verdict.clock import Clock
 from lib.verdict.inputs import Inputs
 from lib.verdict.probe import signs
@@ -117,10 +119,60 @@ def keep(path: Path, rows: pd.DataFrame, protocol: Protocol, order: list[str]) -
     write_csv(path, rows.sort_values(order, kind="stable"))
 
 
-def one_thread(given):
-    """Prepare a process: one thread, and what its tasks are given."""
-    # Verdicts run side by side, one a core.
+def reach_missing(
+    reach: Callable[..., dict],
+    tasks: list[tuple],
+    columns: list[str],
+    *,
+    record: Path,
+    folder: Path,
+    protocol: Protocol,
+    workers: int,
+) -> pd.DataFrame:
+    """Reach the verdicts that neither a record nor a folder holds.
+
+    Args:
+        reach: called with the values of a task; importable by a process of its own.
+        tasks: one tuple a verdict.
+        columns: the names of its values.
+        record: table of verdicts that were kept.
+        folder: of results that are not in the record yet, apart by the rules they were reached by.
+        protocol: the rules.
+        workers: processes, one thread each.
+
+    Returns:
+        One row a verdict, those of the record first.
+    """
+    # What is there under these rules.
+    folder = folder / protocol.digest()
+    folder.mkdir(parents=True, exist_ok=True)
+    known = recorded(record, protocol)
+    done = set(known[columns].itertuples(index=False, name=None)) if len(known) else set()
+    waiting = [task for task in tasks if task not in done]
+    missing = [task for task in waiting if not _file(folder, task).exists()]
+
+    # What is not; a verdict that fails is reported and left out.
+    for task, trouble in run_in_pool(missing, _prepared, _reach_one, (reach, folder), workers):
+        print(f"{task}: {trouble or read_json(_file(folder, task))}", flush=True)
+    files = [_file(folder, task) for task in waiting]
+    found = [read_json(file) for file in files if file.exists()]
+    return pd.concat([known, pd.DataFrame(found)], ignore_index=True)
+
+
+def _file(folder: Path, task: tuple) -> Path:
+    """Name the file of a verdict."""
+    return folder / f"{'-'.join(map(str, task))}.json"
+
+
+def _prepared(reach: Callable[..., dict], folder: Path) -> tuple[Callable[..., dict], Path]:
+    """Prepare a process, for verdicts run side by side, one a core."""
     import torch
 
     torch.set_num_threads(1)
-    return given
+    return reach, folder
+
+
+def _reach_one(given: tuple[Callable[..., dict], Path], task: tuple) -> None:
+    """Reach one verdict and write it down."""
+    reach, folder = given
+    write_json(_file(folder, task), reach(*task))

@@ -15,6 +15,7 @@ what two would do in half the time.
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,8 @@ from lib.faces.sampling import stratified
 from lib.faces.sources import read_faces
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
-from lib.study.records import read_json, write_json
 from lib.verdict.inputs import Inputs, beside_real, read_pool
-from lib.verdict.measured import keep, measured_verdict, one_thread, recorded
+from lib.verdict.measured import keep, measured_verdict, reach_missing
 from lib.verdict.protocol import Protocol
 
 SIZES = (300, 1000, 3000)  # real images
@@ -180,22 +180,8 @@ def contradicts(word: str, low: float, high: float) -> bool:
     return bool(impossible.get(word, False))
 
 
-def work(sources: Sources, trial: tuple[str, int]) -> None:
-    """Reach one verdict and write it down."""
-    pool, size = trial
-    write_json(_file(sources.folder, trial), run_one(sources, pool, size))
-
-
-def _file(folder: Path, trial: tuple[str, int]) -> Path:
-    """Name the file of a trial's result."""
-    pool, size = trial
-    return folder / f"{pool}-{size}.json"
-
-
 def main() -> None:
     """Reach the verdicts that are missing, and record them."""
-    from lib.compute.workers import run_in_pool
-
     parser = argparse.ArgumentParser(description="verdicts on real faces beside a whole study's")
     parser.add_argument("--data", required=True, help="real faces with the splits train and val")
     parser.add_argument("--synthetic", required=True, help="ready-made generated images")
@@ -203,20 +189,18 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
     parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
+
+    # Reach what is missing, and put what a study found beside all.
     sources = Sources(options.data, options.synthetic, options.folder)
-
-    # Reach what is missing.
-    known = recorded(RECORD, Protocol())
-    done = set(zip(known.get("pool", []), known.get("size", [])))
-    files = {trial: _file(options.folder, trial) for trial in trials() if trial not in done}
-    waiting = [trial for trial, file in files.items() if not file.exists()]
-    for trial, trouble in run_in_pool(waiting, one_thread, work, (sources,), options.workers):
-        print(f"{trial}: {trouble or read_json(files[trial])}", flush=True)
-
-    # What a study found beside them.
-    found = [read_json(file) for file in files.values() if file.exists()]
-    reached = pd.concat([known, pd.DataFrame(found)], ignore_index=True)
+    reached = reach_missing(
+        partial(run_one, sources),
+        trials(),
+        ["pool", "size"],
+        record=RECORD,
+        folder=options.folder,
+        protocol=Protocol(),
+        workers=options.workers,
+    )
     print(beside_study(reached, pd.read_csv(STUDY)).to_string())
     if options.record:
         keep(RECORD, reached, Protocol(), ["size", "pool"])

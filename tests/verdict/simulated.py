@@ -91,3 +91,9 @@ class Time:
 
     def doing(self, text: str) -> None:
         self.activities.append(text)
+
+
+def reach(folder: Path, number: int) -> dict:
+    """Stand for a verdict, and leave a trace of having been called, once."""
+    (folder / f"reached-{number}").touch(exist_ok=False)
+    return {"number": number, "kind": "helping", "size": 300, "word": "helps", "seconds": 1.0}

@@ -3,10 +3,14 @@
 import importlib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
+from lib.study.paths import ROOT
 from lib.verdict.bench import Bench
+from lib.verdict.protocol import Protocol
 from lib.verdict.trainings import ALONE, CHOOSING
 from lib.verdict.trial import run_trial
 
@@ -92,6 +96,18 @@ def test_lengths_are_chosen_on_folds_that_compare_nothing(lab):
 def test_the_usual_length_stays_where_no_other_is_clearly_better(lab):
     trial, _, _ = lab(gains(0.0), most_repetitions=1)
     assert [row["passes"] for row in trial.choices if row["chosen"]] == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("images", [287, 718, 2871])
+def test_the_usual_length_is_as_good_as_the_best_that_a_study_found(images):
+    """Both for real images alone and with 5,096 generated ones: neither side is trained worse."""
+    curves = pd.read_csv(ROOT / "reports" / "amounts-cpu" / "length_curve.csv")
+    protocol = Protocol()
+    for arm, added in ((f"subset-{images}", 0), (f"supplement-{images}+5096-folder", 5096)):
+        curve = curves[curves["arm"] == arm].sort_values("steps")
+        steps = protocol.steps(images + added, protocol.usual)
+        usual = np.interp(np.log(steps), np.log(curve["steps"]), curve["accuracy_val"])
+        assert curve["accuracy_val"].max() - usual < 0.01, (arm, steps)
 
 
 def test_the_trial_ends_with_its_time_and_looks_at_what_is_complete(lab):

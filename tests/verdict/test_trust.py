@@ -1,11 +1,15 @@
 """Records of verdicts whose answer is known: what is kept, and what the page says of it."""
 
+import importlib
+from functools import partial
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from lib.metrics.statistics import HELPS, UNDECIDED
 from lib.verdict import known_truth
-from lib.verdict.measured import STOPPED, keep, recorded
+from lib.verdict.measured import STOPPED, keep, reach_missing, recorded
 from lib.verdict.protocol import Protocol
 from lib.verdict.trust import POOLS, drawn_record, drawn_view, real_view
 
@@ -31,6 +35,30 @@ def test_a_record_is_read_back_and_added_to(record):
     more = pd.concat([rows, pd.DataFrame([ONE | {"number": 3, "seconds": 5.0}])])
     keep(record, more, known_truth.PROTOCOL, ["number"])
     assert recorded(record, known_truth.PROTOCOL)["number"].tolist() == [0, 3, 6]
+
+
+def test_what_record_and_folder_hold_is_not_reached_again(record, tmp_path, monkeypatch):
+    """Nor is it under other rules what it is under these."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    reach = importlib.import_module("simulated").reach
+
+    def go_on(count, protocol=known_truth.PROTOCOL):
+        return reach_missing(
+            partial(reach, tmp_path),
+            [(number,) for number in range(count)],
+            ["number"],
+            record=record,
+            folder=tmp_path / "results",
+            protocol=protocol,
+            workers=1,
+        )
+
+    assert go_on(2)["number"].tolist() == [0, 6, 1]
+    assert go_on(3)["number"].tolist() == [0, 6, 1, 2]
+    assert {path.name for path in tmp_path.glob("reached-*")} == {"reached-1", "reached-2"}
+    for path in tmp_path.glob("reached-*"):
+        path.unlink()
+    assert go_on(2, Protocol(margin=0.1))["number"].tolist() == [0, 1]
 
 
 def test_verdicts_by_other_rules_do_not_count(record, tmp_path):
