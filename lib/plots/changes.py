@@ -15,7 +15,7 @@ from lib.metrics.wording import deciding_interval, points, signed
 from lib.plots.colours import colour
 from lib.plots.forest import stacked, write
 from lib.plots.style import INK, WIDTH, axis, legend_above, need, panel_grid, shared_legend, styled
-from lib.report.names import group_text, pool_text, row_text
+from lib.report.names import listed, pool_text
 from lib.study.generations import family_of
 
 # Inches: height of a coloured cell, and of a row its name above the middle, its cells below.
@@ -76,18 +76,16 @@ def change_table(recalls: pd.DataFrame) -> pd.DataFrame:
         means[arm_of(of_arm.iloc[0])] = of_arm.groupby("class")["value"].mean()
 
     # Each arm minus its own real images alone.
-    rows, sizes = [], []
-    for arm, mean in means.items():
-        reference = real_alone(arm)
-        if reference not in means or arm == reference:
-            continue
-        sizes.append(arm.real or np.inf)
-        change = 100 * (mean - means[reference])
-        rows.append({"heading": group_text(arm), "name": row_text(arm)} | dict(change))
+    shown = [arm for arm in means if real_alone(arm) in means and arm != real_alone(arm)]
+    rows = []
+    for arm, (heading, name) in zip(shown, listed(shown), strict=True):
+        change = 100 * (means[arm] - means[real_alone(arm)])
+        rows.append({"heading": heading, "name": name} | dict(change))
     classes = sorted(recalls["class"].unique())
     table = pd.DataFrame(rows, columns=["heading", "name", *classes])
 
     # Fewest real images first; arms of one heading together, headings in order of appearance.
+    sizes = [arm.real or np.inf for arm in shown]
     table = table.iloc[np.argsort(sizes, kind="stable")]
     order = list(dict.fromkeys(table["heading"]))
     return table.sort_values("heading", key=lambda column: column.map(order.index), kind="stable")

@@ -26,7 +26,7 @@ from lib.plots.style import (
     text_points,
     wrapped,
 )
-from lib.report.names import group_text, in_words, reference_text, row_text
+from lib.report.names import in_words, listed, reference_text
 
 # The shape says the verdict to those who cannot see the colour.
 VERDICT_MARKS = {"helps": "^", "hurts": "v", "equivalent": "s", "undecided": "o"}
@@ -206,14 +206,13 @@ def _rows(
     if colours is not None:
         # The caller's colours come first.
         hues = [colours[record[label]] for record in records]
-    several = "reference_kind" in effects and effects["reference_kind"].nunique() > 1
+    names = _names(records, label)
 
     rows = []
-    for record, hue in zip(records, hues, strict=True):
+    for record, hue, (heading, name) in zip(records, hues, names, strict=True):
         low, high = deciding_interval(record)
         verdict = record.get("verdict", "")
         numbers = [scale * number for number in (record[value], low, high)]
-        heading, name = _names(record, label, several)
         note = record.get("note") or _note(numbers[0], verdict, value == "difference")
         mark = VERDICT_MARKS.get(verdict, "o")
         rows.append(Row(heading, name, *numbers, hue, mark, note))
@@ -223,18 +222,20 @@ def _rows(
     return sorted(rows, key=lambda row: order.index(row.heading))
 
 
-def _names(record: dict, label: str, several: bool) -> tuple[str, str]:
-    """Give the heading of a row and its name.
+def _names(records: list[dict], label: str) -> list[tuple[str, str]]:
+    """Give the heading of each row and its name."""
+    names = [(str(record.get("group", "")), in_words(str(record[label]))) for record in records]
+    arms = {place: arm_of(record) for place, record in enumerate(records) if has_arm(record)}
+    if label == "name" or not arms:
+        return names
 
-    Args:
-        several: whether rows differ in what they are compared with.
-    """
-    if label == "name" or not has_arm(record):
-        return str(record.get("group", "")), in_words(str(record[label]))
-    arm = arm_of(record)
-    heading = str(record.get("group", "")) or group_text(arm)
-    against = f", against {reference_text(record['reference_kind'])}" if several else ""
-    return heading + against, row_text(arm)
+    # What it is compared with is said where rows differ in it.
+    kinds = [record.get("reference_kind", "") for record in records]
+    several = len(set(kinds)) > 1
+    for place, (heading, name) in zip(arms, listed(arms.values()), strict=True):
+        against = f", against {reference_text(kinds[place])}" if several else ""
+        names[place] = ((names[place][0] or heading) + against, name)
+    return names
 
 
 def _note(value: float, verdict: str, has_sign: bool) -> str:

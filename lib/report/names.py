@@ -5,7 +5,7 @@ read "Schürmann's Stable Diffusion faces, 12% of the training images". An arm's
 its fields. A notebook says once whose names its tables may hold (`name_study`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from lib.study.cells import settings_of
 from lib.study.generations import family_of, first_generation, generation_number
@@ -225,7 +225,7 @@ def arm_text(arm) -> str:
     """
     if _is_of_real_images(arm):
         return _real_text(arm)
-    words = _synthetic_text(arm, arm.control_of if arm.kind == "shuffled" else arm.kind)
+    words = _synthetic_text(arm, _kind(arm))
     return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
 
 
@@ -233,9 +233,7 @@ def group_text(arm) -> str:
     """Describe an arm without its pool, as a heading over pools: "Added: 12% of ..."."""
     if _is_of_real_images(arm):
         return ALONE
-    kind = arm.control_of if arm.kind == "shuffled" else arm.kind
-    heading = GROUPS[kind].format(only=arm.only, weight=arm.weight, share=percent(arm.share))
-    amount = _group_amount(arm, kind)
+    heading, amount = _group_use(arm), _group_amount(arm)
     words = f"{heading}: {amount}" if amount else heading
     return f"{words}, labels shuffled" if arm.kind == "shuffled" else words
 
@@ -243,6 +241,23 @@ def group_text(arm) -> str:
 def row_text(arm) -> str:
     """Name an arm under the heading `group_text`: its pool, or what the real images are."""
     return _real_text(arm) if _is_of_real_images(arm) else pool_text(arm.source)
+
+
+def listed(arms: Iterable) -> list[tuple[str, str]]:
+    """Give the heading and the name of each row in a list of arms.
+
+    Headings say what is done with the images, and rows whose images they are. Where all come from
+    one pool, its name goes into headings of amounts or of uses, whichever are fewer.
+    """
+    arms = list(arms)
+    by_use = [(group_text(arm), row_text(arm)) for arm in arms]
+    if len({arm.source for arm in arms if not _is_of_real_images(arm)}) != 1:
+        return by_use
+
+    # One heading a row would say everything twice.
+    ways = [by_use, [_under(arm, _group_amount) for arm in arms]]
+    ways.append([_under(arm, _group_use) for arm in arms])
+    return min(ways, key=lambda names: len({heading for heading, _ in names}))
 
 
 def use_text(arm: Mapping) -> str:
@@ -327,8 +342,35 @@ def _mixed_amount(arm) -> str:
     return f"{percent(arm.share)} of the training images"
 
 
-def _group_amount(arm, kind: str) -> str:
+def _group_use(arm) -> str:
+    """Write what is done with the images of a pool, without their amount."""
+    share = percent(arm.share)
+    return GROUPS[_kind(arm)].format(only=arm.only, weight=arm.weight, share=share)
+
+
+def _under(arm, part: Callable) -> tuple[str, str]:
+    """Head an arm of a study's only pool by the pool and one part of what is done, and name it by
+    the other.
+    """
+    if _is_of_real_images(arm):
+        return ALONE, _real_text(arm)
+    use, amount, pool = _group_use(arm), _group_amount(arm), pool_text(arm.source)
+    shuffled = ", labels shuffled" if arm.kind == "shuffled" else ""
+    if not amount:
+        return pool, f"{use}{shuffled}"
+    if part is _group_use:
+        return f"{pool}: {use[0].lower()}{use[1:]}{shuffled}", amount
+    return f"{pool}: {amount}", f"{use}{shuffled}"
+
+
+def _kind(arm) -> str:
+    """Tell what is done with an arm's images, whatever its labels are."""
+    return arm.control_of if arm.kind == "shuffled" else arm.kind
+
+
+def _group_amount(arm) -> str:
     """Write the amount of a heading over pools."""
+    kind = _kind(arm)
     if kind in MIXED:
         return _mixed_amount(arm)
     if kind == "replace":

@@ -12,7 +12,15 @@ from lib.report import names
 from lib.report.columns import COLUMNS, INTERVALS_OF, column, heading
 from lib.report.columns import KINDS as UNITS
 from lib.report.glossary import render_glossary, sections
-from lib.report.names import arm_text, group_text, in_words, name_study, pool_text, row_text
+from lib.report.names import (
+    arm_text,
+    group_text,
+    in_words,
+    listed,
+    name_study,
+    pool_text,
+    row_text,
+)
 from lib.study.params import known_pools
 
 MACHINE = re.compile(r"[a-z]+_[a-z]+|-\d|\b(?:supplement|scarce|fewer_steps|subset)\b")
@@ -91,6 +99,33 @@ def test_no_two_arms_of_a_study_are_described_alike():
 def test_no_description_holds_a_machine_name(arm):
     for words in (arm_text(arm), group_text(arm), row_text(arm)):
         assert words and not MACHINE.search(words.replace("near_copy", "")), words
+
+
+def added(pool: str, real: int, kind: str = "supplement") -> Arm:
+    """An arm of 500 images of a pool beside some real ones."""
+    return Arm(kind, pool, real=real, added=500, weight=0.25)
+
+
+def test_rows_of_several_pools_stand_under_what_is_done_with_the_images():
+    arms = [added(pool, 300) for pool in ("dcgan", "diffusion")]
+    heading = "Added to the real images: 500 images beside 300 real images"
+    assert listed(arms) == [(heading, "DCGAN"), (heading, "diffusion")]
+
+
+def test_rows_of_one_pool_do_not_take_a_heading_each():
+    uses = [added("dcgan", 300), added("dcgan", 300, "weighted"), added("dcgan", 300, "staged")]
+    heading = "DCGAN: 500 images beside 300 real images"
+    assert [row[0] for row in listed(uses)] == [heading] * 3
+    assert listed(uses)[1][1] == "Added, at weight 0.25"
+    amounts = [added("dcgan", real) for real in (300, 700)]
+    assert [row[0] for row in listed(amounts)] == ["DCGAN: added to the real images"] * 2
+    assert listed(amounts)[1][1] == "500 images beside 700 real images"
+
+    # Real images alone stand under their own heading, shuffled labels are told apart.
+    alone, shuffled = Arm("subset", real=300), controls(uses[0])[-1]
+    rows = listed([alone, *uses, shuffled])
+    assert rows[0] == (names.ALONE, row_text(alone))
+    assert len(set(rows)) == 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
