@@ -10,6 +10,7 @@ import pandas as pd
 from lib.metrics.amount_sentences import first_screen, headline_gains, headline_sentences
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.statistics import HELPS
+from lib.metrics.uses import beyond_training
 from lib.metrics.wording import points
 from lib.report.names import pool_text
 
@@ -86,8 +87,7 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
         return {}
 
     # The word and the number stand on the first sentence.
-    first, real = sentences[0], real_sentence(tables["gains"])
-    advice = advice_sentences(tables["advice"])
+    first = sentences[0]
     return {
         "study": facts.get("study", ""),
         "word": first.word,
@@ -96,10 +96,37 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
         "about": first.about,
         "first_screen": first_screen(*found, unit=unit),
         "sentences": [sentence.text for sentence in sentences],
-        "advice": [*advice, real] if real else advice,
+        "advice": _all_advice(tables["advice"], tables["gains"]),
         "alt": _alt(tables["gains"]),
         "caption": CAPTION,
     }
+
+
+def other_uses(tables: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> dict:
+    """Say what a study adds to the leading one that tried more beside as many real images.
+
+    Args:
+        tables: advice and gains of the study that leads.
+        other: advice and uses (of `uses.gains_by_use`) of the other one.
+
+    Returns:
+        advice: the other's at the numbers of real images that both have; but: what is left of the
+        answer over better training without the images, "" where not asked.
+    """
+    # Who tried more knows better.
+    own = tables["advice"].set_index("real images", drop=False)
+    better = other["advice"].set_index("real images", drop=False)
+    both = better.loc[better.index.isin(own.index)]
+    advice = pd.concat([own.drop(index=both.index), both], ignore_index=True)
+    but = beyond_training(other["uses"], int(own.index.min()))
+    return {"advice": _all_advice(advice, tables["gains"]), "but": but}
+
+
+def _all_advice(advice: pd.DataFrame, gains: pd.DataFrame) -> list[str]:
+    """Say what to do, and at last what as many real images would bring."""
+    # Nothing is said where that is shown nowhere.
+    real = real_sentence(gains)
+    return [*advice_sentences(advice), *([real] if real else [])]
 
 
 def headline_bytes(headline: dict) -> bytes:

@@ -136,6 +136,34 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
     return sentences
 
 
+def beyond_training(uses: pd.DataFrame, n_real: int) -> str:
+    """Say what the best use of the images brings over the best way to train without them.
+
+    Args:
+        uses: of `gains_by_use`, as published.
+        n_real: number of real images.
+
+    Returns:
+        A sentence; "" where that was not asked, or where the plain training is the best way.
+    """
+    # Chosen among the uses, and among the ways without them.
+    own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
+    of_images = own[~own["kind"].isin(WAYS_ALONE) & (own["against"] == BEST_ALONE)]
+    ways = own[own["kind"].isin(WAYS_ALONE)]
+    if not len(of_images) or not len(ways):
+        return ""
+
+    # What the better training brings by itself, and what is left for the images.
+    strict, way = of_images.iloc[0].to_dict(), ways.iloc[0].to_dict()
+    trained = f"the real images alone {use_text(way)} gain {points(way['difference'])} points"
+    text = f"{trained}, and over that the generated ones, {use_text(strict)},"
+    if strict["verdict"] == HELPS:
+        still = f"still bring {points(strict['difference'])} ({interval_text(strict)})"
+        return f"Trained better, {text} {still}."
+    change = f"{points(strict['difference'])} ({interval_text(strict)})"
+    return f"But training better may do as well: {text} are not shown to help: {change}."
+
+
 def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Choose among the uses of the same images, and say how stable the choice is.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib.faces.arms import ARM_FIELDS
-from lib.metrics.amount_headline import HEADLINE
+from lib.metrics.amount_headline import HEADLINE, other_uses
 from lib.metrics.amount_sentences import read_sentences
 from lib.metrics.answers import question_sentence
 from lib.metrics.evidence import of_first_classifier
@@ -24,7 +24,15 @@ from lib.plots.forest import intervals, rows_text
 from lib.plots.readme import OVERVIEW, gain_lines, picture_lines, write_between
 from lib.plots.vector import write_svg
 from lib.report import published_studies, render_top
-from lib.report.leading import USES, answers_on_uses
+from lib.report.leading import (
+    ADDED,
+    ASKS,
+    USES,
+    answers_on_uses,
+    leading_words,
+    question_on_uses,
+    studies_of_uses,
+)
 from lib.report.names import name_ready_made
 from lib.report.renewed import renew_answer
 from lib.report.shell import read_summary
@@ -242,11 +250,12 @@ def main(output: str = "") -> int:
         write_leaderboard(reports, ranked, margin=margin)
     published = published_studies(reports)
     renew_answers(reports, published, ready_made)
+    add_uses(reports, published)
     render_top(reports)
 
     # Numbers of real images lead.
     if (reports / HEADLINE).exists():
-        lines = gain_lines(read_json(reports / HEADLINE), answers_on_uses(reports, published))
+        lines = gain_lines(leading_words(reports), answers_on_uses(reports, published))
         print("\n".join(lines))
         if readme.exists():
             write_between(readme, lines)
@@ -285,6 +294,27 @@ def renew_answers(reports: Path, published: list[str], ready_made: dict[str, str
         tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
         write_headline(folder, read_json(folder / HEADLINE), *tables)
         renew_answer(folder, read_sentences(folder))
+
+
+def add_uses(reports: Path, published: list[str]) -> None:
+    """Write what the study of several uses adds to the words of the one that leads, where there
+    are both: reports/gain-uses.json.
+
+    Args:
+        reports, published: as in `renew_answers`.
+    """
+    # One that trains the network in the same way, and tables of both.
+    others = [
+        name for name in studies_of_uses(reports, published) if question_on_uses(name) == ASKS
+    ]
+    words = read_json(reports / HEADLINE) if (reports / HEADLINE).exists() else {"study": ""}
+    leading = reports / words["study"]
+    if not others or not (leading / "advice.csv").exists():
+        (reports / ADDED).unlink(missing_ok=True)
+        return
+    tables = {name: read_csv(leading / f"{name}.csv") for name in ("advice", "gains")}
+    other = {name: read_csv(reports / others[0] / f"{name}.csv") for name in ("advice", "uses")}
+    write_json(reports / ADDED, other_uses(tables, other) | {"other": others[0]})
 
 
 def _published(

@@ -18,11 +18,15 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     """Write the answer of the study of numbers of real images, as lines of Markdown.
 
     Args:
-        headline: of `amount_headline.headline_of`.
+        headline: of `lib.report.leading.leading_words`.
         uses: of `lib.report.leading.answers_on_uses`.
     """
     # The answer in a word and a number, over the figure.
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
+    if headline.get("but"):
+        # What its study found says it all.
+        short += f" {headline['but']} ({_link(headline['other'])})"
+        uses = [found for found in uses if found["study"] != headline["other"]]
     lines = [*_wrapped(short), "", *picture_lines("gain", headline["alt"]), ""]
 
     # What was found, what to do, and where the rest stands.
@@ -32,10 +36,8 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     for sentence in headline["advice"]:
         lines += _bullet(sentence)
     for found in uses:
-        link = f"[{found['study']}](reports/{found['study']}/index.html)"
-        lines += _bullet(f"{found['question']} {found['answer']} ({link})")
-    study = headline["study"]
-    source = f"From [{study}](reports/{study}/index.html); {OVERVIEW}."
+        lines += _bullet(f"{found['question']} {found['answer']} ({_link(found['study'])})")
+    source = f"From {_link(headline['study'])}; {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]
 
 
@@ -81,6 +83,11 @@ def _marks(text: str, readme: Path) -> tuple[int, int]:
     if not 0 <= begin < end:
         raise StudyError(f"{readme.name}: no '{BEGIN} ... -->' and '{END}' to write between")
     return text.index("\n", begin) + 1, end
+
+
+def _link(study: str) -> str:
+    """Link a study's page."""
+    return f"[{study}](reports/{study}/index.html)"
 
 
 def _bullet(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from lib.study.records import copy_whole, read_json
 
 # Words (a word, a number, sentences, advice, alt and caption of the figure) and figure.
 WORDS = "gain.json"
+ADDED = "gain-uses.json"  # in reports/: what a study of more uses adds to these words
 USES = "uses.csv"  # beside the pages of a study of several ways to use the same images
 # What such a study asks, by its name without its size; the others ask the first.
 ASKS = "Used in another way?"
@@ -45,9 +46,25 @@ def keep_leading(reports: Path, studies: list[str]) -> None:
 
 
 def leading_words(reports: Path) -> dict:
-    """Read the words of the leading study; {} where there is none."""
-    file = reports / WORDS
-    return read_json(file) if file.exists() else {}
+    """Read the words of the leading study, with what a study of more uses adds to them; {} where
+    there is none.
+    """
+    if not (reports / WORDS).exists():
+        return {}
+    # Its advice takes the place of the other's.
+    added = read_json(reports / ADDED) if (reports / ADDED).exists() else {"but": ""}
+    return read_json(reports / WORDS) | added
+
+
+def studies_of_uses(reports: Path, studies: list[str]) -> list[str]:
+    """Name the published studies of several uses of the same images, as in `keep_leading`."""
+    # The table is written where there are several.
+    return [name for name in studies if (reports / name / USES).exists()]
+
+
+def question_on_uses(study: str) -> str:
+    """Say what a study of several uses asks."""
+    return ASKED.get(study.removesuffix("-cpu"), ASKS)
 
 
 def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
@@ -59,15 +76,13 @@ def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
     Returns:
         study, question and answer (a sentence) of each.
     """
-    # The table is written where there are several ways.
-    asked = [name for name in studies if (reports / name / USES).exists()]
     return [
         {
             "study": name,
-            "question": ASKED.get(name.removesuffix("-cpu"), ASKS),
+            "question": question_on_uses(name),
             "answer": read_summary(reports / name)["answer"],
         }
-        for name in asked
+        for name in studies_of_uses(reports, studies)
     ]
 
 

@@ -354,6 +354,7 @@ def _under(arm, part: Callable) -> tuple[str, str]:
     """
     if _is_of_real_images(arm):
         return ALONE, _real_text(arm)
+    # What has no amount stands under its pool alone.
     use, amount, pool = _group_use(arm), _group_amount(arm), pool_text(arm.source)
     shuffled = ", labels shuffled" if arm.kind == "shuffled" else ""
     if not amount:

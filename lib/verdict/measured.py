@@ -174,5 +174,6 @@ def _prepared(reach: Callable[..., dict], folder: Path) -> tuple[Callable[..., d
 
 def _reach_one(given: tuple[Callable[..., dict], Path], task: tuple) -> None:
     """Reach one verdict and write it down."""
+    # Written at its end: one that was stopped is begun again.
     reach, folder = given
     write_json(_file(folder, task), reach(*task))

@@ -7,11 +7,12 @@ import pytest
 from known_runs import control, study, supplement
 
 from lib.faces.arms import Arm
+from lib.metrics.amount_headline import other_uses
 from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
 from lib.metrics.statistics import HELPS, UNDECIDED
-from lib.metrics.uses import chosen_arms, gains_by_use, use_sentences, uses_view
+from lib.metrics.uses import beyond_training, chosen_arms, gains_by_use, use_sentences, uses_view
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
 STAGED = replace(supplement(50), kind="staged")
@@ -25,8 +26,13 @@ def uses_of(accuracies: dict, **val: float) -> pd.DataFrame:
     predictions = study(accuracies)
     runs = predictions.runs
     on_val = runs["kind"].map(val).fillna(runs["accuracy_val"])
-    gains = gain_table(amounts_of(predictions), predictions)
+    gains = gains_of(predictions)
     return gains_by_use(gains, runs.assign(accuracy_val=on_val))
+
+
+def gains_of(predictions) -> pd.DataFrame:
+    """Every comparison of a study."""
+    return gain_table(amounts_of(predictions), predictions)
 
 
 def test_every_use_is_read_over_the_real_images_alone_and_over_mixing_them_in():
@@ -188,6 +194,33 @@ def test_better_training_is_advised_where_no_use_is_shown_to_bring_more():
 def test_a_use_that_brings_more_than_better_training_is_advised():
     assert advice_of(ACCURACIES | {GEOMETRY: 0.4, MIXUP: 0.3, STAGED: 0.6}).startswith("add x, ")
     assert advice_of(ACCURACIES | {GEOMETRY: 0.3, MIXUP: 0.3}).startswith("add x, ")
+
+
+def test_the_answer_says_what_is_left_over_better_training():
+    as_good = uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.52})
+    said = beyond_training(as_good, 50)
+    assert said.startswith("But training better may do as well: the real images alone turned and")
+    assert f"over that the generated ones, {FIRST}, are not shown to help: " in said
+    more = beyond_training(uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.35}), 50)
+    assert more.startswith("Trained better, the real images alone") and "still bring +1" in more
+    assert not beyond_training(as_good, 90) and not beyond_training(uses_of(ACCURACIES), 50)
+
+
+def test_advice_of_a_study_that_tried_more_counts():
+    own = {50: "add x", 90: "mix none in"}
+    tables = {"advice": advice(own), "gains": gains_of(study(ACCURACIES))}
+    other = {"advice": advice({50: "train better", 70: "add y"}), "uses": uses_of(ACCURACIES)}
+    words = other_uses(tables, other)
+    assert words["but"] == ""
+    assert words["advice"][:2] == [
+        "With few (50 real images), train better.",
+        "With many (90 real images), mix none in.",
+    ]
+
+
+def advice(by_size: dict[int, str]) -> pd.DataFrame:
+    """A table of advice."""
+    return pd.DataFrame({"real images": by_size.keys(), "what to do": by_size.values()})
 
 
 def test_the_plain_comparison_comes_first_and_real_images_alone_last():

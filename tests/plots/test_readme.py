@@ -7,7 +7,7 @@ import pytest
 from lib.plots.headline import main
 from lib.plots.readme import COLUMNS, between, gain_lines, write_between
 from lib.report import published_studies
-from lib.report.leading import answers_on_uses
+from lib.report.leading import answers_on_uses, leading_words
 from lib.study.errors import StudyError
 from lib.study.paths import ROOT
 
@@ -69,8 +69,17 @@ def test_a_readme_without_marks_is_refused(tmp_path):
 
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="no study of numbers of images is published")
 def test_the_readme_says_what_is_published():
-    uses = answers_on_uses(PUBLISHED.parent, published_studies(PUBLISHED.parent))
-    assert between(ROOT / "README.md") == gain_lines(json.loads(PUBLISHED.read_text()), uses)
+    published = PUBLISHED.parent, published_studies(PUBLISHED.parent)
+    lines = gain_lines(leading_words(PUBLISHED.parent), answers_on_uses(*published))
+    assert between(ROOT / "README.md") == lines
+
+
+def test_what_is_left_over_better_training_stands_with_the_answer_and_only_there():
+    added = {"but": "But training better may do as well.", "other": "uses-cpu"}
+    uses = [{"study": "uses-cpu", "question": "Used in another way?", "answer": "Yes."}]
+    text = " ".join(gain_lines(GAIN | added, uses))
+    assert f"real ones. {added['but']} ([uses-cpu](reports/uses-cpu/index.html))" in text
+    assert "Used in another way?" not in text
 
 
 def test_other_uses_of_the_images_have_a_line():
