@@ -260,16 +260,36 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
         way = _way_text(strict, uses)
         beyond = f"; over the real images {way} {points(strict['difference'])} points"
 
-    # Where none is shown to help.
-    of_pools = uses[~uses["kind"].isin(WAYS_ALONE) & (uses["against"] == ALONE)]
-    helping = of_pools.groupby("n_real")["verdict"].agg(set)
-    sizes = [f"{size:,}" for size, verdicts in helping.items() if HELPS not in verdicts]
-    others = f"; beside {' and '.join(sizes)} no way is shown to help" if sizes and not how else ""
+    # Where none is shown to help, or none beyond that.
+    others = "" if how else _others_text(uses)
     return {
         "word": word,
         "number": f"{points(alone['difference'])} points",
         "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}{beyond}{others}",
     }
+
+
+def _others_text(uses: pd.DataFrame) -> str:
+    """Say beside how many real images no use is shown to help, or to bring more than better
+    training does.
+
+    Args:
+        uses: of `gains_by_use`.
+    """
+    # By number of real images, the verdicts of all uses over the one and the other.
+    of_pools = uses[~uses["kind"].isin(WAYS_ALONE)]
+    nowhere, not_more = [], []
+    for size, of_size in of_pools.groupby("n_real"):
+        verdicts = of_size.groupby("against")["verdict"].agg(set)
+        if HELPS not in verdicts[ALONE]:
+            nowhere.append(f"{size:,}")
+        elif BEST_ALONE in verdicts and HELPS not in verdicts[BEST_ALONE]:
+            not_more.append(f"{size:,}")
+    words = {
+        "none is shown to bring more than better training does": not_more,
+        "no way is shown to help": nowhere,
+    }
+    return "".join(f"; beside {' and '.join(at)} {said}" for said, at in words.items() if at)
 
 
 def _effect_text(row: dict, unit: str) -> str:

@@ -206,6 +206,23 @@ def test_the_answer_says_what_is_left_over_better_training():
     assert not beyond_training(as_good, 90) and not beyond_training(uses_of(ACCURACIES), 50)
 
 
+def test_an_answer_of_few_says_where_it_ends():
+    """Beside 90 the images bring no more than turning and zooming does; beside 200 nothing."""
+    beside_90 = {ALONE_90: 0.3, supplement(90): 0.4, replace(STAGED, real=90): 0.5}
+    beside_90[replace(GEOMETRY, real=90)] = 0.52
+    beside_200 = {
+        Arm("subset", real=200): 0.4,
+        supplement(200): 0.3,
+        replace(STAGED, real=200): 0.3,
+    }
+    sentences = use_sentences(uses_of(ACCURACIES | beside_90 | beside_200), unit="draws")
+    assert sentences[0].word == f"Yes, {FIRST}"
+    assert sentences[0].about.endswith(
+        "; beside 90 none is shown to bring more than better training does; beside 200 no way is "
+        "shown to help"
+    )
+
+
 def test_advice_of_a_study_that_tried_more_counts():
     own = {50: "add x", 90: "mix none in"}
     tables = {"advice": advice(own), "gains": gains_of(study(ACCURACIES))}
