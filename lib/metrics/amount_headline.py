@@ -102,24 +102,27 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
     }
 
 
-def other_uses(tables: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> dict:
-    """Say what a study adds to the leading one that tried more beside as many real images.
+def other_uses(
+    tables: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], better: pd.DataFrame
+) -> dict:
+    """Say what studies add to the leading one that tried more beside as many real images.
 
     Args:
         tables: advice and gains of the study that leads.
-        other: advice and uses (of `uses.gains_by_use`) of the other one.
+        other: advice and uses (of `uses.gains_by_use`) of one with other uses and better training.
+        better: advice of those that train all networks better (`uses.advice_of_better`).
 
     Returns:
-        advice: the other's at the numbers of real images that both have; but: what is left of the
-        answer over better training without the images, "" where not asked.
+        advice: of the last of these that has some, at each number of real images of the leading
+        study; beyond: what is left of the answer over better training, "" where not asked.
     """
     # Who tried more knows better.
-    own = tables["advice"].set_index("real images", drop=False)
-    better = other["advice"].set_index("real images", drop=False)
-    both = better.loc[better.index.isin(own.index)]
-    advice = pd.concat([own.drop(index=both.index), both], ignore_index=True)
-    but = beyond_training(other["uses"], int(own.index.min()))
-    return {"advice": _all_advice(advice, tables["gains"]), "but": but}
+    own = tables["advice"]
+    advice = pd.concat([own, other["advice"], better], ignore_index=True)
+    advice = advice[advice["real images"].isin(own["real images"])]
+    advice = advice.drop_duplicates("real images", keep="last")
+    beyond = beyond_training(other["uses"], int(own["real images"].min()))
+    return {"advice": _all_advice(advice, tables["gains"]), "beyond": beyond}
 
 
 def _all_advice(advice: pd.DataFrame, gains: pd.DataFrame) -> list[str]:

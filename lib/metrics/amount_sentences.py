@@ -381,5 +381,5 @@ def _about(own: pd.DataFrame, best: pd.DataFrame) -> str:
     # Help beside the fewest alone.
     verdicts = best["verdict"].tolist()
     if len(verdicts) > 1 and verdicts[0] == HELPS and HELPS not in verdicts[1:]:
-        return f"{text}; beside {best['n_real'].iloc[1]:,} and more these show no gain"
+        return f"{text}; mixed in beside {best['n_real'].iloc[1]:,} and more they show no gain"
     return text

@@ -153,15 +153,39 @@ def beyond_training(uses: pd.DataFrame, n_real: int) -> str:
     if not len(of_images) or not len(ways):
         return ""
 
-    # What the better training brings by itself, and what is left for the images.
+    # Both over the plain training, then one over the other.
     strict, way = of_images.iloc[0].to_dict(), ways.iloc[0].to_dict()
-    trained = f"the real images alone {use_text(way)} gain {points(way['difference'])} points"
-    text = f"{trained}, and over that the generated ones, {use_text(strict)},"
-    if strict["verdict"] == HELPS:
-        still = f"still bring {points(strict['difference'])} ({interval_text(strict)})"
-        return f"Trained better, {text} {still}."
-    change = f"{points(strict['difference'])} ({interval_text(strict)})"
-    return f"But training better may do as well: {text} are not shown to help: {change}."
+    alone = own[(own["arm"] == strict["arm"]) & (own["against"] == ALONE)].iloc[0].to_dict()
+    shown = "shown" if strict["verdict"] == HELPS else "not shown"
+    return (
+        f"Used best ({use_text(alone)}) they bring {points(alone['difference'])} points; the real "
+        f"images alone, trained best ({use_text(way)}), gain {points(way['difference'])}. That the "
+        f"generated ones bring more is {shown}: {points(strict['difference'])} points "
+        f"({interval_text(strict)})."
+    )
+
+
+def advice_of_better(uses: pd.DataFrame, how: str) -> pd.DataFrame:
+    """Advise to train better and to use the images too, where that brings more than the better
+    training by itself.
+
+    Args:
+        uses: of `gains_by_use`, of a study that trains all its networks better.
+        how: it trains them: "with MixUp".
+
+    Returns:
+        Columns real images, what to do; a row for each number of real images where the chosen use
+        is shown to help.
+    """
+    chosen = uses[uses["chosen"].astype(bool) & ~uses["kind"].isin(WAYS_ALONE)]
+    helping = chosen[(chosen["against"] == ALONE) & (chosen["verdict"] == HELPS)]
+    # One sentence a number of real images.
+    rows = []
+    for row in helping.to_dict("records"):
+        images = f"{pool_text(row['pool'])}, {use_text(row)}"
+        text = f"train {how} and add {images}: they bring more than that alone"
+        rows.append({"real images": row["n_real"], "what to do": text})
+    return pd.DataFrame(rows, columns=["real images", "what to do"])
 
 
 def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -247,7 +271,7 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
     alone = chosen[ALONE]
     strict = chosen.get(BEST_ALONE, alone)
     use = use_text(alone)
-    added = f"{alone['added']:,.0f} generated images to {alone['n_real']:,} real ones"
+    beside = f"beside {alone['n_real']:,} real images"
     word, how = f"Yes, {use}", ""
     if alone["verdict"] != HELPS:
         word, how = "No way to use them is shown to help", f", {use}"
@@ -265,7 +289,7 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
     return {
         "word": word,
         "number": f"{points(alone['difference'])} points",
-        "about": f"of accuracy by adding {added}{how}, {interval_text(alone)}{beyond}{others}",
+        "about": f"of accuracy {beside}{how} ({interval_text(alone)}){beyond}{others}",
     }
 
 
@@ -280,6 +304,7 @@ def _others_text(uses: pd.DataFrame) -> str:
     of_pools = uses[~uses["kind"].isin(WAYS_ALONE)]
     nowhere, not_more = [], []
     for size, of_size in of_pools.groupby("n_real"):
+        # Better training was not tried beside every number.
         verdicts = of_size.groupby("against")["verdict"].agg(set)
         if HELPS not in verdicts[ALONE]:
             nowhere.append(f"{size:,}")

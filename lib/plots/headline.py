@@ -17,6 +17,7 @@ from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.predictions import PREDICTIONS, read_predictions
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
+from lib.metrics.uses import advice_of_better
 from lib.metrics.wording import tally
 from lib.plots.amounts import write_headline
 from lib.plots.boards import board_row, pool_name, ranked_gains, write_leaderboard
@@ -26,11 +27,10 @@ from lib.plots.vector import write_svg
 from lib.report import published_studies, render_top
 from lib.report.leading import (
     ADDED,
-    ASKS,
     USES,
     answers_on_uses,
+    better_training,
     leading_words,
-    question_on_uses,
     studies_of_uses,
 )
 from lib.report.names import name_ready_made
@@ -250,7 +250,7 @@ def main(output: str = "") -> int:
         write_leaderboard(reports, ranked, margin=margin)
     published = published_studies(reports)
     renew_answers(reports, published, ready_made)
-    add_uses(reports, published)
+    add_uses(reports, published, ready_made)
     render_top(reports)
 
     # Numbers of real images lead.
@@ -287,34 +287,43 @@ def renew_answers(reports: Path, published: list[str], ready_made: dict[str, str
     """
     for study in published:
         folder = reports / study
-        if not (folder / HEADLINE).exists() or (folder / USES).exists():
-            continue  # a study of uses shows these instead
-        # Figure and sentences name the images as the study does.
+        if not (folder / HEADLINE).exists():
+            continue
+        # Figure and sentences name the images as the study does; one of uses shows another figure.
         name_ready_made(ready_made.get(study, ""))
-        tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
-        write_headline(folder, read_json(folder / HEADLINE), *tables)
+        if not (folder / USES).exists():
+            tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
+            write_headline(folder, read_json(folder / HEADLINE), *tables)
         renew_answer(folder, read_sentences(folder))
 
 
-def add_uses(reports: Path, published: list[str]) -> None:
-    """Write what the study of several uses adds to the words of the one that leads, where there
-    are both: reports/gain-uses.json.
+def add_uses(reports: Path, published: list[str], ready_made: dict[str, str]) -> None:
+    """Write what studies of several uses add to the words of the one that leads, where there are
+    both: reports/gain-uses.json.
 
     Args:
-        reports, published: as in `renew_answers`.
+        reports, published, ready_made: as in `renew_answers`.
     """
-    # One that trains the network in the same way, and tables of both.
-    others = [
-        name for name in studies_of_uses(reports, published) if question_on_uses(name) == ASKS
-    ]
+    # One that trains its networks as the leading one, and those that train them better.
+    asked = studies_of_uses(reports, published)
+    others = [study for study in asked if not better_training(study)]
     words = read_json(reports / HEADLINE) if (reports / HEADLINE).exists() else {"study": ""}
     leading = reports / words["study"]
     if not others or not (leading / "advice.csv").exists():
         (reports / ADDED).unlink(missing_ok=True)
         return
+
+    # Their tables, in their own words for the images.
+    better = []
+    for study in asked:
+        if how := better_training(study):
+            name_ready_made(ready_made.get(study, ""))
+            better.append(advice_of_better(read_csv(reports / study / USES), how))
+    name_ready_made(ready_made.get(others[0], ""))
     tables = {name: read_csv(leading / f"{name}.csv") for name in ("advice", "gains")}
     other = {name: read_csv(reports / others[0] / f"{name}.csv") for name in ("advice", "uses")}
-    write_json(reports / ADDED, other_uses(tables, other) | {"other": others[0]})
+    added = other_uses(tables, other, pd.concat(better) if better else pd.DataFrame())
+    write_json(reports / ADDED, added | {"other": others[0]})
 
 
 def _published(

@@ -23,9 +23,9 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     """
     # The answer in a word and a number, over the figure.
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
-    if headline.get("but"):
+    if headline.get("beyond"):
         # What its study found says it all.
-        short += f" {headline['but']} ({_link(headline['other'])})"
+        short += f" {headline['beyond']} ({_link(headline['other'])})"
         uses = [found for found in uses if found["study"] != headline["other"]]
     lines = [*_wrapped(short), "", *picture_lines("gain", headline["alt"]), ""]
 

@@ -18,6 +18,7 @@ USES = "uses.csv"  # beside the pages of a study of several ways to use the same
 # What such a study asks, by its name without its size; the others ask the first.
 ASKS = "Used in another way?"
 ASKED = {"mixup": "When the network is trained better, with MixUp?"}
+BETTER = {"mixup": "with MixUp"}  # how such a study trains all its networks
 FILES = (WORDS, "gain.svg", "gain-dark.svg")
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
@@ -52,7 +53,7 @@ def leading_words(reports: Path) -> dict:
     if not (reports / WORDS).exists():
         return {}
     # Its advice takes the place of the other's.
-    added = read_json(reports / ADDED) if (reports / ADDED).exists() else {"but": ""}
+    added = read_json(reports / ADDED) if (reports / ADDED).exists() else {"beyond": ""}
     return read_json(reports / WORDS) | added
 
 
@@ -62,9 +63,10 @@ def studies_of_uses(reports: Path, studies: list[str]) -> list[str]:
     return [name for name in studies if (reports / name / USES).exists()]
 
 
-def question_on_uses(study: str) -> str:
-    """Say what a study of several uses asks."""
-    return ASKED.get(study.removesuffix("-cpu"), ASKS)
+def better_training(study: str) -> str:
+    """Say how a study of several uses trains all its networks better; "" where it does not."""
+    # A study at a reduced size trains as its full one does.
+    return BETTER.get(study.removesuffix("-cpu"), "")
 
 
 def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
@@ -79,7 +81,7 @@ def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
     return [
         {
             "study": name,
-            "question": question_on_uses(name),
+            "question": ASKED.get(name.removesuffix("-cpu"), ASKS),
             "answer": read_summary(reports / name)["answer"],
         }
         for name in studies_of_uses(reports, studies)

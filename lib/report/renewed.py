@@ -7,7 +7,7 @@ study is rendered from runs. So its answer can be brought up to the tables witho
 import re
 from pathlib import Path
 
-from lib.report.leading import read_figure
+from lib.report.leading import USES, read_figure
 from lib.report.shell import environment, write_summary
 from lib.study.answer import Sentence
 from lib.study.records import atomic_write
@@ -15,21 +15,23 @@ from lib.study.records import atomic_write
 SECTION, BEGIN, END = '<section class="answer"', '<div class="headline">', "</ul>"
 LINE = re.compile(r"<li>.*</li>")  # a sentence of the page
 FIGURE = "gain"  # gain.svg, gain-dark.svg and gain.json beside the page
+OWN = re.compile(r'<figure class="plot".*?</figure>', re.DOTALL)  # a figure of the page
 
 
 def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
     """Write the answer of a study of numbers of real images anew, on its page and in its summary.
 
     Args:
-        reports: folder of the study's pages, with the figure of its answer.
+        reports: folder of the study's pages, with the figure of its answer; of a study of several
+            uses the page's own figure stays.
         sentences: that the page begins with, as `amount_sentences.read_sentences`; what else it
             says stays.
 
     Returns:
         Whether the page was another before.
     """
-    page, figure = Path(reports) / "index.html", read_figure(Path(reports), FIGURE)
-    if not (page.exists() and figure and sentences):
+    page = Path(reports) / "index.html"
+    if not (page.exists() and read_figure(Path(reports), FIGURE) and sentences):
         return False
     before = page.read_text(encoding="utf-8")
     start = before.index(BEGIN, before.index(SECTION))
@@ -37,9 +39,8 @@ def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
 
     # The first sentence stands over the list, those of other tables behind.
     further = LINE.findall(before[start:end])[len(sentences) - 1 :]
-    templates = environment()
-    plot = templates.get_template("plot.html.j2").module.plot(figure)
-    answer = templates.get_template("answer.html.j2")
+    plot = _figure(Path(reports), before[start:end])
+    answer = environment().get_template("answer.html.j2")
     text = answer.render(sentences=sentences, figure=plot, further=further).strip()
     if text == before[start:end]:
         return False
@@ -49,3 +50,12 @@ def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
         file.write(before[:start] + text + before[end:])
     write_summary(Path(reports), answer=sentences[0].short)
     return True
+
+
+def _figure(reports: Path, answer: str) -> str:
+    """Draw the figure of an answer anew; that of uses is on the page alone."""
+    # Its numbers are the tables' too, but nothing draws it without the runs.
+    if (reports / USES).exists():
+        own = OWN.search(answer)
+        return own.group() if own else ""
+    return environment().get_template("plot.html.j2").module.plot(read_figure(reports, FIGURE))

@@ -161,6 +161,7 @@ def reach_missing(
 
 def _file(folder: Path, task: tuple) -> Path:
     """Name the file of a verdict."""
+    # A name that people recognise: pool and number of real images.
     return folder / f"{'-'.join(map(str, task))}.json"
 
 

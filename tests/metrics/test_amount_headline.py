@@ -61,7 +61,7 @@ def test_the_word_is_true_of_the_world(answered):
 
 def test_the_number_says_beside_how_many_real_images_no_gain_is_shown(answered):
     world, _, headline = answered
-    ends = headline["about"].endswith("; beside 718 and more these show no gain")
+    ends = headline["about"].endswith("; mixed in beside 718 and more they show no gain")
     assert ends == (world == "fades") and ", from " in headline["about"]
 
 

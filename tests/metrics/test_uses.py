@@ -12,7 +12,14 @@ from lib.metrics.amount_views import advice_table
 from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, amounts_of
 from lib.metrics.gains import gain_table
 from lib.metrics.statistics import HELPS, UNDECIDED
-from lib.metrics.uses import beyond_training, chosen_arms, gains_by_use, use_sentences, uses_view
+from lib.metrics.uses import (
+    advice_of_better,
+    beyond_training,
+    chosen_arms,
+    gains_by_use,
+    use_sentences,
+    uses_view,
+)
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
 STAGED = replace(supplement(50), kind="staged")
@@ -91,7 +98,7 @@ def test_a_sentence_says_what_the_chosen_use_brings():
     )
     assert "they help (" in sentence.text and "over mixing the same images in +" in sentence.text
     assert (sentence.word, sentence.verdict) == (f"Yes, {FIRST}", HELPS)
-    assert sentence.about.startswith("of accuracy by adding 500 generated images to 50 real ones")
+    assert sentence.about.startswith("of accuracy beside 50 real images (")
     assert sentence.number in sentence.text and sentence.text.endswith("4 draws).")
 
 
@@ -199,10 +206,11 @@ def test_a_use_that_brings_more_than_better_training_is_advised():
 def test_the_answer_says_what_is_left_over_better_training():
     as_good = uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.52})
     said = beyond_training(as_good, 50)
-    assert said.startswith("But training better may do as well: the real images alone turned and")
-    assert f"over that the generated ones, {FIRST}, are not shown to help: " in said
+    assert said.startswith(f"Used best ({FIRST}) they bring +")
+    assert "alone, trained best (turned and zoomed), gain +2" in said
+    assert "That the generated ones bring more is not shown: " in said
     more = beyond_training(uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.35}), 50)
-    assert more.startswith("Trained better, the real images alone") and "still bring +1" in more
+    assert "That the generated ones bring more is shown: +1" in more
     assert not beyond_training(as_good, 90) and not beyond_training(uses_of(ACCURACIES), 50)
 
 
@@ -227,12 +235,19 @@ def test_advice_of_a_study_that_tried_more_counts():
     own = {50: "add x", 90: "mix none in"}
     tables = {"advice": advice(own), "gains": gains_of(study(ACCURACIES))}
     other = {"advice": advice({50: "train better", 70: "add y"}), "uses": uses_of(ACCURACIES)}
-    words = other_uses(tables, other)
-    assert words["but"] == ""
-    assert words["advice"][:2] == [
-        "With few (50 real images), train better.",
-        "With many (90 real images), mix none in.",
-    ]
+    words = other_uses(tables, other, advice({}))
+    assert words["beyond"] == ""
+    few, many = words["advice"][:2]
+    assert few == "With few (50 real images), train better."
+    assert many == "With many (90 real images), mix none in."
+
+    # Where images help a network that is trained better, that is advised.
+    better = advice_of_better(uses_of(ACCURACIES), "with MixUp")
+    first = other_uses(tables, other, better)["advice"][0]
+    assert first.startswith(
+        f"With few (50 real images), train with MixUp and add x, {FIRST}: they bring more"
+    )
+    assert not len(advice_of_better(uses_of(ACCURACIES | {STAGED: 0.3}, staged=0.9), "so"))
 
 
 def advice(by_size: dict[int, str]) -> pd.DataFrame:

@@ -49,6 +49,17 @@ def test_the_answer_is_new_and_what_other_tables_say_stays(reports):
     assert (reports / "index.html").read_text() == page
 
 
+def test_a_study_of_uses_keeps_the_figure_of_its_page(reports):
+    figure = '<figure class="plot"><img alt="uses" src="x">\n</figure>'
+    (reports / "index.html").write_text(
+        PAGE.replace('<p class="lead">', f'{figure}<p class="lead">')
+    )
+    (reports / USES).write_text("arm\n")
+    assert renew_answer(reports, SENTENCES)
+    page = (reports / "index.html").read_text()
+    assert figure in page and "Gains &amp; losses" not in page and "It helps &lt;few&gt;." in page
+
+
 def test_a_page_without_a_figure_or_sentences_stays(reports):
     assert not renew_answer(reports, [])
     (reports / "gain.svg").unlink()
@@ -63,8 +74,8 @@ def test_the_page_of_a_published_study_says_what_its_tables_say(folder, tmp_path
     assert sentences and all(sentence.text in page for sentence in sentences)
     assert sentences[0].about in page
 
-    # Where the figure is that of gains, the page is what it would be anew.
-    if not (folder / USES).exists():
-        for name in ("index.html", "study.json", *FILES):
+    # The page is what it would be anew.
+    for name in ("index.html", "study.json", USES, *FILES):
+        if (folder / name).exists():
             shutil.copy(folder / name, tmp_path / name)
-        assert not renew_answer(tmp_path, sentences)
+    assert not renew_answer(tmp_path, sentences)
