@@ -83,6 +83,14 @@ def chosen_arms(uses: pd.DataFrame) -> list[str]:
     return uses.loc[is_other, "arm"].drop_duplicates().tolist()
 
 
+def leading_uses(uses: pd.DataFrame) -> pd.DataFrame:
+    """Take the rows of `gains_by_use` that the answer is about: all uses and ways over the plain
+    training on real images alone, and the chosen use over the best of these ways.
+    """
+    is_chosen = uses["chosen"].astype(bool) & (uses["against"] == BEST_ALONE)
+    return uses[(uses["against"] == ALONE) | is_chosen].reset_index(drop=True)
+
+
 def uses_view(uses: pd.DataFrame) -> pd.DataFrame:
     """Name the rows of `gains_by_use` for a figure: name, the use with a mark of the chosen one;
     group, what it is compared with beside how many real images.

@@ -17,6 +17,7 @@ from lib.metrics.uses import (
     beyond_training,
     chosen_arms,
     gains_by_use,
+    leading_uses,
     use_sentences,
     uses_view,
 )
@@ -137,6 +138,14 @@ def test_uses_are_held_against_the_best_way_to_train_without_the_images():
     assert (
         "over the real images turned and zoomed, the best of 3 ways without the generated ones, "
     ) in sentence.text
+
+
+def test_the_figure_of_the_answer_leaves_out_what_it_does_not_say():
+    uses = uses_of(ACCURACIES | WAYS | {GEOMETRY: 0.5})
+    shown = leading_uses(uses)
+    against = shown.groupby("against")["arm"].agg(set).to_dict()
+    assert against[BEST_ALONE] == {STAGED.name} and MIXED not in against
+    assert against[ALONE] == set(uses["arm"])
 
 
 def test_where_the_plain_training_is_best_no_other_way_is_chosen():
