@@ -293,7 +293,7 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
         beyond = f"; over the real images {way} {points(strict['difference'])} points"
 
     # Where none is shown to help, or none beyond that.
-    others = "" if how else _others_text(uses)
+    others = "" if how else _others_text(uses, use)
     return {
         "word": word,
         "number": f"{points(alone['difference'])} points",
@@ -301,28 +301,36 @@ def _lead(chosen: dict, uses: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _others_text(uses: pd.DataFrame) -> str:
-    """Say beside how many real images no use is shown to help, or to bring more than better
-    training does.
+def _others_text(uses: pd.DataFrame, use: str) -> str:
+    """Say what the chosen use brings beside more real images than the fewest, and where none is
+    shown to bring more than better training does, or to help.
 
     Args:
         uses: of `gains_by_use`.
+        use: that is chosen beside the fewest.
     """
     # By number of real images, the verdicts of all uses over the one and the other.
     of_pools = uses[~uses["kind"].isin(WAYS_ALONE)]
-    nowhere, not_more = [], []
-    for size, of_size in of_pools.groupby("n_real"):
+    helping, nowhere, not_more = "", [], []
+    for size, of_size in of_pools[of_pools["n_real"] > of_pools["n_real"].min()].groupby("n_real"):
         # Better training was not tried beside every number.
         verdicts = of_size.groupby("against")["verdict"].agg(set)
         if HELPS not in verdicts[ALONE]:
             nowhere.append(f"{size:,}")
         elif BEST_ALONE in verdicts and HELPS not in verdicts[BEST_ALONE]:
             not_more.append(f"{size:,}")
+        else:
+            of_alone = of_size[of_size["chosen"].astype(bool) & (of_size["against"] == ALONE)]
+            row = of_alone.iloc[0].to_dict()
+            how = "" if use_text(row) == use else f", {use_text(row)}"
+            said = f"; beside {size:,} {points(row['difference'])} points{how}"
+            helping += said if row["verdict"] == HELPS else ""
     words = {
         "none is shown to bring more than better training does": not_more,
         "no way is shown to help": nowhere,
     }
-    return "".join(f"; beside {' and '.join(at)} {said}" for said, at in words.items() if at)
+    ends = [f"; beside {' and '.join(at)} {said}" for said, at in words.items() if at]
+    return helping + "".join(ends)
 
 
 def _effect_text(row: dict, unit: str) -> str:

@@ -238,6 +238,9 @@ def test_an_answer_of_few_says_where_it_ends():
         "; beside 90 none is shown to bring more than better training does; beside 200 no way is "
         "shown to help"
     )
+    helps_too = {ALONE_90: 0.3, supplement(90): 0.4, replace(STAGED, real=90): 0.5}
+    about = use_sentences(uses_of(ACCURACIES | helps_too), unit="draws")[0].about
+    assert about.endswith(" points") and "; beside 90 +" in about
 
 
 def test_advice_of_a_study_that_tried_more_counts():
