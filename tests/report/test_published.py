@@ -14,7 +14,7 @@ from lib.study.paths import ROOT
 
 REPORTS = ROOT / "reports"
 # Bytes of a study's pages, and of those of each pool; a third is the map with faces.
-LARGEST, A_POOL = 3_200_000, 950_000
+LARGEST, A_POOL = 2_900_000, 950_000
 MACHINE_FOLDER = re.compile(r'(?<![\w./"])/(?:home|tmp|work|root|Users)/\w')
 SHOWS_PHOTOGRAPHS = re.compile(r"<code>show_photographs</code></td><td>True")
 
