@@ -231,7 +231,7 @@ def _names(records: list[dict], label: str) -> list[tuple[str, str]]:
 
     # What it is compared with is said where rows differ in it.
     kinds = [record.get("reference_kind", "") for record in records]
-    several = len(set(kinds)) > 1
+    several = pd.Series(kinds).nunique() > 1
     for place, (heading, name) in zip(arms, listed(arms.values()), strict=True):
         against = f", against {reference_text(kinds[place])}" if several else ""
         names[place] = ((names[place][0] or heading) + against, name)

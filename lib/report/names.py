@@ -5,7 +5,7 @@ read "Schürmann's Stable Diffusion faces, 12% of the training images". An arm's
 its fields. A notebook says once whose names its tables may hold (`name_study`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from lib.study.cells import settings_of
 from lib.study.generations import family_of, first_generation, generation_number
@@ -255,9 +255,8 @@ def listed(arms: Iterable) -> list[tuple[str, str]]:
         return by_use
 
     # One heading a row would say everything twice.
-    ways = [by_use, [_under(arm, _group_amount) for arm in arms]]
-    ways.append([_under(arm, _group_use) for arm in arms])
-    return min(ways, key=lambda names: len({heading for heading, _ in names}))
+    of_pool = [[_under_pool(arm, by_amount=way) for arm in arms] for way in (True, False)]
+    return min([by_use, *of_pool], key=lambda names: len({heading for heading, _ in names}))
 
 
 def use_text(arm: Mapping) -> str:
@@ -348,9 +347,9 @@ def _group_use(arm) -> str:
     return GROUPS[_kind(arm)].format(only=arm.only, weight=arm.weight, share=share)
 
 
-def _under(arm, part: Callable) -> tuple[str, str]:
-    """Head an arm of a study's only pool by the pool and one part of what is done, and name it by
-    the other.
+def _under_pool(arm, *, by_amount: bool) -> tuple[str, str]:
+    """Head an arm of a study's only pool by the pool and its amount, and name it by its use; or the
+    other way round.
     """
     if _is_of_real_images(arm):
         return ALONE, _real_text(arm)
@@ -359,9 +358,9 @@ def _under(arm, part: Callable) -> tuple[str, str]:
     shuffled = ", labels shuffled" if arm.kind == "shuffled" else ""
     if not amount:
         return pool, f"{use}{shuffled}"
-    if part is _group_use:
-        return f"{pool}: {use[0].lower()}{use[1:]}{shuffled}", amount
-    return f"{pool}: {amount}", f"{use}{shuffled}"
+    if by_amount:
+        return f"{pool}: {amount}", f"{use}{shuffled}"
+    return f"{pool}: {use[0].lower()}{use[1:]}{shuffled}", amount
 
 
 def _kind(arm) -> str:
