@@ -3,12 +3,9 @@
 from fnmatch import fnmatchcase
 from itertools import product
 
-from lib.faces.arms import REAL_SHARES, Arm, controls, filters_of, real_alone
+from lib.faces.arms import OWN_PART_KINDS, REAL_SHARES, Arm, controls, filters_of, real_alone
 from lib.study.errors import StudyError
 from lib.study.generations import first_generation, generation_number
-
-# Uses of synthetic images that shares ask for, too; the others are of numbers alone.
-SHARED_KINDS = ("staged", "reversed", "weighted", "auxiliary_norm")
 
 
 def plan_arms(params: dict) -> list[Arm]:
@@ -97,7 +94,7 @@ def _supplements(params: dict, pools: list[str], wanted: set[str]) -> list[Arm]:
     A share that a variant asks for has plain supplements too, for the variant is read against them.
     """
     # Every share that some kind of supplement asks for, each once.
-    keys = [f"{kind}_shares" for kind in ("supplement", *SHARED_KINDS)]
+    keys = [f"{kind}_shares" for kind in ("supplement", *OWN_PART_KINDS)]
     shares = dict.fromkeys(share for key in keys for share in params[key])
     arms = _with_controls(_of_pools("supplement", list(shares), pools), wanted)
 

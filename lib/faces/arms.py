@@ -21,6 +21,8 @@ REAL_SHARES = "real"  # `class_shares` of added images in the class shares of th
 REAL_KINDS = ("base", "subset", "duplicate", "extra", "fewer_steps", "improved")
 # Real and synthetic images, mixed or trained on in another way than mixed:
 MIXED_KINDS = ("supplement", "filtered", "replace", "scarce", "balance")
+# Of these, images with a part of their own in training; the others have other images or labels.
+OWN_PART_KINDS = ("staged", "reversed", "weighted", "auxiliary_norm")
 KINDS = (*REAL_KINDS, *MIXED_KINDS, *VARIANT_KINDS, "synthetic", "shuffled")
 
 # First word of an arm's name where it is not the kind.
@@ -198,14 +200,17 @@ def _controls_at_numbers(arm: Arm) -> list[Arm]:
     # Copies of real images in the class shares of the added ones.
     duplicate = real_only if arm.class_shares == REAL_SHARES else control
 
-    # Another use of the same images is compared with the plain mixture too.
+    # Another use of the same images is compared with the plain mixture too, and with the same use
+    # of shuffled labels.
+    shuffled = replace(arm, kind="shuffled", control_of=arm.kind)
+    if arm.kind in OWN_PART_KINDS:
+        return [plain, duplicate, shuffled]
     if arm.kind in VARIANT_KINDS:
         return [plain, duplicate]
 
     # The steps and the held-back real images are the same for every pool.
     fewer_steps = replace(real_only, kind="fewer_steps", class_shares="")
     extra = replace(real_only, kind="extra", class_shares="")
-    shuffled = replace(arm, kind="shuffled", control_of="supplement")
     return [duplicate, fewer_steps, extra, shuffled]
 
 

@@ -153,7 +153,8 @@ def _at_numbers(
         added = added.select(surest(added.labels, classify(chosen, added), arm.share))
     if arm.kind == "soft_labels":
         return _with_targets(chosen, added, classify(chosen, added))
-    return _with_roles(arm.kind, arm.weight, chosen, added)
+    kind = arm.control_of if arm.kind == "shuffled" else arm.kind
+    return _with_roles(kind, arm.weight, chosen, added)
 
 
 def _with_targets(real: FaceSet, added: FaceSet, probabilities: np.ndarray) -> FaceSet:

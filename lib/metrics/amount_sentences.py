@@ -97,7 +97,8 @@ def headline_gains(gains: pd.DataFrame) -> pd.DataFrame:
     of_real |= {("", added, "") for _, added, _ in designs}
     own = rows[fields].itertuples(index=False, name=None)
     belongs = np.array([design in designs | of_real for design in own], bool)
-    is_shown = rows["kind"].isin(["supplement", "shuffled", "duplicate", "extra"])
+    kinds = rows["control_of"].where(rows["kind"] == "shuffled", rows["kind"])
+    is_shown = kinds.isin(["supplement", "duplicate", "extra"])
     return rows[is_shown & (rows["generation"] == 1) & belongs]
 
 

@@ -309,10 +309,9 @@ def _added_text(arm: dict) -> str:
 
     # A later generation is a pool of its own.
     pool = pool_text(generation_name(arm["pool"], arm["generation"]))
-    if arm["kind"] == "shuffled":
-        return f"{pool}, labels shuffled"
-
     # Mixing in needs no word.
+    if arm["kind"] == "shuffled" and arm["control_of"] == "supplement":
+        return f"{pool}, labels shuffled"
     if arm["kind"] == "supplement":
         return pool
     return f"{pool}, {use_text(arm)}"

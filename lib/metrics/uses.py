@@ -14,7 +14,7 @@ import pandas as pd
 from lib.faces.arms import VARIANT_KINDS
 from lib.metrics.amount_sentences import first_accuracy
 from lib.metrics.amount_words import SAID, basis_text
-from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED
+from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, SHUFFLED
 from lib.metrics.statistics import HELPS
 from lib.metrics.wording import interval_text, points
 from lib.report.names import USES, pool_text, use_text
@@ -23,6 +23,8 @@ from lib.study.answer import Sentence
 # What several uses of the same images have in common.
 IMAGES = ["pool", "generation", "n_real", "added", "class_shares"]
 WAYS_ALONE = ("improved", "duplicate")  # kinds of real images alone, beside the plain training
+# What uses are compared with, in the order of the table.
+REFERENCES = (ALONE, MIXED, SHUFFLED, BEST_ALONE)
 # What `gains_by_use` adds to a table of gains.
 CHOICE = ("accuracy_val", "chosen", "same_without", "draws")
 
@@ -36,17 +38,18 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Rows of `gains`: accuracy of the first network in the first scoring, each arm at its best
-        length, over the real images alone, over mixing the same images in and over the best way to
-        train without them; then the other ways to train on real images alone, where there are some.
+        length, over the real images alone, over mixing the same images in, over the same use of
+        them with shuffled labels and over the best way to train without them; then the other ways
+        to train on real images alone, where there are some.
         In addition accuracy_val, mean over the draws that all uses have; chosen: whether it is the
         highest of the same images (of real images alone: none, if the plain training is);
         same_without: number of draws without each of which the choice is the same; draws: how many
         there are.
     """
-    # Of these arms at their best length, against the two.
+    # Of these arms at their best length.
     rows = first_accuracy(gains)
     rows = rows[rows["reading"] == BEST]
-    rows = rows[rows["against"].isin([ALONE, MIXED, BEST_ALONE])]
+    rows = rows[rows["against"].isin(REFERENCES)]
     of_pools = rows[rows["kind"].isin(["supplement", *VARIANT_KINDS])]
 
     # Among several uses of the same images one is chosen.
@@ -69,7 +72,7 @@ def gains_by_use(gains: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     # Few real images first, real images alone at the end; mixing in before the other ways.
     orders = {
         "alone": table["kind"].isin(WAYS_ALONE),
-        "reference": table["against"].map([ALONE, MIXED, BEST_ALONE].index),
+        "reference": table["against"].map(REFERENCES.index),
         "place": table["kind"].map([*USES, *WAYS_ALONE].index),
     }
     order = pd.DataFrame({"n_real": table["n_real"], **orders})
@@ -132,6 +135,9 @@ def use_sentences(uses: pd.DataFrame, *, unit: str) -> list[Sentence]:
         )
         if MIXED in chosen:
             text += f"; over mixing the same images in {_effect_text(chosen[MIXED], unit)}"
+        if SHUFFLED in chosen:
+            effect = _effect_text(chosen[SHUFFLED], unit)
+            text += f"; over the same with shuffled labels {effect}"
         if BEST_ALONE in chosen:
             without = _without_text(chosen[BEST_ALONE], uses)
             text += f"; over {without} {_effect_text(chosen[BEST_ALONE], unit)}"

@@ -270,7 +270,10 @@ def use_text(arm: Mapping) -> str:
         return IMPROVEMENTS[arm["only"]]
     if arm["kind"] == "duplicate":
         return "repeated"
-    return USES[arm["kind"]].format(weight=arm["weight"], share=percent(arm["share"]))
+    is_shuffled = arm["kind"] == "shuffled"
+    use = USES[arm["control_of"] if is_shuffled else arm["kind"]]
+    words = use.format(weight=arm["weight"], share=percent(arm["share"]))
+    return f"{words}, labels shuffled" if is_shuffled else words
 
 
 def reference_text(kind: str) -> str:

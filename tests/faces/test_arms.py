@@ -383,3 +383,10 @@ def test_every_use_of_the_added_images_is_an_arm_compared_with_the_mixture():
     assert [arm.name for arm in others] == ["staged-20+30-a", "weighted-20+30-at-0.5-a"]
     assert all(controls(arm)[0] == mixture for arm in others)
     assert all(controls(arm)[1] == controls(mixture)[0] for arm in others)
+
+
+def test_a_use_with_a_part_of_its_own_in_training_is_compared_with_shuffled_labels_in_that_part():
+    asked = AT_NUMBERS | {"pools": ["a"], "real_counts": [20], "controls": ["shuffled"]}
+    asked |= {"added_uses": ["staged", "label_filtered"], "added_class_shares": ["pool"]}
+    planned = [arm.name for arm in plan_arms(PARAMS | asked) if arm.kind == "shuffled"]
+    assert planned == ["staged-20+30-a-shuffled"]

@@ -397,3 +397,9 @@ def test_shuffled_labels_keep_their_counts_and_leave_real_labels_alone():
     assert (plain.labels[:21] == shuffled.labels[:21]).all()
     assert (plain.labels[21:] != shuffled.labels[21:]).any()
     assert list(plain.counts()) == list(shuffled.counts())
+
+    # Used in another way than mixed they are used in that way.
+    staged = build(replace(FEW, kind="staged"))
+    control = build(replace(FEW, kind="shuffled", control_of="staged"))
+    assert list(control.table["stage_end"]) == list(staged.table["stage_end"])
+    assert (control.labels == shuffled.labels).all()

@@ -8,8 +8,9 @@ from known_runs import control, study, supplement
 
 from lib.faces.arms import Arm
 from lib.metrics.amount_headline import other_uses
-from lib.metrics.amount_views import advice_table
-from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, amounts_of
+from lib.metrics.amount_sentences import headline_gains
+from lib.metrics.amount_views import advice_table, gains_by_reading
+from lib.metrics.amounts import ALONE, BEST, BEST_ALONE, MIXED, SHUFFLED, amounts_of
 from lib.metrics.gains import gain_table
 from lib.metrics.statistics import HELPS, UNDECIDED
 from lib.metrics.uses import (
@@ -101,6 +102,24 @@ def test_a_sentence_says_what_the_chosen_use_brings():
     assert (sentence.word, sentence.verdict) == (f"Yes, {FIRST}", HELPS)
     assert sentence.about.startswith("of accuracy beside 50 real images (")
     assert sentence.number in sentence.text and sentence.text.endswith("4 draws).")
+
+
+def test_a_use_is_held_against_shuffled_labels_in_the_same_use():
+    """They bring nothing, so the labels bring what the images do."""
+    shuffled = replace(STAGED, kind="shuffled", control_of="staged")
+    uses = uses_of(ACCURACIES | {shuffled: 0.3})
+    own = uses[uses["against"] == SHUFFLED]
+    assert own["arm"].tolist() == [STAGED.name]
+    assert own["difference"].item() == pytest.approx(0.2, abs=0.03)
+    assert shuffled.name not in set(uses["arm"])
+    (sentence,) = use_sentences(uses, unit="draws")
+    assert "; over the same with shuffled labels +" in sentence.text
+
+    # Where nothing is mixed in with shuffled labels, no figure of mixing shows them.
+    gains = gains_of(study(ACCURACIES | {shuffled: 0.3}))
+    assert shuffled.name not in set(headline_gains(gains)["arm"])
+    named = gains_by_reading(gains)["of"]
+    assert f"x, {FIRST}, labels shuffled" in set(named)
 
 
 def test_a_use_that_is_not_shown_to_help_is_no_answer():
