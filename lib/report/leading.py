@@ -15,10 +15,8 @@ from lib.study.records import copy_whole, read_json
 WORDS = "gain.json"
 ADDED = "gain-uses.json"  # in reports/: what a study of more uses adds to these words
 USES = "uses.csv"  # beside the pages of a study of several ways to use the same images
-# What such a study asks, by its name without its size; the others ask the first.
-ASKS = "Used in another way?"
-ASKED = {"mixup": "When the network is trained better, with MixUp?"}
-BETTER = {"mixup": "with MixUp"}  # how such a study trains all its networks
+# How such a study trains all its networks better, by its name without its size; the others do not.
+BETTER = {"mixup": "with MixUp"}
 FILES = (WORDS, "gain.svg", "gain-dark.svg")
 # Figures over all studies, written as <name>.svg, <name>-dark.svg and <name>.json (alt, caption).
 HEADLINES = ("gain", "answer")
@@ -81,11 +79,20 @@ def answers_on_uses(reports: Path, studies: list[str]) -> list[dict]:
     return [
         {
             "study": name,
-            "question": ASKED.get(name.removesuffix("-cpu"), ASKS),
+            "question": _question(better_training(name)),
             "answer": read_summary(reports / name)["answer"],
         }
         for name in studies_of_uses(reports, studies)
     ]
+
+
+def _question(how: str) -> str:
+    """Ask what a study of uses asks.
+
+    Args:
+        how: it trains all its networks better; "" where it does not.
+    """
+    return f"When the network is trained better, {how}?" if how else "Used in another way?"
 
 
 def headline_figures(reports: Path) -> list[dict]:

@@ -20,7 +20,6 @@ nothing. Faces are drawn at half the side and a verdict has a quarter of the tim
 trainings as often as at full size, at a quarter of the price.
 """
 
-import argparse
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,7 @@ from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
 from lib.verdict.inputs import Inputs, beside_real
-from lib.verdict.measured import CORES, STOPPED, keep, measured_verdict, reach_missing
+from lib.verdict.measured import CORES, STOPPED, command, keep, measured_verdict, reach_missing
 from lib.verdict.protocol import Protocol
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
@@ -181,11 +180,8 @@ def summary(table: pd.DataFrame) -> str:
 
 def main() -> None:
     """Reach the verdicts that are missing, count all, and record them."""
-    parser = argparse.ArgumentParser(description="verdicts on drawn faces whose truth is known")
+    parser = command("verdicts on drawn faces whose truth is known", "known-truth")
     parser.add_argument("--count", type=int, default=210)
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "known-truth")
-    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
 
     # Reach what is missing, and count all.

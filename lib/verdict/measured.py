@@ -1,5 +1,6 @@
 """A whole verdict, in one process, beside what its networks do on images that nobody has seen."""
 
+import argparse
 import shutil
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import UNDECIDED
 from lib.study.errors import StudyError
 from lib.study.machine import environment_facts
+from lib.study.paths import ROOT
 from lib.study.records import read_json, write_csv, write_json
 from lib.verdict.clock import Clock
 from lib.verdict.inputs import Inputs
@@ -117,6 +119,20 @@ def keep(path: Path, rows: pd.DataFrame, protocol: Protocol, order: list[str]) -
     for name, value in today.items():
         rows[name] = rows[name].fillna(value) if name in rows else value
     write_csv(path, rows.sort_values(order, kind="stable"))
+
+
+def command(description: str, folder: str) -> argparse.ArgumentParser:
+    """Begin the command line of a series of verdicts.
+
+    Args:
+        description: what they are.
+        folder: name of the folder of their results, in runs/.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / folder)
+    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
+    parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
+    return parser
 
 
 def reach_missing(

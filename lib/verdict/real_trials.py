@@ -13,7 +13,6 @@ which --record writes: one row a verdict. Time counts in processor seconds, so t
 what two would do in half the time.
 """
 
-import argparse
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,7 +27,7 @@ from lib.faces.sources import read_faces
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
 from lib.verdict.inputs import Inputs, beside_real, read_pool
-from lib.verdict.measured import keep, measured_verdict, reach_missing
+from lib.verdict.measured import command, keep, measured_verdict, reach_missing
 from lib.verdict.protocol import Protocol
 
 SIZES = (300, 1000, 3000)  # real images
@@ -182,12 +181,9 @@ def contradicts(word: str, low: float, high: float) -> bool:
 
 def main() -> None:
     """Reach the verdicts that are missing, and record them."""
-    parser = argparse.ArgumentParser(description="verdicts on real faces beside a whole study's")
+    parser = command("verdicts on real faces beside a whole study's", "real-trials")
     parser.add_argument("--data", required=True, help="real faces with the splits train and val")
     parser.add_argument("--synthetic", required=True, help="ready-made generated images")
-    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "real-trials")
-    parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--record", action="store_true", help="write the verdicts into params/")
     options = parser.parse_args()
 
     # Reach what is missing, and put what a study found beside all.
