@@ -10,9 +10,9 @@ import pandas as pd
 from lib.metrics.amount_sentences import first_screen, headline_gains, headline_sentences
 from lib.metrics.amounts import ALONE, BEST
 from lib.metrics.statistics import HELPS
-from lib.metrics.uses import beyond_training
+from lib.metrics.uses import advice_of_better, beyond_training, with_better_training
 from lib.metrics.wording import points
-from lib.report.names import pool_text
+from lib.report.names import name_ready_made, pool_text
 
 HEADLINE = "gain.json"  # beside the figure gain.svg
 CAPTION = (
@@ -102,27 +102,37 @@ def headline_of(tables: dict[str, pd.DataFrame], facts: dict, unit: str) -> dict
     }
 
 
-def other_uses(
-    tables: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame], better: pd.DataFrame
-) -> dict:
+def other_uses(tables: dict[str, pd.DataFrame], others: dict[str, dict]) -> dict:
     """Say what studies add to the leading one that tried more beside as many real images.
 
     Args:
         tables: advice and gains of the study that leads.
-        other: advice and uses (of `uses.gains_by_use`) of one with other uses and better training.
-        better: advice of those that train all networks better (`uses.advice_of_better`).
+        others: by name, of studies with other uses: uses (of `uses.gains_by_use`), ready_made (what
+            they call the ready-made images) and advice, or how all networks are trained better
+            ("with MixUp") where they are.
 
     Returns:
         advice: of the last of these that has some, at each number of real images of the leading
-        study; beyond: what is left of the answer over better training, "" where not asked.
+        study; beyond: text and study of what they say of the answer, beside as many real images.
     """
     # Who tried more knows better.
-    own = tables["advice"]
-    advice = pd.concat([own, other["advice"], better], ignore_index=True)
-    advice = advice[advice["real images"].isin(own["real images"])]
-    advice = advice.drop_duplicates("real images", keep="last")
-    beyond = beyond_training(other["uses"], int(own["real images"].min()))
-    return {"advice": _all_advice(advice, tables["gains"]), "beyond": beyond}
+    own, beyond = tables["advice"], []
+    advice, few = [own], int(own["real images"].min())
+    for study, other in others.items():
+        name_ready_made(other.get("ready_made", ""))
+        if how := other.get("how", ""):
+            advice.append(advice_of_better(other["uses"], how))
+            text = with_better_training(other["uses"], few, how)
+        else:
+            advice.append(other["advice"])
+            text = beyond_training(other["uses"], few)
+        beyond += [{"text": text, "study": study}] if text else []
+
+    # At each number the last that has some.
+    told = pd.concat(advice, ignore_index=True)
+    told = told[told["real images"].isin(own["real images"])]
+    told = told.drop_duplicates("real images", keep="last")
+    return {"advice": _all_advice(told, tables["gains"]), "beyond": beyond}
 
 
 def _all_advice(advice: pd.DataFrame, gains: pd.DataFrame) -> list[str]:

@@ -179,6 +179,33 @@ def beyond_training(uses: pd.DataFrame, n_real: int) -> str:
     )
 
 
+def with_better_training(uses: pd.DataFrame, n_real: int, how: str) -> str:
+    """Say what the best use of the images brings where all networks are trained better.
+
+    Args:
+        uses: of `gains_by_use`, as published, of such a study.
+        n_real: number of real images.
+        how: the networks are trained: "with MixUp".
+
+    Returns:
+        A sentence; "" where that was not asked.
+    """
+    # The use that was chosen, and the same with labels that say nothing.
+    own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
+    chosen = own[~own["kind"].isin(WAYS_ALONE)].set_index("against").to_dict("index")
+    if ALONE not in chosen:
+        return ""
+    alone, labels = chosen[ALONE], ""
+    if SHUFFLED in chosen:
+        effect = chosen[SHUFFLED]
+        difference, interval = points(effect["difference"]), interval_text(effect)
+        labels = f"; over the same with shuffled labels {difference} ({interval})"
+    return (
+        f"{how[0].upper()}{how[1:]} in every training they bring {points(alone['difference'])} "
+        f"points ({interval_text(alone)}, {use_text(alone)}): {SAID[alone['verdict']]}{labels}."
+    )
+
+
 def advice_of_better(uses: pd.DataFrame, how: str) -> pd.DataFrame:
     """Advise to train better and to use the images too, where that brings more than the better
     training by itself.

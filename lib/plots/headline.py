@@ -17,7 +17,6 @@ from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.predictions import PREDICTIONS, read_predictions
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
-from lib.metrics.uses import advice_of_better
 from lib.metrics.wording import tally
 from lib.plots.amounts import write_headline
 from lib.plots.boards import board_row, pool_name, ranked_gains, write_leaderboard
@@ -304,26 +303,22 @@ def add_uses(reports: Path, published: list[str], ready_made: dict[str, str]) ->
     Args:
         reports, published, ready_made: as in `renew_answers`.
     """
-    # One that trains its networks as the leading one, and those that train them better.
-    asked = studies_of_uses(reports, published)
-    others = [study for study in asked if not better_training(study)]
+    # Those that train their networks as the leading one come before those that train them better.
+    asked = sorted(studies_of_uses(reports, published), key=lambda study: better_training(study))
     words = read_json(reports / HEADLINE) if (reports / HEADLINE).exists() else {"study": ""}
     leading = reports / words["study"]
-    if not others or not (leading / "advice.csv").exists():
+    if not asked or not (leading / "advice.csv").exists():
         (reports / ADDED).unlink(missing_ok=True)
         return
 
     # Their tables, in their own words for the images.
-    better = []
+    others = {}
     for study in asked:
-        if how := better_training(study):
-            name_ready_made(ready_made.get(study, ""))
-            better.append(advice_of_better(read_csv(reports / study / USES), how))
-    name_ready_made(ready_made.get(others[0], ""))
+        tables = {name: read_csv(reports / study / f"{name}.csv") for name in ("advice", "uses")}
+        names = {"how": better_training(study), "ready_made": ready_made.get(study, "")}
+        others[study] = tables | names
     tables = {name: read_csv(leading / f"{name}.csv") for name in ("advice", "gains")}
-    other = {name: read_csv(reports / others[0] / f"{name}.csv") for name in ("advice", "uses")}
-    added = other_uses(tables, other, pd.concat(better) if better else pd.DataFrame())
-    write_json(reports / ADDED, added | {"other": others[0]})
+    write_json(reports / ADDED, other_uses(tables, others))
 
 
 def _published(

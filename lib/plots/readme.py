@@ -23,10 +23,8 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     """
     # The answer in a word and a number, over the figure.
     short = f"**{headline['word']}: {headline['number']}** {headline['about']}."
-    if headline.get("beyond"):
-        # What its study found says it all.
-        short += f" {headline['beyond']} ({_link(headline['other'])})"
-        uses = [found for found in uses if found["study"] != headline["other"]]
+    for said in headline["beyond"]:
+        short += f" {said['text']} ({_link(said['study'])})"
     lines = [*_wrapped(short), "", *picture_lines("gain", headline["alt"]), ""]
 
     # What was found, what to do, and where the rest stands.
@@ -35,7 +33,9 @@ def gain_lines(headline: Mapping, uses: Sequence[Mapping] = ()) -> list[str]:
     lines += ["", "What to do with images such as these:", ""]
     for sentence in headline["advice"]:
         lines += _bullet(sentence)
-    for found in uses:
+    # What stands with the answer is not said again.
+    told = [said["study"] for said in headline["beyond"]]
+    for found in [found for found in uses if found["study"] not in told]:
         lines += _bullet(f"{found['question']} {found['answer']} ({_link(found['study'])})")
     source = f"From {_link(headline['study'])}; {OVERVIEW}."
     return [*lines, "", *_wrapped(f"{headline['caption']} {source}")]

@@ -51,7 +51,7 @@ def leading_words(reports: Path) -> dict:
     if not (reports / WORDS).exists():
         return {}
     # Its advice takes the place of the other's.
-    added = read_json(reports / ADDED) if (reports / ADDED).exists() else {"beyond": ""}
+    added = read_json(reports / ADDED) if (reports / ADDED).exists() else {"beyond": []}
     return read_json(reports / WORDS) | added
 
 

@@ -21,6 +21,7 @@ from lib.metrics.uses import (
     leading_uses,
     use_sentences,
     uses_view,
+    with_better_training,
 )
 
 ALONE_50, ALONE_90 = (Arm("subset", real=real) for real in (50, 90))
@@ -242,6 +243,16 @@ def test_the_answer_says_what_is_left_over_better_training():
     assert not beyond_training(as_good, 90) and not beyond_training(uses_of(ACCURACIES), 50)
 
 
+def test_what_the_images_bring_where_training_is_better_is_said_beside_what_labels_do():
+    said = with_better_training(uses_of(ACCURACIES), 50, "with MixUp")
+    assert said.startswith("With MixUp in every training they bring +")
+    assert said.endswith(f", {FIRST}): they help.")
+    shuffled = replace(STAGED, kind="shuffled", control_of="staged")
+    said = with_better_training(uses_of(ACCURACIES | {shuffled: 0.3}), 50, "with MixUp")
+    assert ": they help; over the same with shuffled labels +" in said
+    assert with_better_training(uses_of(ACCURACIES), 90, "with MixUp") == ""
+
+
 def test_an_answer_of_few_says_where_it_ends():
     """Beside 90 the images bring no more than turning and zooming does; beside 200 nothing."""
     beside_90 = {ALONE_90: 0.3, supplement(90): 0.4, replace(STAGED, real=90): 0.5}
@@ -266,18 +277,19 @@ def test_advice_of_a_study_that_tried_more_counts():
     own = {50: "add x", 90: "mix none in"}
     tables = {"advice": advice(own), "gains": gains_of(study(ACCURACIES))}
     other = {"advice": advice({50: "train better", 70: "add y"}), "uses": uses_of(ACCURACIES)}
-    words = other_uses(tables, other, advice({}))
-    assert words["beyond"] == ""
+    words = other_uses(tables, {"uses-cpu": other})
+    assert words["beyond"] == []
     few, many = words["advice"][:2]
     assert few == "With few (50 real images), train better."
     assert many == "With many (90 real images), mix none in."
 
     # Where images help a network that is trained better, that is advised.
-    better = advice_of_better(uses_of(ACCURACIES), "with MixUp")
-    first = other_uses(tables, other, better)["advice"][0]
-    assert first.startswith(
+    better = {"uses": uses_of(ACCURACIES), "how": "with MixUp"}
+    words = other_uses(tables, {"uses-cpu": other, "mixup-cpu": better})
+    assert words["advice"][0].startswith(
         f"With few (50 real images), train with MixUp and add x, {FIRST}: they bring more"
     )
+    assert [said["study"] for said in words["beyond"]] == ["mixup-cpu"]
     assert not len(advice_of_better(uses_of(ACCURACIES | {STAGED: 0.3}, staged=0.9), "so"))
 
 

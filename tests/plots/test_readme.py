@@ -20,6 +20,7 @@ GAIN = {
     "first_screen": ["Beside 287 real images they help (6 draws). " * 4, "The help ends at 1,300."],
     "sentences": ["All that was found."],
     "advice": ["With few (287 real images), add Schürmann's faces."],
+    "beyond": [],
     "alt": 'Gain, "points": beside 287 +2.8.',
     "caption": "Bands are intervals.",
 }
@@ -74,12 +75,14 @@ def test_the_readme_says_what_is_published():
     assert between(ROOT / "README.md") == lines
 
 
-def test_what_is_left_over_better_training_stands_with_the_answer_and_only_there():
-    added = {"beyond": "Trained better, it may be less.", "other": "uses-cpu"}
-    uses = [{"study": "uses-cpu", "question": "Used in another way?", "answer": "Yes."}]
+def test_what_other_studies_say_of_the_answer_stands_with_it_and_only_there():
+    said = {"uses-cpu": "Trained better, it may be less.", "mixup-cpu": "With both it is more."}
+    added = {"beyond": [{"text": text, "study": study} for study, text in said.items()]}
+    uses = [{"study": study, "question": "Otherwise?", "answer": "Yes."} for study in said]
     text = " ".join(gain_lines(GAIN | added, uses))
-    assert f"real ones. {added['beyond']} ([uses-cpu](reports/uses-cpu/index.html))" in text
-    assert "Used in another way?" not in text
+    links = {study: f"([{study}](reports/{study}/index.html))" for study in said}
+    stands = " ".join(f"{text} {links[study]}" for study, text in said.items())
+    assert f"real ones. {stands}" in text and "Otherwise?" not in text
 
 
 def test_other_uses_of_the_images_have_a_line():
