@@ -15,6 +15,7 @@ class Clock:
     Attributes:
         seconds: that all may take.
         cores: that work side by side.
+        end: seconds that follow on these.
         doing: called with a few words about what is being done, for whoever waits.
         processor: count this process's processor time in place of the time that passes: on a
             machine that is busy with other things a simulation then has as much time as ever.
@@ -22,6 +23,7 @@ class Clock:
 
     seconds: float
     cores: int
+    end: float = 0.0
     processor: bool = False
     doing: Callable[[str], None] = lambda _text: None
     began: float = field(init=False)
@@ -44,8 +46,8 @@ class Clock:
         return time.monotonic() + max(0.0, share * self.left / self.cores)
 
     def text(self) -> str:
-        """Write the time that is left: at most 4 min."""
-        return at_most(self.left / self.cores)
+        """Write the time that is left until the end: at most 4 min."""
+        return at_most(max(0.0, self.left / self.cores) + self.end)
 
     def _now(self) -> float:
         # Cores that stand still count as much as those that work.

@@ -19,7 +19,8 @@ from lib.verdict.sentences import advice, evidence, pool_sentences, without_name
 from lib.verdict.trainings import Laboratory, save_laboratory
 from lib.verdict.trial import Trial, run_trial
 
-START_AND_END_SECONDS = 40  # of the time: the start, and the page at the end
+# Of the time: until a notebook has started, and from the last training to the page.
+START_SECONDS, END_SECONDS = 10, 30
 REAL = ""  # the key of the real images among the lists of doubted labels
 
 

@@ -63,3 +63,5 @@ def test_the_time_that_is_left_is_a_bound():
     assert Clock(480, 2).text() == "at most 8 min"
     assert Clock(481.5, 2).text() == "at most 9 min"
     assert Clock(-5, 2).text() == "at most 0 s"
+    assert Clock(480, 2, end=30).text() == "at most 9 min"
+    assert Clock(-5, 2, end=30).text() == "at most 30 s"
