@@ -161,15 +161,13 @@ def beyond_training(uses: pd.DataFrame, n_real: int) -> str:
         A sentence; "" where that was not asked, or where the plain training is the best way.
     """
     # Chosen among the uses, and among the ways without them.
-    own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
-    of_images = own[~own["kind"].isin(WAYS_ALONE) & (own["against"] == BEST_ALONE)]
-    ways = own[own["kind"].isin(WAYS_ALONE)]
-    if not len(of_images) or not len(ways):
+    of_images = _chosen(uses, n_real)
+    way = _chosen(uses, n_real, of_images=False).get(ALONE)
+    if BEST_ALONE not in of_images or not way:
         return ""
 
     # Both over the plain training, then one over the other.
-    strict, way = of_images.iloc[0].to_dict(), ways.iloc[0].to_dict()
-    alone = own[(own["arm"] == strict["arm"]) & (own["against"] == ALONE)].iloc[0].to_dict()
+    alone, strict = of_images[ALONE], of_images[BEST_ALONE]
     shown = "shown" if strict["verdict"] == HELPS else "not shown"
     return (
         f"Used best ({use_text(alone)}) they bring {points(alone['difference'])} points; the real "
@@ -191,8 +189,7 @@ def with_better_training(uses: pd.DataFrame, n_real: int, how: str) -> str:
         A sentence; "" where that was not asked.
     """
     # The use that was chosen, and the same with labels that say nothing.
-    own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
-    chosen = own[~own["kind"].isin(WAYS_ALONE)].set_index("against").to_dict("index")
+    chosen = _chosen(uses, n_real)
     if ALONE not in chosen:
         return ""
     alone, labels = chosen[ALONE], ""
@@ -218,15 +215,28 @@ def advice_of_better(uses: pd.DataFrame, how: str) -> pd.DataFrame:
         Columns real images, what to do; a row for each number of real images where the chosen use
         is shown to help.
     """
-    chosen = uses[uses["chosen"].astype(bool) & ~uses["kind"].isin(WAYS_ALONE)]
-    helping = chosen[(chosen["against"] == ALONE) & (chosen["verdict"] == HELPS)]
     # One sentence a number of real images.
     rows = []
-    for row in helping.to_dict("records"):
+    for n_real in uses["n_real"].unique():
+        row = _chosen(uses, n_real).get(ALONE, {"verdict": ""})
+        if row["verdict"] != HELPS:
+            continue
         images = f"{pool_text(row['pool'])}, {use_text(row)}"
         text = f"train {how} and add {images}: they bring more than that alone"
-        rows.append({"real images": row["n_real"], "what to do": text})
+        rows.append({"real images": n_real, "what to do": text})
     return pd.DataFrame(rows, columns=["real images", "what to do"])
+
+
+def _chosen(uses: pd.DataFrame, n_real: int, *, of_images: bool = True) -> dict[str, dict]:
+    """Take what was chosen beside a number of real images: its row by what it is compared with.
+
+    Args:
+        uses: of `gains_by_use`.
+        of_images: the use of the study's first pool; else the way to train without it.
+    """
+    own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
+    own = own[own["kind"].isin(WAYS_ALONE) != of_images]
+    return own.drop_duplicates("against").set_index("against").to_dict("index")
 
 
 def _with_choice(of_images: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
