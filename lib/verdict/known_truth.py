@@ -34,7 +34,15 @@ from lib.faces.faceset import FaceSet
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
 from lib.verdict.inputs import Inputs, beside_real
-from lib.verdict.measured import CORES, STOPPED, command, keep, measured_verdict, reach_missing
+from lib.verdict.measured import (
+    CORES,
+    NEAR,
+    STOPPED,
+    command,
+    keep,
+    measured_verdict,
+    reach_missing,
+)
 from lib.verdict.protocol import Protocol
 
 KINDS = ("helping", "mislabelled", "noisy", "narrow", "copied", "shifted", "permuted")
@@ -43,7 +51,6 @@ NOISE = 0.1  # share of wrong labels among the real training faces
 BEYOND = 1500  # faces on which the truth is measured
 PX = 24  # side of the faces: a training step takes a quarter of what one at 48 px takes
 SECONDS = 150.0  # of a verdict: a quarter of what one at 48 px has
-NEAR = 6.0  # grey levels, as near_copy_distance
 GRAIN = 2.0  # grey levels, of copied faces
 CLEAR = 0.02  # true effect from which a verdict should be decided
 

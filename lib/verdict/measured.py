@@ -24,6 +24,7 @@ from lib.verdict.trainings import ALONE
 from lib.verdict.trial import Trial
 
 CORES = 2  # that a verdict is to have
+NEAR = 6.0  # of images to be copies, grey levels, as near_copy_distance
 STOPPED = "stopped"  # the word of a verdict that was refused
 
 

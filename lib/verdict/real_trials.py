@@ -27,7 +27,7 @@ from lib.faces.sources import read_faces
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.study.paths import ROOT
 from lib.verdict.inputs import Inputs, beside_real, read_pool
-from lib.verdict.measured import command, keep, measured_verdict, reach_missing
+from lib.verdict.measured import NEAR, command, keep, measured_verdict, reach_missing
 from lib.verdict.protocol import Protocol
 
 SIZES = (300, 1000, 3000)  # real images
@@ -35,7 +35,6 @@ POOLS = ("generated", "dcgan", "real", "shuffled")
 POOL_IMAGES = 3000  # as params/verdict.yaml takes
 PX = 48
 SECONDS = 560.0  # of a verdict: ten minutes less its start and end
-NEAR = 6.0  # grey levels, as near_copy_distance
 SEED = 300
 WEIGHTS = ROOT / "reports" / "weights" / "dcgan-long.safetensors"
 RECORD = ROOT / "params" / "verdict_real_faces.csv"
