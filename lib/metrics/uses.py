@@ -218,6 +218,7 @@ def advice_of_better(uses: pd.DataFrame, how: str) -> pd.DataFrame:
     # One sentence a number of real images.
     rows = []
     for n_real in uses["n_real"].unique():
+        # Nothing is advised where help is not shown.
         row = _chosen(uses, n_real).get(ALONE, {"verdict": ""})
         if row["verdict"] != HELPS:
             continue
@@ -236,6 +237,7 @@ def _chosen(uses: pd.DataFrame, n_real: int, *, of_images: bool = True) -> dict[
     """
     own = uses[(uses["n_real"] == n_real) & uses["chosen"].astype(bool)]
     own = own[own["kind"].isin(WAYS_ALONE) != of_images]
+    # Of several pools the study's first.
     return own.drop_duplicates("against").set_index("against").to_dict("index")
 
 

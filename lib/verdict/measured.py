@@ -129,6 +129,7 @@ def command(description: str, folder: str) -> argparse.ArgumentParser:
         description: what they are.
         folder: name of the folder of their results, in runs/.
     """
+    # Each series adds its own.
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--folder", type=Path, default=ROOT / "runs" / folder)
     parser.add_argument("--workers", type=int, default=1, help="processes, one thread each")
