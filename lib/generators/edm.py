@@ -155,7 +155,3 @@ class Sampler:
         """Tell whether predictions at a noise level are guided."""
         low, high = self.interval
         return self.guidance != 1 and low < sigma <= high
-
-    def evaluations(self) -> int:
-        """Count the network's evaluations an image."""
-        return self.steps + sum(self.guides(sigma) for sigma in self.sigmas())
