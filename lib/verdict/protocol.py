@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from lib.classifiers.recipes import TrainingPlan, recipe_of
+from lib.classifiers.recipes import TrainingOptions, TrainingPlan, improved, recipe_of
 from lib.metrics.sequential import COMMON_SHARE, ERROR, SPENDING_POWER
 from lib.study.records import content_hash
 
@@ -52,13 +52,19 @@ class Protocol:
         seen = max(passes * images, self.least_seen * passes / self.usual)
         return max(1, math.ceil(seen / self.batch_size))
 
-    def plan(self, steps: int, repetition: int, fold: int) -> TrainingPlan:
+    def plan(self, steps: int, repetition: int, fold: int, way: str = "") -> TrainingPlan:
         """Plan one training; arms of one repetition and fold share its seed.
+
+        Args:
+            steps: of the optimiser.
+            repetition, fold: which training it is.
+            way: of `lib.classifiers.recipes.IMPROVEMENTS` to train better, or "".
 
         Source: common random numbers, Glasserman and Yao 1992.
         """
         seed = repetition * max(self.folds, 1) + fold
-        return TrainingPlan(self.classifier, recipe_of(self.recipe), seed, steps)
+        recipe, options = improved(recipe_of(self.recipe), TrainingOptions(), way)
+        return TrainingPlan(self.classifier, recipe, seed, steps, options=options)
 
     def digest(self) -> str:
         """Hash everything that makes two verdicts comparable."""

@@ -2,25 +2,23 @@
 decide.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from lib.metrics.sequential import (
     ERROR,
     images_needed,
-    nominal_level,
     repetitions_needed,
     smallest_effect,
 )
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
 from lib.metrics.wording import points
 from lib.study.answer import Sentence
+from lib.verdict.ceiling import ceiling
 from lib.verdict.faults import Fault
 from lib.verdict.probe import AS_GIVEN, RELABELLED, UNDOUBTED, USES, PoolProbe, Probe
 from lib.verdict.trainings import ALONE
-from lib.verdict.trial import Comparison, Trial, half_arm
+from lib.verdict.trial import BETTER, Comparison, Trial
 
 WORDS = {
     HELPS: "{} helps",
@@ -53,21 +51,14 @@ VERDICT_COLUMNS = (
     "added",
     "n_images",
 )
+# What a pool that helps is held against, by the kind of the control.
+BEYOND = {
+    "improved": "your own images alone with MixUp",
+    "duplicate": "as many copies of the same real images",
+}
 MOST_MINUTES = 240  # a longer trial is no advice
 LEAST_REPETITIONS = 2  # that tell how much networks differ from one to the next
 MOST_FAULTS = 3  # of a pool that are named beside the answer
-FEW = 0.005  # gain under which more real images are not worth collecting
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """What more real images would bring, from the learning curve."""
-
-    doubling: float  # measured gain from half of the real images to all
-    images: int  # as many more as the pool holds
-    gain: float
-    low: float
-    high: float
 
 
 def verdict_table(trial: Trial) -> pd.DataFrame:
@@ -112,31 +103,6 @@ def verdict_table(trial: Trial) -> pd.DataFrame:
 def learnt_from(trial: Trial) -> int:
     """Count the real images that a network of the comparison learns from."""
     return trial.laboratory.size(ALONE)
-
-
-def ceiling(trial: Trial, images: int) -> Ceiling | None:
-    """Extrapolate what so many more real images would bring; None where no half was trained.
-
-    Source: errors fall by a power of the number of images, Hestness et al. 2017, arXiv 1712.00409.
-    Differs: the power is read off two numbers of images alone, half of them and all.
-    """
-    # Half of the images was trained in the first repetitions alone.
-    half = half_arm(trial.laboratory)
-    repetitions = trial.scores.complete(ALONE, half)
-    networks = len(repetitions) * trial.laboratory.networks
-    if networks < 2:
-        return None
-    found = trial.scores.difference(ALONE, half, repetitions)
-    error = 1 - trial.scores.accuracy(ALONE, repetitions)
-    learnt = learnt_from(trial)
-
-    # error(n) / error(n / 2) is 2 to the power; the interval of the one gives that of the other.
-    def gain(doubling: float) -> float:
-        ratio = np.clip(error / max(error + doubling, 1e-9), 0.25, 4.0)
-        return float(error * (1 - ratio ** np.log2((learnt + images) / learnt)))
-
-    low, high = found.interval(nominal_level([1.0], last=True, error=ERROR))
-    return Ceiling(found.difference, images, gain(found.difference), gain(low), gain(high))
 
 
 def pool_sentences(trial: Trial, probe: Probe) -> list[Sentence]:
@@ -196,14 +162,9 @@ def evidence(trial: Trial) -> list[str]:
         ]
         lines.append(f"{name}: other measures: {', '.join(others)}.")
 
-        # Against which control it still stands.
-        control = next((c for c in trial.controls if c.arm == comparison.arm and c.last), None)
-        if control is not None:
-            lines.append(f"{name}: {_beyond_copies(control)}.")
-        elif rows.loc["accuracy", "word"] == HELPS:
-            lines.append(
-                f"{name}: the time did not suffice to compare it with copies of the real images."
-            )
+        # Against which controls it still stands.
+        for control in [c for c in trial.controls if c.arm == comparison.arm]:
+            lines.append(f"{name}: {_beyond(control)}.")
 
         # What could have been seen.
         row = rows.loc["accuracy"]
@@ -245,7 +206,8 @@ def advice(
         found = next(p for p in probe.pools if p.pool.name == comparison.arm.pool)
         look = comparison.last
         word = look.word if look else UNDECIDED
-        lines += _use(comparison.arm.pool, word, found, faults[comparison.arm.pool], files)
+        opening, *uses = _use(comparison.arm.pool, word, found, faults[comparison.arm.pool], files)
+        lines += [opening, *_or_better_training(comparison, trial), *uses]
         lines += [
             f"{comparison.arm.pool}: {fault.text}."
             for fault in faults[comparison.arm.pool][:MOST_FAULTS]
@@ -257,7 +219,7 @@ def advice(
     images = max(comparison.arm.added for comparison in trial.comparisons)
     more = ceiling(trial, images)
     if more is not None:
-        lines.append(_more_real(more))
+        lines.append(more.text())
     if probe.doubted.any() and "" in files:
         lines.append(
             f"Look through {int(probe.doubted.sum()):,} of your own labels, where a classifier "
@@ -273,14 +235,28 @@ def advice(
     return lines
 
 
-def _beyond_copies(control: Comparison) -> str:
-    """Say what a pool gains beyond copies of the real images."""
-    # The control decides whether the images add more than repetition.
-    look = control.last
+def _beyond(control: Comparison) -> str:
+    """Say what a pool gains beyond better training, or copies of the real images."""
+    # The control decides whether the images add more than that.
+    beyond, look = BEYOND[control.reference.kind], control.last
+    if look is None:
+        return f"the time did not suffice to compare it with {beyond}"
     gain = f"{points(look.found.difference)} ({points(look.low)} to {points(look.high)})"
     if look.word == HELPS:
-        return f"beyond as many copies of the same real images it still gains {gain}"
-    return f"whether it gains more than copies of the same real images is not shown: {gain}"
+        return f"beyond {beyond} it still gains {gain}"
+    return f"whether it gains more than {beyond} is not shown: {gain}"
+
+
+def _or_better_training(comparison: Comparison, trial: Trial) -> list[str]:
+    """Advise better training in place of a pool that is not shown to bring more."""
+    name = comparison.arm.pool
+    return [
+        f"{name}: or train on {BEYOND[BETTER.kind]}: that it brings less is not shown."
+        for control in trial.controls
+        if (control.arm, control.reference) == (comparison.arm, BETTER)
+        and control.last is not None
+        and control.last.word != HELPS
+    ]
 
 
 def _use(
@@ -370,17 +346,3 @@ def without_name(lines: list[str], name: str) -> list[str]:
 def _range(row) -> str:
     """Write the interval of a row in points, in brackets."""
     return f"({points(row['low'])} to {points(row['high'])})"
-
-
-def _more_real(more: Ceiling) -> str:
-    """Say what more real images would bring."""
-    # A gain that nobody would notice is said as that.
-    if more.gain < FEW:
-        return (
-            f"{more.images:,} more real images like your own would hardly bring anything "
-            f"({points(more.gain)} points, {points(more.low)} to {points(more.high)})."
-        )
-    return (
-        f"{more.images:,} more real images would bring about {points(more.gain)} points "
-        f"({points(more.low)} to {points(more.high)}), by the learning curve."
-    )

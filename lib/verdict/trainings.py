@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lib.classifiers.recipes import TrainingPlan
 from lib.compute.workers import run_in_pool
 from lib.faces.arms import Arm
 from lib.faces.faceset import FaceSet, load_faces, save_faces
@@ -56,16 +57,23 @@ class Laboratory:
 
     def training(self, arm: Arm, steps: int, repetition: int, fold: int) -> Training:
         """Describe a training and key it by what it computes."""
+        unnamed = Training(arm, steps, repetition, fold)
         pools = [pool for pool in self.inputs.pools if pool.name == arm.pool]
         parts = [
             self.inputs.digest,
             [pool.digest for pool in pools],
-            self.protocol.plan(steps, repetition, fold).definition(),
+            self.plan(unnamed).definition(),
             asdict(replace(arm, pool="")),
             [repetition, fold, self.folds(repetition), self.protocol.seed],
             "" if self.beyond is None else len(self.beyond),
         ]
-        return Training(arm, steps, repetition, fold, content_hash(parts)[:20])
+        return replace(unnamed, key=content_hash(parts)[:20])
+
+    def plan(self, training: Training) -> TrainingPlan:
+        """Plan a training."""
+        # Improved real images are trained on in another way.
+        way = training.arm.only if training.arm.kind == "improved" else ""
+        return self.protocol.plan(training.steps, training.repetition, training.fold, way)
 
     def folds(self, repetition: int) -> int:
         """Count the networks of a repetition."""
@@ -204,8 +212,7 @@ def do_training(laboratory: Laboratory, training: Training) -> None:
     if laboratory.beyond is not None:
         evaluated["beyond"] = laboratory.beyond
     faces = laboratory.training_set(training)
-    plan = laboratory.protocol.plan(training.steps, training.repetition, training.fold)
-    found = train(faces, plan, evaluate=evaluated).probabilities
+    found = train(faces, laboratory.plan(training), evaluate=evaluated).probabilities
 
     # Probabilities in half precision: the class that is most probable stays what it is.
     classes = len(faces.classes)

@@ -5,7 +5,7 @@ import pandas as pd
 from lib.metrics.sequential import ERROR
 from lib.metrics.wording import points
 from lib.verdict.sentences import METRIC_NAMES, missed_text
-from lib.verdict.trial import Trial
+from lib.verdict.trial import AGAINST, Trial
 
 INTERVAL = f"{100 * (1 - ERROR):.0f}% interval"
 
@@ -44,7 +44,7 @@ def look_rows(trial: Trial) -> pd.DataFrame:
             rows.append(
                 {
                     "pool": comparison.arm.pool,
-                    "against": comparison.reference.name,
+                    "against": AGAINST[comparison.reference.kind],
                     "repetitions": look.found.repetitions,
                     "difference": look.found.difference,
                     "low": look.low,

@@ -37,20 +37,35 @@ def gains(change, level=0.6):
     return lambda training: level + (change if training.arm.kind == "supplement" else 0.0)
 
 
-def test_a_large_gain_is_found_early_and_compared_with_copies(lab):
+def test_a_large_gain_is_found_early_and_held_against_better_training_and_copies(lab):
     trial, done, lines = lab(gains(0.35, 0.5))
     comparison = trial.comparisons[0]
     assert comparison.last.word == HELPS and comparison.last.low > 0
     assert comparison.last.found.repetitions < trial.planned
-    assert [control.reference.kind for control in trial.controls] == ["duplicate"]
-    assert trial.controls[0].last.word == HELPS
+    assert [control.reference.kind for control in trial.controls] == ["improved", "duplicate"]
+    assert [control.last.word for control in trial.controls] == [HELPS, HELPS]
+    assert any("against your own images with MixUp: +" in line for line in lines)
+
+    # MixUp is all that tells its networks from those of the real images alone.
+    plans = {t.arm.kind: trial.laboratory.plan(t) for t in done if t.repetition == 1}
+    assert plans["improved"].recipe.mixup_alpha > 0 == plans["base"].recipe.mixup_alpha
+    assert plans["improved"].steps == plans["supplement"].steps
     assert any("helps" in line and "left" in line for line in lines)
 
 
 def test_a_large_loss_needs_no_control(lab):
     trial, done, _ = lab(gains(-0.35))
     assert trial.comparisons[0].last.word == HURTS and trial.controls == ()
-    assert not [training for training in done if training.arm.kind == "duplicate"]
+    assert not [t for t in done if t.arm.kind in ("duplicate", "improved")]
+
+
+def test_where_the_time_suffices_for_one_control_it_is_better_training(lab):
+    looked = []
+    for number, trainings in enumerate(range(30, 60, 5)):
+        trial, _, _ = lab(gains(0.45, 0.5), seconds=3.0 * trainings, seed=number)
+        looked.append([control.reference.kind for control in trial.controls if control.last])
+    assert ["improved"] in looked and ["improved", "duplicate"] in looked
+    assert ["duplicate"] not in looked
 
 
 def test_nothing_at_all_ends_undecided_on_few_images_with_all_repetitions(lab):
@@ -133,10 +148,8 @@ def test_several_pools_are_compared_with_one_set_of_networks_of_the_real_images(
     assert len(alone) == 5 * 4
 
     # A pool that is decided is trained on no more.
-    good = [
-        t for t in done if t.arm.pool == "good" and t.repetition == 4 and t.arm.kind != "duplicate"
-    ]
-    assert good == []
+    kinds = {t.arm.kind for t in done if t.arm.pool == "good" and t.repetition == 4}
+    assert kinds <= {"duplicate"}
 
 
 def test_what_was_trained_is_found_again(lab):

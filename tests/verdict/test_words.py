@@ -10,12 +10,12 @@ import pytest
 
 from lib.metrics.statistics import HELPS, HURTS, UNDECIDED
 from lib.verdict.bench import Bench
+from lib.verdict.ceiling import ceiling
 from lib.verdict.faults import Fault
 from lib.verdict.leaderboard import add_rows, ranks, rows_of, same_images
 from lib.verdict.probe import AS_GIVEN, RELABELLED, PoolProbe, Probe, gain_of
 from lib.verdict.sentences import (
     advice,
-    ceiling,
     evidence,
     missed_text,
     pool_sentences,
@@ -83,6 +83,7 @@ def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
         "made: other measures: balanced accuracy +",
         "macro F1 +",
         "beyond as many copies of the same real images it still gains +",
+        "beyond your own images alone with MixUp it still gains +",
         "are likely to be missed with",
         "each network learns from 120 of the 150 real images",
         "98% intervals",
@@ -91,6 +92,23 @@ def test_the_answer_has_word_and_number_and_says_what_they_rest_on(run):
     lines = advice(trial, probe, {"made": [DOUBTED]}, {})
     assert any("more real images would bring about" in line for line in lines)
     assert "made: 15 labels are doubted." in lines
+
+
+def test_what_better_training_brings_too_is_said_and_advised(run):
+    """MixUp on the real images alone does as much as the generated ones do."""
+    trial, probe = run(lambda t: 0.5 + 0.35 * (t.arm.kind in ("supplement", "improved")))
+    said = "whether it gains more than your own images alone with MixUp is not shown: "
+    assert any(said in line for line in evidence(trial))
+    lines = advice(trial, probe, {"made": []}, {})
+    assert lines[:2] == [
+        "made: train on all of it.",
+        "made: or train on your own images alone with MixUp: that it brings less is not shown.",
+    ]
+
+
+def test_better_training_is_not_advised_where_it_brings_less(run):
+    lines = advice(*run(gains(0.35)), {"made": []}, {})
+    assert lines[0] == "made: train on all of it." and not any("or train" in x for x in lines)
 
 
 def test_changes_that_no_data_could_show_are_all_likely_to_be_missed():
