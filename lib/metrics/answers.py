@@ -1,10 +1,14 @@
 """The answer of a study in sentences, printed from its tables alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
 from lib.faces.arms import arm_of
+from lib.metrics.amount_sentences import BOUND
+from lib.metrics.amount_words import KNOWLEDGE
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.questions import BY_KEY, QUESTIONS, Question
 from lib.metrics.statistics import EQUIVALENT, HELPS, HURTS, UNDECIDED
@@ -55,6 +59,7 @@ def study_answer(
     *,
     data: str,
     amounts: Sequence[Sentence] = (),
+    knowledge: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Sentence]:
     """Answer a study's questions: first what adding synthetic faces does, then all others.
 
@@ -63,6 +68,7 @@ def study_answer(
         effects: of `contrasts.effects`; the study's first classifier answers.
         data: the study's parameter: a path, or the name of an embedded source.
         amounts: of `amount_sentences.amount_sentences`: they come first.
+        knowledge: what each pool's generator knew, by pool (`evidence.knowledge_of_pools`).
     """
     # Questions beside what adding does.
     effects = of_first_classifier(effects)
@@ -74,7 +80,7 @@ def study_answer(
         return [*amounts, *added, *others]
 
     # Pools beside some of the real images alone.
-    if not len(verdicts) and (beside := number_sentences(effects)):
+    if not len(verdicts) and (beside := number_sentences(effects, knowledge)):
         return [*beside, *others]
 
     # A study without supplements has another question; without any there is nothing to answer.
@@ -110,11 +116,12 @@ def supplement_sentences(verdicts: pd.DataFrame, *, data: str) -> list[Sentence]
     return sentences
 
 
-def number_sentences(effects: pd.DataFrame) -> list[Sentence]:
+def number_sentences(effects: pd.DataFrame, knowledge: Mapping[str, str]) -> list[Sentence]:
     """Write what pools do beside some of the real images, one sentence a number of these.
 
     Args:
         effects: of `contrasts.effects`.
+        knowledge: as in `study_answer`.
     """
     # Against the same real images alone; shuffled labels are a control.
     plain = (effects["kind"] == "supplement") & (effects["role"] == "base")
@@ -126,9 +133,13 @@ def number_sentences(effects: pd.DataFrame) -> list[Sentence]:
         text = f"{amount}: {tally(own['verdict'])} ({len(own)} pools, {seeds})."
         sentences.append(Sentence(text))
 
-    # The first one is the answer in short.
+    # The first one is the answer in short; what no one has with so few real images is a bound.
     if sentences:
-        sentences[0] = _in_short(sentences[0].text, rows)
+        first = _in_short(sentences[0].text, rows)
+        best = rows.loc[rows["difference"].idxmax()]
+        is_bound = knowledge.get(best["pool"]) == BOUND
+        about = f"{first.about}; {KNOWLEDGE[BOUND]}" if is_bound else first.about
+        sentences[0] = replace(first, about=about)
     return sentences
 
 

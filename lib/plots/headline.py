@@ -12,7 +12,7 @@ import pandas as pd
 from lib.faces.arms import ARM_FIELDS
 from lib.metrics.amount_headline import HEADLINE, other_uses
 from lib.metrics.amount_sentences import read_sentences
-from lib.metrics.answers import question_sentence
+from lib.metrics.answers import number_sentences, question_sentence
 from lib.metrics.evidence import of_first_classifier
 from lib.metrics.pages import read_csv
 from lib.metrics.predictions import PREDICTIONS, read_predictions
@@ -249,6 +249,7 @@ def main(output: str = "") -> int:
         write_leaderboard(reports, ranked, margin=margin)
     published = published_studies(reports)
     renew_answers(reports, published, ready_made)
+    renew_answers_of_pools(reports, tables, knowledge, ready_made)
     add_uses(reports, published, ready_made)
     render_top(reports)
 
@@ -294,6 +295,29 @@ def renew_answers(reports: Path, published: list[str], ready_made: dict[str, str
             tables = [read_csv(folder / f"{name}.csv") for name in ("gains", "recovered")]
             write_headline(folder, read_json(folder / HEADLINE), *tables)
         renew_answer(folder, read_sentences(folder))
+
+
+def renew_answers_of_pools(
+    reports: Path,
+    tables: dict[str, pd.DataFrame],
+    knowledge: dict[str, dict[str, str]],
+    ready_made: dict[str, str],
+) -> None:
+    """Write the answers of studies that compare many pools beside numbers of real images anew.
+
+    Args:
+        tables: published effects, by study.
+        knowledge: what the generators of its pools knew, by study.
+        ready_made: as in `renew_answers`.
+    """
+    for study, effects in tables.items():
+        # Those with a figure of numbers of real images have been written.
+        if (reports / study / HEADLINE).exists():
+            continue
+        name_ready_made(ready_made.get(study, ""))
+        renew_answer(
+            reports / study, number_sentences(of_first_classifier(effects), knowledge[study])
+        )
 
 
 def add_uses(reports: Path, published: list[str], ready_made: dict[str, str]) -> None:

@@ -19,11 +19,11 @@ OWN = re.compile(r'<figure class="plot".*?</figure>', re.DOTALL)  # a figure of 
 
 
 def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
-    """Write the answer of a study of numbers of real images anew, on its page and in its summary.
+    """Write the answer of a study anew, on its page and in its summary.
 
     Args:
-        reports: folder of the study's pages, with the figure of its answer; of a study of several
-            uses the page's own figure stays.
+        reports: folder of the study's pages; where the figure of its answer is not among them, or
+            is that of several uses, the page's own stays.
         sentences: that the page begins with, as `amount_sentences.read_sentences`; what else it
             says stays.
 
@@ -31,7 +31,7 @@ def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
         Whether the page was another before.
     """
     page = Path(reports) / "index.html"
-    if not (page.exists() and read_figure(Path(reports), FIGURE) and sentences):
+    if not (page.exists() and sentences):
         return False
     before = page.read_text(encoding="utf-8")
     start = before.index(BEGIN, before.index(SECTION))
@@ -53,9 +53,10 @@ def renew_answer(reports: Path, sentences: list[Sentence]) -> bool:
 
 
 def _figure(reports: Path, answer: str) -> str:
-    """Draw the figure of an answer anew; that of uses is on the page alone."""
-    # Its numbers are the tables' too, but nothing draws it without the runs.
-    if (reports / USES).exists():
+    """Draw the figure of an answer anew, where it is a file; others are on the page alone."""
+    # Their numbers are the tables' too, but nothing draws them without the runs.
+    figure = {} if (reports / USES).exists() else read_figure(reports, FIGURE)
+    if not figure:
         own = OWN.search(answer)
         return own.group() if own else ""
-    return environment().get_template("plot.html.j2").module.plot(read_figure(reports, FIGURE))
+    return environment().get_template("plot.html.j2").module.plot(figure)

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from lib.faces.arms import UNFILTERED, Arm
+from lib.metrics.amount_sentences import BOUND
+from lib.metrics.amount_words import KNOWLEDGE
 from lib.metrics.answers import question_sentences, study_answer, supplement_sentences
 from lib.metrics.contrasts import BASE
 from lib.metrics.findings import pool_verdicts
@@ -210,6 +212,12 @@ def test_pools_beside_some_of_the_real_images_are_counted_by_their_number():
     assert "2,871 images beside 718 real ones: 1 of 2 helps, 1 hurts (2 pools" in few.text
     assert "2,871 images beside 2,871 real ones: both hurt (2 pools, 5 seeds)." in many.text
     assert (few.word, few.number) == ("It depends", "+4.0 points")
+
+    # Whose generator saw more real images than there are is a bound, and said to be.
+    assert "upper bound" not in few.about
+    nothing, known = pool_verdicts(table, []), {"dcgan": BOUND}
+    bound = study_answer(nothing, table, data="f.csv", knowledge=known)[0].about
+    assert bound == f"{few.about}; {KNOWLEDGE[BOUND]}"
 
 
 def test_an_answer_in_short_is_its_word_and_number_where_it_has_them():

@@ -60,11 +60,18 @@ def test_a_study_of_uses_keeps_the_figure_of_its_page(reports):
     assert figure in page and "Gains &amp; losses" not in page and "It helps &lt;few&gt;." in page
 
 
-def test_a_page_without_a_figure_or_sentences_stays(reports):
+def test_a_page_without_sentences_stays(reports):
     assert not renew_answer(reports, [])
-    (reports / "gain.svg").unlink()
-    assert not renew_answer(reports, SENTENCES)
     assert (reports / "index.html").read_text() == PAGE
+
+
+def test_a_study_without_a_file_of_its_figure_keeps_the_figure_of_its_page(reports):
+    figure = '<figure class="plot"><img alt="own" src="x">\n</figure>'
+    page = PAGE.replace('<p class="lead">', f'{figure}<p class="lead">')
+    (reports / "index.html").write_text(page)
+    (reports / "gain.svg").unlink()
+    assert renew_answer(reports, SENTENCES)
+    assert figure in (reports / "index.html").read_text()
 
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: folder.name)
