@@ -188,18 +188,13 @@ def with_better_training(uses: pd.DataFrame, n_real: int, how: str) -> str:
     Returns:
         A sentence; "" where that was not asked.
     """
-    # The use that was chosen, and the same with labels that say nothing.
-    chosen = _chosen(uses, n_real)
-    if ALONE not in chosen:
+    # The use that was chosen.
+    alone = _chosen(uses, n_real).get(ALONE)
+    if alone is None:
         return ""
-    alone, labels = chosen[ALONE], ""
-    if SHUFFLED in chosen:
-        effect = chosen[SHUFFLED]
-        difference, interval = points(effect["difference"]), interval_text(effect)
-        labels = f"; over the same with shuffled labels {difference} ({interval})"
     return (
         f"{how[0].upper()}{how[1:]} in every training they bring {points(alone['difference'])} "
-        f"points ({interval_text(alone)}, {use_text(alone)}): {SAID[alone['verdict']]}{labels}."
+        f"points ({interval_text(alone)}, {use_text(alone)}): {SAID[alone['verdict']]}."
     )
 
 

@@ -221,7 +221,8 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
             names.append(f"real images alone, {use_text(row)}")
             continue
 
-        if of_one and row["kind"] in USES:
+        used = row["control_of"] if row["kind"] == "shuffled" else row["kind"]
+        if of_one and used in USES:
             names.append(use_text(row))
             continue
 
@@ -230,11 +231,12 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
         knowledge = row.get("knowledge", "")
         if knowledge in KNOWLEDGE and row["control_of"] == "":
             name += f" ({KNOWLEDGE[knowledge]})"
-        if row["kind"] in VARIANT_KINDS:
+        if used in VARIANT_KINDS:
             name += f", {use_text(row)}"
         if several.get(row["pool"], 1) > 1:
             name += f", {row['added']:,} in {row['class_shares'] or 'pool'} shares"
-        names.append(f"{name}, labels shuffled" if row["kind"] == "shuffled" else name)
+        is_mixed = row["control_of"] == "supplement" and row["kind"] == "shuffled"
+        names.append(f"{name}, labels shuffled" if is_mixed else name)
     return names
 
 

@@ -196,3 +196,12 @@ def test_real_images_that_were_trained_at_one_length_have_no_panel():
     once = curve[(curve["real"] > 0) | (curve["length"] == 1)]
     titles = [ax.get_title(loc="left") for ax in lengths_figure(once).axes]
     assert titles == ["287 real images", "718 real images"]
+
+
+def test_shuffled_labels_in_another_use_are_named_with_it():
+    staged = made_curve().query("kind == 'supplement'").assign(kind="staged", arm="staged")
+    shuffled = staged.assign(kind="shuffled", control_of="staged", arm="shuffled")
+    figure = lengths_figure(pd.concat([made_curve(), staged, shuffled], ignore_index=True))
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    first = "generated images first, real ones last"
+    assert {first, f"{first}, labels shuffled", "mixed in, labels shuffled"} <= set(names)
