@@ -241,7 +241,8 @@ def _beyond(control: Comparison) -> str:
     beyond, look = BEYOND[control.reference.kind], control.last
     if look is None:
         return f"the time did not suffice to compare it with {beyond}"
-    gain = f"{points(look.found.difference)} ({points(look.low)} to {points(look.high)})"
+    interval = f"({points(look.low)} to {points(look.high)})"
+    gain = f"{points(look.found.difference)} points {interval}"
     if look.word == HELPS:
         return f"beyond {beyond} it still gains {gain}"
     return f"whether it gains more than {beyond} is not shown: {gain}"
