@@ -12,7 +12,7 @@ import pandas as pd
 
 from lib.study.errors import StudyError
 from lib.study.generations import generation_name
-from lib.study.names import VARIANT_KINDS
+from lib.study.names import VARIANT_KINDS, use_of
 
 UNFILTERED = "none"  # `only` of the filtered arm that takes the pool as it was generated
 REAL_SHARES = "real"  # `class_shares` of added images in the class shares of the real ones
@@ -94,6 +94,11 @@ class Arm:
         return generation_name(self.pool, self.generation)
 
     @property
+    def use(self) -> str:
+        """The kind of what is done with its images, whatever their labels are."""
+        return use_of(self.kind, self.control_of)
+
+    @property
     def is_control(self) -> bool:
         """Whether the arm exists to be read against."""
         return self.control_of != ""
@@ -105,8 +110,7 @@ class Arm:
 
     def _words(self, pool: str) -> str:
         """Join kind, amount, pool and what was done to the pool into one name."""
-        shuffled = self.kind == "shuffled"
-        kind = self.control_of if shuffled else self.kind
+        shuffled, kind = self.kind == "shuffled", self.use
         stem = STEMS.get(kind, kind)
 
         # The real subset of a scarce arm is called after it: scarce-0.1 beside scarce-0.1-dcgan.

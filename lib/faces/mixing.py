@@ -153,8 +153,7 @@ def _at_numbers(
         added = added.select(surest(added.labels, classify(chosen, added), arm.share))
     if arm.kind == "soft_labels":
         return _with_targets(chosen, added, classify(chosen, added))
-    kind = arm.control_of if arm.kind == "shuffled" else arm.kind
-    return _with_roles(kind, arm.weight, chosen, added)
+    return _with_roles(arm.use, arm.weight, chosen, added)
 
 
 def _with_targets(real: FaceSet, added: FaceSet, probabilities: np.ndarray) -> FaceSet:
@@ -239,8 +238,7 @@ def _real_arm(arm: Arm, real: FaceSet, extra: FaceSet | None, rng: np.random.Gen
 
 def _synthetic_arm(arm: Arm, real: FaceSet, pool: FaceSet, rng: np.random.Generator) -> FaceSet:
     """Build an arm with synthetic images; a shuffled one like the arm that it controls."""
-    shuffled = arm.kind == "shuffled"
-    kind = arm.control_of if shuffled else arm.kind
+    shuffled, kind = arm.kind == "shuffled", arm.use
     total = len(real)
 
     # Arms with little real data keep a subset of it.

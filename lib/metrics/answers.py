@@ -1,7 +1,6 @@
 """The answer of a study in sentences, printed from its tables alone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 import pandas as pd
@@ -133,22 +132,20 @@ def number_sentences(effects: pd.DataFrame, knowledge: Mapping[str, str]) -> lis
         text = f"{amount}: {tally(own['verdict'])} ({len(own)} pools, {seeds})."
         sentences.append(Sentence(text))
 
-    # The first one is the answer in short; what no one has with so few real images is a bound.
+    # The first one is the answer in short.
     if sentences:
-        first = _in_short(sentences[0].text, rows)
-        best = rows.loc[rows["difference"].idxmax()]
-        is_bound = knowledge.get(best["pool"]) == BOUND
-        about = f"{first.about}; {KNOWLEDGE[BOUND]}" if is_bound else first.about
-        sentences[0] = replace(first, about=about)
+        bounds = {pool for pool, known in knowledge.items() if known == BOUND}
+        sentences[0] = _in_short(sentences[0].text, rows, bounds)
     return sentences
 
 
-def _in_short(text: str, verdicts: pd.DataFrame) -> Sentence:
+def _in_short(text: str, verdicts: pd.DataFrame, bounds: Collection[str] = ()) -> Sentence:
     """Make the first sentence: the answer in a word, and the number of the best pool.
 
     Args:
         text: the sentence.
         verdicts: of `findings.pool_verdicts`, or rows of `contrasts.effects`.
+        bounds: pools that no one has who has so few real images, for their generators knew more.
     """
     if not len(verdicts):
         return Sentence(text)
@@ -162,6 +159,7 @@ def _in_short(text: str, verdicts: pd.DataFrame) -> Sentence:
     best = verdicts.loc[verdicts["difference"].idxmax()].to_dict()
     several = " (the best)" if len(verdicts) > 1 else ""
     about = f"of accuracy with {arm_text(arm_of(best))}{several}, {interval_text(best)}"
+    about += f"; {KNOWLEDGE[BOUND]}" if best["pool"] in bounds else ""
     number = f"{points(best['difference'])} points"
     return Sentence(text, "", verdict, word, number, about)
 

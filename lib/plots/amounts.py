@@ -20,6 +20,7 @@ from lib.plots.style import GRID, INK, panel_grid, shared_legend, styled
 from lib.plots.vector import write_svg
 from lib.report.names import USES, pool_text, use_text
 from lib.study.generations import generation_name
+from lib.study.names import use_of
 from lib.study.records import atomic_write
 
 # Inches: as wide as a page's column, so that no type is shrunk.
@@ -221,7 +222,7 @@ def _line_names(rows: pd.DataFrame) -> list[str]:
             names.append(f"real images alone, {use_text(row)}")
             continue
 
-        used = row["control_of"] if row["kind"] == "shuffled" else row["kind"]
+        used = use_of(row["kind"], row["control_of"])
         if of_one and used in USES:
             names.append(use_text(row))
             continue

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from lib.study.cells import settings_of
 from lib.study.generations import family_of, first_generation, generation_number
+from lib.study.names import use_of
 
 READY_MADE = "folder"  # the pool of --synthetic, which each study may call its own name
 REAL = "all real images"
@@ -270,10 +271,9 @@ def use_text(arm: Mapping) -> str:
         return IMPROVEMENTS[arm["only"]]
     if arm["kind"] == "duplicate":
         return "repeated"
-    is_shuffled = arm["kind"] == "shuffled"
-    use = USES[arm["control_of"] if is_shuffled else arm["kind"]]
+    use = USES[use_of(arm["kind"], arm.get("control_of", ""))]
     words = use.format(weight=arm["weight"], share=percent(arm["share"]))
-    return f"{words}, labels shuffled" if is_shuffled else words
+    return f"{words}, labels shuffled" if arm["kind"] == "shuffled" else words
 
 
 def reference_text(kind: str) -> str:
@@ -368,7 +368,7 @@ def _under_pool(arm, *, by_amount: bool) -> tuple[str, str]:
 
 def _kind(arm) -> str:
     """Tell what is done with an arm's images, whatever its labels are."""
-    return arm.control_of if arm.kind == "shuffled" else arm.kind
+    return use_of(arm.kind, getattr(arm, "control_of", ""))
 
 
 def _group_amount(arm) -> str:

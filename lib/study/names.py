@@ -67,3 +67,10 @@ def can_be_class(name: str) -> bool:
     """Tell whether a class can have a name: folders are named after it."""
     is_path = name.startswith(".") or "/" in name or "\\" in name
     return bool(name) and not is_path and name.isprintable() and len(name.encode()) <= LONGEST_CLASS
+
+
+def use_of(kind: str, control_of: str) -> str:
+    """Name the kind of what is done with an arm's images: those with shuffled labels are used as
+    the arm that they control uses its own.
+    """
+    return control_of if kind == "shuffled" else kind
